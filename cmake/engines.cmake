@@ -1,0 +1,39 @@
+# engines.cmake: the engines that are plug-ins, and what `make install` brings along.
+#
+# OpenVINO comes as a Python wheel in .venv, which is a complete C SDK. The plug-in finds the runtime by its RUNPATH: in the
+# build tree the wheel's folder, installed the folder that lies beside it.
+file(GLOB openvino_c_header "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/openvino/include/openvino/c/openvino.h")
+if(openvino_c_header)
+  string(REPLACE "/include/openvino/c/openvino.h" "" openvino_root "${openvino_c_header}")
+endif()
+set(INFERD_OPENVINO_DIR "${openvino_root}" CACHE PATH "the openvino folder of its Python wheel (holds include/ and libs/)")
+
+function(inferd_openvino_backend)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/backends/openvino/*.c")
+  if(NOT INFERD_OPENVINO_DIR OR NOT sources)
+    message(STATUS "engine openvino: not built (run scripts/setup to get its runtime)")
+    return()
+  endif()
+  message(STATUS "engine openvino: ${INFERD_OPENVINO_DIR}")
+  file(GLOB runtime "${INFERD_OPENVINO_DIR}/libs/libopenvino_c.so*")
+  list(GET runtime 0 runtime)
+  add_library(inferd_backend_openvino MODULE ${sources})
+  target_compile_options(inferd_backend_openvino PRIVATE ${INFERD_WARNINGS} -fvisibility=hidden)
+  inferd_use(inferd_backend_openvino core base)
+  target_include_directories(inferd_backend_openvino SYSTEM PRIVATE "${INFERD_OPENVINO_DIR}/include")
+  inferd_include_directory(backends/openvino own)
+  target_include_directories(inferd_backend_openvino PRIVATE "${own}")
+  target_link_libraries(inferd_backend_openvino PRIVATE "${runtime}")
+  set_target_properties(inferd_backend_openvino PROPERTIES
+    PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib/inferd"
+    BUILD_RPATH "${INFERD_OPENVINO_DIR}/libs" INSTALL_RPATH "$ORIGIN/openvino")
+endfunction()
+
+function(inferd_install)
+  install(TARGETS inferd RUNTIME DESTINATION bin)
+  if(TARGET inferd_backend_openvino)
+    install(TARGETS inferd_backend_openvino LIBRARY DESTINATION lib/inferd)
+    install(DIRECTORY "${INFERD_OPENVINO_DIR}/libs/" DESTINATION lib/inferd/openvino
+      USE_SOURCE_PERMISSIONS FILES_MATCHING PATTERN "*.so*" PATTERN "*.xml" PATTERN "*.json")
+  endif()
+endfunction()

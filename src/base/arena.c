@@ -1,0 +1,161 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_BLOCK_PER_OBJECT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_BLOCK_PER_OBJECT 1
+#endif
+#endif
+#ifndef ARENA_BLOCK_PER_OBJECT
+#define ARENA_BLOCK_PER_OBJECT 0
+#endif
+
+enum { ARENA_ALIGN = alignof(max_align_t), ARENA_FIRST_BLOCK = 4096 - 64, ARENA_MAX_BLOCK = 1 << 20 };
+
+struct arena_block {
+    struct arena_block *next; /* older block */
+    size_t size;              /* of data */
+    size_t used;
+    alignas(max_align_t) unsigned char data[];
+};
+
+struct arena {
+    struct arena_block *top;
+    size_t used;
+    size_t limit;
+};
+
+struct arena *arena_create(size_t limit_bytes) {
+    struct arena *arena = calloc(1, sizeof *arena);
+    if (arena)
+        arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    return arena;
+}
+
+static void free_blocks(struct arena_block *block) {
+    while (block) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_destroy(struct arena *arena) {
+    if (!arena)
+        return;
+    free_blocks(arena->top);
+    free(arena);
+}
+
+void arena_reset(struct arena *arena) {
+    arena->used = 0;
+    if (!arena->top)
+        return;
+    if (ARENA_BLOCK_PER_OBJECT) {
+        free_blocks(arena->top);
+        arena->top = NULL;
+        return;
+    }
+    struct arena_block *first = arena->top;
+    while (first->next) {
+        struct arena_block *next = first->next;
+        free(first);
+        first = next;
+    }
+    first->used = 0;
+    arena->top = first;
+}
+
+static struct arena_block *push_block(struct arena *arena, size_t at_least) {
+    size_t size = at_least;
+    if (!ARENA_BLOCK_PER_OBJECT) {
+        size = arena->top ? arena->top->size * 2 : ARENA_FIRST_BLOCK;
+        if (size > ARENA_MAX_BLOCK)
+            size = ARENA_MAX_BLOCK;
+        if (size < at_least)
+            size = at_least;
+    }
+    if (size > SIZE_MAX - sizeof(struct arena_block))
+        return NULL;
+    struct arena_block *block = malloc(sizeof *block + size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    block->used = 0;
+    block->next = arena->top;
+    arena->top = block;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    size_t rounded = size ? size : 1;
+    if (!ARENA_BLOCK_PER_OBJECT) {
+        if (rounded > SIZE_MAX - ARENA_ALIGN)
+            return NULL;
+        rounded = (rounded + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    }
+    if (rounded > arena->limit - arena->used)
+        return NULL;
+    struct arena_block *block = arena->top;
+    if (!block || block->size - block->used < rounded) {
+        block = push_block(arena, rounded);
+        if (!block)
+            return NULL;
+    }
+    void *memory = block->data + block->used;
+    block->used += rounded;
+    arena->used += rounded;
+    return memory;
+}
+
+void *arena_calloc(struct arena *arena, size_t count, size_t size) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *memory = arena_alloc(arena, total);
+    if (memory)
+        memset(memory, 0, total);
+    return memory;
+}
+
+char *arena_strdup(struct arena *arena, struct slice text) {
+    if (text.size == SIZE_MAX)
+        return NULL;
+    char *copy = arena_alloc(arena, text.size + 1);
+    if (!copy)
+        return NULL;
+    if (text.size)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
+}
+
+struct slice arena_copy(struct arena *arena, struct slice text) {
+    const char *copy = text.size ? arena_strdup(arena, text) : NULL;
+    return (struct slice){copy, copy ? text.size : 0};
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+size_t arena_used(const struct arena *arena) {
+    return arena->used;
+}

@@ -1,0 +1,91 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUF_FIRST_CAPACITY = 256 };
+
+void buf_free(struct buf *buf) {
+    free(buf->data);
+    *buf = BUF_EMPTY;
+}
+
+void buf_clear(struct buf *buf) {
+    buf->size = 0;
+    buf->failed = false;
+}
+
+char *buf_reserve(struct buf *buf, size_t more) {
+    if (buf->failed || more > SIZE_MAX / 2 - buf->size) {
+        buf->failed = true;
+        return NULL;
+    }
+    size_t needed = buf->size + more;
+    if (needed > buf->capacity || !buf->data) {
+        size_t capacity = buf->capacity ? buf->capacity : BUF_FIRST_CAPACITY;
+        while (capacity < needed)
+            capacity *= 2;
+        char *grown = realloc(buf->data, capacity);
+        if (!grown) {
+            buf->failed = true;
+            return NULL;
+        }
+        buf->data = grown;
+        buf->capacity = capacity;
+    }
+    return buf->data + buf->size;
+}
+
+void buf_append(struct buf *buf, const void *data, size_t size) {
+    if (size == 0)
+        return;
+    char *to = buf_reserve(buf, size);
+    if (!to)
+        return;
+    memcpy(to, data, size);
+    buf->size += size;
+}
+
+void buf_append_slice(struct buf *buf, struct slice text) {
+    buf_append(buf, text.data, text.size);
+}
+
+void buf_append_text(struct buf *buf, const char *text) {
+    buf_append(buf, text, strlen(text));
+}
+
+void buf_append_char(struct buf *buf, char c) {
+    buf_append(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *to = length < 0 ? NULL : buf_reserve(buf, (size_t)length + 1);
+    if (to) {
+        vsnprintf(to, (size_t)length + 1, format, again);
+        buf->size += (size_t)length;
+    }
+    va_end(again);
+}
+
+void buf_consume(struct buf *buf, size_t n) {
+    if (n >= buf->size) {
+        buf->size = 0;
+        return;
+    }
+    memmove(buf->data, buf->data + n, buf->size - n);
+    buf->size -= n;
+}
+
+char *buf_detach(struct buf *buf, size_t *ret_size) {
+    char *data = buf->data;
+    *ret_size = buf->size;
+    *buf = BUF_EMPTY;
+    return data;
+}

@@ -1,0 +1,45 @@
+/* buf.h: a growable byte buffer that owns its memory.
+ *
+ * Thread: one owner at a time.
+ * Errors: a failed growth sets `failed`, drops the append and all later ones; check once with buf_failed() at
+ * the end of a build-up instead of after every append.
+ */
+#ifndef INFERD_BASE_BUF_H
+#define INFERD_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct buf {
+    char *data; /* owned; NULL until the first append */
+    size_t size;
+    size_t capacity;
+    bool failed;
+};
+
+#define BUF_EMPTY ((struct buf){NULL, 0, 0, false})
+
+void buf_free(struct buf *buf);  /* back to BUF_EMPTY */
+void buf_clear(struct buf *buf); /* size 0, memory kept, failed reset */
+/* Room for `more` bytes behind size; the pointer to them, or NULL when memory is short. */
+char *buf_reserve(struct buf *buf, size_t more);
+void buf_append(struct buf *buf, const void *data, size_t size);
+void buf_append_slice(struct buf *buf, struct slice text);
+void buf_append_text(struct buf *buf, const char *text);
+void buf_append_char(struct buf *buf, char c);
+void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Removes the first n bytes. */
+void buf_consume(struct buf *buf, size_t n);
+/* Hands the memory over to the caller, who frees it with free(); leaves BUF_EMPTY. */
+char *buf_detach(struct buf *buf, size_t *ret_size);
+static inline bool buf_failed(const struct buf *buf) {
+    return buf->failed;
+}
+static inline struct slice buf_slice(const struct buf *buf) {
+    return (struct slice){buf->data, buf->size};
+}
+
+#endif

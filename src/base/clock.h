@@ -1,0 +1,14 @@
+/* clock.h: time in nanoseconds. */
+#ifndef INFERD_BASE_CLOCK_H
+#define INFERD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_US ((uint64_t)1000)
+#define NS_PER_MS ((uint64_t)1000000)
+#define NS_PER_S ((uint64_t)1000000000)
+
+uint64_t clock_monotonic_ns(void); /* never goes back; for durations and deadlines */
+uint64_t clock_realtime_ns(void);  /* since 1970-01-01 UTC */
+
+#endif

@@ -1,0 +1,296 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { READ_STEP = 1 << 20, INFLATE_STEP = 1 << 18, TREE_DEPTH_MAX = 64 };
+
+static struct status errno_status(const char *doing, const char *path) {
+    enum status_code code = errno == ENOENT    ? STATUS_NOT_FOUND
+                            : errno == EEXIST  ? STATUS_ALREADY_EXISTS
+                            : errno == EACCES  ? STATUS_PERMISSION_DENIED
+                            : errno == ENOMEM  ? STATUS_RESOURCE_EXHAUSTED
+                            : errno == ENOTDIR ? STATUS_INVALID_ARGUMENT
+                                               : STATUS_INTERNAL;
+    char text[128];
+    return status_error(code, "cannot %s %s: %s", doing, path, strerror_r(errno, text, sizeof text));
+}
+
+/* Opens a regular file and tells its size. */
+static struct status open_regular(const char *path, int *ret_fd, size_t *ret_size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO must not hang us */
+    if (fd < 0)
+        return errno_status("open", path);
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        struct status status = errno_status("stat", path);
+        close(fd);
+        return status;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(fd);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s is not a regular file", path);
+    }
+    *ret_fd = fd;
+    *ret_size = (size_t)info.st_size;
+    return status_ok();
+}
+
+struct status file_map_open(const char *path, struct file_map *ret) {
+    int fd;
+    size_t size;
+    STATUS_TRY(open_regular(path, &fd, &size));
+    struct file_map map = {.bytes = {NULL, size}};
+    if (size > 0) {
+        void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (memory == MAP_FAILED) {
+            struct status status = errno_status("map", path);
+            close(fd);
+            return status;
+        }
+        map.bytes.data = memory;
+    }
+    close(fd);
+    *ret = map;
+    return status_ok();
+}
+
+void file_unmap(struct file_map *map) {
+    if (map->bytes.data)
+        munmap((void *)(uintptr_t)map->bytes.data, map->bytes.size);
+    map->bytes = (struct slice){NULL, 0};
+}
+
+struct status file_read(const char *path, size_t max_bytes, struct buf *ret) {
+    int fd;
+    size_t size;
+    buf_clear(ret);
+    STATUS_TRY(open_regular(path, &fd, &size));
+    struct status status = status_ok();
+    if (size > max_bytes)
+        status = status_error(STATUS_TOO_LARGE, "%s has %zu bytes, more than the %zu allowed", path, size, max_bytes);
+    while (status_is_ok(&status)) {
+        size_t want = size > ret->size ? size - ret->size : 1; /* the 1 finds the end, or growth under our feet */
+        char *to = buf_reserve(ret, want > READ_STEP ? READ_STEP : want);
+        if (!to) {
+            status = status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %s (%zu bytes)", path, size);
+            break;
+        }
+        ssize_t got = read(fd, to, want > READ_STEP ? READ_STEP : want);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            status = errno_status("read", path);
+        if (got <= 0)
+            break;
+        ret->size += (size_t)got;
+        if (ret->size > max_bytes)
+            status = status_error(STATUS_TOO_LARGE, "%s has more than the %zu bytes allowed", path, max_bytes);
+    }
+    close(fd);
+    return status;
+}
+
+static struct status inflate_all(const char *path, struct slice packed, size_t max_bytes, struct buf *out) {
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)packed.data, .avail_in = (uInt)packed.size};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to unpack %s", path);
+    struct status status = status_ok();
+    int code = Z_OK;
+    while (code != Z_STREAM_END) {
+        char *to = buf_reserve(out, INFLATE_STEP);
+        if (!to) {
+            status = status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to unpack %s", path);
+            break;
+        }
+        stream.next_out = (Bytef *)to;
+        stream.avail_out = INFLATE_STEP;
+        code = inflate(&stream, Z_NO_FLUSH);
+        out->size += INFLATE_STEP - stream.avail_out;
+        if (code != Z_OK && code != Z_STREAM_END) {
+            status = status_error(STATUS_INVALID_ARGUMENT, "%s is not a whole gzip file (%s)", path,
+                                  code == Z_BUF_ERROR ? "it ends too early"
+                                  : stream.msg        ? stream.msg
+                                                      : "bad data");
+            break;
+        }
+        if (out->size > max_bytes) {
+            status = status_error(STATUS_TOO_LARGE, "%s unpacks to more than the %zu bytes allowed", path, max_bytes);
+            break;
+        }
+    }
+    inflateEnd(&stream);
+    return status;
+}
+
+struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct buf *ret) {
+    STATUS_TRY(file_read(path, max_bytes, ret));
+    if (ret->size < 2 || memcmp(ret->data, "\x1f\x8b", 2) != 0)
+        return status_ok();
+    if (ret->size > UINT32_MAX)
+        return status_error(STATUS_TOO_LARGE, "%s: gzip files over 4 GiB are not read", path);
+    struct buf unpacked = BUF_EMPTY;
+    struct status status = inflate_all(path, buf_slice(ret), max_bytes, &unpacked);
+    if (!status_is_ok(&status)) {
+        buf_free(&unpacked);
+        return status;
+    }
+    buf_free(ret);
+    *ret = unpacked;
+    return status_ok();
+}
+
+static bool write_all(int fd, struct slice content) {
+    size_t done = 0;
+    while (done < content.size) {
+        ssize_t wrote = write(fd, content.data + done, content.size - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        done += (size_t)wrote;
+    }
+    return true;
+}
+
+struct status file_write_atomic(const char *path, struct slice content) {
+    char temporary[4096];
+    int length = snprintf(temporary, sizeof temporary, "%s.tmp.XXXXXX", path);
+    if (length < 0 || (size_t)length >= sizeof temporary)
+        return status_error(STATUS_INVALID_ARGUMENT, "the path %.200s... is too long", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return errno_status("create a file beside", path);
+    bool good = write_all(fd, content) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    good = close(fd) == 0 && good;
+    good = good && rename(temporary, path) == 0;
+    if (good)
+        return status_ok();
+    struct status status = errno_status("write", path);
+    unlink(temporary);
+    return status;
+}
+
+bool file_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool file_is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+struct status file_make_directories(const char *path) {
+    char part[4096];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof part)
+        return status_error(STATUS_INVALID_ARGUMENT, "cannot make a folder of a name of %zu bytes", size);
+    memcpy(part, path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return errno_status("make the folder", part);
+        part[i] = kept;
+    }
+    if (!file_is_directory(path))
+        return status_error(STATUS_ALREADY_EXISTS, "%s exists and is not a folder", path);
+    return status_ok();
+}
+
+static struct status remove_entry(int parent, const char *name, int depth, const char *shown);
+
+static struct status remove_children(int folder, int depth, const char *shown) {
+    if (depth > TREE_DEPTH_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%s is nested deeper than %d folders", shown, TREE_DEPTH_MAX);
+    DIR *listing = fdopendir(folder);
+    if (!listing) {
+        struct status status = errno_status("list", shown);
+        close(folder);
+        return status;
+    }
+    struct status status = status_ok();
+    struct dirent *entry;
+    while (status_is_ok(&status) && (entry = readdir(listing)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = remove_entry(dirfd(listing), entry->d_name, depth + 1, shown);
+    closedir(listing);
+    return status;
+}
+
+static struct status remove_entry(int parent, const char *name, int depth, const char *shown) {
+    int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder >= 0) {
+        STATUS_TRY(remove_children(folder, depth, shown));
+        return unlinkat(parent, name, AT_REMOVEDIR) == 0 ? status_ok() : errno_status("remove", shown);
+    }
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return status_ok();
+    return errno_status("remove", shown);
+}
+
+struct status file_remove_tree(const char *path) {
+    return remove_entry(AT_FDCWD, path, 0, path);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct status file_list(const char *path, struct arena *arena, const char *const **ret_names, size_t *ret_count) {
+    DIR *listing = opendir(path);
+    if (!listing)
+        return errno_status("list", path);
+    struct buf names = BUF_EMPTY; /* an array of pointers into the arena */
+    bool short_of_memory = false;
+    struct dirent *entry;
+    while (!short_of_memory && (entry = readdir(listing))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        char *name = arena_strdup(arena, slice_of(entry->d_name));
+        short_of_memory = !name;
+        buf_append(&names, &name, sizeof name);
+    }
+    closedir(listing);
+    size_t count = names.size / sizeof(char *);
+    char **sorted = arena_alloc(arena, names.size);
+    short_of_memory = short_of_memory || buf_failed(&names) || !sorted;
+    if (!short_of_memory && count > 0) {
+        memcpy(sorted, names.data, names.size);
+        qsort(sorted, count, sizeof *sorted, compare_names);
+    }
+    buf_free(&names);
+    if (short_of_memory)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to list %s", path);
+    *ret_names = (const char *const *)sorted;
+    *ret_count = count;
+    return status_ok();
+}
+
+char *path_join(struct arena *arena, const char *directory, const char *name) {
+    size_t length = strlen(directory);
+    const char *separator = length > 0 && directory[length - 1] == '/' ? "" : "/";
+    return arena_printf(arena, "%s%s%s", directory, separator, name);
+}
+
+bool path_is_plain_name(struct slice name) {
+    if (name.size == 0 || name.size > 255 || slice_equal_text(name, ".") || slice_equal_text(name, ".."))
+        return false;
+    for (size_t i = 0; i < name.size; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        if (c < 0x20 || c == 0x7f || c == '/')
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,39 @@
+/* file.h: whole files in and out, read-only maps, and path arithmetic. No function follows a name that a network
+ * client chose; those who build paths from client input check the name first (path_is_plain_name). */
+#ifndef INFERD_BASE_FILE_H
+#define INFERD_BASE_FILE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+
+/* A read-only map of a whole file. Its bytes stay valid until file_unmap, which accepts a zeroed map. */
+struct file_map {
+    struct slice bytes;
+};
+struct status file_map_open(const char *path, struct file_map *ret) STATUS_MUST_CHECK;
+void file_unmap(struct file_map *map);
+
+/* Reads a regular file of at most max_bytes into ret (which it clears first). Errors name the path. */
+struct status file_read(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
+/* The same, and unpacks it when it begins with the gzip magic; max_bytes bounds the unpacked size too. */
+struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
+/* Writes to a temporary name beside `path`, syncs, then renames over it: readers see the old or the new file. */
+struct status file_write_atomic(const char *path, struct slice content) STATUS_MUST_CHECK;
+
+bool file_exists(const char *path); /* follows links; true for folders too */
+bool file_is_directory(const char *path);
+/* Makes the folder and its missing parents (mode 0755); good when it exists. */
+struct status file_make_directories(const char *path) STATUS_MUST_CHECK;
+/* Removes a file, or a folder with all in it, without following links; good when nothing is there. */
+struct status file_remove_tree(const char *path) STATUS_MUST_CHECK;
+/* Names in a folder, sorted bytewise, without "." and ".."; memory from the arena. */
+struct status file_list(const char *path, struct arena *arena, const char *const **ret_names,
+                        size_t *ret_count) STATUS_MUST_CHECK;
+
+/* "a" + "b" -> "a/b"; NULL when memory is short. */
+char *path_join(struct arena *arena, const char *directory, const char *name);
+/* True for a non-empty name of at most 255 bytes without '/', NUL or control characters that is not "." or "..". */
+bool path_is_plain_name(struct slice name);
+
+#endif

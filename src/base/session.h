@@ -1,0 +1,47 @@
+/* session.h: what a connection drives: a protocol without file descriptors (bytes in, bytes out).
+ *
+ * The composition root (tools/serve) looks at a connection's first bytes and gives it an HTTP/1.1 or HTTP/2 session;
+ * net/ knows neither, and http/ does not know net/. Thread: all calls on the loop thread that owns the connection. */
+#ifndef INFERD_BASE_SESSION_H
+#define INFERD_BASE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/status.h"
+
+struct session;
+
+struct session_ops {
+    /* Takes all n bytes. An error means: write what output() still gives, then close. */
+    struct status (*input)(struct session *session, const char *data, size_t n);
+    /* Appends bytes to send to `out` until it holds about `target` bytes or there are none. */
+    struct status (*output)(struct session *session, struct buf *out, size_t target);
+    /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still take
+     * what is given. */
+    bool (*wants_input)(const struct session *session);
+    /* The peer has half-closed (or the connection is about to be closed for another reason: gone = true). */
+    void (*input_closed)(struct session *session, bool gone);
+    /* True when the connection may be closed once everything has been written. */
+    bool (*finished)(const struct session *session);
+    /* Begins an orderly end: no new requests; finished() turns true when those under way are answered. */
+    void (*shutdown)(struct session *session);
+    /* When tick() is wanted next (monotonic ns); 0: never. Asked again after every other call. */
+    uint64_t (*deadline)(const struct session *session);
+    /* Enforces time-outs and call deadlines by the clock given. An error closes. */
+    struct status (*tick)(struct session *session, uint64_t now_ns);
+    void (*destroy)(struct session *session); /* aborts exchanges still open */
+};
+
+struct session {
+    const struct session_ops *ops;
+    /* Set by the connection: asks for output() to be called, from the loop thread, soon. */
+    void (*wake)(void *user);
+    /* Set by the connection: writes the peer's address as text; called with wake_user. May be NULL. */
+    void (*peer_text)(void *user, char *text, size_t size);
+    void *wake_user;
+};
+
+#endif

@@ -1,0 +1,130 @@
+#include "base/slice.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice slice_of(const char *text) {
+    return (struct slice){text, text ? strlen(text) : 0};
+}
+
+bool slice_equal(struct slice a, struct slice b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+bool slice_equal_text(struct slice a, const char *text) {
+    return slice_equal(a, slice_of(text));
+}
+
+bool slice_equal_nocase(struct slice a, struct slice b) {
+    return a.size == b.size && (a.size == 0 || strncasecmp(a.data, b.data, a.size) == 0);
+}
+
+bool slice_starts_with(struct slice s, struct slice prefix) {
+    return s.size >= prefix.size && (prefix.size == 0 || memcmp(s.data, prefix.data, prefix.size) == 0);
+}
+
+bool slice_ends_with(struct slice s, struct slice suffix) {
+    return s.size >= suffix.size &&
+           (suffix.size == 0 || memcmp(s.data + s.size - suffix.size, suffix.data, suffix.size) == 0);
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct slice slice_trim(struct slice s) {
+    while (s.size > 0 && is_blank(s.data[0])) {
+        s.data++;
+        s.size--;
+    }
+    while (s.size > 0 && is_blank(s.data[s.size - 1]))
+        s.size--;
+    return s;
+}
+
+bool slice_split(struct slice s, char separator, struct slice *ret_head, struct slice *ret_tail) {
+    const char *at = s.size ? memchr(s.data, separator, s.size) : NULL;
+    if (!at) {
+        *ret_head = s;
+        *ret_tail = (struct slice){NULL, 0};
+        return false;
+    }
+    size_t head = (size_t)(at - s.data);
+    *ret_head = (struct slice){s.data, head};
+    *ret_tail = (struct slice){at + 1, s.size - head - 1};
+    return true;
+}
+
+bool slice_to_u64(struct slice s, uint64_t *ret) {
+    uint64_t value = 0;
+    if (s.size == 0)
+        return false;
+    for (size_t i = 0; i < s.size; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.data[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(value, (uint64_t)10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)digit, &value))
+            return false;
+    }
+    *ret = value;
+    return true;
+}
+
+bool slice_to_i64(struct slice s, int64_t *ret) {
+    bool negative = s.size > 0 && s.data[0] == '-';
+    struct slice digits = negative ? (struct slice){s.data + 1, s.size - 1} : s;
+    uint64_t value;
+    if (!slice_to_u64(digits, &value) || value > (uint64_t)INT64_MAX + (negative ? 1u : 0u))
+        return false;
+    *ret = negative ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+bool slice_to_double(struct slice s, double *ret) {
+    char text[64];
+    if (s.size == 0 || s.size >= sizeof text)
+        return false;
+    for (size_t i = 0; i < s.size; i++)
+        if (!strchr("0123456789+-.eE", s.data[i]))
+            return false;
+    memcpy(text, s.data, s.size);
+    text[s.size] = '\0';
+    char *end;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (*end != '\0' || errno == ERANGE)
+        return false;
+    *ret = value;
+    return true;
+}
+
+/* Bytes of the valid UTF-8 character at p (n bytes left), or 0. Ranges are those of Unicode table 3-7. */
+static size_t utf8_length(const unsigned char *p, size_t n) {
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xC2 || p[0] > 0xF4)
+        return 0;
+    size_t length = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (n < length)
+        return 0;
+    unsigned char low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool slice_is_utf8(struct slice s) {
+    size_t at = 0;
+    while (at < s.size) {
+        size_t length = utf8_length((const unsigned char *)s.data + at, s.size - at);
+        if (length == 0)
+            return false;
+        at += length;
+    }
+    return true;
+}

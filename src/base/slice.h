@@ -1,0 +1,38 @@
+/* slice.h: a borrowed run of bytes (often text, never NUL-terminated). Whoever made the bytes owns them. */
+#ifndef INFERD_BASE_SLICE_H
+#define INFERD_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct slice {
+    const char *data; /* may be NULL when size is 0 */
+    size_t size;      /* bytes */
+};
+
+#define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
+/* For printf: "%.*s", SLICE_ARGS(s). Long slices are cut at 200 bytes so that messages stay readable. */
+#define SLICE_ARGS(s) (int)((s).size > 200 ? 200 : (s).size), ((s).data ? (s).data : "")
+
+struct slice slice_of(const char *text); /* borrows; NULL gives an empty slice */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_equal_text(struct slice a, const char *text);
+/* ASCII case is ignored. */
+bool slice_equal_nocase(struct slice a, struct slice b);
+bool slice_starts_with(struct slice s, struct slice prefix);
+bool slice_ends_with(struct slice s, struct slice suffix);
+/* Without leading and trailing space, tab, CR, LF. */
+struct slice slice_trim(struct slice s);
+/* Splits at the first `separator`: true and both parts, or false (then *ret_head is all of s, *ret_tail empty). */
+bool slice_split(struct slice s, char separator, struct slice *ret_head, struct slice *ret_tail);
+
+/* Whole-slice decimal numbers: false (and *ret untouched) on an empty slice, other characters or overflow. */
+bool slice_to_u64(struct slice s, uint64_t *ret);
+bool slice_to_i64(struct slice s, int64_t *ret);
+bool slice_to_double(struct slice s, double *ret); /* C locale, no hexadecimal, no surrounding blanks */
+
+/* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, shortest form). */
+bool slice_is_utf8(struct slice s);
+
+#endif

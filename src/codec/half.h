@@ -1,0 +1,15 @@
+/* half.h: conversion of FP16 (IEEE 754 binary16) and BF16 to and from float, on bit patterns.
+ *
+ * To float is exact. From float rounds to nearest, ties to even; overflow gives infinity; NaN stays a (quiet) NaN.
+ * Source: IEEE 754-2019, section 3.6; BF16 is the upper half of a binary32. */
+#ifndef INFERD_CODEC_HALF_H
+#define INFERD_CODEC_HALF_H
+
+#include <stdint.h>
+
+float half_to_float(uint16_t half);
+uint16_t half_from_float(float value);
+float bfloat16_to_float(uint16_t bits);
+uint16_t bfloat16_from_float(float value);
+
+#endif

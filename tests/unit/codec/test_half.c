@@ -1,0 +1,73 @@
+/* FP16 and BF16: every bit pattern, and rounding against the definition. */
+#include "codec_test.h"
+
+#include <math.h>
+
+#include "codec/half.h"
+
+/* By the definition of binary16. */
+static double half_value(unsigned bits) {
+    int exponent = (int)(bits >> 10 & 31), mantissa = (int)(bits & 1023);
+    double magnitude = exponent == 31  ? (mantissa ? NAN : INFINITY)
+                       : exponent == 0 ? ldexp(mantissa, -24)
+                                       : ldexp(1024 + mantissa, exponent - 25);
+    return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+static void every_half_is_exact_and_comes_back(void **state) {
+    (void)state;
+    for (unsigned bits = 0; bits < 0x10000; bits++) {
+        float value = half_to_float((uint16_t)bits);
+        double wanted = half_value(bits);
+        if (isnan(wanted)) {
+            assert_true(isnan(value));
+            assert_true((half_from_float(value) & 0x7E00) == 0x7E00);
+            continue;
+        }
+        assert_true((double)value == wanted && !signbit(value) == !signbit(wanted));
+        assert_int_equal(half_from_float(value), bits);
+    }
+}
+
+static void floats_round_to_the_nearest_half(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    for (unsigned bits = 0; bits < 0x7C00; bits++) { /* between each half and the next */
+        double low = half_value(bits), high = bits == 0x7BFF ? 65536 : half_value(bits + 1), middle = (low + high) / 2;
+        float below = nextafterf((float)middle, 0), above = nextafterf((float)middle, INFINITY);
+        assert_int_equal(half_from_float(below), bits);
+        assert_int_equal(half_from_float(above), bits + 1);
+        assert_int_equal(half_from_float((float)middle), bits & 1 ? bits + 1 : bits); /* a tie goes to even */
+        double part = (double)(next_random(&random) % 1000) / 1000;
+        float value = (float)(low + (high - low) * part);
+        if ((double)value != middle)
+            assert_int_equal(half_from_float(-value), 0x8000 | ((double)value < middle ? bits : bits + 1));
+    }
+    assert_int_equal(half_from_float(1e10f), 0x7C00);
+    assert_int_equal(half_from_float(-INFINITY), 0xFC00);
+    assert_int_equal(half_from_float(1e-10f), 0);
+}
+
+static void bfloat16_is_the_upper_half_of_a_float(void **state) {
+    (void)state;
+    for (unsigned bits = 0; bits < 0x10000; bits++) {
+        float value = bfloat16_to_float((uint16_t)bits);
+        if (isnan(value))
+            assert_true((bfloat16_from_float(value) & 0x7FC0) == 0x7FC0);
+        else
+            assert_int_equal(bfloat16_from_float(value), bits);
+    }
+    assert_int_equal(bfloat16_from_float(1.00390625f), 0x3F80);   /* 1 + 2^-8: a tie, to even */
+    assert_int_equal(bfloat16_from_float(1.01171875f), 0x3F82);   /* 1 + 3 * 2^-8: a tie, to even */
+    assert_int_equal(bfloat16_from_float(1.00390637f), 0x3F81);   /* just above the tie */
+    assert_int_equal(bfloat16_from_float(3.4028235e38f), 0x7F80); /* rounds up to infinity */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_half_is_exact_and_comes_back),
+        cmocka_unit_test(floats_round_to_the_nearest_half),
+        cmocka_unit_test(bfloat16_is_the_upper_half_of_a_float),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,79 @@
+/* backend.h: what an inference engine must offer to be served; the one boundary between scheduler and engines.
+ *
+ * A backend is a const table of functions. It may be compiled in (identity, bert) or live in a plug-in
+ * lib/inferd/inferd_backend_<name>.so that exports `const struct backend_ops *inferd_backend(void)`.
+ * Thread: load/unload on the loader's thread, one at a time per model; instance_create, execute and instance_destroy of
+ * one instance never at the same time, but of different instances in parallel. Backends return status and do not abort
+ * on bad input; they log through nothing but the text they return.
+ */
+#ifndef INFERD_CORE_BACKEND_H
+#define INFERD_CORE_BACKEND_H
+
+#include "core/infer_request.h"
+#include "core/model_config.h"
+
+enum { BACKEND_API_VERSION = 1 };
+
+/* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
+struct backend_model_args {
+    const struct model_config *config;
+    const char *model_directory;   /* <repo>/<model> */
+    const char *version_directory; /* <repo>/<model>/<version> */
+    int64_t version;
+    int instance_count;       /* over all instance groups */
+    int threads_per_instance; /* cores of this process divided among the instances; >= 1 */
+};
+
+/* A batch handed to execute(): the requests as they are, unconcatenated. */
+struct backend_batch {
+    struct infer_request **requests;
+    size_t count;
+    uint32_t items; /* sum of cost.items */
+};
+
+/* How one batch went in time; all clock_monotonic_ns, filled by execute(). */
+struct backend_times {
+    uint64_t compute_start, input_end, output_start, compute_end;
+};
+
+struct backend_ops {
+    int api_version;         /* BACKEND_API_VERSION */
+    const char *name;        /* "openvino" */
+    const char *description; /* engine and version, for --version and the log */
+
+    /* State of the backend as a whole, such as an engine handle or weights shared by models. Optional (NULL). */
+    struct status (*initialize)(void **ret_backend);
+    void (*finalize)(void *backend);
+
+    /* Completes a config from the model file: fills missing inputs, outputs, max_batch_size in `config` (memory from
+     * its arena). Optional (NULL): then a config must be complete. */
+    struct status (*complete_config)(void *backend, struct model_config *config, const char *version_directory);
+
+    /* Loads a version; weights belong here and are shared by its instances. */
+    struct status (*load)(void *backend, const struct backend_model_args *args, void **ret_model);
+    void (*unload)(void *model);
+
+    struct status (*instance_create)(void *model, int index, void **ret_instance);
+    void (*instance_destroy)(void *instance);
+
+    /* Cost of one validated request, for the batch decision. Optional (NULL): items = batch dimension, tokens = 0. */
+    struct infer_cost (*cost)(void *model, const struct infer_request *request);
+
+    /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
+    bool ragged;
+
+    /* Runs the batch. For every request calls backend_respond 1..n times, the last with final = true, from any thread
+     * and also after returning (a request stays valid until its final response; the batch and its array only until
+     * execute() returns). Calls for one request come one after another, never at the same time. A final response given
+     * during execute() is held until it returns, so that statistics are booked before the answer goes out; times are
+     * written then, and those left 0 are filled in. A status that is not OK means that no request was answered: the
+     * core then answers all of them with it. */
+    struct status (*execute)(void *instance, const struct backend_batch *batch, struct backend_times *ret_times);
+};
+
+/* Gives `response` (taken over) to the requester. A NULL response stands for memory shortage: an error, final. */
+void backend_respond(struct infer_request *request, struct infer_response *response, bool final);
+/* The same with an error; always final. */
+void backend_respond_error(struct infer_request *request, struct status status);
+
+#endif

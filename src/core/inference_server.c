@@ -1,0 +1,108 @@
+#include "core/inference_server.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "core/backend_registry.h"
+#include "core/model.h"
+#include "core/model_repository.h"
+
+struct inference_server {
+    bool strict_readiness;
+    atomic_bool stopping;
+    struct log log; /* what a zeroed option leaves: silence */
+    struct backend_registry *registry;
+    struct model_repository *repository;
+};
+
+static struct status check_options(const struct inference_server_options *options) {
+    if (options->max_queue_size < 1)
+        return status_error(STATUS_INVALID_ARGUMENT, "max_queue_size must be at least 1");
+    for (size_t i = 0; i < options->repository_count; i++)
+        if (!file_is_directory(options->repositories[i]))
+            return status_error(STATUS_NOT_FOUND, "model repository '%s' is not a folder", options->repositories[i]);
+    return status_ok();
+}
+
+static struct status create_parts(struct inference_server *server, const struct inference_server_options *options) {
+    struct backend_registry_options registry = {.builtin = options->builtin_backends,
+                                                .builtin_count = options->builtin_backend_count,
+                                                .plugin_directory = options->backend_directory};
+    STATUS_TRY(backend_registry_create(&registry, &server->registry));
+    struct model_loader loader = {.registry = server->registry,
+                                  .max_queue_size = options->max_queue_size,
+                                  .log = options->log ? options->log : &server->log};
+    return model_repository_create(&loader, options->repositories, options->repository_count, &server->repository);
+}
+
+struct status inference_server_create(const struct inference_server_options *options, struct inference_server **ret) {
+    STATUS_TRY(check_options(options));
+    struct inference_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the server");
+    server->strict_readiness = options->strict_readiness;
+    struct status status = create_parts(server, options);
+    if (!status_is_ok(&status)) {
+        inference_server_destroy(server);
+        return status;
+    }
+    *ret = server;
+    return status_ok();
+}
+
+struct status inference_server_load_models(struct inference_server *server, size_t *ret_failed) {
+    return model_repository_load(server->repository, ret_failed);
+}
+
+struct status inference_server_drain(struct inference_server *server, uint64_t deadline_ns) {
+    atomic_store(&server->stopping, true);
+    model_repository_refuse(server->repository);
+    return model_repository_wait_idle(server->repository, deadline_ns);
+}
+
+void inference_server_destroy(struct inference_server *server) {
+    if (!server)
+        return;
+    model_repository_destroy(server->repository);
+    backend_registry_destroy(server->registry);
+    free(server);
+}
+
+bool inference_server_is_live(const struct inference_server *server) {
+    return server != NULL;
+}
+
+bool inference_server_is_ready(struct inference_server *server) {
+    return !atomic_load(&server->stopping) && model_repository_is_ready(server->repository, server->strict_readiness);
+}
+
+struct status inference_server_acquire_model(struct inference_server *server, struct slice name, int64_t version,
+                                             struct model **ret) {
+    return model_repository_acquire(server->repository, name, version, ret);
+}
+
+struct status inference_server_model_versions(struct inference_server *server, struct slice name, struct arena *arena,
+                                              int64_t **ret_versions, size_t *ret_count) {
+    return model_repository_versions(server->repository, name, arena, ret_versions, ret_count);
+}
+
+struct status inference_server_index(struct inference_server *server, struct arena *arena,
+                                     struct model_index_row **ret_rows, size_t *ret_count) {
+    return model_repository_index(server->repository, arena, ret_rows, ret_count);
+}
+
+struct status inference_server_submit(struct inference_server *server, struct infer_request *request) {
+    if (atomic_load(&server->stopping))
+        return status_error(STATUS_UNAVAILABLE, "Server exiting: it takes no more requests");
+    struct model *model;
+    STATUS_TRY(model_repository_acquire(server->repository, request->model_name, request->model_version, &model));
+    struct status status = model_submit(model, request);
+    model_release(model);
+    return status;
+}
+
+void inference_server_cancel(struct inference_server *server, struct infer_request *request) {
+    (void)server;
+    if (request->model)
+        model_cancel(request->model, request);
+}

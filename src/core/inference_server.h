@@ -1,0 +1,82 @@
+/* inference_server.h: the server without its wires: a set of models, and submit(). Everything that api/ and tools/ may
+ * ask of the core is here.
+ *
+ * Thread: all functions may be called from any thread, unless said otherwise. */
+#ifndef INFERD_CORE_INFERENCE_SERVER_H
+#define INFERD_CORE_INFERENCE_SERVER_H
+
+#include "base/log.h"
+#include "core/backend.h"
+#include "core/infer_request.h"
+#include "core/statistics.h"
+
+struct inference_server;
+struct model; /* one version of one model, reference-counted */
+
+struct inference_server_options {
+    const char *const *repositories; /* folders */
+    size_t repository_count;
+    bool strict_readiness;                             /* every model must be ready for the server to be */
+    const char *backend_directory;                     /* where inferd_backend_<name>.so lie */
+    const struct backend_ops *const *builtin_backends; /* compiled in */
+    size_t builtin_backend_count;
+    uint32_t max_queue_size; /* requests waiting per model, at least 1; above it: UNAVAILABLE */
+    const struct log *log;   /* borrowed; outlives the server; NULL: silence */
+};
+
+/* NOT_FOUND when a repository is not a folder. Options are copied, but for the log and the tables of the backends. */
+struct status inference_server_create(const struct inference_server_options *options,
+                                      struct inference_server **ret) STATUS_MUST_CHECK;
+/* Loads every model of every repository (in parallel where it helps), one version after the policy of each. Returns OK
+ * also when some failed: each failure is logged and kept as that model's reason. *ret_failed counts them. Blocking;
+ * call it on a thread of its own so that the front end already answers (not ready). */
+struct status inference_server_load_models(struct inference_server *server, size_t *ret_failed) STATUS_MUST_CHECK;
+/* Stops taking requests (UNAVAILABLE), waits until all in flight are answered or the deadline passes; OK when drained.
+ */
+struct status inference_server_drain(struct inference_server *server, uint64_t deadline_ns) STATUS_MUST_CHECK;
+/* Unloads everything; what is still queued is answered with UNAVAILABLE, what is in execution is waited for. Call it
+ * after drain, and not while inference_server_load_models runs. Models that are pinned live on, unloaded. Accepts NULL.
+ */
+void inference_server_destroy(struct inference_server *server);
+
+bool inference_server_is_live(const struct inference_server *server);
+bool inference_server_is_ready(struct inference_server *server);
+
+/* Pins a ready model version (version -1: latest ready). NOT_FOUND for an unknown name or version, UNAVAILABLE with the
+ * reason for a known one that is not ready. Undo with model_release. */
+struct status inference_server_acquire_model(struct inference_server *server, struct slice name, int64_t version,
+                                             struct model **ret) STATUS_MUST_CHECK;
+void model_release(struct model *model); /* accepts NULL */
+const struct model_config *model_config_of(const struct model *model);
+int64_t model_version_of(const struct model *model);
+/* Label of class `index` of an output (label_filename), or an empty slice. */
+struct slice model_label(const struct model *model, struct slice output, uint32_t index);
+/* Ready versions of a model, ascending, into memory of the arena. */
+struct status inference_server_model_versions(struct inference_server *server, struct slice name, struct arena *arena,
+                                              int64_t **ret_versions, size_t *ret_count) STATUS_MUST_CHECK;
+/* A consistent copy of the counters; tables in memory of the arena. */
+struct status model_statistics_snapshot(struct model *model, struct arena *arena,
+                                        struct model_statistics *ret) STATUS_MUST_CHECK;
+
+/* One row per known model version, for index, statistics of all models, metrics and readiness. */
+enum model_state { MODEL_UNKNOWN, MODEL_LOADING, MODEL_READY, MODEL_UNLOADING, MODEL_UNAVAILABLE };
+struct model_index_row {
+    struct slice name;
+    int64_t version; /* -1: the model has no version that was ever loaded */
+    enum model_state state;
+    struct slice reason;      /* why it is not ready; empty otherwise */
+    struct slice metric_tags; /* ready-made Prometheus labels: ",_tag=\"value\"", or empty */
+};
+struct status inference_server_index(struct inference_server *server, struct arena *arena,
+                                     struct model_index_row **ret_rows, size_t *ret_count) STATUS_MUST_CHECK;
+
+/* Submits a filled request. OK: the core owns it and will deliver its responses and release it. Error: nothing
+ * happened, the caller still owns it. Does all validation against the model's config: names, datatypes, shapes, batch
+ * size, byte sizes, wanted outputs, sequence and priority parameters; missing optional inputs are fine. Messages say
+ * expected and got. */
+struct status inference_server_submit(struct inference_server *server, struct infer_request *request) STATUS_MUST_CHECK;
+/* Asks for a request to be dropped: it leaves the queue at once and gets a CANCELLED response; one that runs goes on,
+ * and long backends look at request->cancelled. Only while the caller knows that the request has not been released. */
+void inference_server_cancel(struct inference_server *server, struct infer_request *request);
+
+#endif

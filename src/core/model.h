@@ -1,0 +1,41 @@
+/* model.h: one version of one model as it is served: config, backend, instances, queue, statistics, labels.
+ *
+ * Owner: reference-counted (model_retain, model_release of inference_server.h); the repository holds one reference and
+ * every request one. model_stop ends its threads and unloads it; what is left then, config and counters, lives until
+ * the last reference goes. Thread: any, but load and stop on one thread. */
+#ifndef INFERD_CORE_MODEL_H
+#define INFERD_CORE_MODEL_H
+
+#include "core/backend.h"
+#include "core/inference_server.h"
+
+struct model_load_args {
+    struct model_config *config; /* finished; taken over when the load is good */
+    const struct backend_ops *ops;
+    void *backend;                 /* of ops->initialize, or NULL */
+    const char *model_directory;   /* copied */
+    const char *version_directory; /* copied */
+    int64_t version;
+    uint32_t max_queue_size; /* at least 1 */
+};
+
+/* Loads the version and starts its instances; it accepts requests at once. */
+struct status model_load(const struct model_load_args *args, struct model **ret) STATUS_MUST_CHECK;
+/* Takes no more requests; those in flight go on. */
+void model_refuse(struct model *model);
+/* Waits until no request is in flight; DEADLINE_EXCEEDED tells how many are left. */
+struct status model_wait_idle(struct model *model, uint64_t deadline_ns) STATUS_MUST_CHECK;
+/* Refuses, answers what is queued with UNAVAILABLE, waits for what runs, unloads. Not while it holds locks that
+ * callbacks of requests take. */
+void model_stop(struct model *model);
+void model_retain(struct model *model);
+
+/* Validates and queues; see inference_server_submit. The caller holds a reference; a second one is taken for the
+ * request. */
+struct status model_submit(struct model *model, struct infer_request *request) STATUS_MUST_CHECK;
+void model_cancel(struct model *model, struct infer_request *request);
+
+struct slice model_metric_tags(const struct model *model);
+int model_threads_per_instance(const struct model *model);
+
+#endif

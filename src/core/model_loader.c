@@ -1,0 +1,200 @@
+#include "core/model_loader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "codec/model_config_messages.h"
+
+enum { CONFIG_FILE_MAX = 16 << 20 };
+
+static struct status no_memory(const struct model_folder *folder) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to load model '%s'", folder->name);
+}
+
+/* True for "1", "20241231"; false for "0", "01", "v1", "1.bak". */
+static bool parse_version(const char *name, int64_t *ret) {
+    return name[0] >= '1' && name[0] <= '9' && slice_to_i64(slice_of(name), ret);
+}
+
+static int compare_versions(const void *a, const void *b) {
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static struct status find_versions(struct model_folder *folder, struct arena *arena) {
+    const char *const *names;
+    size_t name_count;
+    STATUS_TRY(file_list(folder->path, arena, &names, &name_count));
+    int64_t *versions = arena_calloc(arena, name_count, sizeof *versions);
+    if (!versions)
+        return no_memory(folder);
+    for (size_t i = 0; i < name_count; i++) {
+        const char *path = path_join(arena, folder->path, names[i]);
+        if (!path)
+            return no_memory(folder);
+        if (parse_version(names[i], &versions[folder->version_count]) && file_is_directory(path))
+            folder->version_count++;
+    }
+    qsort(versions, folder->version_count, sizeof *versions, compare_versions);
+    folder->versions = versions;
+    return status_ok();
+}
+
+static struct status read_config(struct model_folder *folder, struct arena *arena) {
+    const char *path = path_join(arena, folder->path, "config.pbtxt");
+    if (!path)
+        return no_memory(folder);
+    folder->has_config = file_exists(path);
+    if (!folder->has_config)
+        return status_ok();
+    struct buf content = BUF_EMPTY;
+    struct status status = file_read(path, CONFIG_FILE_MAX, &content);
+    if (status_is_ok(&status)) {
+        folder->config_text = arena_copy(arena, buf_slice(&content));
+        if (folder->config_text.size != content.size)
+            status = no_memory(folder);
+    }
+    buf_free(&content);
+    return status;
+}
+
+struct status model_folder_open(const char *path, const char *name, struct arena *arena, struct model_folder *ret) {
+    struct model_folder folder = {.name = name, .path = path};
+    STATUS_TRY(find_versions(&folder, arena));
+    STATUS_TRY(read_config(&folder, arena));
+    if (folder.version_count == 0)
+        return status_error(STATUS_NOT_FOUND,
+                            "no version folder: the model's files belong into a folder named by a number, such as %s/1",
+                            path);
+    *ret = folder;
+    return status_ok();
+}
+
+/* The config as far as the file tells it. */
+static struct status parse_config(const struct model_folder *folder, struct model_config **ret) {
+    struct slice name = slice_of(folder->name);
+    return folder->has_config ? model_config_parse(name, folder->config_text, "config.pbtxt", ret)
+                              : model_config_create(name, ret);
+}
+
+static struct status choose_latest(const struct model_folder *folder, size_t wanted, const int64_t **ret_versions,
+                                   size_t *ret_count) {
+    size_t count = wanted < folder->version_count ? wanted : folder->version_count;
+    *ret_versions = folder->versions + (folder->version_count - count);
+    *ret_count = count;
+    return status_ok();
+}
+
+static struct status choose_specific(const struct model_folder *folder,
+                                     const struct pb_model_version_policy_specific *specific, struct arena *arena,
+                                     const int64_t **ret_versions, size_t *ret_count) {
+    int64_t *versions = arena_calloc(arena, specific->versions.count, sizeof *versions);
+    if (!versions)
+        return no_memory(folder);
+    for (size_t i = 0; i < specific->versions.count; i++)
+        versions[i] = specific->versions.items[i];
+    qsort(versions, specific->versions.count, sizeof *versions, compare_versions);
+    *ret_versions = versions;
+    *ret_count = specific->versions.count; /* model_config_finish refuses repeated ones */
+    return status_ok();
+}
+
+struct status model_folder_choose(const struct model_folder *folder, struct arena *arena, const int64_t **ret_versions,
+                                  size_t *ret_count) {
+    struct model_config *config;
+    STATUS_TRY(parse_config(folder, &config));
+    const struct pb_model_version_policy *policy = config->message->version_policy;
+    struct status status;
+    if (policy && policy->all)
+        status = choose_latest(folder, folder->version_count, ret_versions, ret_count);
+    else if (policy && policy->specific)
+        status = choose_specific(folder, policy->specific, arena, ret_versions, ret_count);
+    else
+        status = choose_latest(
+            folder, policy && policy->latest && policy->latest->num_versions ? policy->latest->num_versions : 1,
+            ret_versions, ret_count);
+    model_config_destroy(config);
+    return status;
+}
+
+/* What a file in the version folder tells where the config names no backend. */
+static const struct {
+    const char *file, *backend;
+} conventions[] = {
+    {"model.onnx", "onnxruntime"},
+    {"model.savedmodel", "tensorflow"},
+    {"model.xml", "openvino"},
+};
+
+static struct status guess_backend(struct model_config *config, const char *version_directory) {
+    for (size_t i = 0; i < sizeof conventions / sizeof conventions[0]; i++) {
+        const char *path = path_join(config->arena, version_directory, conventions[i].file);
+        if (!path)
+            return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the name of a model file");
+        if (file_exists(path))
+            return model_config_set_backend(config, slice_of(conventions[i].backend));
+    }
+    return status_error(STATUS_INVALID_ARGUMENT,
+                        "cannot tell which backend runs the model: no config.pbtxt names a backend or platform, and %s "
+                        "holds none of model.onnx, model.savedmodel, model.xml",
+                        version_directory);
+}
+
+/* From the file's config to a complete, checked one, with its engine. */
+static struct status finish_config(const struct model_loader *loader, struct model_config *config,
+                                   const char *version_directory, struct model_load_args *args) {
+    if (!model_config_backend(config).size)
+        STATUS_TRY(guess_backend(config, version_directory));
+    STATUS_TRY(backend_registry_get(loader->registry, model_config_backend(config), &args->ops, &args->backend));
+    bool incomplete = model_config_message_inputs(config) == 0 || model_config_message_outputs(config) == 0;
+    if (incomplete && args->ops->complete_config)
+        STATUS_TRY(args->ops->complete_config(args->backend, config, version_directory));
+    return model_config_finish(config, false);
+}
+
+static void log_loaded(const struct model_loader *loader, const struct model_folder *folder,
+                       const struct model_load_args *args, const struct model *model, uint64_t ns) {
+    LOG_INFO(loader->log,
+             "loaded '%s' version %" PRId64 ": backend '%.*s' is run by engine '%s' (%s), %d instance%s x %d thread%s, "
+             "%.1f ms",
+             folder->name, args->version, SLICE_ARGS(args->config->backend), args->ops->name,
+             args->ops->description ? args->ops->description : "", args->config->instance_count,
+             args->config->instance_count == 1 ? "" : "s", model_threads_per_instance(model),
+             model_threads_per_instance(model) == 1 ? "" : "s", (double)ns / (double)NS_PER_MS);
+}
+
+static struct status load_version(const struct model_loader *loader, const struct model_folder *folder,
+                                  struct model_config *config, int64_t version, struct model **ret) {
+    char name[24];
+    snprintf(name, sizeof name, "%" PRId64, version);
+    struct model_load_args args = {
+        .config = config,
+        .model_directory = folder->path,
+        .version_directory = path_join(config->arena, folder->path, name),
+        .version = version,
+        .max_queue_size = loader->max_queue_size,
+    };
+    if (!args.version_directory)
+        return no_memory(folder);
+    if (!file_is_directory(args.version_directory))
+        return status_error(STATUS_NOT_FOUND, "version_policy asks for it, but there is no folder %s",
+                            args.version_directory);
+    uint64_t begun_ns = clock_monotonic_ns();
+    STATUS_TRY(finish_config(loader, config, args.version_directory, &args));
+    STATUS_TRY(model_load(&args, ret));
+    log_loaded(loader, folder, &args, *ret, clock_monotonic_ns() - begun_ns);
+    return status_ok();
+}
+
+struct status model_loader_load(const struct model_loader *loader, const struct model_folder *folder, int64_t version,
+                                struct model **ret) {
+    struct model_config *config;
+    STATUS_TRY(parse_config(folder, &config));
+    struct status status = load_version(loader, folder, config, version, ret);
+    if (!status_is_ok(&status))
+        model_config_destroy(config);
+    return status;
+}

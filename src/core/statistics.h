@@ -1,0 +1,70 @@
+/* statistics.h: what a model version has done so far; cumulative since its load.
+ *
+ * Thread: booked by instance workers, read by anyone; locked inside. Rules of counting: KServe v2 / Triton statistics
+ * extension: a success is booked per request, execution_count once per executed batch, each request of a batch is given
+ * the batch's whole compute times. The per-request-batch-size table is TRTIS v1's form of the same facts. */
+#ifndef INFERD_CORE_STATISTICS_H
+#define INFERD_CORE_STATISTICS_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+struct duration_stat {
+    uint64_t count, ns;
+};
+
+struct batch_stat { /* one executed batch size (v2) */
+    uint32_t batch_size;
+    struct duration_stat compute_input, compute_infer, compute_output;
+};
+
+struct request_batch_stat { /* one batch size as requests asked for it (v1) */
+    uint32_t batch_size;
+    struct duration_stat success, failed, compute, queue;
+};
+
+enum failure_reason { FAILURE_REJECTED, FAILURE_CANCELED, FAILURE_BACKEND, FAILURE_OTHER, FAILURE_REASON_COUNT };
+
+struct model_statistics {
+    uint64_t last_inference_ms; /* since 1970 */
+    uint64_t inference_count, execution_count, pending_count;
+    struct duration_stat success, fail, queue, compute_input, compute_infer, compute_output;
+    uint64_t failures[FAILURE_REASON_COUNT];
+    struct batch_stat *batches; /* ascending by size */
+    size_t batch_count;
+    struct request_batch_stat *request_batches;
+    size_t request_batch_count;
+};
+
+/* How one request ended; times in ns. */
+struct request_outcome {
+    uint32_t items; /* batch size as the request asked for it */
+    bool failed;
+    enum failure_reason reason; /* when it failed */
+    uint64_t total_ns;          /* from submission to the final response */
+    uint64_t queue_ns;          /* from submission to compute_start; the rest only where it succeeded */
+    uint64_t compute_input_ns, compute_infer_ns, compute_output_ns; /* of the batch that it ran in */
+};
+
+/* One execution of a batch. */
+struct batch_outcome {
+    uint32_t items;
+    uint64_t compute_input_ns, compute_infer_ns, compute_output_ns;
+    uint64_t ended_ms; /* since 1970 */
+};
+
+struct statistics; /* the counters of one model version */
+
+struct statistics *statistics_create(void);             /* NULL when memory is short */
+void statistics_destroy(struct statistics *statistics); /* accepts NULL */
+/* Books an execution (NULL: none) and requests that ended, in one step, so that a copy never shows one without the
+ * other. */
+void statistics_book(struct statistics *statistics, const struct batch_outcome *batch,
+                     const struct request_outcome *requests, size_t request_count);
+/* A consistent copy, but for pending_count, which the statistics do not know (0); tables in memory of the arena. */
+struct status statistics_snapshot(struct statistics *statistics, struct arena *arena,
+                                  struct model_statistics *ret) STATUS_MUST_CHECK;
+
+#endif

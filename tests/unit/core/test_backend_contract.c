@@ -1,0 +1,255 @@
+/* Every way in which an engine may answer, or break its promises: what the requester gets, and what is booked. */
+#include "probe_backend.h"
+
+static void run_two(struct fixture *f, enum probe_mode mode, struct call *calls) {
+    fixture_init(f);
+    probe_reset(mode, true);
+    probe_start(f, "dynamic_batching { preferred_batch_size: [ 2 ] max_queue_delay_microseconds: 600000000 }");
+    for (int32_t i = 0; i < 2; i++) {
+        call_vector(&calls[i], f, "m", 2, i + 1);
+        assert_good(call_submit(&calls[i]));
+    }
+    for (int i = 0; i < 2; i++)
+        call_wait(&calls[i]);
+}
+
+static void end_two(struct fixture *f, struct call *calls) {
+    call_end(&calls[0]);
+    call_end(&calls[1]);
+    probe_end(f);
+}
+
+static void expect_counts(struct fixture *f, uint64_t success, uint64_t failed, uint64_t executions) {
+    struct arena *arena = arena_create(0);
+    struct model_statistics s = probe_statistics(f, arena);
+    assert_int_equal(s.success.count, success);
+    assert_int_equal(s.failures[FAILURE_BACKEND], failed);
+    assert_int_equal(s.fail.count, failed);
+    assert_int_equal(s.execution_count, executions);
+    assert_int_equal(s.batch_count, executions);
+    arena_destroy(arena);
+}
+
+static void expect_both(struct call *calls, enum status_code code, const char *message) {
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(calls[i].status.message, message);
+        assert_int_equal(calls[i].status.code, code);
+        assert_int_equal(calls[i].responses, 1);
+        assert_int_equal(calls[i].last->output_count, 0);
+        assert_true(calls[i].booked);
+    }
+}
+
+static void a_failed_execution_answers_all(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_FAIL, calls);
+    expect_both(calls, STATUS_INTERNAL, "the engine is out of order");
+    expect_counts(&f, 0, 2, 0);
+    end_two(&f, calls);
+}
+
+static void each_request_may_fail_by_itself(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_FAIL_EACH, calls);
+    expect_both(calls, STATUS_INTERNAL, "no answer for you");
+    expect_counts(&f, 0, 2, 0);
+    end_two(&f, calls);
+}
+
+static void no_response_means_no_memory(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_NO_MEMORY, calls);
+    expect_both(calls, STATUS_RESOURCE_EXHAUSTED, "no memory for the response of model 'm'");
+    expect_counts(&f, 0, 2, 0);
+    end_two(&f, calls);
+}
+
+static void a_second_final_response_is_dropped(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_TWICE, calls);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(calls[i].responses, 1);
+    expect_counts(&f, 2, 0, 1);
+    end_two(&f, calls);
+}
+
+static void responses_may_come_after_execute(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_LATER, calls);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(calls[i].responses, 3);
+        assert_int_equal(calls[i].status.code, STATUS_OK);
+        assert_true(calls[i].booked);
+    }
+    expect_counts(&f, 2, 0, 1);
+    end_two(&f, calls);
+}
+
+/* The instance is free while answers are outstanding, and unloading waits for them. */
+static void an_instance_goes_on_while_answers_are_outstanding(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[3];
+    fixture_init(&f);
+    probe_reset(PROBE_LATER, false);
+    probe_start(&f, "dynamic_batching { preserve_ordering: true }");
+    for (int32_t i = 0; i < 3; i++) {
+        call_vector(&calls[i], &f, "m", 1, i + 1);
+        assert_good(call_submit(&calls[i]));
+        probe_wait_entered((size_t)i + 1);
+    }
+    assert_int_equal(calls[2].finals, 0);
+    struct status status = inference_server_drain(f.server, clock_monotonic_ns() + NS_PER_MS);
+    assert_string_equal(status.message, "model 'm' still has 3 requests in flight");
+    probe_open();
+    for (size_t i = 0; i < 3; i++) {
+        call_wait(&calls[i]);
+        assert_int_equal(calls[i].responses, 3);
+        assert_int_equal(calls[i].final_place, 3 * (i + 1)); /* all of a request before any of the next */
+        call_end(&calls[i]);
+    }
+    probe_end(&f);
+}
+
+static void a_wrong_output_shape_of_a_reshaped_output_is_an_error(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call call;
+    fixture_init(&f);
+    probe_reset(PROBE_BROKEN_SHAPE, true);
+    f.backends[f.backend_count++] = &probe_backend;
+    add_model(&f, "m",
+              "backend: \"probe\" max_batch_size: 8 input { name: \"x\" data_type: TYPE_INT32 dims: [ 2 ] } "
+              "output { name: \"y\" data_type: TYPE_INT32 dims: [ 2, 1 ] reshape { shape: [ 2 ] } }");
+    start_server(&f);
+    assert_int_equal(f.failed, 0);
+    call_vector(&call, &f, "m", 2, 1);
+    assert_good(call_submit(&call));
+    call_wait(&call);
+    assert_int_equal(call.status.code, STATUS_INTERNAL);
+    assert_non_null(strstr(call.status.message, "gave output 'y' the shape [1,2,1]"));
+    call_end(&call);
+    probe_end(&f);
+}
+
+static void impossible_times_are_put_right(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_BROKEN_TIMES, calls);
+    const struct infer_times *t = &calls[0].request->times;
+    assert_true(t->compute_start >= t->queued && t->compute_input_end >= t->compute_start);
+    assert_true(t->compute_output_start >= t->compute_input_end && t->compute_end >= t->compute_output_start);
+    assert_true(t->compute_end <= clock_monotonic_ns());
+    struct arena *arena = arena_create(0);
+    struct model_statistics s = probe_statistics(&f, arena);
+    assert_true(s.compute_infer.ns <= s.success.ns);
+    arena_destroy(arena);
+    end_two(&f, calls);
+}
+
+/* --- Optional functions --- */
+
+static struct status complete_config(void *backend, struct model_config *config, const char *version_directory) {
+    assert_ptr_equal(backend, &probe);
+    assert_non_null(strstr(version_directory, "/m/3"));
+    model_config_set_max_batch_size(config, 8);
+    const int64_t dims[] = {-1};
+    struct status status = model_config_add_input(config, slice_of("x"), DATATYPE_INT32, dims, 1);
+    return status_is_ok(&status) ? model_config_add_output(config, slice_of("y"), DATATYPE_INT32, dims, 1) : status;
+}
+
+static void the_engine_completes_a_missing_config(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call call;
+    struct model *model;
+    fixture_init(&f);
+    probe_reset(PROBE_ANSWER, true);
+    struct backend_ops engine = probe_backend;
+    engine.name = "openvino";
+    engine.complete_config = complete_config;
+    f.backends[f.backend_count++] = &engine;
+    write_file(&f, "m/2/model.onnx", "");
+    write_file(&f, "m/3/model.onnx", "");
+    start_server(&f);
+    assert_int_equal(f.failed, 0);
+    assert_good(inference_server_acquire_model(f.server, slice_of("m"), -1, &model));
+    const struct model_config *config = model_config_of(model);
+    assert_int_equal(model_version_of(model), 3);
+    assert_true(slice_equal_text(config->backend, "onnxruntime"));
+    assert_true(slice_equal_text(config->platform, "onnxruntime_onnx"));
+    assert_int_equal(config->max_batch_size, 8);
+    model_release(model);
+    assert_logged(&f,
+                  "loaded 'm' version 3: backend 'onnxruntime' is run by engine 'openvino' (for tests), 1 instance");
+    call_vector(&call, &f, "m", 2, 1);
+    call_run(&call);
+    call_end(&call);
+    probe_end(&f);
+}
+
+/* Four items for each request, whatever its batch dimension. */
+static struct infer_cost four_items(void *model, const struct infer_request *request) {
+    assert_ptr_equal(model, &probe);
+    assert_int_equal(request->inputs[0].rank, 2);
+    return (struct infer_cost){.items = 4, .tokens = 100};
+}
+
+static void the_engine_tells_what_a_request_costs(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[4];
+    fixture_init(&f);
+    probe_reset(PROBE_ANSWER, false);
+    struct backend_ops engine = probe_backend;
+    engine.name = "costly";
+    engine.cost = four_items;
+    f.backends[f.backend_count++] = &engine;
+    probe_start(&f, "backend: \"costly\" dynamic_batching { }");
+    for (int32_t i = 0; i < 4; i++) {
+        call_vector(&calls[i], &f, "m", 1, i + 1);
+        assert_good(call_submit(&calls[i]));
+        probe_wait_entered(1);
+    }
+    probe_open();
+    for (size_t i = 0; i < 4; i++) {
+        call_wait(&calls[i]);
+        call_end(&calls[i]);
+    }
+    assert_int_equal(probe.batch_count, 3); /* 1, then 2 of 8 items, then 1 */
+    assert_int_equal(probe.batches[1].count, 2);
+    assert_int_equal(probe.batches[1].items, 8);
+    struct arena *arena = arena_create(0);
+    struct model_statistics s = probe_statistics(&f, arena);
+    assert_int_equal(s.inference_count, 4);                       /* what was asked for */
+    assert_int_equal(s.batches[s.batch_count - 1].batch_size, 8); /* what was run */
+    arena_destroy(arena);
+    probe_end(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_execution_answers_all),
+        cmocka_unit_test(each_request_may_fail_by_itself),
+        cmocka_unit_test(no_response_means_no_memory),
+        cmocka_unit_test(a_second_final_response_is_dropped),
+        cmocka_unit_test(responses_may_come_after_execute),
+        cmocka_unit_test(an_instance_goes_on_while_answers_are_outstanding),
+        cmocka_unit_test(a_wrong_output_shape_of_a_reshaped_output_is_an_error),
+        cmocka_unit_test(impossible_times_are_put_right),
+        cmocka_unit_test(the_engine_completes_a_missing_config),
+        cmocka_unit_test(the_engine_tells_what_a_request_costs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+#include "checkpoint/bert_checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "checkpoint/bert_locate.h"
+#include "checkpoint/bert_names.h"
+#include "checkpoint/random_checkpoint.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_bundle.h"
+
+enum { MISSING_SHOWN = 3 };
+
+struct bert_checkpoint {
+    struct arena *arena;
+    struct bert_files files;
+    struct bert_config config;
+    struct safetensors *safetensors; /* at most one of these two is open */
+    struct tensor_bundle *bundle;
+    struct bert_weight *weights; /* BERT_PART_COUNT per layer; those outside of layers stand with layer 0 */
+    const char *form;
+};
+
+/* Tensors that were looked for in vain. */
+struct missing {
+    struct buf names; /* the first of them, for the message */
+    size_t count, head_count, wanted;
+};
+
+static struct status no_memory(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the checkpoint's tables");
+}
+
+static const char *where(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->files.weights ? checkpoint->files.weights : "random weights";
+}
+
+static struct weight_set stored_tensors(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->bundle ? tensor_bundle_tensors(checkpoint->bundle)
+                              : safetensors_tensors(checkpoint->safetensors);
+}
+
+/* ---- one weight ---- */
+
+static struct status check_stored(const struct bert_checkpoint *checkpoint, const struct bert_weight *wanted,
+                                  const struct weight *found) {
+    int64_t dims[2] = {bert_weight_rows(wanted, wanted->layout), bert_weight_columns(wanted, wanted->layout)};
+    bool same = found->rank == wanted->rank && memcmp(found->dims, dims, (size_t)wanted->rank * sizeof dims[0]) == 0;
+    if (!same) {
+        char expected[WEIGHT_SHAPE_TEXT_SIZE], got[WEIGHT_SHAPE_TEXT_SIZE];
+        weight_shape_text(dims, wanted->rank, expected);
+        weight_shape_text(found->dims, found->rank, got);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: tensor \"%.*s\": by %s its shape must be %s, got %s",
+                            where(checkpoint), SLICE_ARGS(found->name), checkpoint->files.config, expected, got);
+    }
+    if (found->type == WEIGHT_OTHER)
+        return status_error(STATUS_UNSUPPORTED,
+                            "%s: tensor \"%.*s\" has type %s; expected 32 or 16 bit floating point (or bfloat16)",
+                            where(checkpoint), SLICE_ARGS(found->name), found->type_name);
+    return status_ok();
+}
+
+static const struct weight *find_any(const struct bert_checkpoint *checkpoint, const struct bert_names *names) {
+    struct weight_set set = stored_tensors(checkpoint);
+    const struct weight *found = NULL;
+    for (size_t i = 0; i < names->count && !found; i++)
+        found = weight_find(&set, slice_of(names->items[i]));
+    return found;
+}
+
+static struct status take_stored(struct bert_checkpoint *checkpoint, const struct bert_names *names, bool is_head,
+                                 struct bert_weight *weight, struct missing *missing) {
+    const struct weight *found = find_any(checkpoint, names);
+    if (!found) {
+        if (missing->count++ < MISSING_SHOWN)
+            buf_printf(&missing->names, "%s%s", missing->names.size ? ", " : "", names->items[0]);
+        missing->head_count += is_head;
+        return status_ok();
+    }
+    if (checkpoint->bundle)
+        STATUS_TRY(tensor_bundle_verify(checkpoint->bundle, found));
+    STATUS_TRY(check_stored(checkpoint, weight, found));
+    weight->name = found->name;
+    weight->origin = BERT_FROM_FILE;
+    weight->type = found->type;
+    weight->bytes = found->bytes;
+    if (!checkpoint->form) /* all are of one type as a rule; the first, the word embeddings, speaks for them */
+        checkpoint->form =
+            arena_printf(checkpoint->arena, "%s, %s",
+                         checkpoint->bundle ? "TensorFlow checkpoint" : "Hugging Face safetensors", found->type_name);
+    return status_ok();
+}
+
+static struct status take_random(struct bert_checkpoint *checkpoint, const struct bert_names *names,
+                                 struct bert_weight *weight) {
+    weight->name = arena_copy(checkpoint->arena, slice_of(names->items[0]));
+    weight->key = random_checkpoint_key(checkpoint->files.seed, weight->name);
+    return weight->name.data ? status_ok() : no_memory();
+}
+
+/* ---- all weights ---- */
+
+static struct status report_missing(const struct bert_checkpoint *checkpoint, const struct missing *missing) {
+    if (missing->count == 0)
+        return status_ok();
+    const char *hint = "";
+    if (missing->count == missing->head_count)
+        hint = "; this model has no question-answering head: fine-tune it on SQuAD first";
+    else if (missing->count == missing->wanted)
+        hint = "; this is no BERT of a known family";
+    struct slice names = buf_slice(&missing->names);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s lacks %zu of %zu tensors: %.*s%s%s", where(checkpoint),
+                        missing->count, missing->wanted, (int)names.size, names.data ? names.data : "",
+                        missing->count > MISSING_SHOWN ? ", ..." : "", hint);
+}
+
+/* A model cut down to fewer layers by a wrong configuration would run and answer nonsense. */
+static struct status check_layer_count(const struct bert_checkpoint *checkpoint, enum bert_family family) {
+    int64_t layers = checkpoint->config.layer_count;
+    struct bert_names beyond = bert_names_of(family, BERT_QUERY_KERNEL, layers);
+    const struct weight *found = find_any(checkpoint, &beyond);
+    if (!found)
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "%s has the tensor \"%.*s\", but by %s the model has only %lld layers",
+                        where(checkpoint), SLICE_ARGS(found->name), checkpoint->files.config, (long long)layers);
+}
+
+static struct status collect_weights(struct bert_checkpoint *checkpoint, struct missing *missing) {
+    bool is_random = checkpoint->files.form == BERT_FORM_RANDOM;
+    enum bert_family family = checkpoint->bundle ? BERT_TENSORFLOW : BERT_HUGGING_FACE;
+    size_t layers = (size_t)checkpoint->config.layer_count;
+    checkpoint->weights = arena_calloc(checkpoint->arena, layers * BERT_PART_COUNT, sizeof *checkpoint->weights);
+    if (!checkpoint->weights)
+        return no_memory();
+    for (size_t i = 0; i < layers * BERT_PART_COUNT; i++) {
+        enum bert_part part = (enum bert_part)(i % BERT_PART_COUNT);
+        int64_t layer = (int64_t)(i / BERT_PART_COUNT);
+        if (layer > 0 && !bert_part_is_per_layer(part))
+            continue;
+        struct bert_names names = bert_names_of(family, part, layer);
+        checkpoint->weights[i] = bert_part_describe(family, part, &checkpoint->config);
+        missing->wanted++;
+        STATUS_TRY(is_random
+                       ? take_random(checkpoint, &names, &checkpoint->weights[i])
+                       : take_stored(checkpoint, &names, bert_part_is_head(part), &checkpoint->weights[i], missing));
+    }
+    STATUS_TRY(report_missing(checkpoint, missing));
+    return is_random ? status_ok() : check_layer_count(checkpoint, family);
+}
+
+/* ---- opening ---- */
+
+static struct status open_weights(struct bert_checkpoint *checkpoint) {
+    switch (checkpoint->files.form) {
+    case BERT_FORM_SAFETENSORS:
+        return safetensors_open(checkpoint->files.weights, &checkpoint->safetensors);
+    case BERT_FORM_TENSOR_BUNDLE:
+        return tensor_bundle_open(checkpoint->files.weights, &checkpoint->bundle);
+    case BERT_FORM_RANDOM:
+        checkpoint->form = "random weights";
+        break;
+    }
+    return status_ok();
+}
+
+static struct status read_config(struct bert_checkpoint *checkpoint) {
+    STATUS_TRY(bert_config_read(checkpoint->files.config, &checkpoint->config));
+    if (checkpoint->config.casing == BERT_CASING_UNKNOWN && checkpoint->files.tokenizer)
+        STATUS_TRY(bert_config_read_casing(checkpoint->files.tokenizer, &checkpoint->config.casing));
+    return status_ok();
+}
+
+static struct status fill(struct bert_checkpoint *checkpoint, const char *path, const char *config_path) {
+    STATUS_TRY(bert_locate(path, config_path, checkpoint->arena, &checkpoint->files));
+    STATUS_TRY(read_config(checkpoint));
+    STATUS_TRY(open_weights(checkpoint));
+    struct missing missing = {.names = BUF_EMPTY};
+    struct status status = collect_weights(checkpoint, &missing);
+    buf_free(&missing.names);
+    if (status_is_ok(&status) && !checkpoint->form)
+        status = no_memory();
+    return status;
+}
+
+struct status bert_checkpoint_open(const char *path, const char *config_path, struct bert_checkpoint **ret) {
+    struct bert_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
+    if (!checkpoint || !(checkpoint->arena = arena_create(0))) {
+        free(checkpoint);
+        return no_memory();
+    }
+    struct status status = fill(checkpoint, path, config_path);
+    if (status_is_ok(&status))
+        *ret = checkpoint;
+    else
+        bert_checkpoint_close(checkpoint);
+    return status;
+}
+
+void bert_checkpoint_close(struct bert_checkpoint *checkpoint) {
+    if (!checkpoint)
+        return;
+    safetensors_close(checkpoint->safetensors);
+    tensor_bundle_close(checkpoint->bundle);
+    arena_destroy(checkpoint->arena);
+    free(checkpoint);
+}
+
+/* ---- what it holds ---- */
+
+const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *checkpoint) {
+    return &checkpoint->config;
+}
+
+const struct bert_weight *bert_checkpoint_weight(const struct bert_checkpoint *checkpoint, enum bert_part part,
+                                                 int64_t layer) {
+    return &checkpoint->weights[(size_t)layer * BERT_PART_COUNT + part];
+}
+
+int64_t bert_checkpoint_parameter_count(const struct bert_checkpoint *checkpoint) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < checkpoint->config.layer_count * BERT_PART_COUNT; i++)
+        count += checkpoint->weights[i].outputs * checkpoint->weights[i].inputs; /* 0 where a part is not per layer */
+    return count;
+}
+
+const char *bert_checkpoint_form(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->form;
+}
+
+const char *bert_checkpoint_vocab_path(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->files.vocab;
+}

@@ -1,0 +1,42 @@
+/* bert_config.h: the shape of a BERT: config.json of Hugging Face, bert_config.json of Google and NVIDIA.
+ *
+ * Every number is range-checked, so that products of two of them fit an int64_t.
+ * Source: the configuration files of google-research/bert and of Hugging Face's BertConfig (names and defaults).
+ */
+#ifndef INFERD_CHECKPOINT_BERT_CONFIG_H
+#define INFERD_CHECKPOINT_BERT_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+
+/* The gaussian error linear unit, exact (with erf) or by its tanh approximation. */
+enum bert_activation { BERT_GELU_ERF, BERT_GELU_TANH };
+
+/* Whether text is lower-cased before tokenization; many configuration files do not say. */
+enum bert_casing { BERT_CASING_UNKNOWN, BERT_CASING_LOWER, BERT_CASING_KEPT };
+
+struct bert_config {
+    int64_t vocab_size;
+    int64_t hidden_size; /* a multiple of head_count */
+    int64_t layer_count;
+    int64_t head_count;
+    int64_t intermediate_size;
+    int64_t position_count; /* longest sequence, in tokens */
+    int64_t type_count;     /* segments */
+    double layer_norm_eps;
+    enum bert_activation activation;
+    enum bert_casing casing;
+};
+
+/* Reads the JSON text. `file_name` is for messages. INVALID_ARGUMENT tells field, range and value; UNSUPPORTED a kind
+ * of model, activation or position embedding that this program does not have. */
+struct status bert_config_parse(struct slice json, const char *file_name, struct bert_config *ret) STATUS_MUST_CHECK;
+/* The same from a file. */
+struct status bert_config_read(const char *path, struct bert_config *ret) STATUS_MUST_CHECK;
+/* The member "do_lower_case" of a JSON file (Hugging Face's tokenizer_config.json); BERT_CASING_UNKNOWN when the file
+ * is not there or does not say. Errors: the file cannot be read, is not JSON, or the member is no boolean. */
+struct status bert_config_read_casing(const char *path, enum bert_casing *ret) STATUS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,120 @@
+/* Configurations: both families' files, defaults, and what is refused. */
+#include "checkpoint/bert_config.h"
+
+#include "scratch.h"
+
+#define SIZES                                                                                                          \
+    "\"vocab_size\":100,\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,\"intermediate_size\":48"
+
+static struct status parse(const char *json, struct bert_config *ret) {
+    return bert_config_parse(slice_of(json), "config.json", ret);
+}
+
+static void both_families_files(void **state) {
+    (void)state;
+    struct bert_config config;
+    expect_ok(bert_config_read("tests/fixtures/tf_checkpoint/bert_config.json", &config));
+    assert_int_equal(config.vocab_size, 64);
+    assert_int_equal(config.hidden_size, 32);
+    assert_int_equal(config.layer_count, 2);
+    assert_int_equal(config.head_count, 4);
+    assert_int_equal(config.intermediate_size, 64);
+    assert_int_equal(config.position_count, 48);
+    assert_int_equal(config.activation, BERT_GELU_ERF);
+    assert_int_equal(config.casing, BERT_CASING_UNKNOWN);
+    expect_ok(bert_config_read("tests/fixtures/hf_checkpoint/config.json", &config));
+    assert_int_equal(config.activation, BERT_GELU_TANH);
+    assert_true(config.layer_norm_eps == 1e-12);
+}
+
+static void defaults(void **state) {
+    (void)state;
+    struct bert_config config;
+    expect_ok(parse("{" SIZES "}", &config));
+    assert_int_equal(config.position_count, 512);
+    assert_int_equal(config.type_count, 2);
+    assert_int_equal(config.activation, BERT_GELU_ERF);
+    assert_true(config.layer_norm_eps == 1e-12);
+    expect_ok(parse("{" SIZES ",\"do_lower_case\":false,\"layer_norm_eps\":1e-5,\"type_vocab_size\":1}", &config));
+    assert_int_equal(config.casing, BERT_CASING_KEPT);
+    assert_int_equal(config.type_count, 1);
+    assert_true(config.layer_norm_eps == 1e-5);
+}
+
+static void refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *json;
+        enum status_code code;
+        const char *part;
+    } rows[] = {
+        {"", STATUS_INVALID_ARGUMENT, "not JSON"},
+        {"{", STATUS_INVALID_ARGUMENT, "not JSON: byte"},
+        {"[]", STATUS_INVALID_ARGUMENT, "expected a JSON object"},
+        {"{}", STATUS_INVALID_ARGUMENT, "lacks \"vocab_size\""},
+        {"{\"vocab_size\":0}", STATUS_INVALID_ARGUMENT, "from 1 to 16777216, got uint 0"},
+        {"{\"vocab_size\":-5}", STATUS_INVALID_ARGUMENT, "got sint -5"},
+        {"{\"vocab_size\":18446744073709551615}", STATUS_INVALID_ARGUMENT, "\"vocab_size\" must be"},
+        {"{\"vocab_size\":1e3}", STATUS_INVALID_ARGUMENT, "got real 1000"},
+        {"{\"vocab_size\":\"100\"}", STATUS_INVALID_ARGUMENT, "got string"},
+        {"{\"vocab_size\":100,\"hidden_size\":65537}", STATUS_INVALID_ARGUMENT, "from 1 to 65536"},
+        {"{\"vocab_size\":100,\"hidden_size\":12,\"num_hidden_layers\":257}", STATUS_INVALID_ARGUMENT, "from 1 to 256"},
+        {"{\"vocab_size\":100,\"hidden_size\":13,\"num_hidden_layers\":2,\"num_attention_heads\":3,\"intermediate_"
+         "size\":48}",
+         STATUS_INVALID_ARGUMENT, "\"hidden_size\" (13) is not a multiple of \"num_attention_heads\" (3)"},
+        {"{" SIZES ",\"hidden_act\":\"relu\"}", STATUS_UNSUPPORTED, "\"hidden_act\" is \"relu\""},
+        {"{" SIZES ",\"hidden_act\":7}", STATUS_INVALID_ARGUMENT, "must be a string"},
+        {"{" SIZES ",\"layer_norm_eps\":0}", STATUS_INVALID_ARGUMENT, "layer_norm_eps"},
+        {"{" SIZES ",\"layer_norm_eps\":\"x\"}", STATUS_INVALID_ARGUMENT, "layer_norm_eps"},
+        {"{" SIZES ",\"model_type\":\"roberta\"}", STATUS_UNSUPPORTED, "\"model_type\" is \"roberta\"; only \"bert\""},
+        {"{" SIZES ",\"position_embedding_type\":\"relative_key\"}", STATUS_UNSUPPORTED, "relative_key"},
+        {"{" SIZES ",\"is_decoder\":true}", STATUS_UNSUPPORTED, "encoders"},
+        {"{" SIZES ",\"do_lower_case\":1}", STATUS_INVALID_ARGUMENT, "do_lower_case"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bert_config config = {.vocab_size = -7};
+        expect_error(parse(rows[i].json, &config), rows[i].code, rows[i].part);
+        assert_int_equal(config.vocab_size, -7); /* untouched */
+    }
+}
+
+static void cut_at_every_byte(void **state) {
+    (void)state;
+    const char json[] = "{" SIZES ",\"hidden_act\":\"gelu\"}";
+    for (size_t size = 0; size < sizeof json - 1; size++) {
+        struct bert_config config;
+        char *exact = malloc(size ? size : 1); /* so that reading on is seen */
+        assert_non_null(exact);
+        memcpy(exact, json, size);
+        expect_error(bert_config_parse((struct slice){exact, size}, "c", &config), STATUS_INVALID_ARGUMENT, "not JSON");
+        free(exact);
+    }
+}
+
+static void casing_of_a_tokenizer(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_create();
+    enum bert_casing casing;
+    expect_ok(bert_config_read_casing("tests/fixtures/hf_checkpoint/tokenizer_config.json", &casing));
+    assert_int_equal(casing, BERT_CASING_KEPT);
+    expect_ok(bert_config_read_casing(scratch_path(&scratch, "none.json"), &casing));
+    assert_int_equal(casing, BERT_CASING_UNKNOWN);
+    expect_ok(
+        bert_config_read_casing(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":null}")), &casing));
+    assert_int_equal(casing, BERT_CASING_UNKNOWN);
+    expect_error(
+        bert_config_read_casing(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":\"yes\"}")), &casing),
+        STATUS_INVALID_ARGUMENT, "true or false");
+    scratch_remove(&scratch);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_families_files),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(casing_of_a_tokenizer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

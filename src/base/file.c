@@ -163,6 +163,9 @@ static bool write_all(int fd, struct slice content) {
 
 struct status file_write_atomic(const char *path, struct slice content) {
     char temporary[4096];
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* a rename would replace a link or a device itself */
+        return status_error(STATUS_INVALID_ARGUMENT, "%s exists and is not a regular file", path);
     int length = snprintf(temporary, sizeof temporary, "%s.tmp.XXXXXX", path);
     if (length < 0 || (size_t)length >= sizeof temporary)
         return status_error(STATUS_INVALID_ARGUMENT, "the path %.200s... is too long", path);

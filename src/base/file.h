@@ -18,7 +18,8 @@ void file_unmap(struct file_map *map);
 struct status file_read(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
 /* The same, and unpacks it when it begins with the gzip magic; max_bytes bounds the unpacked size too. */
 struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
-/* Writes to a temporary name beside `path`, syncs, then renames over it: readers see the old or the new file. */
+/* Writes to a temporary name beside `path`, syncs, then renames over it: readers see the old or the new file. A name
+ * that is a link, a device or a folder is refused. */
 struct status file_write_atomic(const char *path, struct slice content) STATUS_MUST_CHECK;
 
 bool file_exists(const char *path); /* follows links; true for folders too */

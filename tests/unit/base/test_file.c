@@ -91,6 +91,8 @@ static void folders_are_made_listed_and_removed(void **state) {
     status = file_list(in_folder(fixture, "a"), fixture->arena, &names, &count);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(count, 3);
+    status = file_write_atomic(in_folder(fixture, "a/link"), slice_of("x"));
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     assert_string_equal(names[0], "b");
     assert_string_equal(names[2], "z");
     status = file_remove_tree(in_folder(fixture, "a"));

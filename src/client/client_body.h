@@ -1,0 +1,51 @@
+/* client_body.h: requests and answers of KServe v2 as bytes, once for each protocol: grpc_body.c (protobuf) and
+ * http_body.c (HTTP/1.1 heads, JSON, binary tensors). infer_client.c picks one table and knows no format.
+ *
+ * Writers fill call->request (and grpc_path); readers look at a call that is complete with status OK.
+ */
+#ifndef INFERD_CLIENT_CLIENT_BODY_H
+#define INFERD_CLIENT_CLIENT_BODY_H
+
+#include "client/client_wire.h"
+#include "codec/pb.h"
+
+/* What is asked of a server beside inference. */
+enum client_query_kind {
+    QUERY_SERVER_READY,
+    QUERY_MODEL_READY,
+    QUERY_MODEL_METADATA,
+    QUERY_MODEL_CONFIG,
+    QUERY_KIND_COUNT
+};
+
+struct client_query {
+    enum client_query_kind kind;
+    struct slice model; /* unused for the server */
+    struct slice version;
+};
+
+/* A checked answer to an inference; it points into call->answer and the arena. */
+struct client_infer_answer {
+    struct infer_tensor *outputs;
+    size_t output_count;
+    struct slice model_version;
+    struct slice id;
+};
+
+struct client_body_ops {
+    struct status (*write_query)(const struct client_query *query, const char *authority, struct client_call *call);
+    /* The request's tensors have been checked. The arena is scratch. */
+    struct status (*write_infer)(const struct infer_request_spec *request, const char *authority, struct arena *arena,
+                                 struct client_call *call);
+    struct status (*read_infer)(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret);
+    /* Reads the answer to QUERY_*_READY. Unlike the others it may see calls that the server has refused. */
+    struct status (*read_ready)(const struct client_call *call, enum client_query_kind kind, bool *ret);
+    /* The answer to another query as a protobuf message struct; for a config it is ModelConfig itself. */
+    struct status (*read_message)(const struct client_call *call, enum client_query_kind kind, struct arena *arena,
+                                  const struct pb_message *type, void *ret);
+};
+
+extern const struct client_body_ops grpc_body_ops;
+extern const struct client_body_ops http_body_ops;
+
+#endif

@@ -1,0 +1,44 @@
+/* client_connection.h: a non-blocking TCP connection that drives a client_wire. Used by infer_client.c, which waits for
+ * its readiness by epoll and calls back in. Thread: as the client. */
+#ifndef INFERD_CLIENT_CLIENT_CONNECTION_H
+#define INFERD_CLIENT_CLIENT_CONNECTION_H
+
+#include "client/client_address.h"
+#include "client/client_wire.h"
+
+enum client_connection_state { CONNECTION_CONNECTING, CONNECTION_OPEN, CONNECTION_CLOSED };
+
+struct client_connection {
+    enum client_connection_state state;
+    int fd;                             /* -1 when closed */
+    int epoll_fd;                       /* borrowed */
+    uint32_t events;                    /* that epoll watches for now */
+    const struct client_target *target; /* borrowed */
+    size_t next_address;
+    uint64_t connect_timeout_ns; /* for one address */
+    uint64_t connect_deadline_ns;
+    struct client_wire *wire; /* owned */
+    struct buf out;           /* bytes for the server */
+    size_t out_sent;
+    bool has_news; /* set by infer_client.c: a call was started or dropped, flush is due */
+};
+
+/* Owns `wire` in any case. NULL when memory is short (the wire is destroyed). */
+struct client_connection *client_connection_create(const struct client_target *target, struct client_wire *wire,
+                                                   int epoll_fd, uint64_t connect_timeout_ns);
+/* Begins to connect; epoll events carry the connection as data.ptr. When that fails, now or later, the calls of its
+ * wire end in UNAVAILABLE. */
+void client_connection_start(struct client_connection *connection);
+/* Closes it first. Accepts NULL. */
+void client_connection_destroy(struct client_connection *connection);
+
+/* The socket is ready as epoll says. `scratch` is room for reading. Closes itself when there is nothing more to do. */
+void client_connection_ready(struct client_connection *connection, uint32_t events, struct buf *scratch);
+/* Writes what the wire has to say, as far as the socket takes it. To be called after a call was started or dropped. */
+void client_connection_flush(struct client_connection *connection);
+/* Gives up connecting to an address when its time is over. */
+void client_connection_tick(struct client_connection *connection, uint64_t now_ns);
+/* Completes all calls with `why` and closes the socket. Does nothing the second time. */
+void client_connection_close(struct client_connection *connection, struct status why);
+
+#endif

@@ -1,0 +1,166 @@
+/* grpc_body.c: KServe v2 over gRPC: protobuf messages behind their 5-byte prefix. See client_body.h. */
+#include "client/client_body.h"
+
+#include <string.h>
+
+#include "client/client_tensor.h"
+#include "codec/inference_messages.h"
+
+enum { MESSAGE_PREFIX = 5 };
+
+static const char *const query_paths[QUERY_KIND_COUNT] = {
+    [QUERY_SERVER_READY] = "/inference.GRPCInferenceService/ServerReady",
+    [QUERY_MODEL_READY] = "/inference.GRPCInferenceService/ModelReady",
+    [QUERY_MODEL_METADATA] = "/inference.GRPCInferenceService/ModelMetadata",
+    [QUERY_MODEL_CONFIG] = "/inference.GRPCInferenceService/ModelConfig",
+};
+
+static struct status out_of_memory(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a gRPC message");
+}
+
+/* Appends the message with its prefix: not compressed, length big-endian. */
+static struct status write_message(const struct pb_message *type, const void *message, struct buf *out) {
+    size_t size = pb_encoded_size(type, message);
+    if (size > UINT32_MAX)
+        return status_error(STATUS_TOO_LARGE, "a gRPC request of %zu bytes: at most 4 GiB can be sent", size);
+    const char prefix[MESSAGE_PREFIX] = {0, (char)(size >> 24 & 0xff), (char)(size >> 16 & 0xff),
+                                         (char)(size >> 8 & 0xff), (char)(size & 0xff)};
+    buf_append(out, prefix, sizeof prefix);
+    return pb_encode(type, message, out);
+}
+
+static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
+    (void)authority; /* a header, not part of the message */
+    call->grpc_path = query_paths[query->kind];
+    struct pb_server_ready_request server = {0};
+    struct pb_model_ready_request ready = {.name = query->model, .version = query->version};
+    struct pb_model_metadata_request metadata = {.name = query->model, .version = query->version};
+    struct pb_model_config_request config = {.name = query->model, .version = query->version};
+    const struct {
+        const struct pb_message *type;
+        const void *message;
+    } messages[QUERY_KIND_COUNT] = {
+        [QUERY_SERVER_READY] = {&pb_server_ready_request_type, &server},
+        [QUERY_MODEL_READY] = {&pb_model_ready_request_type, &ready},
+        [QUERY_MODEL_METADATA] = {&pb_model_metadata_request_type, &metadata},
+        [QUERY_MODEL_CONFIG] = {&pb_model_config_request_type, &config},
+    };
+    return write_message(messages[query->kind].type, messages[query->kind].message, &call->request);
+}
+
+typedef struct pb_model_infer_request_infer_input_tensor pb_input;
+typedef struct pb_model_infer_request_infer_requested_output_tensor pb_requested;
+typedef struct pb_model_infer_response_infer_output_tensor pb_output;
+
+/* Lends the request's arrays to the message struct; pb_encode only reads them. */
+static struct status fill_inputs(const struct infer_request_spec *request, struct arena *arena,
+                                 struct pb_model_infer_request *message) {
+    pb_input *inputs = arena_calloc(arena, request->input_count, sizeof *inputs);
+    struct slice *raw = arena_calloc(arena, request->input_count, sizeof *raw);
+    if (inputs == NULL || raw == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < request->input_count; i++) {
+        const struct infer_tensor *from = &request->inputs[i];
+        inputs[i].name = from->name;
+        inputs[i].datatype = from->datatype;
+        inputs[i].shape.items = arena_calloc(arena, from->rank, sizeof(int64_t));
+        if (inputs[i].shape.items == NULL)
+            return out_of_memory();
+        for (size_t d = 0; d < from->rank; d++)
+            inputs[i].shape.items[d] = from->shape[d];
+        inputs[i].shape.count = from->rank;
+        raw[i] = from->data;
+    }
+    message->inputs.items = inputs;
+    message->raw_input_contents.items = raw;
+    message->inputs.count = message->raw_input_contents.count = request->input_count;
+    return status_ok();
+}
+
+static struct status write_infer(const struct infer_request_spec *request, const char *authority, struct arena *arena,
+                                 struct client_call *call) {
+    (void)authority;
+    struct pb_model_infer_request message = {
+        .model_name = request->model, .model_version = request->version, .id = request->id};
+    pb_requested *outputs = arena_calloc(arena, request->output_count, sizeof *outputs);
+    if (outputs == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < request->output_count; i++)
+        outputs[i].name = request->outputs[i];
+    message.outputs.items = outputs;
+    message.outputs.count = request->output_count;
+    STATUS_TRY(fill_inputs(request, arena, &message));
+    call->grpc_path = "/inference.GRPCInferenceService/ModelInfer";
+    return write_message(&pb_model_infer_request_type, &message, &call->request);
+}
+
+/* The message of a complete call; grpc_wire.c has checked its prefix. */
+static struct slice message_of(const struct client_call *call) {
+    return (struct slice){call->answer.data + MESSAGE_PREFIX, call->answer.size - MESSAGE_PREFIX};
+}
+
+static struct status decode(struct slice bytes, struct arena *arena, const struct pb_message *type, void *ret) {
+    struct status status = pb_decode(type, bytes, arena, ret);
+    if (status.code == STATUS_INVALID_ARGUMENT)
+        status.code = STATUS_DATA_LOSS;
+    return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");
+}
+
+static struct status read_infer(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret) {
+    struct pb_model_infer_response message;
+    STATUS_TRY(decode(message_of(call), arena, &pb_model_infer_response_type, &message));
+    size_t count = message.outputs.count;
+    if (count > INFER_ANSWER_TENSORS_MAX || message.raw_output_contents.count != count)
+        return status_error(STATUS_DATA_LOSS, "the server's answer has %zu outputs and %zu raw_output_contents", count,
+                            message.raw_output_contents.count);
+    struct infer_tensor *outputs = arena_calloc(arena, count, sizeof *outputs);
+    if (outputs == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < count; i++) {
+        const pb_output *from = &message.outputs.items[i];
+        outputs[i] = (struct infer_tensor){from->name, from->datatype, from->shape.items, from->shape.count,
+                                           message.raw_output_contents.items[i]};
+    }
+    *ret = (struct client_infer_answer){outputs, count, message.model_version, message.id};
+    return status_ok();
+}
+
+static struct status read_ready(const struct client_call *call, enum client_query_kind kind, bool *ret) {
+    /* Servers differ in how they say that a model is unknown or not ready: by a false, or by one of these codes. */
+    bool said_no = call->answered && kind == QUERY_MODEL_READY &&
+                   (call->status.code == STATUS_NOT_FOUND || call->status.code == STATUS_UNAVAILABLE);
+    if (said_no) {
+        *ret = false;
+        return status_ok();
+    }
+    if (!status_is_ok(&call->status))
+        return call->status;
+    struct arena *arena = arena_create(0);
+    if (arena == NULL)
+        return out_of_memory();
+    /* Both messages are one bool under number 1. */
+    struct pb_model_ready_response message = {0};
+    struct status status = decode(message_of(call), arena, &pb_model_ready_response_type, &message);
+    arena_destroy(arena);
+    if (status_is_ok(&status))
+        *ret = message.ready;
+    return status;
+}
+
+static struct status read_message(const struct client_call *call, enum client_query_kind kind, struct arena *arena,
+                                  const struct pb_message *type, void *ret) {
+    struct slice copy = arena_copy(arena, message_of(call)); /* the message's strings outlive the call */
+    struct pb_model_config_response config;
+    if (copy.data == NULL && message_of(call).size > 0)
+        return out_of_memory();
+    if (kind != QUERY_MODEL_CONFIG)
+        return decode(copy, arena, type, ret);
+    STATUS_TRY(decode(copy, arena, &pb_model_config_response_type, &config));
+    if (config.config == NULL)
+        return status_error(STATUS_DATA_LOSS, "the server's answer to ModelConfig has no config");
+    memcpy(ret, config.config, type->size);
+    return status_ok();
+}
+
+const struct client_body_ops grpc_body_ops = {write_query, write_infer, read_infer, read_ready, read_message};

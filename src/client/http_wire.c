@@ -1,0 +1,144 @@
+/* http_wire.c: one HTTP/1.1 connection as a client_wire: one call at a time, no pipelining. Used by infer_client.c. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "client/client_wire.h"
+#include "client/response_parser.h"
+
+struct http_wire {
+    struct client_wire base;
+    struct client_call *call; /* under way, or NULL */
+    bool emitted;             /* output() has given all of its request */
+    bool spent;               /* no further call on this connection */
+    struct response_parser parser;
+    size_t max_answer_bytes;
+};
+
+static struct http_wire *self_of(struct client_wire *wire) {
+    return (struct http_wire *)wire;
+}
+
+static void complete(struct http_wire *self, struct status status) {
+    struct client_call *call = self->call;
+    self->call = NULL;
+    self->base.call_count = 0;
+    call->wire = NULL;
+    call->status = status;
+    call->on_complete(call);
+}
+
+static bool http_can_start(const struct client_wire *wire) {
+    const struct http_wire *self = (const struct http_wire *)wire;
+    return self->call == NULL && !self->spent;
+}
+
+static struct status http_start(struct client_wire *wire, struct client_call *call) {
+    struct http_wire *self = self_of(wire);
+    self->call = call;
+    self->base.call_count = 1;
+    self->emitted = false;
+    call->wire = wire;
+    response_parser_begin(&self->parser, self->max_answer_bytes);
+    return status_ok();
+}
+
+static void take_head(struct http_wire *self) {
+    struct client_call *call = self->call;
+    call->answered = true;
+    call->http_status = self->parser.status;
+    call->plain = self->parser.plain;
+    call->has_json_size = self->parser.has_json_size;
+    call->json_size = self->parser.json_size;
+}
+
+static void finish_answer(struct http_wire *self) {
+    take_head(self);
+    /* An answer to a half-sent request (say, 413) leaves the rest of the request in the way of the next one. */
+    self->spent = !self->parser.keep_alive || !self->emitted;
+    complete(self, status_ok());
+}
+
+static struct status http_input(struct client_wire *wire, const char *data, size_t n) {
+    struct http_wire *self = self_of(wire);
+    size_t used = 0;
+    if (self->call != NULL) {
+        if (self->call->timing.receive_start_ns == 0)
+            self->call->timing.receive_start_ns = clock_monotonic_ns();
+        bool in_head = self->parser.state == RESPONSE_HEAD;
+        STATUS_TRY(response_parser_input(&self->parser, data, n, &self->call->answer, &used));
+        if (in_head && self->parser.state == RESPONSE_BODY_LENGTH) /* one allocation for the rest */
+            buf_reserve(&self->call->answer,
+                        (size_t)(self->parser.left < CLIENT_RESERVE_MAX ? self->parser.left : CLIENT_RESERVE_MAX));
+        if (self->parser.state == RESPONSE_DONE)
+            finish_answer(self);
+    }
+    if (used == n)
+        return status_ok();
+    self->spent = true;
+    return status_error(STATUS_DATA_LOSS, "the server sent %zu bytes that answer no request", n - used);
+}
+
+static struct status http_output(struct client_wire *wire, struct buf *out, size_t target) {
+    (void)target; /* the call's bytes are in memory anyway; one append is cheapest */
+    struct http_wire *self = self_of(wire);
+    if (self->call == NULL || self->emitted)
+        return status_ok();
+    buf_append_slice(out, buf_slice(&self->call->request));
+    if (buf_failed(out))
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for an HTTP request");
+    self->emitted = true;
+    return status_ok();
+}
+
+static void http_sent(struct client_wire *wire, uint64_t now_ns) {
+    struct http_wire *self = self_of(wire);
+    if (self->call != NULL && self->emitted && self->call->timing.sent_ns == 0)
+        self->call->timing.sent_ns = now_ns;
+}
+
+static void http_drop(struct client_wire *wire, struct client_call *call) {
+    struct http_wire *self = self_of(wire);
+    self->call = NULL; /* its answer may still come, so nothing else can use the connection */
+    self->base.call_count = 0;
+    self->spent = true;
+    call->wire = NULL;
+}
+
+static bool http_finished(const struct client_wire *wire) {
+    const struct http_wire *self = (const struct http_wire *)wire;
+    return self->spent && self->call == NULL;
+}
+
+static void http_closed(struct client_wire *wire, const struct status *why) {
+    struct http_wire *self = self_of(wire);
+    self->spent = true;
+    if (self->call == NULL)
+        return;
+    struct status status = *why;
+    if (status_is_ok(&status)) {
+        status = response_parser_closed(&self->parser, self->call->answer.size);
+        if (status_is_ok(&status)) {
+            finish_answer(self);
+            return;
+        }
+    }
+    complete(self, status);
+}
+
+static void http_destroy(struct client_wire *wire) {
+    struct http_wire *self = self_of(wire);
+    response_parser_free(&self->parser);
+    free(self);
+}
+
+static const struct client_wire_ops http_ops = {http_can_start, http_start,    http_input,  http_output, http_sent,
+                                                http_drop,      http_finished, http_closed, http_destroy};
+
+struct client_wire *http_wire_create(size_t max_answer_bytes) {
+    struct http_wire *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return NULL;
+    self->base.ops = &http_ops;
+    self->max_answer_bytes = max_answer_bytes;
+    return &self->base;
+}

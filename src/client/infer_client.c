@@ -1,0 +1,476 @@
+/* infer_client.c: the client's calls and connections: which call goes where, time limits, and the poll loop.
+ *
+ * A call lives in one of three places: `waiting` for a connection, on a connection's wire, or `done` (complete, its
+ * callback not run yet). Callbacks run only from deliver(), never from inside a protocol, so they may start calls
+ * freely. Connections are closed where the fault is found and freed by reap(), so that no event of the same turn meets
+ * freed memory.
+ */
+#include "client/infer_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/client_body.h"
+#include "client/client_connection.h"
+#include "client/client_tensor.h"
+#include "client/infer_client_priv.h"
+
+enum {
+    CONNECTIONS_HTTP = 64,
+    CONNECTIONS_GRPC = 1,
+    EVENTS_PER_TURN = 64,
+    KEPT_BUFFER_MAX = 16 * 1024 * 1024 /* larger ones are given back when their call ends */
+};
+#define CONNECT_TIMEOUT_NS (5 * NS_PER_S)
+#define ANSWER_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+struct infer_client {
+    struct infer_client_options options;
+    struct client_target target;
+    const struct client_body_ops *body;
+    int epoll_fd;
+    bool closing;
+    struct client_connection **connections;
+    size_t connection_count;
+    struct call_link waiting; /* by on_wire */
+    struct call_link active;  /* by in_client: all that are not complete, oldest first */
+    struct call_link done;    /* by in_client */
+    size_t in_flight;
+    struct infer_call *spare; /* by next: calls to be used again, with their buffers */
+    struct buf scratch;
+};
+
+/* ---- calls ---- */
+
+static void infer_call_destroy(struct infer_call *call) {
+    if (call == NULL)
+        return;
+    buf_free(&call->base.request);
+    buf_free(&call->base.answer);
+    arena_destroy(call->arena);
+    free(call);
+}
+
+static struct infer_call *infer_call_create(void) {
+    struct infer_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->arena = arena_create(0);
+    if (call->arena == NULL) {
+        free(call);
+        return NULL;
+    }
+    return call;
+}
+
+static void on_complete(struct client_call *base);
+
+struct infer_call *infer_client_call_new(struct infer_client *client) {
+    struct infer_call *call = client->spare;
+    if (call != NULL)
+        client->spare = call->next;
+    else
+        call = infer_call_create();
+    if (call == NULL)
+        return NULL;
+    struct buf request = call->base.request, answer = call->base.answer;
+    struct arena *arena = call->arena;
+    buf_clear(&request);
+    buf_clear(&answer);
+    arena_reset(arena);
+    *call = (struct infer_call){.client = client, .arena = arena};
+    call->base.request = request;
+    call->base.answer = answer;
+    call->base.status = status_ok();
+    call->base.on_complete = on_complete;
+    call->base.owner = call;
+    call_list_init(&call->base.on_wire);
+    call_list_init(&call->base.in_client);
+    return call;
+}
+
+void infer_client_call_recycle(struct infer_call *call) {
+    struct infer_client *client = call->client;
+    if (call->base.request.capacity > KEPT_BUFFER_MAX)
+        buf_free(&call->base.request);
+    if (call->base.answer.capacity > KEPT_BUFFER_MAX)
+        buf_free(&call->base.answer);
+    call->next = client->spare;
+    client->spare = call;
+}
+
+/* The wire (or a time limit) has ended the call: takes the answer apart and queues the callback. */
+static void on_complete(struct client_call *base) {
+    struct infer_call *call = base->owner;
+    struct infer_client *client = call->client;
+    call_list_remove(&base->in_client);
+    if (call->on_answer != NULL && status_is_ok(&base->status))
+        base->status = call->on_answer(call);
+    base->timing.end_ns = clock_monotonic_ns();
+    call_list_append(&client->done, &base->in_client);
+}
+
+static void fail_call(struct infer_call *call, struct status status) {
+    call_list_remove(&call->base.on_wire);
+    call->base.status = status;
+    on_complete(&call->base);
+}
+
+/* Runs the callbacks of what is done by now; what they cause comes with the next turn. */
+static size_t deliver(struct infer_client *client) {
+    struct call_link ready;
+    size_t count = 0;
+    call_list_init(&ready);
+    while (!call_list_is_empty(&client->done)) {
+        struct call_link *link = client->done.next;
+        call_list_remove(link);
+        call_list_append(&ready, link);
+    }
+    while (!call_list_is_empty(&ready)) {
+        struct infer_call *call = call_of_client_link(ready.next)->owner;
+        call_list_remove(&call->base.in_client);
+        client->in_flight--;
+        count++;
+        call->on_done(call);
+        infer_client_call_recycle(call);
+    }
+    return count;
+}
+
+/* ---- connections ---- */
+
+static struct client_connection *new_connection(struct infer_client *client) {
+    struct client_wire *wire = client->options.protocol == INFER_PROTOCOL_GRPC
+                                   ? grpc_wire_create(client->target.authority, client->options.max_answer_bytes)
+                                   : http_wire_create(client->options.max_answer_bytes);
+    if (wire == NULL)
+        return NULL;
+    struct client_connection *connection =
+        client_connection_create(&client->target, wire, client->epoll_fd, client->options.connect_timeout_ns);
+    if (connection != NULL)
+        client->connections[client->connection_count++] = connection;
+    return connection;
+}
+
+/* The connection with the fewest calls that takes one more, or NULL. */
+static struct client_connection *least_loaded(const struct infer_client *client) {
+    struct client_connection *best = NULL;
+    for (size_t i = 0; i < client->connection_count; i++) {
+        struct client_connection *at = client->connections[i];
+        if (at->state == CONNECTION_CLOSED || !at->wire->ops->can_start(at->wire))
+            continue;
+        if (best == NULL || at->wire->call_count < best->wire->call_count)
+            best = at;
+        if (best->wire->call_count == 0)
+            break;
+    }
+    return best;
+}
+
+/* Starts the call somewhere; false when every connection is taken. */
+static bool place_call(struct infer_client *client, struct infer_call *call) {
+    struct client_connection *connection = least_loaded(client);
+    bool may_open = client->connection_count < client->options.max_connections;
+    bool opened = may_open && (connection == NULL || connection->wire->call_count > 0);
+    if (opened)
+        connection = new_connection(client);
+    if (connection == NULL && !opened)
+        return false;
+    call_list_remove(&call->base.on_wire);
+    if (connection == NULL) {
+        fail_call(call, status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a connection"));
+        return true;
+    }
+    struct status status = connection->wire->ops->start(connection->wire, &call->base);
+    if (!status_is_ok(&status))
+        fail_call(call, status);
+    if (opened)
+        client_connection_start(connection);
+    connection->has_news = true;
+    return true;
+}
+
+static void place_waiting(struct infer_client *client) {
+    while (!call_list_is_empty(&client->waiting)) {
+        if (!place_call(client, call_of_wire_link(client->waiting.next)->owner))
+            return;
+    }
+}
+
+/* Writes out what calls that were started or dropped have put on their connections. */
+static void flush(struct infer_client *client) {
+    for (size_t i = 0; i < client->connection_count; i++) {
+        struct client_connection *connection = client->connections[i];
+        if (connection->has_news)
+            client_connection_flush(connection);
+        connection->has_news = false;
+    }
+}
+
+static void reap(struct infer_client *client) {
+    size_t kept = 0;
+    for (size_t i = 0; i < client->connection_count; i++) {
+        struct client_connection *connection = client->connections[i];
+        if (connection->state == CONNECTION_CLOSED)
+            client_connection_destroy(connection);
+        else
+            client->connections[kept++] = connection;
+    }
+    client->connection_count = kept;
+}
+
+/* ---- time ---- */
+
+static struct client_connection *connection_of(struct infer_client *client, const struct client_wire *wire) {
+    for (size_t i = 0; i < client->connection_count; i++) {
+        if (client->connections[i]->wire == wire)
+            return client->connections[i];
+    }
+    return NULL;
+}
+
+void infer_client_call_abort(struct infer_call *call, struct status why) {
+    struct client_wire *wire = call->base.wire;
+    if (wire != NULL) {
+        struct client_connection *connection = connection_of(call->client, wire);
+        wire->ops->drop(wire, &call->base);
+        if (connection != NULL)
+            connection->has_news = true;
+    }
+    fail_call(call, why);
+}
+
+/* All calls have the same time, so the oldest is due first. */
+static void expire(struct infer_client *client, uint64_t now_ns) {
+    while (!call_list_is_empty(&client->active)) {
+        struct infer_call *call = call_of_client_link(client->active.next)->owner;
+        if (call->base.deadline_ns == 0 || call->base.deadline_ns > now_ns)
+            break;
+        infer_client_call_abort(call,
+                                status_error(STATUS_DEADLINE_EXCEEDED, "%s: no answer within the time limit of %llu ms",
+                                             client->target.authority, (unsigned long long)call->base.timeout_ms));
+    }
+    for (size_t i = 0; i < client->connection_count; i++)
+        client_connection_tick(client->connections[i], now_ns);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t next_deadline(const struct infer_client *client, uint64_t end_ns) {
+    if (!call_list_is_empty(&client->active)) {
+        const struct client_call *oldest = call_of_client_link(client->active.next);
+        if (oldest->deadline_ns != 0)
+            end_ns = earlier(end_ns, oldest->deadline_ns);
+    }
+    for (size_t i = 0; i < client->connection_count; i++) {
+        if (client->connections[i]->state == CONNECTION_CONNECTING)
+            end_ns = earlier(end_ns, client->connections[i]->connect_deadline_ns);
+    }
+    return end_ns;
+}
+
+/* ---- the poll loop ---- */
+
+/* epoll_wait to the nanosecond (its own clock ticks in milliseconds): sleeps on the epoll descriptor itself. */
+static int wait_events(int epoll_fd, struct epoll_event *events, uint64_t until_ns) {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (until_ns == UINT64_MAX)
+        return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, -1);
+    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    if (left_ns > 0) {
+        struct pollfd watched = {.fd = epoll_fd, .events = POLLIN};
+        struct timespec time = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
+        int rc = ppoll(&watched, 1, &time, NULL);
+        if (rc <= 0)
+            return rc;
+    }
+    return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0);
+}
+
+/* One turn of waiting and I/O. False when a signal came. */
+static bool turn(struct infer_client *client, uint64_t until_ns) {
+    struct epoll_event events[EVENTS_PER_TURN];
+    int count = wait_events(client->epoll_fd, events, next_deadline(client, until_ns));
+    for (int i = 0; i < count; i++)
+        client_connection_ready(events[i].data.ptr, events[i].events, &client->scratch);
+    expire(client, clock_monotonic_ns());
+    reap(client);
+    place_waiting(client);
+    flush(client);
+    return count >= 0 || errno != EINTR;
+}
+
+size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns) {
+    uint64_t now_ns = clock_monotonic_ns(), end_ns;
+    if (__builtin_add_overflow(now_ns, timeout_ns, &end_ns))
+        end_ns = UINT64_MAX;
+    place_waiting(client);
+    flush(client);
+    size_t delivered = 0;
+    bool more = client->in_flight > 0;
+    while (more && delivered == 0) {
+        bool ready = !call_list_is_empty(&client->done);
+        more = turn(client, ready ? 0 : end_ns) && clock_monotonic_ns() < end_ns;
+        delivered = deliver(client);
+        more = more && client->in_flight > 0;
+    }
+    place_waiting(client); /* what the callbacks have started goes out now, not with the next poll */
+    flush(client);
+    return delivered;
+}
+
+size_t infer_client_in_flight(const struct infer_client *client) {
+    return client->in_flight;
+}
+
+/* ---- starting calls ---- */
+
+void infer_client_call_start(struct infer_call *call) {
+    struct infer_client *client = call->client;
+    uint64_t limit_ns = client->options.request_timeout_ns;
+    if (limit_ns > 0) {
+        if (__builtin_add_overflow(call->base.timing.start_ns, limit_ns, &call->base.deadline_ns))
+            call->base.deadline_ns = 0;
+        call->base.timeout_ms = (limit_ns + NS_PER_MS - 1) / NS_PER_MS;
+    }
+    client->in_flight++;
+    call_list_append(&client->active, &call->base.in_client);
+    call_list_append(&client->waiting, &call->base.on_wire);
+}
+
+const struct client_body_ops *infer_client_body(const struct infer_client *client) {
+    return client->body;
+}
+
+const char *infer_client_authority(const struct infer_client *client) {
+    return client->target.authority;
+}
+
+/* on_answer of an inference: every tensor is checked before anyone sees it. */
+static struct status read_inference(struct infer_call *call) {
+    arena_reset(call->arena); /* the request's scratch */
+    STATUS_TRY(call->client->body->read_infer(&call->base, call->arena, &call->answer));
+    for (size_t i = 0; i < call->answer.output_count; i++) {
+        struct status status = client_tensor_check(&call->answer.outputs[i]);
+        if (!status_is_ok(&status)) {
+            status.code = STATUS_DATA_LOSS;
+            return status_prefix(status, "the server's answer");
+        }
+    }
+    return status_ok();
+}
+
+static void deliver_inference(struct infer_call *call) {
+    struct infer_result result = {.status = call->base.status, .timing = call->base.timing};
+    if (status_is_ok(&result.status)) {
+        result.outputs = call->answer.outputs;
+        result.output_count = call->answer.output_count;
+        result.model_version = call->answer.model_version;
+        result.id = call->answer.id;
+    }
+    call->callback(call->user, &result);
+}
+
+static struct status check_request(const struct infer_request_spec *request) {
+    if (request->model.size == 0)
+        return status_error(STATUS_INVALID_ARGUMENT, "a request without a model name");
+    for (size_t i = 0; i < request->input_count; i++)
+        STATUS_TRY(client_tensor_check(&request->inputs[i]));
+    return status_ok();
+}
+
+struct status infer_client_infer(struct infer_client *client, const struct infer_request_spec *request,
+                                 infer_callback_f *callback, void *user) {
+    uint64_t start_ns = clock_monotonic_ns();
+    if (client->closing)
+        return status_error(STATUS_CANCELLED, "the client is being closed");
+    STATUS_TRY(check_request(request));
+    struct infer_call *call = infer_client_call_new(client);
+    if (call == NULL)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");
+    call->base.timing.start_ns = start_ns;
+    call->callback = callback;
+    call->user = user;
+    call->on_answer = read_inference;
+    call->on_done = deliver_inference;
+    struct status status = client->body->write_infer(request, client->target.authority, call->arena, &call->base);
+    if (!status_is_ok(&status)) {
+        infer_client_call_recycle(call);
+        return status;
+    }
+    infer_client_call_start(call);
+    return status;
+}
+
+/* ---- life ---- */
+
+static struct status take_options(const struct infer_client_options *given, struct infer_client_options *ret) {
+    bool grpc = given->protocol == INFER_PROTOCOL_GRPC;
+    *ret = *given;
+    if (ret->connect_timeout_ns == 0)
+        ret->connect_timeout_ns = CONNECT_TIMEOUT_NS;
+    if (ret->max_connections == 0)
+        ret->max_connections = grpc ? CONNECTIONS_GRPC : CONNECTIONS_HTTP;
+    if (ret->max_answer_bytes == 0)
+        ret->max_answer_bytes = ANSWER_BYTES_MAX;
+    if (ret->max_connections > INFER_CLIENT_CONNECTIONS_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%zu connections: at most %d", ret->max_connections,
+                            INFER_CLIENT_CONNECTIONS_MAX);
+    return status_ok();
+}
+
+struct status infer_client_open(const char *url, const struct infer_client_options *options,
+                                struct infer_client **ret) {
+    struct infer_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a client");
+    call_list_init(&client->waiting);
+    call_list_init(&client->active);
+    call_list_init(&client->done);
+    client->epoll_fd = -1;
+    struct status status = take_options(options, &client->options);
+    if (status_is_ok(&status))
+        status = client_target_resolve(url, &client->target);
+    if (status_is_ok(&status)) {
+        client->body = options->protocol == INFER_PROTOCOL_GRPC ? &grpc_body_ops : &http_body_ops;
+        client->connections = calloc(client->options.max_connections, sizeof(struct client_connection *));
+        client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (client->connections == NULL || client->epoll_fd < 0)
+            status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory or descriptors for a client");
+    }
+    if (!status_is_ok(&status)) {
+        infer_client_close(client);
+        return status;
+    }
+    *ret = client;
+    return status;
+}
+
+void infer_client_close(struct infer_client *client) {
+    if (client == NULL)
+        return;
+    client->closing = true;
+    for (size_t i = 0; i < client->connection_count; i++)
+        client_connection_destroy(client->connections[i]);
+    client->connection_count = 0;
+    while (!call_list_is_empty(&client->waiting))
+        fail_call(call_of_wire_link(client->waiting.next)->owner,
+                  status_error(STATUS_CANCELLED, "the client was closed"));
+    deliver(client);
+    while (client->spare != NULL) {
+        struct infer_call *call = client->spare;
+        client->spare = call->next;
+        infer_call_destroy(call);
+    }
+    if (client->epoll_fd >= 0)
+        close(client->epoll_fd);
+    free(client->connections);
+    buf_free(&client->scratch);
+    free(client);
+}

@@ -1,0 +1,143 @@
+/* infer_client.h: an asynchronous KServe v2 client for the tools: gRPC or HTTP/1.1 with binary tensors.
+ *
+ * The caller drives it: requests are queued by infer_client_infer, and infer_client_poll does all I/O and runs the
+ * callbacks. There is no thread inside, so a request costs no hand-over. Over gRPC requests share connections (HTTP/2
+ * streams); over HTTP each request in flight has a connection of its own, kept alive and reused.
+ *
+ * Thread: one thread at a time per client; several clients may run in several threads.
+ * Errors: whatever the server does (dies, answers late, half, or nonsense) ends in a status of the requests concerned.
+ * UNAVAILABLE: no connection, or one lost; DEADLINE_EXCEEDED: the time-out; DATA_LOSS: an answer that breaks the
+ * protocol; RESOURCE_EXHAUSTED: over a limit here, or said by the server; other codes: as the server says, with its
+ * message. Nothing is retried. The next request after a lost connection makes a new one. Source: KServe v2 inference
+ * protocol, Triton's binary tensor data extension, the gRPC over HTTP/2 protocol.
+ */
+#ifndef INFERD_CLIENT_INFER_CLIENT_H
+#define INFERD_CLIENT_INFER_CLIENT_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+struct infer_client;
+
+enum infer_protocol { INFER_PROTOCOL_GRPC, INFER_PROTOCOL_HTTP };
+
+struct infer_client_options {
+    enum infer_protocol protocol;
+    uint64_t connect_timeout_ns; /* for one connection; 0: 5 s */
+    uint64_t request_timeout_ns; /* from infer_client_infer to the end of the answer; 0: none */
+    size_t max_connections;      /* 0: 1 for gRPC, 64 for HTTP; at most INFER_CLIENT_CONNECTIONS_MAX */
+    size_t max_answer_bytes;     /* of one answer; 0: 256 MiB */
+};
+
+enum { INFER_CLIENT_CONNECTIONS_MAX = 4096, INFER_TENSOR_RANK_MAX = 64, INFER_ANSWER_TENSORS_MAX = 4096 };
+
+/* A tensor of a request or an answer. `data` is in wire form: little-endian, row-major, without padding, BYTES elements
+ * each behind a 4-byte length. In an answer it may stand at any alignment: copy elements out. */
+struct infer_tensor {
+    struct slice name;
+    struct slice datatype; /* "FP32" */
+    const int64_t *shape;  /* full, with the batch dimension */
+    size_t rank;
+    struct slice data;
+};
+
+/* All of it is borrowed for the call only. */
+struct infer_request_spec {
+    struct slice model;
+    struct slice version; /* empty: the server chooses */
+    struct slice id;      /* may be empty */
+    const struct infer_tensor *inputs;
+    size_t input_count;
+    const struct slice *outputs; /* names wanted; none: all */
+    size_t output_count;
+};
+
+/* Points of clock_monotonic_ns; 0 for those not reached. */
+struct infer_timing {
+    uint64_t start_ns;         /* infer_client_infer was called */
+    uint64_t sent_ns;          /* the last byte was handed to the kernel */
+    uint64_t receive_start_ns; /* the first byte of the answer was seen */
+    uint64_t end_ns;           /* the answer was complete and taken apart, or the request failed */
+};
+
+struct infer_result {
+    struct status status;
+    const struct infer_tensor *outputs; /* checked: datatype, shape and data agree; none unless status is OK */
+    size_t output_count;
+    struct slice model_version; /* that answered; empty when the server does not say */
+    struct slice id;
+    struct infer_timing timing;
+};
+
+/* Called from infer_client_poll (or _close) exactly once for each request that infer_client_infer took. `result` is
+ * valid during the call. Allowed inside: infer_client_infer, infer_client_in_flight. */
+typedef void infer_callback_f(void *user, const struct infer_result *result);
+
+/* Resolves "HOST:PORT" (may block) and makes ready; connections are made when first needed. Options are copied.
+ * Errors: INVALID_ARGUMENT, UNAVAILABLE (unknown host), RESOURCE_EXHAUSTED. */
+struct status infer_client_open(const char *url, const struct infer_client_options *options,
+                                struct infer_client **ret) STATUS_MUST_CHECK;
+/* Ends all requests under way (their callbacks see CANCELLED) and frees the client. Accepts NULL. */
+void infer_client_close(struct infer_client *client);
+
+/* Serialises a request and starts it. Errors: INVALID_ARGUMENT (no model name, tensors whose size and shape disagree),
+ * TOO_LARGE, RESOURCE_EXHAUSTED; then the callback is not called. */
+struct status infer_client_infer(struct infer_client *client, const struct infer_request_spec *request,
+                                 infer_callback_f *callback, void *user) STATUS_MUST_CHECK;
+/* Does I/O and runs callbacks until at least one has run, nothing is in flight, timeout_ns has passed (0: only what is
+ * ready now; UINT64_MAX: no bound), or a signal came. Returns the number of callbacks run. */
+size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns);
+/* Requests whose callback has not run yet. */
+size_t infer_client_in_flight(const struct infer_client *client);
+
+/* The calls below wait for their answer (and run callbacks of requests in flight meanwhile). */
+
+/* True when the server (or the model) says that it is ready; false when it says it is not, or knows no such model. An
+ * error means that it could not be asked. */
+struct status infer_client_server_ready(struct infer_client *client, bool *ret_ready) STATUS_MUST_CHECK;
+struct status infer_client_model_ready(struct infer_client *client, struct slice model, struct slice version,
+                                       bool *ret_ready) STATUS_MUST_CHECK;
+
+struct infer_tensor_info {
+    struct slice name;
+    struct slice datatype; /* "FP32" */
+    const int64_t *shape;  /* metadata: with -1 for the batch and variable dims; config: dims without the batch */
+    size_t rank;
+    bool optional; /* config only */
+};
+
+struct infer_model_parameter {
+    struct slice key;
+    struct slice value;
+};
+
+/* What a tool needs of a model's config or metadata; everything lives in the arena given. */
+struct infer_model_info {
+    struct slice name;
+    struct slice platform;
+    struct slice backend;         /* config only */
+    int64_t max_batch_size;       /* config only; 0: the model does not batch */
+    const struct slice *versions; /* metadata only */
+    size_t version_count;
+    const struct infer_tensor_info *inputs;
+    size_t input_count;
+    const struct infer_tensor_info *outputs;
+    size_t output_count;
+    const struct infer_model_parameter *parameters; /* config only */
+    size_t parameter_count;
+};
+
+struct status infer_client_model_config(struct infer_client *client, struct slice model, struct slice version,
+                                        struct arena *arena, struct infer_model_info *ret) STATUS_MUST_CHECK;
+struct status infer_client_model_metadata(struct infer_client *client, struct slice model, struct slice version,
+                                          struct arena *arena, struct infer_model_info *ret) STATUS_MUST_CHECK;
+/* The input or output of this name, or NULL. */
+const struct infer_tensor_info *infer_tensor_info_find(const struct infer_tensor_info *items, size_t count,
+                                                       struct slice name);
+/* The value of a config parameter; an empty slice with NULL data when there is none. */
+struct slice infer_model_parameter_find(const struct infer_model_info *info, const char *key);
+
+#endif

@@ -1,0 +1,25 @@
+/* config_writer.h: the config.pbtxt of an exported BERT. */
+#ifndef INFERD_TOOLS_EXPORT_CONFIG_WRITER_H
+#define INFERD_TOOLS_EXPORT_CONFIG_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct config_facts {
+    const char *name;     /* UTF-8 */
+    const char *platform; /* "onnxruntime_onnx" or "tensorflow_savedmodel" */
+    int64_t max_batch_size;
+    int64_t instances;      /* 0: no instance_group */
+    int64_t delay_us;       /* 0: no dynamic batching */
+    const char *precision;  /* "fp32" or "bf16" */
+    int64_t max_seq_length; /* tokens */
+    bool lower_case;
+    const char *vocab_hash; /* NULL: not known, left out */
+};
+
+/* Appends the text. */
+void config_write(const struct config_facts *facts, struct buf *out);
+
+#endif

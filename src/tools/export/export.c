@@ -1,0 +1,247 @@
+#include "tools/export/export.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/options.h"
+#include "tools/export/config_writer.h"
+#include "tools/export/export_vocab.h"
+#include "tools/export/model_folder.h"
+#include "tools/export/onnx_writer.h"
+#include "tools/export/savedmodel_writer.h"
+
+struct export_options {
+    const char *checkpoint, *bert_config, *vocab;
+    const char *model_repository, *model;
+    int64_t model_version;
+    const char *format, *precision;
+    int64_t max_seq_length, max_batch_size, instances;
+    double delay_ms;
+    bool overwrite;
+};
+
+#define FIELD(name) offsetof(struct export_options, name)
+#define HEADING(text)                                                                                                  \
+    { .type = OPTION_HEADING, .help = text }
+
+static const struct option_row option_rows[] = {
+    HEADING("What to read"),
+    {OPTION_STRING, "checkpoint", NULL, FIELD(checkpoint), NULL, "DIR|PREFIX",
+     "A folder with config.json, vocab.txt and model.safetensors (Hugging Face), or with bert_config.json, vocab.txt "
+     "and a "
+     "TensorFlow checkpoint (or that checkpoint's PREFIX, without .index), or random:SEED for an untrained model of "
+     "the "
+     "shape that --bert-config gives.",
+     0, 0, NULL},
+    {OPTION_STRING, "bert-config", NULL, FIELD(bert_config), NULL, "FILE",
+     "The model's configuration, in place of the one beside the checkpoint.", 0, 0, NULL},
+    {OPTION_STRING, "vocab", NULL, FIELD(vocab), NULL, "FILE",
+     "The vocabulary, in place of the vocab.txt beside the checkpoint; its hash is recorded for clients to check.", 0,
+     0, NULL},
+    HEADING("Where to write"),
+    {OPTION_STRING, "model-repository", "model-store", FIELD(model_repository), NULL, "DIR",
+     "The model repository; made when it does not exist.", 0, 0, NULL},
+    {OPTION_STRING, "model", NULL, FIELD(model), NULL, "NAME", "The model's name.", 0, 0, NULL},
+    {OPTION_INT, "model-version", NULL, FIELD(model_version), "1", "N", "The version to write.", 1, INT32_MAX, NULL},
+    {OPTION_BOOL, "overwrite", NULL, FIELD(overwrite), "false", NULL,
+     "Replace the version, and the model's configuration, if they exist.", 0, 0, NULL},
+    HEADING("How the model is served"),
+    {OPTION_CHOICE, "format", NULL, FIELD(format), "onnx", "FORMAT",
+     "onnx writes model.onnx, savedmodel a TensorFlow SavedModel.", 0, 0, "onnx|savedmodel"},
+    {OPTION_CHOICE, "precision", NULL, FIELD(precision), "fp32", "PRECISION",
+     "What the engine computes in; the file holds 32 bit floats either way.", 0, 0, "fp32|bf16"},
+    {OPTION_INT, "max-seq-length", NULL, FIELD(max_seq_length), "384", "TOKENS",
+     "Window length that clients use by default; the model itself takes any length that it has positions for.", 1,
+     1 << 20, NULL},
+    {OPTION_INT, "max-batch-size", NULL, FIELD(max_batch_size), "8", "N", "The largest batch.", 1, 65536, NULL},
+    {OPTION_DOUBLE, "dynamic-batching-delay", NULL, FIELD(delay_ms), "0", "MS",
+     "Milliseconds that a request may wait for others to fill a batch; 0 or less: no dynamic batching.", -1, 3600000,
+     NULL},
+    {OPTION_INT, "instances", NULL, FIELD(instances), NULL, "N",
+     "Execution instances; without it the configuration leaves the number to the server (one).", 1, 1024, NULL},
+};
+
+static const struct option_table option_table = {
+    .program = "inferd export",
+    .synopsis = "--checkpoint DIR|PREFIX --model-repository DIR --model NAME [options]",
+    .summary =
+        "Turns a BERT question-answering checkpoint into a model version that inferd serve loads: the model file and "
+        "its config.pbtxt.",
+    .rows = option_rows,
+    .row_count = sizeof option_rows / sizeof option_rows[0],
+};
+
+struct format_row {
+    const char *name, *platform;
+    const char *folder; /* under the version, or NULL */
+    const char *file;
+    struct status (*write)(const struct bert_checkpoint *checkpoint, const char *path);
+};
+
+static const struct format_row formats[] = {
+    {"onnx", "onnxruntime_onnx", NULL, "model.onnx", onnx_write},
+    {"savedmodel", "tensorflow_savedmodel", "model.savedmodel", "saved_model.pb", savedmodel_write},
+};
+
+static const struct format_row *find_format(const char *name) {
+    size_t i = 0;
+    while (strcmp(formats[i].name, name) != 0) /* the option table admits no others */
+        i++;
+    return &formats[i];
+}
+
+static struct status check_options(const struct export_options *options) {
+    const struct {
+        const char *flag, *value;
+    } required[] = {{"checkpoint", options->checkpoint},
+                    {"model-repository", options->model_repository},
+                    {"model", options->model}};
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
+        if (!required[i].value || !required[i].value[0])
+            return status_error(STATUS_INVALID_ARGUMENT, "--%s is missing", required[i].flag);
+    return status_ok();
+}
+
+/* A delay above 0 never becomes none by rounding. */
+static int64_t delay_in_us(double ms) {
+    if (!(ms > 0))
+        return 0;
+    int64_t us = llround(ms * 1000);
+    return us > 0 ? us : 1;
+}
+
+static struct status check_length(const struct export_options *options, const struct bert_config *config) {
+    if (options->max_seq_length <= config->position_count)
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "--max-seq-length %lld is longer than the model's %lld positions",
+                        (long long)options->max_seq_length, (long long)config->position_count);
+}
+
+static struct status compose_config(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                    struct arena *arena, struct buf *ret) {
+    struct export_vocab vocab;
+    STATUS_TRY(export_vocab_examine(checkpoint, options->vocab, arena, &vocab));
+    const struct config_facts facts = {
+        .name = options->model,
+        .platform = find_format(options->format)->platform,
+        .max_batch_size = options->max_batch_size,
+        .instances = options->instances,
+        .delay_us = delay_in_us(options->delay_ms),
+        .precision = options->precision,
+        .max_seq_length = options->max_seq_length,
+        .lower_case = vocab.lower_case,
+        .vocab_hash = vocab.known ? vocab.hash : NULL,
+    };
+    config_write(&facts, ret);
+    return buf_failed(ret) ? status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for config.pbtxt") : status_ok();
+}
+
+static struct status write_model(const struct format_row *format, const struct bert_checkpoint *checkpoint,
+                                 const struct model_folder *folder) {
+    const char *parent = folder->staged_version;
+    if (format->folder)
+        parent = path_join(folder->arena, parent, format->folder);
+    const char *path = parent ? path_join(folder->arena, parent, format->file) : NULL;
+    if (!path)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
+    STATUS_TRY(file_make_directories(parent));
+    return format->write(checkpoint, path);
+}
+
+/* ---- what the user sees ---- */
+
+static void print_checkpoint(const struct export_options *options, const struct bert_checkpoint *checkpoint) {
+    const struct bert_config *config = bert_checkpoint_config(checkpoint);
+    int64_t parameters = bert_checkpoint_parameter_count(checkpoint);
+    char count[32];
+    if (parameters < 1000000)
+        snprintf(count, sizeof count, "%lld", (long long)parameters);
+    else
+        snprintf(count, sizeof count, "%.1f million", (double)parameters / 1e6);
+    printf("read   %s (%s)\n       %lld layers, hidden size %lld, %lld heads, vocabulary %lld: %s parameters\n",
+           options->checkpoint, bert_checkpoint_form(checkpoint), (long long)config->layer_count,
+           (long long)config->hidden_size, (long long)config->head_count, (long long)config->vocab_size, count);
+    fflush(stdout);
+}
+
+static void print_result(const struct format_row *format, const struct model_folder *folder, uint64_t started_ns) {
+    char path[4096];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s%s%s", folder->version_path, format->folder ? format->folder : "",
+             format->folder ? "/" : "", format->file);
+    double megabytes = stat(path, &info) == 0 ? (double)info.st_size / 1e6 : 0;
+    printf("wrote  %s (%.1f MB, %.2f s)\n       %s\n", path, megabytes,
+           (double)(clock_monotonic_ns() - started_ns) / (double)NS_PER_S, folder->config_path);
+}
+
+/* ---- the run ---- */
+
+static struct status export_checkpoint(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                       struct model_folder *folder) {
+    struct buf config = BUF_EMPTY;
+    STATUS_TRY(check_length(options, bert_checkpoint_config(checkpoint)));
+    struct status status = compose_config(options, checkpoint, folder->arena, &config);
+    if (status_is_ok(&status))
+        status = model_folder_stage(folder, buf_slice(&config));
+    buf_free(&config);
+    if (status_is_ok(&status))
+        status = write_model(find_format(options->format), checkpoint, folder);
+    if (status_is_ok(&status))
+        status = model_folder_commit(folder);
+    model_folder_close(folder);
+    return status;
+}
+
+static struct status run(const struct export_options *options, struct arena *arena) {
+    uint64_t started_ns = clock_monotonic_ns();
+    struct model_folder folder;
+    struct bert_checkpoint *checkpoint;
+    STATUS_TRY(model_folder_plan(options->model_repository, options->model, options->model_version, options->overwrite,
+                                 arena, &folder));
+    STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->bert_config, &checkpoint));
+    print_checkpoint(options, checkpoint);
+    struct status status = export_checkpoint(options, checkpoint, &folder);
+    bert_checkpoint_close(checkpoint);
+    if (status_is_ok(&status))
+        print_result(find_format(options->format), &folder, started_ns);
+    return status;
+}
+
+static int report(const struct status *status, int exit_status) {
+    fprintf(stderr, "inferd export: %s\n", status->message);
+    if (exit_status == 2)
+        fprintf(stderr, "inferd export --help shows all options\n");
+    return exit_status;
+}
+
+static int parse_and_run(int argc, char **argv, struct arena *arena) {
+    struct export_options options = {0};
+    enum options_outcome outcome;
+    struct status status = options_parse(&option_table, argc, argv, arena, &options, NULL, &outcome);
+    if (!status_is_ok(&status))
+        return report(&status, 2);
+    if (outcome == OPTIONS_HELP) {
+        options_print_help(&option_table, stdout);
+        return 0;
+    }
+    status = check_options(&options);
+    if (!status_is_ok(&status))
+        return report(&status, 2);
+    status = run(&options, arena);
+    return status_is_ok(&status) ? 0 : report(&status, 1);
+}
+
+int export_main(int argc, char **argv) {
+    struct arena *arena = arena_create(0);
+    if (!arena) {
+        struct status status = status_error(STATUS_RESOURCE_EXHAUSTED, "no memory");
+        return report(&status, 1);
+    }
+    int exit_status = parse_and_run(argc, argv, arena);
+    arena_destroy(arena);
+    return exit_status;
+}

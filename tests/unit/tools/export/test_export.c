@@ -1,0 +1,270 @@
+/* The whole command in process: what it writes, what it says, how it exits. */
+#include "tools/export/export.h"
+
+#include <fcntl.h>
+
+#include "../../checkpoint/scratch.h"
+#include "text/vocab.h"
+
+#define TF "tests/fixtures/tf_checkpoint"
+#define HF "tests/fixtures/hf_checkpoint"
+
+/* Exit status and both outputs of a run. */
+struct outcome {
+    int status;
+    struct buf out, err; /* NUL-terminated */
+};
+
+static int redirect(int fd, const char *path) {
+    int kept = dup(fd), file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(kept >= 0 && file >= 0 && dup2(file, fd) == fd);
+    close(file);
+    return kept;
+}
+
+static void restore(int fd, int kept, const char *path, struct buf *ret) {
+    assert_int_equal(dup2(kept, fd), fd);
+    close(kept);
+    expect_ok(file_read(path, 1 << 20, ret));
+    buf_append_char(ret, '\0');
+}
+
+/* Runs `inferd export` with the words of a command line ("@" in a word is the scratch folder). */
+static struct outcome run(struct scratch *scratch, const char *line) {
+    struct outcome outcome = {0, BUF_EMPTY, BUF_EMPTY};
+    char text[1024] = "", *argv[32], out_path[128], err_path[128];
+    int argc = 0;
+    for (const char *at = line; *at; at++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, *at == '@' ? "%s" : "%.1s", *at == '@' ? scratch->folder : at);
+    }
+    argv[argc++] = (char[]){"export"};
+    for (char *word = text; word; argc++) {
+        char *space = strchr(word, ' ');
+        if (space)
+            *space = '\0';
+        argv[argc] = word;
+        word = space ? space + 1 : NULL;
+    }
+    argv[argc] = NULL;
+    snprintf(out_path, sizeof out_path, "%s/out", scratch->folder);
+    snprintf(err_path, sizeof err_path, "%s/err", scratch->folder);
+    fflush(stdout);
+    int kept_out = redirect(1, out_path), kept_err = redirect(2, err_path);
+    outcome.status = export_main(argc, argv);
+    fflush(stdout);
+    fflush(stderr);
+    restore(1, kept_out, out_path, &outcome.out);
+    restore(2, kept_err, err_path, &outcome.err);
+    return outcome;
+}
+
+static void expect_run(struct scratch *scratch, const char *line, int status, const char *part) {
+    struct outcome outcome = run(scratch, line);
+    const char *text = status == 0 ? outcome.out.data : outcome.err.data;
+    if (outcome.status != status || !strstr(text, part))
+        print_error("%s\nexit %d, expected %d and \"%s\"\n%s%s", line, outcome.status, status, part, outcome.out.data,
+                    outcome.err.data);
+    assert_int_equal(outcome.status, status);
+    assert_non_null(strstr(text, part));
+    if (status == 0)
+        assert_string_equal(outcome.err.data, "");
+    buf_free(&outcome.out);
+    buf_free(&outcome.err);
+}
+
+static void expect_in_file(struct scratch *scratch, const char *name, const char *part, bool there) {
+    struct buf content = BUF_EMPTY;
+    expect_ok(file_read(scratch_path(scratch, name), 1 << 20, &content));
+    buf_append_char(&content, '\0');
+    if (!strstr(content.data, part) != !there)
+        print_error("%s: \"%s\" %s\n", name, part, there ? "is missing" : "should not be there");
+    assert_int_equal(strstr(content.data, part) != NULL, there);
+    buf_free(&content);
+}
+
+/* The hash that the configuration must show for a vocabulary. */
+static void vocab_line(const char *path, char *text, size_t size) {
+    struct arena *arena = arena_create(0);
+    struct vocab *vocab;
+    char hash[VOCAB_HASH_TEXT_SIZE];
+    expect_ok(path ? vocab_load(arena, path, &vocab) : vocab_open_embedded(arena, &vocab));
+    vocab_hash_text(vocab, hash);
+    snprintf(text, size, "key: \"vocab_hash\" value { string_value: \"%s\" }", hash);
+    arena_destroy(arena);
+}
+
+static void both_formats_of_both_families(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    char hash[128];
+    vocab_line(TF "/vocab.txt", hash, sizeof hash);
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48", 0,
+               "2 layers, hidden size 32, 4 heads, vocabulary 64: 20866 parameters");
+    assert_true(file_exists(scratch_path(&s, "r/a/1/model.onnx")));
+    expect_in_file(&s, "r/a/config.pbtxt", "platform: \"onnxruntime_onnx\"", true);
+    expect_in_file(&s, "r/a/config.pbtxt", hash, true);
+    expect_in_file(&s, "r/a/config.pbtxt", "\"do_lower_case\" value { string_value: \"true\" }",
+                   true); /* by vocab.txt */
+    expect_in_file(&s, "r/a/config.pbtxt", "dynamic_batching", false);
+    expect_in_file(&s, "r/a/config.pbtxt", "instance_group", false);
+    expect_run(&s,
+               "--checkpoint=" HF
+               " --model-store=@/r --model=b --max-seq-length=20 --format=savedmodel --precision=bf16 "
+               "--max-batch-size=5 --dynamic-batching-delay=0.5 --instances=3 --model-version=12",
+               0, "r/b/12/model.savedmodel/saved_model.pb");
+    assert_true(file_exists(scratch_path(&s, "r/b/12/model.savedmodel/saved_model.pb")));
+    expect_in_file(&s, "r/b/config.pbtxt", "platform: \"tensorflow_savedmodel\"", true);
+    expect_in_file(&s, "r/b/config.pbtxt", "preferred_batch_size: [ 2, 5 ]\n  max_queue_delay_microseconds: 500\n",
+                   true);
+    expect_in_file(&s, "r/b/config.pbtxt", "count: 3", true);
+    expect_in_file(&s, "r/b/config.pbtxt", "\"inference_precision\" value { string_value: \"bf16\" }", true);
+    expect_in_file(&s, "r/b/config.pbtxt", "\"max_seq_length\" value { string_value: \"20\" }", true);
+    expect_in_file(&s, "r/b/config.pbtxt", "\"do_lower_case\" value { string_value: \"false\" }", true);
+    scratch_remove(&s);
+}
+
+static void delays(void **state) {
+    (void)state;
+    static const struct {
+        const char *delay, *line; /* line NULL: no dynamic batching */
+    } rows[] = {{"0", NULL}, {"-1", NULL}, {"0.0001", "microseconds: 1\n"}, {"2.5", "microseconds: 2500\n"}};
+    struct scratch s = scratch_create();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line,
+                 "--checkpoint " TF " --model-repository @/r --model m%zu --max-seq-length 48 "
+                 "--dynamic-batching-delay %s",
+                 i, rows[i].delay);
+        expect_run(&s, line, 0, "wrote");
+        snprintf(line, sizeof line, "r/m%zu/config.pbtxt", i);
+        expect_in_file(&s, line, rows[i].line ? rows[i].line : "dynamic_batching", rows[i].line != NULL);
+    }
+    scratch_remove(&s);
+}
+
+static void overwriting(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    const char *plain = "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48";
+    expect_run(&s, plain, 0, "wrote");
+    expect_run(&s, plain, 1, "r/a/1 exists; give --overwrite to replace it");
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48 --overwrite", 0, "wrote");
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48 --model-version 2", 0,
+               "wrote");
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 40 --model-version 3", 1,
+               "config.pbtxt:41: the model's configuration has");
+    assert_false(file_exists(scratch_path(&s, "r/a/3")));
+    expect_run(&s,
+               "--checkpoint " TF
+               " --model-repository @/r --model a --max-seq-length 40 --model-version 3 --overwrite true",
+               0, "wrote");
+    expect_in_file(&s, "r/a/config.pbtxt", "string_value: \"40\"", true);
+    scratch_remove(&s);
+}
+
+static void random_weights(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    char hash[128];
+    expect_run(&s,
+               "--checkpoint random:3 --bert-config " TF "/bert_config.json --model-repository @/r --model a "
+               "--max-seq-length 48",
+               0, "random:3 (random weights)");
+    scratch_write(&s, "odd.json",
+                  SLICE_LITERAL("{\"vocab_size\":99,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+    expect_run(&s, "--checkpoint random:3 --bert-config @/odd.json --model-repository @/r --model b", 0, "wrote");
+    expect_in_file(&s, "r/b/config.pbtxt", "vocab_hash", false);
+    scratch_write(&s, "usual.json",
+                  SLICE_LITERAL("{\"vocab_size\":30522,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+    expect_run(&s, "--checkpoint random:3 --bert-config @/usual.json --model-repository @/r --model c", 0, "wrote");
+    vocab_line(NULL, hash, sizeof hash);
+    expect_in_file(&s, "r/c/config.pbtxt", hash, true);
+    scratch_remove(&s);
+}
+
+/* The vocabulary decides on casing where the checkpoint does not. */
+static void vocabularies(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    scratch_write(&s, "cased.txt", SLICE_LITERAL("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nParis\nparis\n"));
+    scratch_write(&s, "lower.txt", SLICE_LITERAL("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nparis\n"));
+    scratch_write(&s, "broken.txt", SLICE_LITERAL("paris\n"));
+    const char *start = "--checkpoint " TF " --model-repository @/r --max-seq-length 48";
+    char line[256];
+    snprintf(line, sizeof line, "%s --model a --vocab @/cased.txt", start);
+    expect_run(&s, line, 0, "wrote");
+    expect_in_file(&s, "r/a/config.pbtxt", "\"do_lower_case\" value { string_value: \"false\" }", true);
+    snprintf(line, sizeof line, "%s --model b --vocab @/lower.txt", start);
+    expect_run(&s, line, 0, "wrote");
+    expect_in_file(&s, "r/b/config.pbtxt", "\"do_lower_case\" value { string_value: \"true\" }", true);
+    snprintf(line, sizeof line, "%s --model c --vocab @/broken.txt", start);
+    expect_run(&s, line, 1, "broken.txt");
+    snprintf(line, sizeof line, "%s --model c --vocab @/none.txt", start);
+    expect_run(&s, line, 1, "none.txt");
+    struct buf many = BUF_EMPTY;
+    buf_append_text(&many, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+    for (int i = 0; i < 60; i++)
+        buf_printf(&many, "t%d\n", i);
+    scratch_write(&s, "many.txt", buf_slice(&many));
+    buf_free(&many);
+    snprintf(line, sizeof line, "%s --model c --vocab @/many.txt", start);
+    expect_run(&s, line, 1, "has 65 tokens, but the model has word embeddings for 64");
+    assert_false(file_exists(scratch_path(&s, "r/c")));
+    scratch_remove(&s);
+}
+
+static void missing_vocabulary(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    scratch_copy(&s, "model.safetensors", HF "/model.safetensors");
+    scratch_copy(&s, "config.json", HF "/config.json");
+    expect_run(&s, "--checkpoint @ --model-repository @/r --model a --max-seq-length 48", 1, "give --vocab FILE");
+    scratch_remove(&s);
+}
+
+static void wrong_usage(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        int status;
+        const char *part;
+    } rows[] = {
+        {"--help", 0, "--dynamic-batching-delay MS"},
+        {"--model a --model-repository @/r", 2, "--checkpoint is missing"},
+        {"--checkpoint " TF " --model-repository @/r", 2, "--model is missing"},
+        {"--checkpoint " TF " --model a", 2, "--model-repository is missing"},
+        {"--checkpoint " TF " --model a --model-repository @/r --fromat onnx", 2, "did you mean --format?"},
+        {"--checkpoint " TF " --model a --model-repository @/r --format tflite", 2, "expected one of onnx|savedmodel"},
+        {"--checkpoint " TF " --model a --model-repository @/r --precision fp16", 2, "expected one of fp32|bf16"},
+        {"--checkpoint " TF " --model a --model-repository @/r --max-batch-size 0", 2, "from 1 to 65536"},
+        {"--checkpoint " TF " --model a --model-repository @/r --model-version 0", 2, "from 1 to"},
+        {"--checkpoint " TF " --model a --model-repository @/r --instances 0", 2, "from 1 to 1024"},
+        {"--checkpoint " TF " --model a --model-repository @/r --dynamic-batching-delay soon", 2, "expected a number"},
+        {"--checkpoint " TF " --model a --model-repository @/r surplus", 2, "unexpected argument"},
+        {"--checkpoint " TF " --model a --model-repository @/r", 1,
+         "--max-seq-length 384 is longer than the model's 48"},
+        {"--checkpoint @/none --model a --model-repository @/r", 1, "there is no checkpoint"},
+        {"--checkpoint " TF " --model .. --model-repository @/r", 1, "cannot be a model's name"},
+    };
+    struct scratch s = scratch_create();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect_run(&s, rows[i].line, rows[i].status, rows[i].part);
+    assert_false(file_exists(scratch_path(&s, "r/a")));
+    scratch_remove(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_formats_of_both_families),
+        cmocka_unit_test(delays),
+        cmocka_unit_test(overwriting),
+        cmocka_unit_test(random_weights),
+        cmocka_unit_test(vocabularies),
+        cmocka_unit_test(missing_vocabulary),
+        cmocka_unit_test(wrong_usage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -19,8 +19,8 @@ struct session_ops {
     struct status (*input)(struct session *session, const char *data, size_t n);
     /* Appends bytes to send to `out` until it holds about `target` bytes or there are none. */
     struct status (*output)(struct session *session, struct buf *out, size_t target);
-    /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still take
-     * what is given. */
+    /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still
+     * take what is given. */
     bool (*wants_input)(const struct session *session);
     /* The peer has half-closed (or the connection is about to be closed for another reason: gone = true). */
     void (*input_closed)(struct session *session, bool gone);

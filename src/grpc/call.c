@@ -1,0 +1,356 @@
+/* call.c: one gRPC call on an exchange: from its head to its status.
+ *
+ * A call whose head is refused never becomes a struct grpc_call: it is answered at once, and the exchange's context
+ * stays NULL. Otherwise the call lives in the exchange's arena. */
+#include "grpc/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "grpc/message_reader.h"
+#include "grpc/metadata.h"
+
+/* Messages up to this size are moved to make room for their prefix; larger ones get it in a buffer of its own. */
+enum { PREFIX_BY_MOVE_MAX = 64 << 10 };
+
+struct grpc_call {
+    struct http_exchange *exchange;
+    const struct grpc_service *service;
+    const struct grpc_method *method;
+    void *context;
+    uint64_t deadline_ns;
+    struct message_reader reader;
+    struct buf message; /* the one that was last complete */
+    bool has_message;   /* unary: it has come */
+    bool announced;     /* the method got a callback, so a last one is owed */
+    bool head_sent;
+    bool finished;
+    bool detached; /* the last callback was given */
+};
+
+static const struct http_header content_type = {{"content-type", 12}, {"application/grpc", 16}};
+
+static struct http_header accept_encoding(void) {
+    return (struct http_header){SLICE_LITERAL("grpc-accept-encoding"), grpc_accepted_encodings()};
+}
+
+/* ---- status ---- */
+
+enum { STATUS_FIELDS = 2 };
+
+/* grpc-status and grpc-message, in arena memory; how many of the two. */
+static size_t status_fields(struct http_exchange *exchange, enum grpc_code code, const char *message,
+                            struct http_header fields[static STATUS_FIELDS]) {
+    struct arena *arena = http_exchange_arena(exchange);
+    const char *number = arena_printf(arena, "%d", (int)code);
+    fields[0] = (struct http_header){SLICE_LITERAL("grpc-status"), slice_of(number)};
+    struct slice text = grpc_encode_message(arena, slice_of(message));
+    if (text.size == 0)
+        return 1;
+    fields[1] = (struct http_header){SLICE_LITERAL("grpc-message"), text};
+    return 2;
+}
+
+/* The whole answer in one block of fields. http_status is 200 except for what is no call at all. */
+static void answer_trailers_only(struct http_exchange *exchange, int http_status, enum grpc_code code,
+                                 const char *message) {
+    struct http_header fields[2 + STATUS_FIELDS] = {content_type, accept_encoding()};
+    size_t count = 2 + status_fields(exchange, code, message, fields + 2);
+    http_respond(exchange, http_status, fields, count, NULL);
+}
+
+void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message) {
+    if (call->finished)
+        return;
+    call->finished = true;
+    if (!call->head_sent) {
+        answer_trailers_only(call->exchange, 200, code, message);
+        return;
+    }
+    struct http_header fields[STATUS_FIELDS];
+    size_t count = status_fields(call->exchange, code, message, fields);
+    http_respond_end(call->exchange, fields, count);
+}
+
+static void cancel(struct grpc_call *call) {
+    if (call->announced && !call->detached && call->method->on_cancel)
+        call->method->on_cancel(call);
+    call->detached = true;
+}
+
+/* Ends the call on our own account. */
+static void fail(struct grpc_call *call, enum grpc_code code, const char *message) {
+    grpc_call_finish(call, code, message);
+    cancel(call);
+}
+
+static void fail_with(struct grpc_call *call, const struct status *status) {
+    fail(call, status->code == STATUS_RESOURCE_EXHAUSTED ? GRPC_RESOURCE_EXHAUSTED : GRPC_INTERNAL, status->message);
+}
+
+/* ---- head ---- */
+
+bool grpc_is_call(const struct http_request *request) {
+    struct slice value;
+    return http_request_header(request, "content-type", &value) && grpc_is_content_type(value);
+}
+
+static const struct grpc_method *find_method(const struct grpc_service *services, size_t service_count,
+                                             struct slice path, const struct grpc_service **ret_service) {
+    for (size_t i = 0; i < service_count; i++) {
+        for (size_t k = 0; k < services[i].method_count; k++) {
+            if (slice_equal_text(path, services[i].methods[k].path)) {
+                *ret_service = &services[i];
+                return &services[i].methods[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Requests that do not even speak gRPC get an HTTP status. True when this one was answered. */
+static bool refuse_other_protocols(struct http_exchange *exchange, const struct http_request *request) {
+    if (request->version < 20) {
+        static const struct http_header type = {{"content-type", 12}, {"text/plain", 10}};
+        struct buf text = BUF_EMPTY;
+        buf_append_text(&text, "gRPC needs HTTP/2\n");
+        http_respond(exchange, 505, &type, 1, &text);
+        return true;
+    }
+    if (!grpc_is_call(request)) {
+        answer_trailers_only(exchange, 415, GRPC_UNKNOWN, "the content-type is not application/grpc");
+        return true;
+    }
+    if (!slice_equal_text(request->method, "POST")) {
+        answer_trailers_only(exchange, 405, GRPC_INTERNAL, "the HTTP method of a call is POST");
+        return true;
+    }
+    return false;
+}
+
+static void refuse(struct http_exchange *exchange, enum grpc_code code, const char *what, struct slice value) {
+    char text[256];
+    snprintf(text, sizeof text, "%s: %.*s", what, SLICE_ARGS(value));
+    answer_trailers_only(exchange, 200, code, text);
+}
+
+/* From grpc-timeout; 0: none. False: the field is broken. */
+static bool find_deadline(const struct http_exchange *exchange, const struct http_request *request, uint64_t *ret) {
+    struct slice value;
+    uint64_t timeout;
+    *ret = 0;
+    if (!http_request_header(request, "grpc-timeout", &value))
+        return true;
+    if (!grpc_parse_timeout(value, &timeout))
+        return false;
+    if (__builtin_add_overflow(http_exchange_received_ns(exchange), timeout, ret))
+        *ret = 0; /* centuries away */
+    return true;
+}
+
+void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange) {
+    const struct http_request *request = http_exchange_request(exchange);
+    const struct grpc_service *service = NULL;
+    struct slice encoding_name = SLICE_LITERAL("identity"), timeout = {NULL, 0};
+    enum grpc_encoding encoding;
+    uint64_t deadline_ns;
+    http_exchange_set_context(exchange, NULL);
+    if (refuse_other_protocols(exchange, request))
+        return;
+    http_request_header(request, "grpc-encoding", &encoding_name);
+    http_request_header(request, "grpc-timeout", &timeout);
+    const struct grpc_method *method = find_method(services, service_count, request->path, &service);
+    struct grpc_call *call = method ? arena_calloc(http_exchange_arena(exchange), 1, sizeof *call) : NULL;
+    if (!method) {
+        refuse(exchange, GRPC_UNIMPLEMENTED, "unknown method", request->path);
+    } else if (!grpc_parse_encoding(encoding_name, &encoding)) {
+        refuse(exchange, GRPC_UNIMPLEMENTED, "unknown grpc-encoding", encoding_name);
+    } else if (!find_deadline(exchange, request, &deadline_ns)) {
+        refuse(exchange, GRPC_INTERNAL, "malformed grpc-timeout", timeout);
+    } else if (!call) {
+        answer_trailers_only(exchange, 200, GRPC_RESOURCE_EXHAUSTED, "no memory for a call");
+    } else {
+        call->exchange = exchange;
+        call->service = service;
+        call->method = method;
+        call->deadline_ns = deadline_ns;
+        call->reader.encoding = encoding;
+        call->reader.max_bytes = service->max_message_bytes;
+        http_exchange_set_context(exchange, call);
+        http_exchange_stream_body(exchange, method->client_streaming);
+        http_exchange_set_deadline(exchange, deadline_ns);
+    }
+}
+
+/* ---- messages ---- */
+
+/* A message is complete. Unary ones wait for the half-close, which shows that there is only one. */
+static void take_message(struct grpc_call *call) {
+    call->message = call->reader.message;
+    call->reader.message = BUF_EMPTY;
+    if (!call->method->client_streaming) {
+        call->has_message = true;
+        message_reader_next(&call->reader);
+        return;
+    }
+    call->announced = true;
+    call->method->on_message(call, buf_slice(&call->message));
+    /* Its memory, if it was not taken, serves the next one. */
+    call->reader.message = call->message;
+    call->message = BUF_EMPTY;
+    message_reader_next(&call->reader);
+}
+
+void grpc_on_data(struct http_exchange *exchange, const char *data, size_t size) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    while (call && size > 0 && !call->finished) {
+        if (call->has_message) {
+            fail(call, GRPC_UNIMPLEMENTED, "the method takes exactly one message, the client sent more");
+            return;
+        }
+        size_t taken = 0;
+        bool complete = false;
+        struct status status = message_reader_take(&call->reader, data, size, &taken, &complete);
+        if (!status_is_ok(&status)) {
+            fail_with(call, &status);
+            return;
+        }
+        data += taken;
+        size -= taken;
+        if (complete)
+            take_message(call);
+    }
+}
+
+void grpc_on_end(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call || call->finished)
+        return;
+    if (call->deadline_ns != 0 && clock_monotonic_ns() >= call->deadline_ns) {
+        grpc_on_deadline(exchange);
+    } else if (!message_reader_is_empty(&call->reader)) {
+        fail(call, GRPC_INTERNAL, "the client half-closed in the middle of a message");
+    } else if (call->method->client_streaming) {
+        call->announced = true;
+        call->method->on_half_close(call);
+    } else if (!call->has_message) {
+        fail(call, GRPC_UNIMPLEMENTED, "the method takes exactly one message, the client sent none");
+    } else {
+        call->announced = true;
+        call->method->on_message(call, buf_slice(&call->message));
+    }
+}
+
+/* ---- ends ---- */
+
+static void free_buffers(struct grpc_call *call) {
+    message_reader_free(&call->reader);
+    buf_free(&call->message);
+}
+
+void grpc_on_abort(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call)
+        return;
+    call->finished = true;
+    cancel(call);
+    free_buffers(call);
+}
+
+void grpc_on_deadline(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (call && !call->finished)
+        fail(call, GRPC_DEADLINE_EXCEEDED, "Deadline Exceeded");
+}
+
+void grpc_on_close(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call)
+        return;
+    call->finished = true;
+    if (call->announced && !call->detached && call->method->on_close)
+        call->method->on_close(call);
+    call->detached = true;
+    free_buffers(call);
+}
+
+/* ---- what methods ask ---- */
+
+void *grpc_call_user(const struct grpc_call *call) {
+    return call->service->user;
+}
+
+const struct grpc_method *grpc_call_method(const struct grpc_call *call) {
+    return call->method;
+}
+
+struct http_exchange *grpc_call_exchange(struct grpc_call *call) {
+    return call->exchange;
+}
+
+struct arena *grpc_call_arena(struct grpc_call *call) {
+    return http_exchange_arena(call->exchange);
+}
+
+uint64_t grpc_call_deadline_ns(const struct grpc_call *call) {
+    return call->deadline_ns;
+}
+
+void grpc_call_set_context(struct grpc_call *call, void *context) {
+    call->context = context;
+}
+
+void *grpc_call_context(const struct grpc_call *call) {
+    return call->context;
+}
+
+struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_message) {
+    struct buf message = call->message;
+    call->message = BUF_EMPTY;
+    *ret_message = buf_slice(&message);
+    return message;
+}
+
+static void write_prefix(char *to, size_t size) {
+    to[0] = 0;
+    for (int i = 0; i < 4; i++)
+        to[1 + i] = (char)(size >> (24 - 8 * i));
+}
+
+/* Puts the five bytes before the message, in its own memory. */
+static void prefix_by_move(struct buf *message) {
+    size_t size = message->size;
+    if (!buf_reserve(message, MESSAGE_PREFIX_BYTES))
+        return;
+    memmove(message->data + MESSAGE_PREFIX_BYTES, message->data, size);
+    write_prefix(message->data, size);
+    message->size = size + MESSAGE_PREFIX_BYTES;
+}
+
+void grpc_call_send(struct grpc_call *call, struct buf *message) {
+    if (call->finished) {
+        buf_free(message);
+        return;
+    }
+    if (buf_failed(message) || message->size > UINT32_MAX) {
+        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
+        buf_free(message);
+        return;
+    }
+    if (!call->head_sent) {
+        const struct http_header head[] = {content_type, accept_encoding()};
+        call->head_sent = true;
+        http_respond_head(call->exchange, 200, head, sizeof head / sizeof head[0]);
+    }
+    if (message->size > PREFIX_BY_MOVE_MAX) {
+        struct buf prefix = BUF_EMPTY;
+        char bytes[MESSAGE_PREFIX_BYTES];
+        write_prefix(bytes, message->size);
+        buf_append(&prefix, bytes, sizeof bytes);
+        http_respond_data(call->exchange, &prefix);
+    } else {
+        prefix_by_move(message);
+    }
+    http_respond_data(call->exchange, message);
+}

@@ -1,0 +1,86 @@
+/* call.h: gRPC on top of an HTTP/2 exchange: length-prefixed messages, deadlines, compression, trailers.
+ *
+ * Source: PROTOCOL-HTTP2.md of gRPC. Thread: the loop thread of the exchange. Owner: the call belongs to its exchange.
+ * Methods are a const table given by api/; unary ones get their single message whole, streaming ones message by
+ * message. */
+#ifndef INFERD_GRPC_CALL_H
+#define INFERD_GRPC_CALL_H
+
+#include "http/exchange.h"
+
+/* Numbers are gRPC's own. */
+enum grpc_code {
+    GRPC_OK,
+    GRPC_CANCELLED,
+    GRPC_UNKNOWN,
+    GRPC_INVALID_ARGUMENT,
+    GRPC_DEADLINE_EXCEEDED,
+    GRPC_NOT_FOUND,
+    GRPC_ALREADY_EXISTS,
+    GRPC_PERMISSION_DENIED,
+    GRPC_RESOURCE_EXHAUSTED,
+    GRPC_FAILED_PRECONDITION,
+    GRPC_ABORTED,
+    GRPC_OUT_OF_RANGE,
+    GRPC_UNIMPLEMENTED,
+    GRPC_INTERNAL,
+    GRPC_UNAVAILABLE,
+    GRPC_DATA_LOSS,
+    GRPC_UNAUTHENTICATED
+};
+
+struct grpc_call;
+
+struct grpc_method {
+    const char *path; /* "/inference.GRPCInferenceService/ModelInfer" */
+    bool client_streaming;
+    /* A message has come (decompressed; valid until the call ends for unary, until return for streaming: see
+     * grpc_call_take_message). Of a unary method it is the first callback, and comes once the client half-closed. */
+    void (*on_message)(struct grpc_call *call, struct slice message);
+    /* Streaming only: the client half-closed. */
+    void (*on_half_close)(struct grpc_call *call);
+    /* The client went away or cancelled or sent a broken message, or the deadline passed (the call has then been
+     * answered). The call's memory goes after this returns; detach from it. Optional. */
+    void (*on_cancel)(struct grpc_call *call);
+    /* The finished call was written out. Optional. A call that got any callback gets one of on_cancel and on_close,
+     * last. */
+    void (*on_close)(struct grpc_call *call);
+};
+
+struct grpc_service {
+    const struct grpc_method *methods;
+    size_t method_count;
+    void *user; /* grpc_call_user */
+    size_t max_message_bytes;
+};
+
+/* True when the head is a gRPC call (content-type application/grpc, application/grpc+proto). */
+bool grpc_is_call(const struct http_request *request);
+/* Handler functions that the composition root's http_handler calls for such exchanges. An unknown method is answered
+ * UNIMPLEMENTED, bad framing INTERNAL, a too large message RESOURCE_EXHAUSTED, a passed deadline DEADLINE_EXCEEDED, and
+ * other than one message for a unary method UNIMPLEMENTED. The context of the exchange is theirs. `services` outlive
+ * the call. */
+void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange);
+void grpc_on_data(struct http_exchange *exchange, const char *data, size_t size);
+void grpc_on_end(struct http_exchange *exchange);
+void grpc_on_abort(struct http_exchange *exchange);
+void grpc_on_deadline(struct http_exchange *exchange);
+void grpc_on_close(struct http_exchange *exchange);
+
+void *grpc_call_user(const struct grpc_call *call);
+const struct grpc_method *grpc_call_method(const struct grpc_call *call);
+struct http_exchange *grpc_call_exchange(struct grpc_call *call);
+struct arena *grpc_call_arena(struct grpc_call *call);
+uint64_t grpc_call_deadline_ns(const struct grpc_call *call); /* monotonic; 0: none */
+void grpc_call_set_context(struct grpc_call *call, void *context);
+void *grpc_call_context(const struct grpc_call *call);
+/* Moves the memory behind the current message to the caller (buf_free), so that slices into it outlive the call. For
+ * unary until the call ends, for streaming from inside on_message. */
+struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_message);
+/* Sends a message (taken over), uncompressed. Without effect on a call that is finished. */
+void grpc_call_send(struct grpc_call *call, struct buf *message);
+/* Ends the call with a status; before any message it is sent as trailers only. `message` (UTF-8, copied) may be NULL.
+ * Only the first finish counts. on_close or on_cancel follows later, never from inside this function. */
+void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message);
+
+#endif

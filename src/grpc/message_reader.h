@@ -1,0 +1,31 @@
+/* message_reader.h: takes length-prefixed messages out of a byte stream (PROTOCOL-HTTP2.md: flag, 32-bit length,
+ * message), and unpacks compressed ones within a limit. */
+#ifndef INFERD_GRPC_MESSAGE_READER_H
+#define INFERD_GRPC_MESSAGE_READER_H
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "grpc/metadata.h"
+
+enum { MESSAGE_PREFIX_BYTES = 5 };
+
+struct message_reader {
+    enum grpc_encoding encoding;
+    size_t max_bytes; /* of a message, packed and unpacked */
+    unsigned char prefix[MESSAGE_PREFIX_BYTES];
+    size_t prefix_size;
+    size_t wanted;      /* size of the message, once the prefix is complete */
+    struct buf message; /* as far as it has come; its memory grows with what comes, not with what is promised */
+};
+
+/* Takes bytes up to the end of the message under way; *ret_taken of them. *ret_complete: reader->message is a whole
+ * message, unpacked; take it out or leave it, then call message_reader_next. Errors: INTERNAL for framing that cannot
+ * be, RESOURCE_EXHAUSTED for messages over the limit. */
+struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
+                                  bool *ret_complete) STATUS_MUST_CHECK;
+void message_reader_next(struct message_reader *reader);
+/* True between messages. */
+bool message_reader_is_empty(const struct message_reader *reader);
+void message_reader_free(struct message_reader *reader);
+
+#endif

@@ -1,0 +1,417 @@
+/* exchange.c: the life of an exchange that both protocols share: collecting the body within its limit, the states of
+ * the answer, and the cleaning of what handlers give. It never touches bytes of the wire. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "http/exchange_priv.h"
+#include "http/http_text.h"
+
+/* A body's memory grows in steps of what has come, so that a large Content-Length alone takes nothing. */
+enum { BODY_FIRST_RESERVE = 1 << 20 };
+
+struct http_limits http_limits_default(void) {
+    return (struct http_limits){
+        .max_head_bytes = (size_t)64 << 10,
+        .max_header_count = 128,
+        .max_body_bytes = (size_t)64 << 20,
+        .max_concurrent_streams = 256,
+        .idle_timeout_ns = 300 * NS_PER_S,
+        .head_timeout_ns = 30 * NS_PER_S,
+        .body_timeout_ns = 60 * NS_PER_S,
+        .max_resets_per_second = 500,
+    };
+}
+
+/* ---- queue ---- */
+
+static bool queue_grow(struct http_queue *queue) {
+    size_t capacity = queue->capacity ? queue->capacity * 2 : 4;
+    struct buf *items = malloc(capacity * sizeof *items);
+    if (!items)
+        return false;
+    for (size_t i = 0; i < queue->count; i++)
+        items[i] = queue->items[(queue->head + i) % queue->capacity];
+    free(queue->items);
+    queue->items = items;
+    queue->capacity = capacity;
+    queue->head = 0;
+    return true;
+}
+
+/* Takes over *data, and frees it when memory is short. */
+static bool queue_push(struct http_queue *queue, struct buf *data) {
+    if (data->size == 0 || (queue->count == queue->capacity && !queue_grow(queue))) {
+        bool nothing = data->size == 0;
+        buf_free(data);
+        return nothing;
+    }
+    queue->items[(queue->head + queue->count) % queue->capacity] = *data;
+    queue->count++;
+    queue->bytes += data->size;
+    *data = BUF_EMPTY;
+    return true;
+}
+
+static void queue_clear(struct http_queue *queue) {
+    for (; queue->count > 0; queue->count--) {
+        buf_free(&queue->items[queue->head]);
+        queue->head = (queue->head + 1) % queue->capacity;
+    }
+    queue->offset = 0;
+    queue->bytes = 0;
+}
+
+void http_queue_move(struct http_queue *queue, struct buf *out, size_t size) {
+    while (size > 0 && queue->count > 0) {
+        struct buf *first = &queue->items[queue->head];
+        size_t n = first->size - queue->offset;
+        if (n > size)
+            n = size;
+        buf_append(out, first->data + queue->offset, n);
+        queue->offset += n;
+        queue->bytes -= n;
+        size -= n;
+        if (queue->offset == first->size) {
+            buf_free(first);
+            queue->offset = 0;
+            queue->head = (queue->head + 1) % queue->capacity;
+            queue->count--;
+        }
+    }
+}
+
+/* ---- life ---- */
+
+void exchange_pool_free(struct exchange_pool *pool) {
+    while (pool->count > 0)
+        arena_destroy(pool->spare[--pool->count]);
+}
+
+void *exchange_create(struct exchange_pool *pool, size_t size, struct session *session, const struct exchange_ops *ops,
+                      const struct http_handler *handler, const struct http_limits *limits) {
+    struct arena *arena = pool->count > 0 ? pool->spare[--pool->count] : arena_create(0);
+    if (!arena)
+        return NULL;
+    struct http_exchange *exchange = arena_calloc(arena, 1, size);
+    if (!exchange) {
+        arena_destroy(arena);
+        return NULL;
+    }
+    exchange->request.content_length = -1;
+    exchange->arena = arena;
+    exchange->session = session;
+    exchange->ops = ops;
+    exchange->handler = handler;
+    exchange->limits = limits;
+    return exchange;
+}
+
+void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent) {
+    /* Whatever the handler still tries in its last callback is without effect. */
+    exchange->answer_state = HTTP_ANSWER_RESET;
+    if (exchange->announced) {
+        const struct http_handler *handler = exchange->handler;
+        (sent ? handler->on_close : handler->on_abort)(handler->user, exchange);
+    }
+    queue_clear(&exchange->answer);
+    free(exchange->answer.items);
+    buf_free(&exchange->body);
+    struct arena *arena = exchange->arena;
+    if (pool->count < EXCHANGE_POOL_SIZE) {
+        arena_reset(arena);
+        pool->spare[pool->count++] = arena;
+    } else {
+        arena_destroy(arena);
+    }
+}
+
+/* Lets the session, and then the connection, see what a handler has done. */
+static void announce_change(struct http_exchange *exchange) {
+    struct session *session = exchange->session;
+    if (exchange->ops->changed)
+        exchange->ops->changed(exchange);
+    if (session->wake)
+        session->wake(session->wake_user);
+}
+
+static bool answer_is_open(const struct http_exchange *exchange) {
+    return exchange->answer_state == HTTP_ANSWER_NONE || exchange->answer_state == HTTP_ANSWER_BEGUN;
+}
+
+static void refuse_large_body(struct http_exchange *exchange) {
+    exchange_refuse(exchange, 413, "the request body is larger than the limit of %zu bytes",
+                    exchange->limits->max_body_bytes);
+}
+
+void exchange_announce(struct http_exchange *exchange) {
+    exchange->announced = true;
+    exchange->handler->on_head(exchange->handler->user, exchange);
+    if (answer_is_open(exchange) && !exchange->streaming && exchange->request.content_length > 0 &&
+        (uint64_t)exchange->request.content_length > exchange->limits->max_body_bytes)
+        refuse_large_body(exchange);
+}
+
+/* Room for `more` bytes, and beforehand for what Content-Length tells, but never for more than twice of what has come.
+ */
+static void reserve_body(struct http_exchange *exchange, size_t more) {
+    struct buf *body = &exchange->body;
+    int64_t told = exchange->request.content_length;
+    if (body->capacity - body->size >= more || told < 0)
+        return;
+    size_t wanted = body->size * 2 > BODY_FIRST_RESERVE ? body->size * 2 : BODY_FIRST_RESERVE;
+    if ((uint64_t)told < wanted)
+        wanted = (size_t)told;
+    if (wanted > body->size + more)
+        buf_reserve(body, wanted - body->size);
+}
+
+void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size) {
+    if (!answer_is_open(exchange) || size == 0)
+        return;
+    if (exchange->streaming) {
+        exchange->handler->on_data(exchange->handler->user, exchange, data, size);
+        return;
+    }
+    if (size > exchange->limits->max_body_bytes - exchange->body.size) {
+        refuse_large_body(exchange);
+        return;
+    }
+    reserve_body(exchange, size);
+    buf_append(&exchange->body, data, size);
+    if (buf_failed(&exchange->body))
+        exchange_refuse(exchange, 503, "no memory for the request body");
+}
+
+void exchange_end_request(struct http_exchange *exchange) {
+    exchange->request_ended = true;
+    if (answer_is_open(exchange))
+        exchange->handler->on_end(exchange->handler->user, exchange);
+}
+
+bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns) {
+    if (exchange->deadline_ns == 0 || now_ns < exchange->deadline_ns)
+        return false;
+    exchange->deadline_ns = 0;
+    if (answer_is_open(exchange) && exchange->handler->on_deadline)
+        exchange->handler->on_deadline(exchange->handler->user, exchange);
+    return true;
+}
+
+void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) {
+    if (exchange->answer_state != HTTP_ANSWER_NONE) {
+        http_exchange_reset(exchange);
+        return;
+    }
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct buf body = BUF_EMPTY;
+    buf_printf(&body, "{\"error\":\"%s\"}", text);
+    static const struct http_header type = {{"content-type", 12}, {"application/json", 16}};
+    http_respond(exchange, status, &type, 1, &body);
+}
+
+/* ---- what handlers ask ---- */
+
+const struct http_request *http_exchange_request(const struct http_exchange *exchange) {
+    return &exchange->request;
+}
+
+bool http_request_header(const struct http_request *request, const char *name, struct slice *ret) {
+    struct slice wanted = slice_of(name);
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (slice_equal(request->headers[i].name, wanted)) {
+            *ret = request->headers[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct slice http_exchange_body(const struct http_exchange *exchange) {
+    return buf_slice(&exchange->body);
+}
+
+struct buf http_exchange_take_body(struct http_exchange *exchange) {
+    struct buf body = exchange->body;
+    exchange->body = BUF_EMPTY;
+    return body;
+}
+
+void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed) {
+    assert(exchange->handler->on_data && exchange->body.size == 0);
+    exchange->streaming = true;
+    exchange->idle_allowed = idle_allowed;
+}
+
+struct arena *http_exchange_arena(struct http_exchange *exchange) {
+    return exchange->arena;
+}
+
+uint64_t http_exchange_received_ns(const struct http_exchange *exchange) {
+    return exchange->received_ns;
+}
+
+void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns) {
+    exchange->deadline_ns = monotonic_ns;
+    announce_change(exchange);
+}
+
+void http_exchange_set_context(struct http_exchange *exchange, void *context) {
+    exchange->context = context;
+}
+
+void *http_exchange_context(const struct http_exchange *exchange) {
+    return exchange->context;
+}
+
+size_t http_exchange_unsent_bytes(const struct http_exchange *exchange) {
+    return exchange->answer.bytes;
+}
+
+void http_exchange_peer_text(const struct http_exchange *exchange, char *text, size_t size) {
+    const struct session *session = exchange->session;
+    if (size > 0)
+        text[0] = '\0';
+    if (session->peer_text)
+        session->peer_text(session->wake_user, text, size);
+}
+
+/* ---- answers ---- */
+
+/* The value with control characters turned into blanks: a handler's text must not end the field. */
+static struct slice clean_value(struct arena *arena, struct slice value) {
+    if (http_all_chars(value, HTTP_CHAR_VALUE))
+        return slice_trim(value);
+    char *copy = arena_strdup(arena, value);
+    if (!copy)
+        return (struct slice){NULL, 0};
+    for (size_t i = 0; i < value.size; i++)
+        if (!(http_char_class[(unsigned char)copy[i]] & HTTP_CHAR_VALUE))
+            copy[i] = ' ';
+    return slice_trim((struct slice){copy, value.size});
+}
+
+/* The fields that may be sent, in arena memory. NULL when memory is short. */
+static struct http_header *clean_fields(struct http_exchange *exchange, const struct http_header *fields, size_t count,
+                                        size_t *ret_count) {
+    struct http_header *clean = arena_calloc(exchange->arena, count, sizeof *clean);
+    size_t n = 0;
+    for (size_t i = 0; clean && i < count; i++) {
+        assert(http_is_token(fields[i].name));
+        if (http_is_session_field(fields[i].name))
+            continue;
+        clean[n].name = fields[i].name;
+        clean[n].value = clean_value(exchange->arena, fields[i].value);
+        n++;
+    }
+    *ret_count = n;
+    return clean;
+}
+
+static void send_head(struct http_exchange *exchange, int status, const struct http_header *headers,
+                      size_t header_count, int64_t content_length) {
+    struct http_answer_head head = {.status = status, .content_length = content_length};
+    head.headers = clean_fields(exchange, headers, header_count, &head.header_count);
+    head.no_body = slice_equal_text(exchange->request.method, "HEAD") || status == 204 || status == 304;
+    if (status == 204 || status == 304)
+        head.content_length = -1;
+    exchange->answer_no_body = head.no_body;
+    exchange->answer_state = HTTP_ANSWER_BEGUN;
+    if (!head.headers || !exchange->ops->send_head(exchange, &head))
+        http_exchange_reset(exchange);
+}
+
+static void push_data(struct http_exchange *exchange, struct buf *data) {
+    if (exchange->answer_no_body) {
+        buf_free(data);
+        return;
+    }
+    if (buf_failed(data)) {
+        buf_free(data);
+        http_exchange_reset(exchange);
+    } else if (!queue_push(&exchange->answer, data)) {
+        http_exchange_reset(exchange);
+    }
+}
+
+static void end_answer(struct http_exchange *exchange) {
+    exchange->answer_state = HTTP_ANSWER_ENDED;
+    exchange->deadline_ns = 0;
+    announce_change(exchange);
+}
+
+void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
+                  struct buf *body) {
+    struct buf none = BUF_EMPTY;
+    if (!body)
+        body = &none;
+    if (exchange->answer_state != HTTP_ANSWER_NONE) {
+        buf_free(body);
+        return;
+    }
+    send_head(exchange, status, headers, header_count, (int64_t)body->size);
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
+        push_data(exchange, body);
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
+        end_answer(exchange);
+    buf_free(body);
+}
+
+void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
+                       size_t header_count) {
+    if (exchange->answer_state != HTTP_ANSWER_NONE)
+        return;
+    send_head(exchange, status, headers, header_count, -1);
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
+        announce_change(exchange);
+}
+
+void http_respond_data(struct http_exchange *exchange, struct buf *data) {
+    if (exchange->answer_state != HTTP_ANSWER_BEGUN) {
+        buf_free(data);
+        return;
+    }
+    push_data(exchange, data);
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
+        announce_change(exchange);
+}
+
+/* Trailers are sent later than given, so all their bytes are copied. */
+static bool copy_trailers(struct http_exchange *exchange, const struct http_header *trailers, size_t count) {
+    exchange->trailers = clean_fields(exchange, trailers, count, &exchange->trailer_count);
+    if (!exchange->trailers)
+        return false;
+    for (size_t i = 0; i < exchange->trailer_count; i++) {
+        struct http_header *trailer = &exchange->trailers[i];
+        struct slice name = arena_copy(exchange->arena, trailer->name);
+        struct slice value = arena_copy(exchange->arena, trailer->value);
+        if (name.size != trailer->name.size || value.size != trailer->value.size)
+            return false;
+        *trailer = (struct http_header){name, value};
+    }
+    return true;
+}
+
+void http_respond_end(struct http_exchange *exchange, const struct http_header *trailers, size_t trailer_count) {
+    if (exchange->answer_state != HTTP_ANSWER_BEGUN)
+        return;
+    if (copy_trailers(exchange, trailers, trailer_count))
+        end_answer(exchange);
+    else
+        http_exchange_reset(exchange);
+}
+
+void http_exchange_reset(struct http_exchange *exchange) {
+    if (exchange->answer_state == HTTP_ANSWER_RESET)
+        return;
+    exchange->answer_state = HTTP_ANSWER_RESET;
+    exchange->deadline_ns = 0;
+    queue_clear(&exchange->answer);
+    announce_change(exchange);
+}

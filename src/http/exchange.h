@@ -1,0 +1,114 @@
+/* exchange.h: one HTTP request and its answer, the same for HTTP/1.1 and HTTP/2; handlers cannot tell which it is.
+ *
+ * Owner: the session. Thread: the loop thread that drives the session, for every function and every callback here.
+ *
+ *   on_head  ->  (on_data ...)  ->  on_end  ->  on_close | on_abort
+ *
+ * A handler answers by the respond functions, from inside a callback or later (other threads hand results over by a
+ * loop message). No callback runs inside a respond function. Exactly one of on_close and on_abort ends every exchange
+ * that on_head announced; after it the exchange and its arena are gone. The session itself may answer a request before
+ * on_end (413, 408, 400 for a broken body): then on_end never comes, only on_close. */
+#ifndef INFERD_HTTP_EXCHANGE_H
+#define INFERD_HTTP_EXCHANGE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+
+struct http_header {
+    struct slice name; /* lower case */
+    struct slice value;
+};
+
+struct http_request {
+    struct slice method;    /* "GET" */
+    struct slice path;      /* as sent, up to '?'; starts with '/' (or is "*") */
+    struct slice query;     /* behind '?', may be empty */
+    struct slice authority; /* Host or :authority */
+    struct http_header *headers;
+    size_t header_count;
+    int64_t content_length; /* -1: not told */
+    int version;            /* 10, 11 or 20 */
+};
+
+struct http_exchange;
+
+struct http_handler {
+    /* The head is complete. To refuse early, respond here: the rest of the body is then dropped. Otherwise the exchange
+     * collects the body (http_exchange_body) up to the limit, answering 413 itself, unless on_head asks for the pieces
+     * by http_exchange_stream_body. */
+    void (*on_head)(void *user, struct http_exchange *exchange);
+    /* Bytes of the body as they come, for exchanges of http_exchange_stream_body only; may be NULL if there are none.
+     */
+    void (*on_data)(void *user, struct http_exchange *exchange, const char *data, size_t size);
+    /* The request is complete. Not called once the answer is. */
+    void (*on_end)(void *user, struct http_exchange *exchange);
+    /* Optional. The time set by http_exchange_set_deadline has passed. */
+    void (*on_deadline)(void *user, struct http_exchange *exchange);
+    /* The peer reset the exchange or the connection was lost before the answer was complete. Last callback. */
+    void (*on_abort)(void *user, struct http_exchange *exchange);
+    /* The answer has been handed to the connection completely. Last callback. */
+    void (*on_close)(void *user, struct http_exchange *exchange);
+    void *user;
+};
+
+const struct http_request *http_exchange_request(const struct http_exchange *exchange);
+/* Value of the first header of that (lower-case) name; false when absent. */
+bool http_request_header(const struct http_request *request, const char *name, struct slice *ret);
+/* The collected body. Valid until the exchange ends, or take it over with http_exchange_take_body. */
+struct slice http_exchange_body(const struct http_exchange *exchange);
+/* Moves the body's memory to the caller (free with buf_free). */
+struct buf http_exchange_take_body(struct http_exchange *exchange);
+/* From on_head only: the body goes to on_data piece by piece and is neither collected nor limited. idle_allowed: the
+ * client may stay silent for any time in the middle of it (a stream of messages); otherwise body_timeout_ns holds. */
+void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed);
+struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */
+uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* monotonic, when the head began */
+void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns); /* 0: none */
+void http_exchange_set_context(struct http_exchange *exchange, void *context);          /* the handler's own state */
+void *http_exchange_context(const struct http_exchange *exchange);
+/* Bytes of the answer that wait for the client to take them: for handlers that produce an answer piece by piece. */
+size_t http_exchange_unsent_bytes(const struct http_exchange *exchange);
+/* Address and port of the client, "127.0.0.1:40000", for logs; "" when it is not known. */
+void http_exchange_peer_text(const struct http_exchange *exchange, char *text, size_t size);
+
+/* All respond functions copy names and values, take data over and free it also when they fail, and do nothing on an
+ * answer that is complete. Content-Length, Transfer-Encoding, Connection and Date are the session's: rows of these
+ * names are left out. Names may be given in any case (HTTP/2 sends them in lower case); control characters in values
+ * become blanks. When memory is short the exchange is reset. */
+
+/* Answers whole: status, headers, body (may be NULL). Content-Length is added. */
+void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
+                  struct buf *body);
+/* Answers in pieces: head, then data, then end with trailers (HTTP/2; HTTP/1.1 sends them in the last chunk). */
+void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
+                       size_t header_count);
+void http_respond_data(struct http_exchange *exchange, struct buf *data);
+void http_respond_end(struct http_exchange *exchange, const struct http_header *trailers, size_t trailer_count);
+/* Ends the exchange abnormally (RST_STREAM with CANCEL, or closes an HTTP/1.1 connection). on_abort follows, later. */
+void http_exchange_reset(struct http_exchange *exchange);
+
+/* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */
+struct http_limits {
+    size_t max_head_bytes; /* request line and headers together */
+    size_t max_header_count;
+    size_t max_body_bytes;
+    uint32_t max_concurrent_streams;
+    uint64_t idle_timeout_ns;       /* no request under way */
+    uint64_t head_timeout_ns;       /* first to last byte of a head */
+    uint64_t body_timeout_ns;       /* no byte of an expected body, or no byte of an answer taken (HTTP/2) */
+    uint32_t max_resets_per_second; /* HTTP/2: streams reset by either side and other frames that only cost */
+};
+struct http_limits http_limits_default(void);
+
+/* `handler` and `limits` are borrowed and outlive the session. HTTP/1.1 answers pipelined requests one after the other:
+ * the next is begun when the one before it is answered, and what lies behind it waits in the socket. */
+struct session;
+struct status h1_session_create(const struct http_handler *handler, const struct http_limits *limits,
+                                struct session **ret) STATUS_MUST_CHECK;
+struct status h2_session_create(const struct http_handler *handler, const struct http_limits *limits,
+                                struct session **ret) STATUS_MUST_CHECK;
+
+#endif

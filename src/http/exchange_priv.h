@@ -1,0 +1,94 @@
+/* exchange_priv.h: the part of an exchange that both sessions share. Only http/ and its tests include this.
+ *
+ * A session owns its exchanges: it creates one per request, reports head, body and end through the functions below,
+ * takes the answer out of `answer`, and ends it with exchange_finish. What differs between the protocols stands in
+ * exchange_ops. */
+#ifndef INFERD_HTTP_EXCHANGE_PRIV_H
+#define INFERD_HTTP_EXCHANGE_PRIV_H
+
+#include "base/session.h"
+#include "http/exchange.h"
+
+/* Bytes that wait to be sent: buffers in order, each owned. */
+struct http_queue {
+    struct buf *items; /* ring of `capacity` */
+    size_t capacity;
+    size_t head;
+    size_t count;
+    size_t offset; /* bytes of the first buffer that are gone already */
+    size_t bytes;  /* still to be sent, all buffers together */
+};
+
+enum http_answer_state {
+    HTTP_ANSWER_NONE,
+    HTTP_ANSWER_BEGUN, /* the head is given */
+    HTTP_ANSWER_ENDED, /* all is given; the queue may still be full */
+    HTTP_ANSWER_RESET  /* there will be none; on_abort is to come */
+};
+
+/* The head of an answer, cleaned: what a session turns into bytes. Memory of the arena. */
+struct http_answer_head {
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t content_length; /* -1: told by framing */
+    bool no_body;           /* HEAD, 204, 304: nothing follows, whatever content_length says */
+};
+
+struct exchange_ops {
+    /* Takes the head. False when memory is short. */
+    bool (*send_head)(struct http_exchange *exchange, const struct http_answer_head *head);
+    /* Optional. The queue, the state of the answer or the deadline has changed. In state HTTP_ANSWER_RESET the exchange
+     * is to be broken off and exchange_finish called, but later: a handler may be running. */
+    void (*changed)(struct http_exchange *exchange);
+};
+
+struct http_exchange {
+    struct http_request request;
+    const struct exchange_ops *ops;
+    struct session *session;
+    const struct http_handler *handler;
+    const struct http_limits *limits;
+    struct arena *arena; /* holds this struct too */
+    void *context;
+    uint64_t received_ns;
+    uint64_t deadline_ns;
+    struct buf body;
+    struct http_queue answer;
+    struct http_header *trailers;
+    size_t trailer_count;
+    enum http_answer_state answer_state;
+    bool announced;    /* on_head was called, so a last callback is owed */
+    bool streaming;    /* body goes to on_data */
+    bool idle_allowed; /* no body time-out */
+    bool answer_no_body;
+    bool request_ended; /* all of the request has come */
+};
+
+/* Arenas of finished exchanges, kept for the next ones. */
+enum { EXCHANGE_POOL_SIZE = 8 };
+struct exchange_pool {
+    struct arena *spare[EXCHANGE_POOL_SIZE];
+    size_t count;
+};
+void exchange_pool_free(struct exchange_pool *pool);
+
+/* A zeroed exchange of `size` bytes (a struct that begins with struct http_exchange). NULL when memory is short. */
+void *exchange_create(struct exchange_pool *pool, size_t size, struct session *session, const struct exchange_ops *ops,
+                      const struct http_handler *handler, const struct http_limits *limits);
+/* The head is complete: calls on_head, and answers 413 if the body is told to be too large to collect. */
+void exchange_announce(struct http_exchange *exchange);
+void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size);
+void exchange_end_request(struct http_exchange *exchange);
+/* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
+ * and must hold no byte that JSON would want escaped. */
+void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4);
+/* True once its deadline has passed; calls on_deadline then. */
+bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns);
+/* Gives the last callback, on_close if all was sent and else on_abort, and frees the exchange. */
+void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent);
+
+/* Moves up to `size` bytes from the queue to the end of `out`. */
+void http_queue_move(struct http_queue *queue, struct buf *out, size_t size);
+
+#endif

@@ -1,0 +1,436 @@
+/* h1_session.c: HTTP/1.1 and 1.0 on one connection: a struct session over h1_parser and exchange.
+ *
+ * One exchange at a time. Bytes behind the request under way are carried in `in` and looked at when it is answered.
+ *
+ *   HEAD --head complete--> BODY --request complete--> ANSWER --answer written--> HEAD
+ *                             \--answer written early--> BODY without an exchange: the rest is dropped --> HEAD
+ *   any --close, error, lost--> ENDED */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/session.h"
+#include "http/exchange_priv.h"
+#include "http/h1_parser.h"
+#include "http/http_text.h"
+
+enum {
+    CARRY_PAUSE = 16 << 10, /* carried bytes at which no more are wanted */
+    DROP_MAX = 256 << 10,   /* longest rest of a body that is read to keep a connection after an early answer */
+    HEAD_RESERVE = 512      /* for the head of an answer */
+};
+
+enum h1_state { H1_HEAD, H1_BODY, H1_ANSWER, H1_ENDED };
+
+/* How the end of the answer's body is told. */
+enum h1_framing { H1_FRAMED_BY_LENGTH, H1_FRAMED_BY_CHUNKS, H1_FRAMED_BY_CLOSE };
+
+struct h1_session {
+    struct session session;
+    const struct http_handler *handler;
+    const struct http_limits *limits;
+    enum h1_state state;
+    struct http_exchange *exchange; /* NULL in HEAD, ENDED, and in BODY after an early answer */
+    struct h1_scan scan;
+    struct h1_body body;
+    bool expect_continue; /* the client waits for 100 */
+    struct buf in;        /* carried input */
+    size_t in_at;         /* of it, looked at and done with */
+    struct buf out;       /* heads that output() has not taken yet */
+    enum h1_framing framing;
+    bool close;        /* no request after this one */
+    bool shutdown;     /* the same for whatever request is or comes under way */
+    bool input_closed; /* the peer sends no more */
+    uint64_t now_ns;
+    uint64_t activity_ns; /* begin of the idle time, of the head, or the last byte of a body */
+    struct http_date date;
+    struct exchange_pool pool;
+};
+
+static struct h1_session *of(struct session *session) {
+    return (struct h1_session *)session;
+}
+
+static const struct h1_session *of_const(const struct session *session) {
+    return (const struct h1_session *)session;
+}
+
+/* ---- the head of an answer ---- */
+
+static void append_field(struct buf *out, struct slice name, struct slice value) {
+    buf_append_slice(out, name);
+    buf_append(out, ": ", 2);
+    buf_append_slice(out, value);
+    buf_append(out, "\r\n", 2);
+}
+
+/* The rest of the request body is too long, or of unknown length: it cannot be dropped to get at a next request. */
+static bool rest_is_too_long(const struct h1_session *h1) {
+    if (h1->state != H1_BODY || h1->body.state == H1_BODY_DONE)
+        return false;
+    return h1->expect_continue || h1->body.state != H1_BODY_PLAIN || h1->body.left > DROP_MAX;
+}
+
+static void choose_framing(struct h1_session *h1, const struct http_answer_head *head) {
+    h1->framing = H1_FRAMED_BY_LENGTH;
+    if (head->content_length < 0 && !head->no_body)
+        h1->framing = h1->exchange->request.version > 10 ? H1_FRAMED_BY_CHUNKS : H1_FRAMED_BY_CLOSE;
+    h1->close |= h1->shutdown || h1->framing == H1_FRAMED_BY_CLOSE || rest_is_too_long(h1);
+}
+
+static bool send_head(struct http_exchange *exchange, const struct http_answer_head *head) {
+    struct h1_session *h1 = of(exchange->session);
+    struct buf *out = &h1->out;
+    choose_framing(h1, head);
+    buf_reserve(out, HEAD_RESERVE);
+    buf_printf(out, "HTTP/1.1 %d %s\r\n", head->status, http_reason(head->status));
+    append_field(out, SLICE_LITERAL("Date"), http_date_now(&h1->date));
+    for (size_t i = 0; i < head->header_count; i++)
+        append_field(out, head->headers[i].name, head->headers[i].value);
+    if (head->content_length >= 0)
+        buf_printf(out, "Content-Length: %lld\r\n", (long long)head->content_length);
+    else if (h1->framing == H1_FRAMED_BY_CHUNKS)
+        append_field(out, SLICE_LITERAL("Transfer-Encoding"), SLICE_LITERAL("chunked"));
+    if (h1->close)
+        append_field(out, SLICE_LITERAL("Connection"), SLICE_LITERAL("close"));
+    else if (exchange->request.version == 10)
+        append_field(out, SLICE_LITERAL("Connection"), SLICE_LITERAL("keep-alive"));
+    buf_append(out, "\r\n", 2);
+    return !buf_failed(out);
+}
+
+static const struct exchange_ops h1_exchange_ops = {send_head, NULL};
+
+/* ---- input ---- */
+
+static void end_session(struct h1_session *h1) {
+    h1->state = H1_ENDED;
+    buf_free(&h1->in);
+    h1->in_at = 0;
+}
+
+static bool new_exchange(struct h1_session *h1) {
+    h1->exchange = exchange_create(&h1->pool, sizeof(struct http_exchange), &h1->session, &h1_exchange_ops, h1->handler,
+                                   h1->limits);
+    if (!h1->exchange) {
+        end_session(h1);
+        return false;
+    }
+    h1->exchange->received_ns = h1->activity_ns;
+    return true;
+}
+
+/* Answers a request that cannot be read further; nothing behind it is read either. */
+static void refuse(struct h1_session *h1, struct h1_error error) {
+    h1->close = true;
+    h1->state = H1_ANSWER;
+    if (h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_ENDED)
+        return; /* answered early; the broken rest changes nothing */
+    exchange_refuse(h1->exchange, error.status, "%s", error.text);
+}
+
+static void begin_body(struct h1_session *h1, const struct h1_head *head, bool body_is_here) {
+    struct http_exchange *exchange = h1->exchange;
+    h1->state = H1_BODY;
+    h1->close = !head->keep_alive;
+    h1_body_begin(&h1->body, &exchange->request, head, h1->limits);
+    h1->expect_continue = head->expect_continue && h1->body.state != H1_BODY_DONE && !body_is_here;
+    exchange_announce(exchange);
+    if (h1->expect_continue && exchange->answer_state == HTTP_ANSWER_NONE) {
+        buf_append_text(&h1->out, "HTTP/1.1 100 Continue\r\n\r\n");
+        h1->expect_continue = false;
+    }
+}
+
+/* Looks for a head in data; returns how much of it is used up: nothing until it is complete. */
+static size_t take_head(struct h1_session *h1, const char *data, size_t n) {
+    struct h1_error error = {0, NULL};
+    if (h1->scan.at == 0)
+        h1->activity_ns = h1->now_ns;
+    size_t size = h1_scan_head(&h1->scan, data, n, h1->limits, &error);
+    if (size == 0 && error.status == 0)
+        return 0;
+    if (!new_exchange(h1))
+        return n;
+    struct http_exchange *exchange = h1->exchange;
+    struct h1_head head = {false, false, false};
+    struct slice copy = {NULL, 0};
+    if (error.status == 0) {
+        copy = arena_copy(exchange->arena, (struct slice){data, size});
+        error = copy.size == 0 ? (struct h1_error){503, "no memory for the request head"}
+                               : h1_parse_head(&h1->scan, (char *)(uintptr_t)copy.data, size, exchange->arena,
+                                               h1->limits, &exchange->request, &head);
+    }
+    h1->scan = (struct h1_scan){0};
+    if (error.status) {
+        refuse(h1, error);
+        return n;
+    }
+    begin_body(h1, &head, n > size);
+    return size;
+}
+
+/* All of the body has come. */
+static void complete_request(struct h1_session *h1) {
+    if (!h1->exchange) {
+        h1->state = h1->close ? H1_ENDED : H1_HEAD;
+        h1->activity_ns = h1->now_ns;
+        return;
+    }
+    h1->state = H1_ANSWER;
+    exchange_end_request(h1->exchange);
+}
+
+static size_t take_body(struct h1_session *h1, const char *data, size_t n) {
+    size_t taken;
+    struct slice piece;
+    struct h1_error error = h1_body_take(&h1->body, data, n, &taken, &piece);
+    if (error.status && !h1->exchange) {
+        end_session(h1);
+        return n;
+    }
+    if (error.status) {
+        refuse(h1, error);
+        return n;
+    }
+    h1->activity_ns = h1->now_ns;
+    if (h1->exchange)
+        exchange_add_body(h1->exchange, piece.data, piece.size);
+    return taken;
+}
+
+/* Works on input until it is used up or the request under way has to be answered first; returns how much is used up. */
+static size_t consume(struct h1_session *h1, const char *data, size_t n) {
+    size_t at = 0;
+    for (;;) {
+        size_t used = 0;
+        switch (h1->state) {
+        case H1_HEAD:
+            if (at == n)
+                return at;
+            used = take_head(h1, data + at, n - at);
+            if (used == 0)
+                return at;
+            break;
+        case H1_BODY:
+            if (h1->body.state == H1_BODY_DONE)
+                complete_request(h1);
+            else if (at == n)
+                return at;
+            else
+                used = take_body(h1, data + at, n - at);
+            break;
+        case H1_ANSWER:
+            return h1->close ? n : at;
+        case H1_ENDED:
+            return n;
+        }
+        at += used;
+    }
+}
+
+/* Goes on with what was carried. */
+static void consume_carried(struct h1_session *h1) {
+    if (h1->in.size > 0) {
+        h1->in_at += consume(h1, h1->in.data + h1->in_at, h1->in.size - h1->in_at);
+        if (h1->in_at >= h1->in.size) {
+            buf_free(&h1->in);
+            h1->in_at = 0;
+        }
+    }
+    if (h1->input_closed && h1->state == H1_HEAD)
+        end_session(h1);
+}
+
+static struct status h1_input(struct session *session, const char *data, size_t n) {
+    struct h1_session *h1 = of(session);
+    h1->now_ns = clock_monotonic_ns();
+    bool carried = h1->in.size > 0;
+    size_t used = carried ? 0 : consume(h1, data, n);
+    if (used == n)
+        return status_ok();
+    if (h1->in_at > 0) {
+        buf_consume(&h1->in, h1->in_at);
+        h1->in_at = 0;
+    }
+    buf_append(&h1->in, data + used, n - used);
+    if (buf_failed(&h1->in)) {
+        end_session(h1);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a request");
+    }
+    if (carried)
+        consume_carried(h1);
+    return status_ok();
+}
+
+/* ---- output ---- */
+
+/* Appends what may be sent of the answer; true when that was all of it. */
+static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) {
+    struct http_exchange *exchange = h1->exchange;
+    bool chunked = h1->framing == H1_FRAMED_BY_CHUNKS;
+    while (exchange->answer.bytes > 0 && out->size < target) {
+        size_t n = target - out->size < exchange->answer.bytes ? target - out->size : exchange->answer.bytes;
+        if (chunked)
+            buf_printf(out, "%zx\r\n", n);
+        http_queue_move(&exchange->answer, out, n);
+        if (chunked)
+            buf_append(out, "\r\n", 2);
+    }
+    if (exchange->answer.bytes > 0 || exchange->answer_state != HTTP_ANSWER_ENDED)
+        return false;
+    if (chunked) {
+        buf_append(out, "0\r\n", 3);
+        for (size_t i = 0; i < exchange->trailer_count; i++)
+            append_field(out, exchange->trailers[i].name, exchange->trailers[i].value);
+        buf_append(out, "\r\n", 2);
+    }
+    return true;
+}
+
+static void finish_exchange(struct h1_session *h1, bool sent) {
+    struct http_exchange *exchange = h1->exchange;
+    h1->exchange = NULL;
+    h1->now_ns = clock_monotonic_ns();
+    h1->activity_ns = h1->now_ns;
+    if (h1->close || !sent)
+        end_session(h1);
+    else if (h1->state == H1_ANSWER)
+        h1->state = H1_HEAD;
+    exchange_finish(&h1->pool, exchange, sent);
+}
+
+static struct status h1_output(struct session *session, struct buf *out, size_t target) {
+    struct h1_session *h1 = of(session);
+    while (out->size < target) {
+        if (h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_RESET) {
+            buf_clear(&h1->out);
+            finish_exchange(h1, false);
+        }
+        buf_append_slice(out, buf_slice(&h1->out));
+        buf_clear(&h1->out);
+        if (!h1->exchange || !write_answer(h1, out, target))
+            break;
+        finish_exchange(h1, true);
+        consume_carried(h1);
+    }
+    if (buf_failed(out))
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an answer");
+    return status_ok();
+}
+
+/* ---- life ---- */
+
+static bool h1_wants_input(const struct session *session) {
+    const struct h1_session *h1 = of_const(session);
+    return h1->state != H1_ANSWER || h1->in.size - h1->in_at < CARRY_PAUSE;
+}
+
+static void h1_input_closed(struct session *session, bool gone) {
+    struct h1_session *h1 = of(session);
+    h1->input_closed = true;
+    bool answered = h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_ENDED;
+    if (gone || (h1->state == H1_BODY && h1->exchange && !answered)) {
+        buf_clear(&h1->out);
+        if (h1->exchange)
+            finish_exchange(h1, false);
+        end_session(h1);
+    } else if (answered && h1->state == H1_BODY) {
+        h1->close = true;
+    } else if (!h1->exchange) {
+        end_session(h1);
+    }
+}
+
+static bool h1_finished(const struct session *session) {
+    const struct h1_session *h1 = of_const(session);
+    return h1->state == H1_ENDED && !h1->exchange && h1->out.size == 0;
+}
+
+static void h1_shutdown(struct session *session) {
+    struct h1_session *h1 = of(session);
+    h1->shutdown = true;
+    if (h1->state == H1_HEAD && h1->scan.at == 0)
+        end_session(h1);
+    else if (h1->state != H1_HEAD)
+        h1->close = true;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When the peer's silence gets too long; 0: it is not the peer who is waited for. */
+static uint64_t silence_deadline(const struct h1_session *h1) {
+    const struct http_limits *limits = h1->limits;
+    if (h1->state == H1_HEAD)
+        return h1->activity_ns + (h1->scan.at > 0 ? limits->head_timeout_ns : limits->idle_timeout_ns);
+    if (h1->state == H1_BODY && !(h1->exchange && h1->exchange->idle_allowed))
+        return h1->activity_ns + limits->body_timeout_ns;
+    return 0;
+}
+
+static uint64_t h1_deadline(const struct session *session) {
+    const struct h1_session *h1 = of_const(session);
+    return earlier(silence_deadline(h1), h1->exchange ? h1->exchange->deadline_ns : 0);
+}
+
+static struct status h1_tick(struct session *session, uint64_t now_ns) {
+    struct h1_session *h1 = of(session);
+    h1->now_ns = now_ns;
+    if (h1->exchange)
+        exchange_check_deadline(h1->exchange, now_ns);
+    uint64_t deadline = silence_deadline(h1);
+    if (deadline == 0 || now_ns < deadline)
+        return status_ok();
+    if (h1->state == H1_HEAD && h1->scan.at > 0) {
+        h1->scan = (struct h1_scan){0};
+        if (new_exchange(h1))
+            refuse(h1, (struct h1_error){408, "the request head did not come in time"});
+        buf_clear(&h1->in);
+        h1->in_at = 0;
+    } else if (h1->state == H1_BODY && h1->exchange) {
+        refuse(h1, (struct h1_error){408, "the request body did not come in time"});
+    } else {
+        end_session(h1);
+    }
+    return status_ok();
+}
+
+static void h1_destroy(struct session *session) {
+    if (!session)
+        return;
+    struct h1_session *h1 = of(session);
+    if (h1->exchange)
+        finish_exchange(h1, false);
+    buf_free(&h1->in);
+    buf_free(&h1->out);
+    exchange_pool_free(&h1->pool);
+    free(h1);
+}
+
+static const struct session_ops h1_ops = {
+    .input = h1_input,
+    .output = h1_output,
+    .wants_input = h1_wants_input,
+    .input_closed = h1_input_closed,
+    .finished = h1_finished,
+    .shutdown = h1_shutdown,
+    .deadline = h1_deadline,
+    .tick = h1_tick,
+    .destroy = h1_destroy,
+};
+
+struct status h1_session_create(const struct http_handler *handler, const struct http_limits *limits,
+                                struct session **ret) {
+    struct h1_session *h1 = calloc(1, sizeof *h1);
+    if (!h1)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
+    h1->session.ops = &h1_ops;
+    h1->handler = handler;
+    h1->limits = limits;
+    h1->activity_ns = clock_monotonic_ns();
+    *ret = &h1->session;
+    return status_ok();
+}

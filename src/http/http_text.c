@@ -1,0 +1,153 @@
+#include "http/http_text.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+/* Made from the grammars of RFC 9110 (token, field-value) and RFC 3986 (host); sixteen bytes a row. */
+/* clang-format off */
+const unsigned char http_char_class[256] = {
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0, /* 00 */
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, /* 10 */
+     2, 15,  6,  3, 15, 15, 15, 15, 14, 14, 15, 15,  6, 15, 15,  6, /* 20 */
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14,  6, 14,  6,  6, /* 30 */
+     6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, /* 40 */
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14,  6, 14,  7, 15, /* 50 */
+     7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, /* 60 */
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  7,  6, 15,  0, /* 70 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 80 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 90 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* a0 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* b0 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* c0 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* d0 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* e0 */
+     2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* f0 */
+};
+/* clang-format on */
+
+bool http_all_chars(struct slice text, int char_class) {
+    for (size_t i = 0; i < text.size; i++)
+        if (!(http_char_class[(unsigned char)text.data[i]] & char_class))
+            return false;
+    return true;
+}
+
+bool http_is_token(struct slice text) {
+    return text.size > 0 && http_all_chars(text, HTTP_CHAR_TOKEN);
+}
+
+/* "http://host/path?query" -> authority and the rest; an empty path stands for "/". */
+static bool split_absolute(struct slice target, struct http_request *request, struct slice *ret_rest) {
+    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    for (size_t i = 0; i < 2; i++) {
+        struct slice scheme = schemes[i];
+        if (target.size <= scheme.size || !slice_equal_nocase((struct slice){target.data, scheme.size}, scheme))
+            continue;
+        struct slice rest = {target.data + scheme.size, target.size - scheme.size};
+        size_t end = 0;
+        while (end < rest.size && rest.data[end] != '/' && rest.data[end] != '?')
+            end++;
+        request->authority = (struct slice){rest.data, end};
+        *ret_rest = (struct slice){rest.data + end, rest.size - end};
+        return end > 0 && http_all_chars(request->authority, HTTP_CHAR_HOST);
+    }
+    return false;
+}
+
+bool http_split_target(struct slice target, struct http_request *request) {
+    if (target.size == 0 || !http_all_chars(target, HTTP_CHAR_TARGET))
+        return false;
+    struct slice rest = target;
+    if (slice_equal_text(target, "*")) {
+        if (!slice_equal_text(request->method, "OPTIONS"))
+            return false;
+    } else if (target.data[0] != '/' && !split_absolute(target, request, &rest)) {
+        return false;
+    }
+    slice_split(rest, '?', &request->path, &request->query);
+    if (request->path.size == 0)
+        request->path = SLICE_LITERAL("/");
+    return true;
+}
+
+const char *http_reason(int status) {
+    static const struct {
+        int status;
+        const char *reason;
+    } rows[] = {
+        {100, "Continue"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {499, "Client Closed Request"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].status == status)
+            return rows[i].reason;
+    return "";
+}
+
+struct slice http_date_now(struct http_date *date) {
+    uint64_t second = clock_realtime_ns() / NS_PER_S;
+    if (second != date->second) {
+        /* Not strftime: its names of days and months depend on the locale. */
+        static const char days[] = "SunMonTueWedThuFriSat";
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        time_t clock = (time_t)second;
+        struct tm tm;
+        gmtime_r(&clock, &tm);
+        struct buf text = BUF_EMPTY;
+        buf_printf(&text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday, tm.tm_mday,
+                   months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        if (!buf_failed(&text) && text.size < sizeof date->text) {
+            memcpy(date->text, text.data, text.size);
+            date->text[text.size] = '\0';
+            date->second = second;
+        }
+        buf_free(&text);
+    }
+    return slice_of(date->text);
+}
+
+bool http_is_session_field(struct slice name) {
+    static const char *const names[] = {"content-length", "transfer-encoding", "connection", "date", "keep-alive"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (slice_equal_nocase(name, slice_of(names[i])))
+            return true;
+    return false;
+}

@@ -1,0 +1,39 @@
+/* http_text.h: the small texts of HTTP that both protocols need: characters, targets, reasons, dates (RFC 9110). */
+#ifndef INFERD_HTTP_HTTP_TEXT_H
+#define INFERD_HTTP_HTTP_TEXT_H
+
+#include <stdint.h>
+
+#include "http/exchange.h"
+
+/* Classes of bytes. */
+enum {
+    HTTP_CHAR_TOKEN = 1,  /* of methods and field names */
+    HTTP_CHAR_VALUE = 2,  /* of field values: visible, blank, tab, and 0x80 to 0xFF */
+    HTTP_CHAR_TARGET = 4, /* of request targets: visible ASCII but '#' */
+    HTTP_CHAR_HOST = 8    /* of an authority: no '/', '?', '#', '@', '\', ',' */
+};
+extern const unsigned char http_char_class[256];
+
+/* True when every byte is of that class; true for an empty slice. */
+bool http_all_chars(struct slice text, int char_class);
+bool http_is_token(struct slice text); /* and not empty */
+
+/* Takes a request target apart into path, query and, of the absolute form, authority. False: no form that this server
+ * knows for the method. */
+bool http_split_target(struct slice target, struct http_request *request);
+
+/* "Not Found"; "" for numbers without a registered phrase. */
+const char *http_reason(int status);
+
+/* The value of a Date field, made once per second. */
+struct http_date {
+    uint64_t second; /* of `text`; 0: none yet */
+    char text[32];   /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+};
+struct slice http_date_now(struct http_date *date);
+
+/* Fields of an answer that the session writes itself. */
+bool http_is_session_field(struct slice name);
+
+#endif

@@ -1,0 +1,462 @@
+/* connection.c: reads into the loop's scratch memory, gives the bytes to the session, and writes what the session has,
+ * at once where the socket takes it. A small request costs one read and one write.
+ *
+ *   SNIFFING --first bytes told--> OPEN --finished, error--> LINGERING --peer closed, time-out--> gone
+ *
+ * LINGERING: our side is shut, and what the peer still sends is dropped, so that the last answer is not lost to a
+ * reset. */
+#include "net/connection.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "net/transport.h"
+
+enum {
+    READ_ROUNDS = 8,        /* full scratch buffers read before others get their turn */
+    WRITE_ROUNDS = 8,       /* output buffers written before that */
+    OUTPUT_MAX = 128 << 10, /* largest output buffer asked of a session */
+    OUTPUT_MIN = 4 << 10,
+    SPARE_MAX = 1 << 20,  /* output buffers that grew beyond are not kept */
+    FIRST_BYTES_MAX = 256 /* enough to tell any protocol */
+};
+#define LINGER_SILENCE_NS (2 * NS_PER_S)
+#define LINGER_TOTAL_NS (30 * NS_PER_S)
+
+enum connection_phase { CONNECTION_SNIFFING, CONNECTION_OPEN, CONNECTION_LINGERING, CONNECTION_GONE };
+
+struct connection {
+    struct loop_watch watch;
+    struct loop_timer timer;
+    struct loop_message message; /* starts it; later asks for output */
+    bool message_posted;
+    struct transport transport;
+    struct connection_group *group;
+    struct connection *previous, *next;
+    enum connection_phase phase;
+    struct session *session; /* NULL until told */
+    struct buf first;        /* bytes until then */
+    struct buf out;
+    size_t out_at;     /* of out, written already */
+    bool in_session;   /* one of its functions runs: a wake changes nothing */
+    bool broken;       /* no more input: write what there is and end */
+    bool input_ended;  /* by the peer */
+    uint64_t since_ns; /* begin of the phase */
+    uint64_t taken_ns; /* when the peer last took output, or last sent something while lingering */
+    uint64_t timer_ns; /* for when the timer is set; 0: it is not */
+};
+
+static void run_message(struct loop_message *message);
+static void on_ready(struct loop_watch *watch, uint32_t events);
+static void on_timer(struct loop_timer *timer);
+
+/* ---- life ---- */
+
+bool connection_create(struct connection_group *group, int fd) {
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return false;
+    connection->group = group;
+    connection->transport = transport_plain(fd);
+    connection->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = on_ready};
+    connection->timer.fire = on_timer;
+    connection->message.run = run_message;
+    connection->message_posted = true;
+    loop_post(group->loop, &connection->message);
+    return true;
+}
+
+static void unlink_connection(struct connection *connection) {
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        connection->group->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+}
+
+static void end_session(struct connection *connection) {
+    if (!connection->session)
+        return;
+    connection->in_session = true;
+    connection->session->ops->destroy(connection->session);
+    connection->session = NULL;
+}
+
+/* Nothing may touch the connection after this. */
+static void close_connection(struct connection *connection) {
+    struct connection_group *group = connection->group;
+    end_session(connection);
+    loop_timer_cancel(group->loop, &connection->timer);
+    loop_watch_remove(group->loop, &connection->watch);
+    connection->transport.ops->close(&connection->transport);
+    unlink_connection(connection);
+    buf_free(&connection->first);
+    buf_free(&connection->out);
+    connection->phase = CONNECTION_GONE;
+    if (!connection->message_posted)
+        free(connection);
+    group->on_closed(group);
+}
+
+static void lose_connection(struct connection *connection) {
+    if (connection->session) {
+        connection->in_session = true;
+        connection->session->ops->input_closed(connection->session, true);
+    }
+    close_connection(connection);
+}
+
+/* Shuts our side. Without anything written lately no answer can be lost, and the connection just goes: false. */
+static bool linger(struct connection *connection, bool wrote) {
+    end_session(connection);
+    if (connection->input_ended || !wrote) {
+        close_connection(connection);
+        return false;
+    }
+    connection->transport.ops->end(&connection->transport);
+    connection->phase = CONNECTION_LINGERING;
+    connection->since_ns = connection->taken_ns = clock_monotonic_ns();
+    return true;
+}
+
+/* ---- time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When the connection itself, apart from its session, runs out of patience; 0: it does not. */
+static uint64_t own_deadline(const struct connection *connection) {
+    const struct connection_policy *policy = connection->group->policy;
+    if (connection->phase == CONNECTION_LINGERING)
+        return earlier(connection->taken_ns + LINGER_SILENCE_NS, connection->since_ns + LINGER_TOTAL_NS);
+    if (connection->watch.events & EPOLLOUT) /* output waits for the peer */
+        return connection->taken_ns + policy->write_timeout_ns;
+    return connection->phase == CONNECTION_SNIFFING ? connection->since_ns + policy->first_bytes_timeout_ns : 0;
+}
+
+/* Deadlines mostly move away: the timer is only moved when one comes nearer, and asks again when it fires. */
+static void arm_timer(struct connection *connection) {
+    uint64_t deadline = own_deadline(connection);
+    if (connection->session)
+        deadline = earlier(connection->session->ops->deadline(connection->session), deadline);
+    if (deadline == 0 || (connection->timer_ns != 0 && connection->timer_ns <= deadline))
+        return;
+    connection->timer_ns = deadline;
+    loop_timer_set(connection->group->loop, &connection->timer, deadline);
+}
+
+/* ---- output ---- */
+
+static size_t output_target(const struct connection *connection) {
+    size_t max = connection->group->policy->max_output_bytes;
+    if (max > OUTPUT_MAX)
+        return OUTPUT_MAX;
+    return max < OUTPUT_MIN ? OUTPUT_MIN : max;
+}
+
+/* Asks the session for bytes; false when it has none now. */
+static bool fill_output(struct connection *connection) {
+    struct connection_group *group = connection->group;
+    if (!connection->session)
+        return false;
+    if (!connection->out.data) {
+        connection->out = group->spare;
+        group->spare = BUF_EMPTY;
+    }
+    connection->in_session = true;
+    struct status status =
+        connection->session->ops->output(connection->session, &connection->out, output_target(connection));
+    connection->in_session = false;
+    if (!status_is_ok(&status))
+        connection->broken = true;
+    if (connection->out.size > 0)
+        connection->taken_ns = clock_monotonic_ns();
+    return connection->out.size > 0;
+}
+
+static void release_output(struct connection *connection) {
+    struct connection_group *group = connection->group;
+    connection->out_at = 0;
+    buf_clear(&connection->out);
+    if (!group->spare.data && connection->out.capacity <= SPARE_MAX) {
+        group->spare = connection->out;
+        connection->out = BUF_EMPTY;
+    } else {
+        buf_free(&connection->out);
+    }
+}
+
+/* Writes what is in `out`. */
+static enum transport_outcome write_output(struct connection *connection) {
+    struct buf *out = &connection->out;
+    while (connection->out_at < out->size) {
+        size_t n = 0;
+        enum transport_outcome outcome = connection->transport.ops->write(
+            &connection->transport, out->data + connection->out_at, out->size - connection->out_at, &n);
+        if (outcome != TRANSPORT_DONE)
+            return outcome;
+        connection->out_at += n;
+        connection->taken_ns = clock_monotonic_ns();
+    }
+    out->size = connection->out_at = 0;
+    return TRANSPORT_DONE;
+}
+
+static bool wants_input(const struct connection *connection) {
+    if (connection->input_ended)
+        return false;
+    if (connection->phase == CONNECTION_LINGERING || !connection->session)
+        return true;
+    return !connection->broken && connection->out.size - connection->out_at < output_target(connection) &&
+           connection->session->ops->wants_input(connection->session);
+}
+
+static void watch_events(struct connection *connection, bool for_output) {
+    uint32_t events = (wants_input(connection) ? (uint32_t)EPOLLIN : 0) | (for_output ? (uint32_t)EPOLLOUT : 0);
+    if (events != connection->watch.events)
+        loop_watch_change(connection->group->loop, &connection->watch, events);
+}
+
+static bool is_finished(const struct connection *connection) {
+    const struct session *session = connection->session;
+    return connection->phase != CONNECTION_LINGERING &&
+           (connection->broken || (session && session->ops->finished(session)));
+}
+
+/* Writes as much as there is and the socket takes, ends the connection when its session is finished, and otherwise sets
+ * up what to wait for. The last act of every event: the connection may be gone after it. */
+static void pump(struct connection *connection) {
+    bool wrote = false, more = true;
+    enum transport_outcome outcome = TRANSPORT_DONE;
+    for (int round = 0; round < WRITE_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
+        if (connection->out.size == 0)
+            more = fill_output(connection);
+        if (more) {
+            outcome = write_output(connection);
+            wrote = true;
+        }
+    }
+    if (outcome == TRANSPORT_LOST) {
+        lose_connection(connection);
+        return;
+    }
+    bool unsent = connection->out.size > 0;
+    if (!unsent && connection->out.data)
+        release_output(connection);
+    if (!unsent && !more && is_finished(connection) && !linger(connection, wrote))
+        return;
+    watch_events(connection, unsent || more);
+    arm_timer(connection);
+}
+
+/* ---- input ---- */
+
+/* Set by the connection in its session. */
+static void on_wake(void *user) {
+    struct connection *connection = user;
+    if (connection->in_session || connection->message_posted)
+        return;
+    connection->message_posted = true;
+    loop_post(connection->group->loop, &connection->message);
+}
+
+static void peer_text(void *user, char *text, size_t size) {
+    const struct connection *connection = user;
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    char host[INET6_ADDRSTRLEN], port[8];
+    if (getpeername(connection->transport.fd, (struct sockaddr *)&address, &length) ||
+        getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return;
+    snprintf(text, size, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* Asks for a session with the bytes so far, which it then gets. */
+static struct status sniff(struct connection *connection, struct slice bytes) {
+    const struct connection_policy *policy = connection->group->policy;
+    struct session *session = NULL;
+    STATUS_TRY(policy->choose_session(policy->user, connection->group->loop_index, bytes, &session));
+    if (!session) {
+        if (bytes.size >= FIRST_BYTES_MAX)
+            return status_error(STATUS_INVALID_ARGUMENT, "no protocol was recognised");
+        return status_ok();
+    }
+    session->wake = on_wake;
+    session->peer_text = peer_text;
+    session->wake_user = connection;
+    connection->session = session;
+    connection->phase = CONNECTION_OPEN;
+    return session->ops->input(session, bytes.data, bytes.size);
+}
+
+static struct status take_first_bytes(struct connection *connection, const char *data, size_t n) {
+    struct buf *first = &connection->first;
+    if (first->size == 0) {
+        STATUS_TRY(sniff(connection, (struct slice){data, n}));
+        if (!connection->session)
+            buf_append(first, data, n);
+        return status_ok();
+    }
+    buf_append(first, data, n);
+    if (buf_failed(first))
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
+    struct status status = sniff(connection, buf_slice(first));
+    if (connection->session)
+        buf_free(first);
+    return status;
+}
+
+static void take_input(struct connection *connection, const char *data, size_t n) {
+    if (connection->phase == CONNECTION_LINGERING) {
+        connection->taken_ns = clock_monotonic_ns();
+        return;
+    }
+    connection->in_session = true;
+    struct status status = connection->session ? connection->session->ops->input(connection->session, data, n)
+                                               : take_first_bytes(connection, data, n);
+    connection->in_session = false;
+    if (!status_is_ok(&status))
+        connection->broken = true;
+}
+
+static void take_end(struct connection *connection) {
+    connection->input_ended = true;
+    if (!connection->session) {
+        connection->broken = true;
+        return;
+    }
+    connection->in_session = true;
+    connection->session->ops->input_closed(connection->session, false);
+    connection->in_session = false;
+}
+
+/* Reads what is there, within bounds. False: the connection is broken. */
+static bool read_input(struct connection *connection) {
+    char *scratch = connection->group->scratch;
+    for (int round = 0; round < READ_ROUNDS && wants_input(connection); round++) {
+        size_t n = 0;
+        switch (connection->transport.ops->read(&connection->transport, scratch, CONNECTION_SCRATCH_BYTES, &n)) {
+        case TRANSPORT_DONE:
+            take_input(connection, scratch, n);
+            if (n < CONNECTION_SCRATCH_BYTES)
+                return true;
+            break;
+        case TRANSPORT_BLOCKED:
+            return true;
+        case TRANSPORT_END:
+            take_end(connection);
+            return true;
+        case TRANSPORT_LOST:
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- events ---- */
+
+static void on_ready(struct loop_watch *watch, uint32_t events) {
+    struct connection *connection = LOOP_CONTAINER(watch, struct connection, watch);
+    bool lost = events & (EPOLLERR | EPOLLHUP);
+    if (!lost && events & EPOLLIN)
+        lost = !read_input(connection);
+    if (lost)
+        lose_connection(connection);
+    else if (connection->phase == CONNECTION_LINGERING && connection->input_ended)
+        close_connection(connection);
+    else
+        pump(connection);
+}
+
+static void on_timer(struct loop_timer *timer) {
+    struct connection *connection = LOOP_CONTAINER(timer, struct connection, timer);
+    uint64_t now = clock_monotonic_ns(), own = own_deadline(connection);
+    connection->timer_ns = 0;
+    if (own != 0 && now >= own) {
+        lose_connection(connection);
+        return;
+    }
+    if (connection->session) {
+        uint64_t deadline = connection->session->ops->deadline(connection->session);
+        if (deadline != 0 && now >= deadline) {
+            connection->in_session = true;
+            struct status status = connection->session->ops->tick(connection->session, now);
+            connection->in_session = false;
+            if (!status_is_ok(&status))
+                connection->broken = true;
+        }
+    }
+    pump(connection);
+}
+
+/* Requests that have arrived are still taken; then the session is told to end. */
+static void drain_connection(struct connection *connection) {
+    if (connection->phase == CONNECTION_LINGERING)
+        return;
+    if (!read_input(connection)) {
+        lose_connection(connection);
+        return;
+    }
+    if (connection->session) {
+        connection->in_session = true;
+        connection->session->ops->shutdown(connection->session);
+        connection->in_session = false;
+        pump(connection);
+    } else {
+        close_connection(connection);
+    }
+}
+
+static void start(struct connection *connection) {
+    struct connection_group *group = connection->group;
+    connection->next = group->connections;
+    if (connection->next)
+        connection->next->previous = connection;
+    group->connections = connection;
+    connection->since_ns = clock_monotonic_ns();
+    struct status status = loop_watch_add(group->loop, &connection->watch);
+    if (!status_is_ok(&status))
+        close_connection(connection);
+    else if (group->draining)
+        drain_connection(connection);
+    else
+        arm_timer(connection);
+}
+
+static void run_message(struct loop_message *message) {
+    struct connection *connection = LOOP_CONTAINER(message, struct connection, message);
+    connection->message_posted = false;
+    if (connection->phase == CONNECTION_GONE)
+        free(connection);
+    else if (connection->since_ns == 0)
+        start(connection);
+    else
+        pump(connection);
+}
+
+/* ---- groups ---- */
+
+void connection_group_drain(struct connection_group *group) {
+    group->draining = true;
+    struct connection *connection = group->connections;
+    while (connection) {
+        struct connection *next = connection->next; /* draining one ends no other */
+        drain_connection(connection);
+        connection = next;
+    }
+}
+
+void connection_group_close(struct connection_group *group) {
+    while (group->connections)
+        close_connection(group->connections);
+    buf_free(&group->spare);
+}

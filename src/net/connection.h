@@ -1,0 +1,33 @@
+/* connection.h: a descriptor with its buffers and time-outs, driving a session. listener.c makes them; a connection
+ * ends itself and tells its group. Thread: the group's loop. */
+#ifndef INFERD_NET_CONNECTION_H
+#define INFERD_NET_CONNECTION_H
+
+#include "net/listener.h"
+
+enum { CONNECTION_SCRATCH_BYTES = 64 << 10 };
+
+struct connection;
+
+/* The connections of one listener on one loop, and what they share there. */
+struct connection_group {
+    struct loop *loop;
+    size_t loop_index;
+    const struct connection_policy *policy;            /* without zeros */
+    void (*on_closed)(struct connection_group *group); /* a connection of the group is gone */
+    void *user;
+    struct connection *connections; /* started ones */
+    bool draining;
+    struct buf spare;                       /* the output buffer of whoever writes next */
+    char scratch[CONNECTION_SCRATCH_BYTES]; /* what was read and is being handled */
+};
+
+/* Takes over a connected non-blocking descriptor; the connection starts by a message to its loop. Thread: any. False
+ * when memory is short: the descriptor is then still the caller's. */
+bool connection_create(struct connection_group *group, int fd);
+/* Begins an orderly end of all, and of those that start later. */
+void connection_group_drain(struct connection_group *group);
+/* Closes all at once and frees what the group owns. After the loop has stopped and its messages have run. */
+void connection_group_close(struct connection_group *group);
+
+#endif

@@ -1,0 +1,45 @@
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/transport.h"
+
+static enum transport_outcome outcome_of_error(void) {
+    return errno == EAGAIN || errno == EWOULDBLOCK ? TRANSPORT_BLOCKED : TRANSPORT_LOST;
+}
+
+static enum transport_outcome plain_read(struct transport *transport, char *data, size_t size, size_t *ret_n) {
+    ssize_t n;
+    do
+        n = recv(transport->fd, data, size, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return outcome_of_error();
+    *ret_n = (size_t)n;
+    return n == 0 ? TRANSPORT_END : TRANSPORT_DONE;
+}
+
+static enum transport_outcome plain_write(struct transport *transport, const char *data, size_t size, size_t *ret_n) {
+    ssize_t n;
+    do
+        n = send(transport->fd, data, size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return outcome_of_error();
+    *ret_n = (size_t)n;
+    return TRANSPORT_DONE;
+}
+
+static void plain_end(struct transport *transport) {
+    shutdown(transport->fd, SHUT_WR);
+}
+
+static void plain_close(struct transport *transport) {
+    close(transport->fd);
+    transport->fd = -1;
+}
+
+struct transport transport_plain(int fd) {
+    static const struct transport_ops ops = {plain_read, plain_write, plain_end, plain_close};
+    return (struct transport){&ops, fd};
+}

@@ -1,0 +1,235 @@
+/* Length-prefixed messages in every split, compressed ones within their limit, and bytes that are no messages. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "grpc/message_reader.h"
+
+static void append_message(struct buf *out, unsigned flag, struct slice message) {
+    const unsigned char prefix[MESSAGE_PREFIX_BYTES] = {
+        (unsigned char)flag, (unsigned char)(message.size >> 24), (unsigned char)(message.size >> 16),
+        (unsigned char)(message.size >> 8), (unsigned char)message.size};
+    buf_append(out, prefix, sizeof prefix);
+    buf_append_slice(out, message);
+}
+
+/* window_bits 15: zlib ("deflate"), 31: gzip. */
+static struct buf pack(struct slice text, int window_bits) {
+    struct buf packed = BUF_EMPTY;
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)text.data, .avail_in = (uInt)text.size};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    size_t bound = deflateBound(&z, (uLong)text.size);
+    z.next_out = (Bytef *)buf_reserve(&packed, bound);
+    z.avail_out = (uInt)bound;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    packed.size = z.total_out;
+    deflateEnd(&z);
+    return packed;
+}
+
+/* Reads all messages, `step` bytes at a time; "<first><second>..." in ret, with "+" when an unfinished one is left. */
+static struct status read_all(enum grpc_encoding encoding, size_t max, struct slice bytes, size_t step,
+                              struct buf *ret) {
+    struct message_reader reader = {.encoding = encoding, .max_bytes = max};
+    struct status status = status_ok();
+    for (size_t at = 0; at < bytes.size && status_is_ok(&status);) {
+        size_t n = step && step < bytes.size - at ? step : bytes.size - at, taken = 0;
+        bool complete = false;
+        status = message_reader_take(&reader, bytes.data + at, n, &taken, &complete);
+        at += taken;
+        if (!status_is_ok(&status))
+            break;
+        assert_true(taken > 0);
+        if (complete) {
+            buf_append_char(ret, '<');
+            buf_append_slice(ret, buf_slice(&reader.message));
+            buf_append_char(ret, '>');
+            message_reader_next(&reader);
+        }
+    }
+    if (!message_reader_is_empty(&reader))
+        buf_append_char(ret, '+');
+    message_reader_free(&reader);
+    return status;
+}
+
+static void expect(enum grpc_encoding encoding, size_t max, struct slice bytes, const char *expected) {
+    for (size_t step = 0; step < 8; step++) {
+        struct buf out = BUF_EMPTY;
+        struct status status = read_all(encoding, max, bytes, step, &out);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_true(slice_equal_text(buf_slice(&out), expected));
+        buf_free(&out);
+    }
+}
+
+static void expect_error(enum grpc_encoding encoding, size_t max, struct slice bytes, enum status_code code) {
+    for (size_t step = 0; step < 8; step++) {
+        struct buf out = BUF_EMPTY;
+        struct status status = read_all(encoding, max, bytes, step, &out);
+        assert_int_equal(status.code, code);
+        assert_true(status.message[0] != '\0');
+        buf_free(&out);
+    }
+}
+
+static void test_plain_messages(void **state) {
+    (void)state;
+    struct buf bytes = BUF_EMPTY;
+    append_message(&bytes, 0, SLICE_LITERAL("first"));
+    append_message(&bytes, 0, SLICE_LITERAL(""));
+    append_message(&bytes, 0, SLICE_LITERAL("third one"));
+    expect(GRPC_ENCODING_IDENTITY, 9, buf_slice(&bytes), "<first><><third one>");
+    expect_error(GRPC_ENCODING_IDENTITY, 8, buf_slice(&bytes), STATUS_RESOURCE_EXHAUSTED);
+    /* Cut anywhere, it is all of the messages before and an unfinished one. */
+    for (size_t n = 0; n < bytes.size; n++) {
+        struct buf out = BUF_EMPTY;
+        char *exact = malloc(n ? n : 1);
+        assert_non_null(exact);
+        memcpy(exact, bytes.data, n);
+        struct status status = read_all(GRPC_ENCODING_IDENTITY, 9, (struct slice){exact, n}, 0, &out);
+        assert_int_equal(status.code, STATUS_OK);
+        bool between = n == 0 || n == 10 || n == 15;
+        assert_int_equal(out.size > 0 && out.data[out.size - 1] == '+', !between);
+        buf_free(&out);
+        free(exact);
+    }
+    buf_free(&bytes);
+}
+
+static void test_bad_prefixes(void **state) {
+    (void)state;
+    expect_error(GRPC_ENCODING_GZIP, 100, (struct slice){"\2\0\0\0\0", 5}, STATUS_INTERNAL);
+    expect_error(GRPC_ENCODING_GZIP, 100, (struct slice){"\xff\0\0\0\0", 5}, STATUS_INTERNAL);
+    expect_error(GRPC_ENCODING_IDENTITY, 100, (struct slice){"\1\0\0\0\0", 5}, STATUS_INTERNAL);
+    expect_error(GRPC_ENCODING_IDENTITY, 100, (struct slice){"\0\xff\xff\xff\xff", 5}, STATUS_RESOURCE_EXHAUSTED);
+}
+
+static void test_promised_messages_take_no_memory(void **state) {
+    (void)state;
+    struct message_reader reader = {.max_bytes = UINT32_MAX};
+    size_t taken;
+    bool complete;
+    struct status status = message_reader_take(&reader,
+                                               "\0\xff\xff\xff\xff"
+                                               "x",
+                                               6, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_false(complete);
+    assert_true(reader.message.capacity <= 2 << 20);
+    message_reader_free(&reader);
+}
+
+static void test_compressed_messages(void **state) {
+    (void)state;
+    static const struct {
+        enum grpc_encoding encoding;
+        int window_bits;
+    } rows[] = {{GRPC_ENCODING_DEFLATE, 15}, {GRPC_ENCODING_GZIP, 31}};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf packed = pack(SLICE_LITERAL("hello hello hello"), rows[i].window_bits), bytes = BUF_EMPTY;
+        append_message(&bytes, 1, buf_slice(&packed));
+        append_message(&bytes, 0, SLICE_LITERAL("plain")); /* the flag is per message */
+        append_message(&bytes, 1, SLICE_LITERAL(""));
+        expect(rows[i].encoding, 100, buf_slice(&bytes), "<hello hello hello><plain><>");
+        /* The limit holds for what it unpacks to: 17 bytes fit, 16 do not hold it. */
+        struct buf alone = BUF_EMPTY;
+        append_message(&alone, 1, (struct slice){packed.data, packed.size});
+        expect_error(rows[i].encoding, 16, buf_slice(&alone), STATUS_RESOURCE_EXHAUSTED);
+        expect_error(rows[1 - i].encoding, 100, buf_slice(&alone), STATUS_INTERNAL); /* the wrong kind */
+        /* Cut short, and with bytes behind its end. */
+        struct buf cut = BUF_EMPTY;
+        append_message(&cut, 1, (struct slice){packed.data, packed.size - 1});
+        expect_error(rows[i].encoding, 100, buf_slice(&cut), STATUS_INTERNAL);
+        buf_append_char(&packed, 'x');
+        buf_clear(&cut);
+        append_message(&cut, 1, buf_slice(&packed));
+        expect_error(rows[i].encoding, 100, buf_slice(&cut), STATUS_INTERNAL);
+        buf_free(&cut);
+        buf_free(&alone);
+        buf_free(&bytes);
+        buf_free(&packed);
+    }
+}
+
+static void test_large_compressed_messages(void **state) {
+    (void)state;
+    size_t size = 3 << 20;
+    char *text = malloc(size);
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)((i * i) >> 7);
+    struct buf packed = pack((struct slice){text, size}, 31), bytes = BUF_EMPTY, out = BUF_EMPTY;
+    append_message(&bytes, 1, buf_slice(&packed));
+    struct status status = read_all(GRPC_ENCODING_GZIP, size, buf_slice(&bytes), 10000, &out);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(out.size, size + 2);
+    assert_memory_equal(out.data + 1, text, size);
+    buf_free(&out);
+    status = read_all(GRPC_ENCODING_GZIP, size - 1, buf_slice(&bytes), 10000, &out);
+    assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
+    buf_free(&out);
+    buf_free(&bytes);
+    buf_free(&packed);
+    free(text);
+}
+
+/* 64 MiB of zeros in 64 KiB must not be unpacked when 1 MiB is allowed. */
+static void test_zip_bomb(void **state) {
+    (void)state;
+    size_t size = (size_t)64 << 20;
+    char *zeros = calloc(1, size);
+    assert_non_null(zeros);
+    struct buf packed = pack((struct slice){zeros, size}, 31), bytes = BUF_EMPTY;
+    free(zeros);
+    append_message(&bytes, 1, buf_slice(&packed));
+    struct message_reader reader = {.encoding = GRPC_ENCODING_GZIP, .max_bytes = 1 << 20};
+    size_t taken;
+    bool complete;
+    struct status status = message_reader_take(&reader, bytes.data, bytes.size, &taken, &complete);
+    assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
+    assert_true(reader.message.capacity <= 4 << 20);
+    message_reader_free(&reader);
+    buf_free(&bytes);
+    buf_free(&packed);
+}
+
+static void test_mutated_compressed_messages(void **state) {
+    (void)state;
+    struct buf packed = pack(SLICE_LITERAL("some text, some text, some other text"), 31), bytes = BUF_EMPTY;
+    append_message(&bytes, 1, buf_slice(&packed));
+    uint64_t random = 0x9e3779b97f4a7c15;
+    size_t errors = 0;
+    for (int round = 0; round < 5000; round++) {
+        struct buf broken = BUF_EMPTY, out = BUF_EMPTY;
+        buf_append_slice(&broken, buf_slice(&bytes));
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        broken.data[(random >> 33) % broken.size] ^= (char)(1u << (random >> 60) % 8);
+        struct status status = read_all(GRPC_ENCODING_GZIP, 1000, buf_slice(&broken), 1 + (random >> 20) % 9, &out);
+        errors += !status_is_ok(&status);
+        buf_free(&out);
+        buf_free(&broken);
+    }
+    assert_true(errors > 3000);
+    buf_free(&bytes);
+    buf_free(&packed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_messages),
+        cmocka_unit_test(test_bad_prefixes),
+        cmocka_unit_test(test_promised_messages_take_no_memory),
+        cmocka_unit_test(test_compressed_messages),
+        cmocka_unit_test(test_large_compressed_messages),
+        cmocka_unit_test(test_zip_bomb),
+        cmocka_unit_test(test_mutated_compressed_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,365 @@
+/* HTTP/1.1 connections byte for byte: order of pipelined answers, when a connection is kept, half-closed clients,
+ * time-outs. */
+#include "peer.h"
+#include "recorder.h"
+
+struct fixture {
+    struct recorder recorder;
+    struct http_limits limits;
+    struct session *session;
+    struct buf out;
+};
+
+static int setup(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->limits = http_limits_default();
+    recorder_open(&f->recorder);
+    struct status status = h1_session_create(&f->recorder.handler, &f->limits, &f->session);
+    assert_int_equal(status.code, STATUS_OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    f->session->ops->destroy(f->session);
+    recorder_close(&f->recorder);
+    buf_free(&f->out);
+    free(f);
+    return 0;
+}
+
+static void take_output(struct fixture *f) {
+    size_t before;
+    do {
+        before = f->out.size;
+        struct buf piece = BUF_EMPTY;
+        struct status status = f->session->ops->output(f->session, &piece, 4096);
+        assert_int_equal(status.code, STATUS_OK);
+        buf_append_slice(&f->out, buf_slice(&piece));
+        buf_free(&piece);
+    } while (f->out.size > before);
+}
+
+static void give(struct fixture *f, struct slice text) {
+    char *copy = malloc(text.size + 1);
+    assert_non_null(copy);
+    memcpy(copy, text.data, text.size);
+    struct status status = f->session->ops->input(f->session, copy, text.size);
+    assert_int_equal(status.code, STATUS_OK);
+    free(copy);
+    take_output(f);
+}
+
+static void give_text(struct fixture *f, const char *text) {
+    give(f, slice_of(text));
+}
+
+/* Takes the Date fields out of what was sent, compares, and clears it. */
+static void expect_output(struct fixture *f, const char *expected) {
+    struct buf plain = BUF_EMPTY;
+    struct slice line, rest = buf_slice(&f->out);
+    while (rest.size > 0) {
+        bool whole = slice_split(rest, '\n', &line, &rest);
+        if (slice_starts_with(line, SLICE_LITERAL("Date: "))) {
+            assert_int_equal(line.size, strlen("Date: Sun, 06 Nov 1994 08:49:37 GMT\r"));
+            continue;
+        }
+        buf_append_slice(&plain, line);
+        if (whole)
+            buf_append_char(&plain, '\n');
+    }
+    buf_append_char(&plain, '\0');
+    assert_string_equal(plain.data, expected);
+    buf_free(&plain);
+    buf_clear(&f->out);
+}
+
+static bool finished(const struct fixture *f) {
+    return f->session->ops->finished(f->session);
+}
+
+static void tick_at_deadline(struct fixture *f) {
+    uint64_t deadline = f->session->ops->deadline(f->session);
+    assert_true(deadline > 0);
+    struct status status = f->session->ops->tick(f->session, deadline - 1);
+    assert_int_equal(status.code, STATUS_OK);
+    take_output(f);
+    assert_int_equal(f->out.size, 0);
+    status = f->session->ops->tick(f->session, deadline);
+    assert_int_equal(status.code, STATUS_OK);
+    take_output(f);
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define POST(path, length, body) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: " #length "\r\n\r\n" body
+#define OK(length, body) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\n\r\n" body
+
+static void test_pipelined_answers_keep_their_order(void **state) {
+    struct fixture *f = *state;
+    give_text(f, POST("/echo", 1, "a") GET("/hold") POST("/echo", 1, "b") GET("/pieces"));
+    expect_output(f, OK(1, "a"));
+    /* The next request is not begun before the one under way is answered. */
+    recorder_assert_log(&f->recorder, "head /echo|end /echo|close /echo|head /hold|end /hold|");
+    recorder_release(&f->recorder, "held");
+    take_output(f);
+    expect_output(f, OK(4, "held") OK(1, "b") "HTTP/1.1 200 OK\r\nX-Kind: pieces\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                              "9\r\n[1][2][3]\r\n0\r\nx-sum: 6\r\nx-end: \r\n\r\n");
+}
+
+static void test_pipelining_is_bounded(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold"));
+    assert_true(f->session->ops->wants_input(f->session));
+    size_t given = 0;
+    while (f->session->ops->wants_input(f->session)) {
+        give_text(f, POST("/echo", 4, "more"));
+        given++;
+        assert_true(given < 1000);
+    }
+    recorder_release(&f->recorder, "x");
+    take_output(f);
+    assert_int_equal(f->recorder.heads, given + 1);
+    assert_true(f->session->ops->wants_input(f->session));
+}
+
+/* One long conversation gives the same bytes however it is cut. */
+static void test_any_split_gives_the_same_answers(void **state) {
+    (void)state;
+    static const char text[] = "\r\n" GET("/echo?x")
+        POST("/echo", 5,
+             "hello") "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                      "chunked\r\n\r\n2;e=1\r\nab\r\n3\r\ncde\r\n0\r\nT: x\r\n\r\n"
+                      "HEAD /pieces HTTP/1.1\r\nHost: h\r\n\r\n" POST("/refuse", 3, "xyz") GET("/pieces") GET(
+                          "/nothing") "GET /describe HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/never");
+    static const char expected[] = OK(0, "") OK(5, "hello")
+        OK(5, "abcde") "HTTP/1.1 200 OK\r\nX-Kind: pieces\r\n\r\n"
+                       "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused"
+                       "HTTP/1.1 200 OK\r\nX-Kind: pieces\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "9\r\n[1][2][3]\r\n0\r\nx-sum: 6\r\nx-end: \r\n\r\n"
+                       "HTTP/1.1 204 No Content\r\n\r\n"
+                       "HTTP/1.1 200 OK\r\nContent-Length: 40\r\nConnection: close\r\n\r\nGET /describe ? @h "
+                       "x-test=none length=-1";
+    uint64_t random = 88172645463325252;
+    for (int round = 0; round < 200; round++) {
+        void *fixture;
+        setup(&fixture);
+        struct fixture *f = fixture;
+        for (size_t at = 0; at < sizeof text - 1;) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            size_t n = round == 0 ? sizeof text : round == 1 ? 1 : 1 + (random >> 40) % 60;
+            n = n < sizeof text - 1 - at ? n : sizeof text - 1 - at;
+            give(f, (struct slice){text + at, n});
+            at += n;
+        }
+        assert_true(finished(f));
+        expect_output(f, expected);
+        teardown(&fixture);
+    }
+}
+
+static void test_http_1_0(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect_output(f, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
+    assert_false(finished(f));
+    /* Without chunks the end of an answer in pieces is the end of the connection. */
+    give_text(f, "GET /pieces HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" GET("/never"));
+    expect_output(f, "HTTP/1.1 200 OK\r\nX-Kind: pieces\r\nConnection: close\r\n\r\n[1][2][3]");
+    assert_true(finished(f));
+}
+
+static void test_http_1_0_closes(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "GET /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx");
+    expect_output(f, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx");
+    assert_true(finished(f));
+}
+
+#define BAD_REQUEST(length, text)                                                                                      \
+    "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nContent-Length: " #length                           \
+    "\r\nConnection: close\r\n\r\n{\"error\":\"" text "\"}"
+
+static void test_broken_head(void **state) {
+    struct fixture *f = *state;
+    give_text(f, POST("/echo", 2, "ok") "GET / HTTP/1.1\n\n" GET("/never"));
+    expect_output(f, OK(2, "ok") BAD_REQUEST(48, "an LF without CR in the request head"));
+    assert_true(finished(f));
+    give_text(f, GET("/never"));
+    assert_int_equal(f->out.size, 0);
+    recorder_assert_log(&f->recorder, "head /echo|end /echo|close /echo|");
+}
+
+static void test_broken_chunks(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n");
+    expect_output(f, BAD_REQUEST(53, "the chunks of the request body are broken"));
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /echo|close /echo|");
+}
+
+static void test_broken_chunks_after_the_answer_began(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "POST /stream HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    buf_clear(&f->out);
+    give_text(f, "x\r\n");
+    expect_output(f, ""); /* no last chunk: the client sees that it is cut off */
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /stream|abort /stream|");
+}
+
+static void test_continue_is_not_sent_when_the_body_is_here(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi");
+    expect_output(f, OK(2, "hi"));
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    expect_output(f, "HTTP/1.1 100 Continue\r\n\r\n");
+    give_text(f, "yo");
+    expect_output(f, OK(2, "yo"));
+}
+
+static void test_refused_before_continue_closes(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "POST /refuse HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    expect_output(f, "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\nConnection: close\r\n\r\nrefused");
+    assert_true(finished(f));
+}
+
+static void test_rest_of_a_refused_body(void **state) {
+    struct fixture *f = *state;
+    give_text(f, POST("/refuse", 10, "half "));
+    expect_output(f, "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused");
+    give_text(f, "other" GET("/echo"));
+    expect_output(f, OK(0, ""));
+    /* A long rest is not waited for. */
+    give_text(f, POST("/refuse", 10000000, "a"));
+    expect_output(f, "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\nConnection: close\r\n\r\nrefused");
+    assert_true(finished(f));
+}
+
+static void test_half_closed_clients_are_answered(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold") POST("/echo", 2, "ok") "GET /unfinis");
+    f->session->ops->input_closed(f->session, false);
+    assert_false(finished(f));
+    recorder_release(&f->recorder, "held");
+    take_output(f);
+    expect_output(f, OK(4, "held") OK(2, "ok"));
+    assert_true(finished(f));
+}
+
+static void test_half_closed_in_a_body(void **state) {
+    struct fixture *f = *state;
+    give_text(f, POST("/echo", 10, "half"));
+    f->session->ops->input_closed(f->session, false);
+    take_output(f);
+    assert_int_equal(f->out.size, 0);
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /echo|abort /echo|");
+}
+
+static void test_half_closed_when_idle(void **state) {
+    struct fixture *f = *state;
+    f->session->ops->input_closed(f->session, false);
+    assert_true(finished(f));
+}
+
+static void test_head_timeout(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "GET / HT");
+    tick_at_deadline(f);
+    expect_output(f, "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nContent-Length: 49\r\n"
+                     "Connection: close\r\n\r\n{\"error\":\"the request head did not come in time\"}");
+    assert_true(finished(f));
+    assert_int_equal(f->recorder.heads, 0);
+}
+
+/* Bytes that drip in do not put off the end of the head's time. */
+static void test_slow_heads_do_not_gain_time(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "G");
+    uint64_t deadline = f->session->ops->deadline(f->session);
+    give_text(f, "E");
+    give_text(f, "T / HTTP/1.1\r\nHost: ");
+    assert_int_equal(f->session->ops->deadline(f->session), deadline);
+}
+
+static void test_idle_timeout_is_silent(void **state) {
+    struct fixture *f = *state;
+    tick_at_deadline(f);
+    assert_int_equal(f->out.size, 0);
+    assert_true(finished(f));
+}
+
+static void test_no_timeout_while_the_handler_works(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold"));
+    assert_int_equal(f->session->ops->deadline(f->session), 0);
+    recorder_release(&f->recorder, "");
+    take_output(f);
+    assert_true(f->session->ops->deadline(f->session) > 0);
+}
+
+static void test_shutdown_in_the_middle_of_a_head(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "GET /echo HTTP/1.1\r\nHo");
+    f->session->ops->shutdown(f->session);
+    assert_false(finished(f));
+    give_text(f, "st: h\r\n\r\n" GET("/never"));
+    expect_output(f, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert_true(finished(f));
+}
+
+static void test_output_comes_in_pieces(void **state) {
+    struct fixture *f = *state;
+    enum { SIZE = 1 << 20, TARGET = 5000 };
+    struct buf body = BUF_EMPTY;
+    memset(buf_reserve(&body, SIZE), 'b', SIZE);
+    body.size = SIZE;
+    give_text(f, GET("/hold"));
+    http_respond(f->recorder.held, 200, NULL, 0, &body);
+    size_t total = 0, pieces = 0;
+    for (;;) {
+        struct buf piece = BUF_EMPTY;
+        struct status status = f->session->ops->output(f->session, &piece, TARGET);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_true(piece.size <= TARGET);
+        total += piece.size;
+        pieces++;
+        bool last = piece.size == 0;
+        buf_free(&piece);
+        if (last)
+            break;
+    }
+    assert_true(total > SIZE && total < SIZE + 200);
+    assert_true(pieces >= SIZE / TARGET);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_pipelined_answers_keep_their_order),
+        TEST(test_pipelining_is_bounded),
+        cmocka_unit_test(test_any_split_gives_the_same_answers),
+        TEST(test_http_1_0),
+        TEST(test_http_1_0_closes),
+        TEST(test_broken_head),
+        TEST(test_broken_chunks),
+        TEST(test_broken_chunks_after_the_answer_began),
+        TEST(test_continue_is_not_sent_when_the_body_is_here),
+        TEST(test_refused_before_continue_closes),
+        TEST(test_rest_of_a_refused_body),
+        TEST(test_half_closed_clients_are_answered),
+        TEST(test_half_closed_in_a_body),
+        TEST(test_half_closed_when_idle),
+        TEST(test_head_timeout),
+        TEST(test_slow_heads_do_not_gain_time),
+        TEST(test_idle_timeout_is_silent),
+        TEST(test_no_timeout_while_the_handler_works),
+        TEST(test_shutdown_in_the_middle_of_a_head),
+        TEST(test_output_comes_in_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

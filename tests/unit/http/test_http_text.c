@@ -1,0 +1,66 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "http/http_text.h"
+
+/* The class table against the grammars, written the slow way. */
+static void test_character_classes(void **state) {
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool visible = c > 0x20 && c < 0x7f;
+        bool token = letter || (c && strchr("!#$%&'*+-.^_`|~", c));
+        assert_int_equal((http_char_class[c] & HTTP_CHAR_TOKEN) != 0, token);
+        assert_int_equal((http_char_class[c] & HTTP_CHAR_VALUE) != 0, visible || c == ' ' || c == '\t' || c >= 0x80);
+        assert_int_equal((http_char_class[c] & HTTP_CHAR_TARGET) != 0, visible && c != '#');
+        assert_int_equal((http_char_class[c] & HTTP_CHAR_HOST) != 0, visible && !strchr("/?#@\\,\"<>^`{|}", c));
+    }
+}
+
+static void test_date(void **state) {
+    (void)state;
+    struct http_date date = {0, ""};
+    time_t before = time(NULL);
+    struct slice text = http_date_now(&date);
+    struct tm tm = {0};
+    char copy[40];
+    assert_int_equal(text.size, strlen("Sun, 06 Nov 1994 08:49:37 GMT"));
+    memcpy(copy, text.data, text.size + 1);
+    assert_ptr_equal(strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm), copy + text.size);
+    int weekday = tm.tm_wday;
+    time_t told = timegm(&tm);
+    assert_int_equal(tm.tm_wday, weekday);
+    assert_true(told >= before && told <= time(NULL));
+}
+
+static void test_reasons(void **state) {
+    (void)state;
+    assert_string_equal(http_reason(200), "OK");
+    assert_string_equal(http_reason(431), "Request Header Fields Too Large");
+    assert_string_equal(http_reason(299), "");
+}
+
+static void test_session_fields(void **state) {
+    (void)state;
+    assert_true(http_is_session_field(SLICE_LITERAL("Content-LENGTH")));
+    assert_true(http_is_session_field(SLICE_LITERAL("date")));
+    assert_false(http_is_session_field(SLICE_LITERAL("content-type")));
+    assert_false(http_is_session_field(SLICE_LITERAL("")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_character_classes),
+        cmocka_unit_test(test_date),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_session_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,489 @@
+/* Listener and connections over the loopback device, with loops in threads of their own and a toy protocol. Clients are
+ * plain blocking sockets; nothing here depends on time but that something comes in the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/listener.h"
+#include "toy_session.h"
+
+enum { LOOPS = 2 };
+
+struct server {
+    struct loop *loops[LOOPS];
+    pthread_t threads[LOOPS];
+    bool running;
+    struct connection_policy policy;
+    struct listener *listener;
+    atomic_int sessions;        /* open */
+    atomic_int per_loop[LOOPS]; /* ever */
+    atomic_int drained;
+};
+
+/* The protocol is told by the first four bytes. */
+static struct status choose_session(void *user, size_t loop_index, struct slice first, struct session **ret) {
+    struct server *server = user;
+    if (first.size < 4)
+        return status_ok();
+    if (memcmp(first.data, "junk", 4) == 0)
+        return status_error(STATUS_INVALID_ARGUMENT, "unknown protocol");
+    if (memcmp(first.data, "more", 4) == 0)
+        return status_ok();
+    atomic_fetch_add(&server->per_loop[loop_index], 1);
+    *ret = toy_create(server->loops[loop_index], &server->sessions);
+    return status_ok();
+}
+
+static void *run_loop(void *user) {
+    struct status status = loop_run(user);
+    if (!status_is_ok(&status))
+        abort();
+    return NULL;
+}
+
+static int setup(void **state) {
+    struct server *server = calloc(1, sizeof *server);
+    assert_non_null(server);
+    server->policy = (struct connection_policy){.choose_session = choose_session, .user = server};
+    for (int i = 0; i < LOOPS; i++) {
+        struct status status = loop_create(&server->loops[i]);
+        assert_int_equal(status.code, STATUS_OK);
+    }
+    *state = server;
+    return 0;
+}
+
+static void start(struct server *server) {
+    struct status status = listener_create(server->loops, LOOPS, "127.0.0.1", 0, &server->policy, &server->listener);
+    assert_int_equal(status.code, STATUS_OK);
+    for (int i = 0; i < LOOPS; i++)
+        assert_int_equal(pthread_create(&server->threads[i], NULL, run_loop, server->loops[i]), 0);
+    server->running = true;
+}
+
+static void stop(struct server *server) {
+    for (int i = 0; i < LOOPS && server->running; i++)
+        loop_stop(server->loops[i]);
+    for (int i = 0; i < LOOPS && server->running; i++)
+        pthread_join(server->threads[i], NULL);
+    server->running = false;
+}
+
+static int teardown(void **state) {
+    struct server *server = *state;
+    stop(server);
+    listener_destroy(server->listener);
+    for (int i = 0; i < LOOPS; i++)
+        loop_destroy(server->loops[i]);
+    assert_int_equal(atomic_load(&server->sessions), 0);
+    free(server);
+    return 0;
+}
+
+/* ---- clients ---- */
+
+static int connect_to(struct sockaddr *address, socklen_t size) {
+    int fd = socket(address->sa_family, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    /* A test that waits for what never comes fails rather than hangs. */
+    struct timeval patience = {.tv_sec = 60};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    if (connect(fd, address, size)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int dial(const struct server *server) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)listener_port(server->listener))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect_to((struct sockaddr *)&address, sizeof address);
+}
+
+static void say(int fd, const char *text) {
+    size_t size = strlen(text);
+    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+static void expect(int fd, const char *text) {
+    char got[200] = "";
+    size_t size = strlen(text);
+    assert_true(size < sizeof got);
+    for (size_t at = 0; at < size;) {
+        ssize_t n = recv(fd, got + at, size - at, 0);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+    assert_string_equal(got, text);
+}
+
+/* The server closes without a reset, and without anything more. */
+static void expect_end(int fd) {
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+}
+
+/* The server closes, if need be with a reset. */
+static void expect_gone(int fd) {
+    char byte;
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+}
+
+/* ---- talk ---- */
+
+static void test_talk_on_all_loops(void **state) {
+    struct server *server = *state;
+    start(server);
+    int clients[10];
+    for (int i = 0; i < 10; i++) {
+        clients[i] = dial(server);
+        say(clients[i], "echo hello\n");
+    }
+    for (int i = 0; i < 10; i++)
+        expect(clients[i], "hello\n");
+    assert_int_equal(listener_connection_count(server->listener), 10);
+    for (int i = 0; i < LOOPS; i++)
+        assert_int_equal(atomic_load(&server->per_loop[i]), 10 / LOOPS);
+    for (int i = 0; i < 10; i++) {
+        say(clients[i], "echo a\necho b\n");
+        expect(clients[i], "a\nb\n");
+        close(clients[i]);
+    }
+}
+
+static void test_first_bytes_one_by_one(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    static const char text[] = "echo x\n";
+    for (size_t i = 0; i < sizeof text - 1; i++) {
+        char byte[2] = {text[i], '\0'};
+        say(client, byte);
+    }
+    expect(client, "x\n");
+    close(client);
+}
+
+static void test_unknown_protocols_are_closed(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "junk and more");
+    expect_gone(client);
+    client = dial(server); /* never told apart */
+    char filler[300];
+    memset(filler, 'x', sizeof filler - 1);
+    memcpy(filler, "more", 4);
+    filler[sizeof filler - 1] = '\0';
+    say(client, filler);
+    expect_gone(client);
+    assert_int_equal(atomic_load(&server->per_loop[0]) + atomic_load(&server->per_loop[1]), 0);
+}
+
+static void test_answers_of_other_threads(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    for (int i = 0; i < 20; i++) {
+        say(client, "later\n");
+        expect(client, "later\n");
+    }
+    say(client, "later\n"); /* the client is gone before it comes, or not */
+    close(client);
+}
+
+static void test_time(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "tick\necho now\n");
+    expect(client, "now\ntick\n");
+    close(client);
+}
+
+static void test_peer_text(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    struct sockaddr_in own;
+    socklen_t size = sizeof own;
+    assert_int_equal(getsockname(client, (struct sockaddr *)&own, &size), 0);
+    char text[64];
+    snprintf(text, sizeof text, "127.0.0.1:%d\n", ntohs(own.sin_port));
+    say(client, "peer\n");
+    expect(client, text);
+    close(client);
+}
+
+/* ---- output that waits ---- */
+
+static void test_large_output_to_a_slow_client(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server), other = dial(server), third = dial(server);
+    enum { SIZE = 20000000 };
+    say(client, "big 20000000\n");
+    /* Others on both loops are served while this one is not read. */
+    say(other, "echo other\n");
+    expect(other, "other\n");
+    say(third, "echo third\n");
+    expect(third, "third\n");
+    char *got = malloc(SIZE);
+    assert_non_null(got);
+    for (size_t at = 0; at < SIZE;) {
+        ssize_t n = recv(client, got + at, SIZE - at, 0);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+    for (size_t i = 0; i < SIZE; i++)
+        if (got[i] != (char)('a' + (SIZE - i) % 26))
+            fail_msg("wrong byte at %zu", i);
+    free(got);
+    say(client, "echo still here\n");
+    expect(client, "still here\n");
+    close(client);
+    close(other);
+    close(third);
+}
+
+static void test_client_that_takes_nothing_is_closed(void **state) {
+    struct server *server = *state;
+    server->policy.write_timeout_ns = 20 * NS_PER_MS;
+    start(server);
+    int client = dial(server);
+    say(client, "big 100000000\n");
+    while (atomic_load(&server->per_loop[0]) == 0)
+        sched_yield();
+    while (listener_connection_count(server->listener) > 0)
+        sched_yield();
+    close(client);
+}
+
+static void test_silent_client_is_closed(void **state) {
+    struct server *server = *state;
+    server->policy.first_bytes_timeout_ns = 20 * NS_PER_MS;
+    start(server);
+    int client = dial(server);
+    say(client, "ec");
+    expect_gone(client);
+}
+
+/* ---- ends ---- */
+
+static void test_end_keeps_the_last_answer(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    /* Much is still under way to the server when it ends: no reset may overtake its answer. */
+    static char junk[1 << 20];
+    memset(junk, 'j', sizeof junk);
+    say(client, "echo one\nbye\n");
+    for (size_t at = 0; at < sizeof junk;) {
+        ssize_t n = send(client, junk + at, sizeof junk - at, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+    expect(client, "one\nbye\n");
+    expect_end(client);
+}
+
+static void test_error_ends_after_its_answer(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "echo one\nnonsense\necho never\n");
+    expect(client, "one\nerror\n");
+    expect_end(client);
+}
+
+static void test_half_closed_clients_get_their_answer(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "later\n");
+    shutdown(client, SHUT_WR);
+    expect(client, "later\n");
+    expect_end(client);
+}
+
+static void test_too_many_connections(void **state) {
+    struct server *server = *state;
+    server->policy.max_connections = 2;
+    start(server);
+    int first = dial(server), second = dial(server);
+    say(first, "echo 1\n");
+    expect(first, "1\n");
+    say(second, "echo 2\n");
+    expect(second, "2\n");
+    int third = dial(server);
+    expect_gone(third);
+    close(second);
+    while (listener_connection_count(server->listener) > 1)
+        sched_yield();
+    int fourth = dial(server);
+    say(fourth, "echo 4\n");
+    expect(fourth, "4\n");
+    close(first);
+    close(fourth);
+}
+
+static void test_without_descriptors_accepting_goes_on_later(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server), waiting = socket(AF_INET, SOCK_STREAM, 0);
+    say(client, "echo 1\n");
+    expect(client, "1\n");
+    struct rlimit limit, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)listener_port(server->listener))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(waiting, (struct sockaddr *)&address, sizeof address), 0);
+    say(waiting, "echo 2\n");
+    say(client, "echo 3\n"); /* who is connected is served meanwhile */
+    expect(client, "3\n");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    expect(waiting, "2\n");
+    close(client);
+    close(waiting);
+}
+
+/* ---- drain ---- */
+
+static void on_drained(void *user) {
+    atomic_fetch_add(&((struct server *)user)->drained, 1);
+}
+
+static void test_drain(void **state) {
+    struct server *server = *state;
+    start(server);
+    int idle = dial(server), busy = dial(server), silent = dial(server);
+    say(idle, "echo idle\n");
+    expect(idle, "idle\n");
+    say(busy, "hold\necho before\n");
+    expect(busy, "before\n");
+    listener_drain(server->listener, on_drained, server);
+    expect(busy, "released\n"); /* what was under way is answered */
+    expect_end(busy);
+    expect_end(idle);
+    expect_gone(silent);
+    while (atomic_load(&server->drained) == 0)
+        sched_yield();
+    assert_int_equal(listener_connection_count(server->listener), 0);
+    assert_int_equal(dial(server), -1);
+    stop(server);
+    assert_int_equal(atomic_load(&server->drained), 1);
+}
+
+static void test_drain_without_connections(void **state) {
+    struct server *server = *state;
+    start(server);
+    listener_drain(server->listener, on_drained, server);
+    while (atomic_load(&server->drained) == 0)
+        sched_yield();
+}
+
+static void test_destroy_closes_everything(void **state) {
+    struct server *server = *state;
+    start(server);
+    int talking = dial(server), waiting = dial(server), fresh;
+    say(talking, "echo x\n");
+    expect(talking, "x\n");
+    say(waiting, "hold\nlater\n");
+    stop(server);
+    fresh = dial(server); /* accepted by nobody */
+    listener_destroy(server->listener);
+    server->listener = NULL;
+    expect_gone(talking);
+    expect_gone(fresh);
+    char answer[10];
+    while (recv(waiting, answer, sizeof answer, 0) > 0)
+        ; /* "later", if it was quicker */
+    close(waiting);
+}
+
+/* ---- addresses ---- */
+
+static void test_addresses(void **state) {
+    struct server *server = *state;
+    struct listener *second;
+    start(server);
+    int port = listener_port(server->listener);
+    assert_true(port > 0);
+    struct status status = listener_create(server->loops, LOOPS, "127.0.0.1", port, &server->policy, &second);
+    char expected[100];
+    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%d: Address already in use", port);
+    assert_string_equal(status.message, expected);
+    status = listener_create(server->loops, LOOPS, "no.such.host.invalid", 0, &server->policy, &second);
+    assert_int_equal(status.code, STATUS_UNAVAILABLE);
+    assert_non_null(strstr(status.message, "cannot listen on no.such.host.invalid:0: "));
+    status = listener_create(server->loops, LOOPS, "127.0.0.1", 65536, &server->policy, &second);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    stop(server);
+    listener_destroy(server->listener);
+    server->listener = NULL;
+    /* A host name, and the port is free again at once. */
+    status = listener_create(server->loops, LOOPS, "localhost", port, &server->policy, &server->listener);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(listener_port(server->listener), port);
+}
+
+static void test_ipv6(void **state) {
+    struct server *server = *state;
+    struct status status = listener_create(server->loops, LOOPS, "::1", 0, &server->policy, &server->listener);
+    if (!status_is_ok(&status)) {
+        print_message("no IPv6 here: %s\n", status.message);
+        skip();
+    }
+    for (int i = 0; i < LOOPS; i++)
+        assert_int_equal(pthread_create(&server->threads[i], NULL, run_loop, server->loops[i]), 0);
+    server->running = true;
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6,
+                                   .sin6_port = htons((uint16_t)listener_port(server->listener)),
+                                   .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int client = connect_to((struct sockaddr *)&address, sizeof address);
+    assert_true(client >= 0);
+    say(client, "peer\n");
+    expect(client, "[::1]:");
+    close(client);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_talk_on_all_loops),
+        TEST(test_first_bytes_one_by_one),
+        TEST(test_unknown_protocols_are_closed),
+        TEST(test_answers_of_other_threads),
+        TEST(test_time),
+        TEST(test_peer_text),
+        TEST(test_large_output_to_a_slow_client),
+        TEST(test_client_that_takes_nothing_is_closed),
+        TEST(test_silent_client_is_closed),
+        TEST(test_end_keeps_the_last_answer),
+        TEST(test_error_ends_after_its_answer),
+        TEST(test_half_closed_clients_get_their_answer),
+        TEST(test_too_many_connections),
+        TEST(test_without_descriptors_accepting_goes_on_later),
+        TEST(test_drain),
+        TEST(test_drain_without_connections),
+        TEST(test_destroy_closes_everything),
+        TEST(test_addresses),
+        TEST(test_ipv6),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "later" by
+ * another thread, "tick" when its time has come, "bye" ends the connection, "error" breaks it; "hold" pauses input
+ * until a shutdown releases it. */
+#ifndef INFERD_TEST_NET_TOY_SESSION_H
+#define INFERD_TEST_NET_TOY_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/session.h"
+#include "net/loop.h"
+
+struct toy_session;
+
+struct toy_answer {
+    struct loop_message message;
+    struct toy_session *session; /* NULL once it is gone */
+    struct loop *loop;
+    pthread_t thread;
+    bool joined;
+};
+
+struct toy_session {
+    struct session session;
+    struct loop *loop;
+    atomic_int *open; /* sessions that exist */
+    struct buf line;
+    struct buf out;
+    size_t big;
+    bool finished, held, closed;
+    uint64_t deadline_ns;
+    struct toy_answer *answer;
+};
+
+static void toy_answered(struct loop_message *message) {
+    struct toy_answer *answer = (struct toy_answer *)message;
+    if (!answer->joined)
+        pthread_join(answer->thread, NULL);
+    if (answer->session) {
+        answer->session->answer = NULL;
+        buf_append_text(&answer->session->out, "later\n");
+        answer->session->session.wake(answer->session->session.wake_user);
+    }
+    free(answer);
+}
+
+static void *toy_answer_thread(void *user) {
+    struct toy_answer *answer = user;
+    loop_post(answer->loop, &answer->message);
+    return NULL;
+}
+
+static void toy_answer_later(struct toy_session *toy) {
+    struct toy_answer *answer = calloc(1, sizeof *answer);
+    if (!answer)
+        abort();
+    answer->message.run = toy_answered;
+    answer->session = toy;
+    answer->loop = toy->loop;
+    toy->answer = answer;
+    if (pthread_create(&answer->thread, NULL, toy_answer_thread, answer))
+        abort();
+}
+
+static bool toy_line(struct toy_session *toy, struct slice line) {
+    struct slice word, rest;
+    slice_split(line, ' ', &word, &rest);
+    if (slice_equal_text(word, "echo")) {
+        buf_append_slice(&toy->out, rest);
+        buf_append_char(&toy->out, '\n');
+    } else if (slice_equal_text(word, "big")) {
+        uint64_t size = 0;
+        slice_to_u64(rest, &size);
+        toy->big += size;
+    } else if (slice_equal_text(word, "later")) {
+        toy_answer_later(toy);
+    } else if (slice_equal_text(word, "tick")) {
+        toy->deadline_ns = clock_monotonic_ns() + 5 * NS_PER_MS;
+    } else if (slice_equal_text(word, "peer")) {
+        char text[64] = "";
+        toy->session.peer_text(toy->session.wake_user, text, sizeof text);
+        buf_append_text(&toy->out, text);
+        buf_append_char(&toy->out, '\n');
+    } else if (slice_equal_text(word, "hold")) {
+        toy->held = true;
+    } else if (slice_equal_text(word, "bye")) {
+        buf_append_text(&toy->out, "bye\n");
+        toy->finished = true;
+    } else {
+        buf_append_text(&toy->out, "error\n");
+        return false;
+    }
+    return true;
+}
+
+static struct status toy_input(struct session *session, const char *data, size_t n) {
+    struct toy_session *toy = (struct toy_session *)session;
+    for (size_t i = 0; i < n && !toy->finished; i++) {
+        if (data[i] != '\n') {
+            buf_append_char(&toy->line, data[i]);
+            continue;
+        }
+        if (!toy_line(toy, buf_slice(&toy->line)))
+            return status_error(STATUS_INVALID_ARGUMENT, "unknown word");
+        buf_clear(&toy->line);
+    }
+    return status_ok();
+}
+
+static struct status toy_output(struct session *session, struct buf *out, size_t target) {
+    struct toy_session *toy = (struct toy_session *)session;
+    buf_append_slice(out, buf_slice(&toy->out));
+    buf_clear(&toy->out);
+    for (; toy->big > 0 && out->size < target; toy->big--)
+        buf_append_char(out, (char)('a' + toy->big % 26));
+    return status_ok();
+}
+
+static bool toy_wants_input(const struct session *session) {
+    return !((const struct toy_session *)session)->held;
+}
+
+static void toy_input_closed(struct session *session, bool gone) {
+    struct toy_session *toy = (struct toy_session *)session;
+    toy->closed = true;
+    if (gone || !toy->answer)
+        toy->finished = true;
+}
+
+static bool toy_finished(const struct session *session) {
+    const struct toy_session *toy = (const struct toy_session *)session;
+    return (toy->finished || (toy->closed && !toy->answer)) && toy->out.size == 0 && toy->big == 0;
+}
+
+static void toy_shutdown(struct session *session) {
+    struct toy_session *toy = (struct toy_session *)session;
+    toy->closed = true;
+    if (toy->held)
+        buf_append_text(&toy->out, "released\n");
+    toy->held = false;
+}
+
+static uint64_t toy_deadline(const struct session *session) {
+    return ((const struct toy_session *)session)->deadline_ns;
+}
+
+static struct status toy_tick(struct session *session, uint64_t now_ns) {
+    struct toy_session *toy = (struct toy_session *)session;
+    if (now_ns < toy->deadline_ns)
+        abort();
+    toy->deadline_ns = 0;
+    buf_append_text(&toy->out, "tick\n");
+    return status_ok();
+}
+
+static void toy_destroy(struct session *session) {
+    struct toy_session *toy = (struct toy_session *)session;
+    if (toy->answer) { /* the thread is done with the loop before the loop may go; the message is queued now */
+        pthread_join(toy->answer->thread, NULL);
+        toy->answer->joined = true;
+        toy->answer->session = NULL;
+    }
+    buf_free(&toy->line);
+    buf_free(&toy->out);
+    atomic_fetch_sub(toy->open, 1);
+    free(toy);
+}
+
+static struct session *toy_create(struct loop *loop, atomic_int *open) {
+    static const struct session_ops ops = {toy_input,    toy_output,   toy_wants_input, toy_input_closed, toy_finished,
+                                           toy_shutdown, toy_deadline, toy_tick,        toy_destroy};
+    struct toy_session *toy = calloc(1, sizeof *toy);
+    if (!toy)
+        abort();
+    toy->session.ops = &ops;
+    toy->loop = loop;
+    toy->open = open;
+    atomic_fetch_add(open, 1);
+    return &toy->session;
+}
+
+#endif

@@ -44,7 +44,10 @@ function(inferd_install)
   install(TARGETS inferd RUNTIME DESTINATION bin)
   if(TARGET inferd_backend_openvino)
     install(TARGETS inferd_backend_openvino LIBRARY DESTINATION lib/inferd)
-    install(DIRECTORY "${INFERD_OPENVINO_DIR}/libs/" DESTINATION lib/inferd/openvino
-      USE_SOURCE_PERMISSIONS FILES_MATCHING PATTERN "*.so*" PATTERN "*.xml" PATTERN "*.json")
+    install(DIRECTORY "${INFERD_OPENVINO_DIR}/libs/" DESTINATION lib/inferd/openvino USE_SOURCE_PERMISSIONS
+      FILES_MATCHING PATTERN "*.so*"
+      REGEX "intel_(gpu|npu)_plugin" EXCLUDE) # the plug-in computes on the CPU
+    file(GLOB licences "${INFERD_OPENVINO_DIR}/../openvino-*.dist-info/licenses")
+    install(DIRECTORY ${licences} DESTINATION lib/inferd/openvino)
   endif()
 endfunction()

@@ -1,0 +1,38 @@
+# inferd: a thin layer over CMake. `make help` lists what there is.
+PREFIX ?= /usr/local
+DESTDIR ?=
+.DEFAULT_GOAL := all
+.PHONY: all run test test-full bench install setup setup-test clean help
+
+
+all: setup  ## build the release program, build/inferd
+	@cmake --preset release $(if $(V),,>/dev/null)
+	@cmake --build --preset release --target program
+
+run: all  ## the whole job on the embedded model: export, serve, ask, score
+	@scripts/run_squad.sh "" "" "" "" "" "" "" "" "" "" true "" "" true
+
+test: setup-test  ## all tests: unit, real clients, and the same under sanitizers (under 30 minutes)
+	@scripts/run_tests
+
+test-full: setup-test  ## the tests, and the long ones too
+	@scripts/run_tests --full
+
+bench: all  ## measure against the peers (installs them on first use)
+	@scripts/run_bench
+
+install: all  ## install to $(DESTDIR)$(PREFIX), with the OpenVINO runtime
+	@cmake -DCMAKE_INSTALL_PREFIX="$(PREFIX)" build >/dev/null
+	@DESTDIR="$(DESTDIR)" cmake --install build --strip
+
+setup:
+	@scripts/setup --run
+
+setup-test:
+	@scripts/setup
+
+clean:  ## remove what was built
+	@rm -rf build out
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'

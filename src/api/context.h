@@ -1,0 +1,47 @@
+/* context.h: what every handler of api/ is given: one per loop thread and port, made by the composition root.
+ *
+ * api/ does not know net/: the loop that owns an exchange appears here only as a place to post tasks to.
+ * Owner: the composition root; lives until the loops have stopped. Read-only for the handlers. */
+#ifndef INFERD_API_CONTEXT_H
+#define INFERD_API_CONTEXT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "core/inference_server.h"
+
+/* A piece of work for a loop thread. Embedded in its owner's memory, which stays valid until run() is called. */
+struct api_task {
+    void (*run)(struct api_task *task);
+    struct api_task *next; /* the loop's own */
+};
+
+/* The loop thread of an exchange. post() may be called from any thread, never fails and never waits. */
+struct api_loop {
+    void (*post)(struct api_loop *loop, struct api_task *task);
+};
+
+/* Kinds of calls, for ports that serve only some of them and for permissions. */
+enum api_class {
+    API_HEALTH = 1 << 0,
+    API_METADATA = 1 << 1,
+    API_INFERENCE = 1 << 2,
+    API_MODEL_CONFIG = 1 << 3,
+    API_STATISTICS = 1 << 4,
+    API_METRICS = 1 << 5,
+    API_ALL = (1 << 6) - 1
+};
+
+struct metrics_state;
+
+struct api_context {
+    struct inference_server *server;
+    struct api_loop *loop;
+    const char *version;        /* of the program */
+    unsigned classes;           /* enum api_class bits that this port serves; others are "not found" */
+    size_t max_body_bytes;      /* of a request, also after decompression */
+    const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
+    struct metrics_state *metrics;
+};
+
+#endif

@@ -1,0 +1,115 @@
+/* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's extensions,
+ * and grpc.health.v1. */
+#include "api/grpc_front.h"
+#include "api/status_map.h"
+#include "api/v2_service.h"
+#include "codec/health_messages.h"
+#include "codec/inference_messages.h"
+
+/* What a plain method needs besides its path: its messages, and who fills the answer. */
+struct plain_method {
+    const struct pb_message *request, *response;
+    v2_call_f *run;
+};
+
+/* Rows: METHOD(path, request message, response message, function). UNSERVED are methods of the protocol that this server
+ * does not have: a client is told so by name. */
+#define V2 "/inference.GRPCInferenceService/"
+#define PLAIN_METHODS(METHOD)                                                                                          \
+    METHOD(V2 "ServerLive", server_live_request, server_live_response, v2_call_server_live)                            \
+    METHOD(V2 "ServerReady", server_ready_request, server_ready_response, v2_call_server_ready)                        \
+    METHOD(V2 "ModelReady", model_ready_request, model_ready_response, v2_call_model_ready)                            \
+    METHOD(V2 "ServerMetadata", server_metadata_request, server_metadata_response, v2_call_server_metadata)            \
+    METHOD(V2 "ModelMetadata", model_metadata_request, model_metadata_response, v2_call_model_metadata)                \
+    METHOD(V2 "ModelConfig", model_config_request, model_config_response, v2_call_model_config)                        \
+    METHOD(V2 "ModelStatistics", model_statistics_request, model_statistics_response, v2_call_model_statistics)        \
+    METHOD("/grpc.health.v1.Health/Check", health_check_request, health_check_response, v2_call_health_check)
+#define UNSERVED_METHODS(METHOD)                                                                                       \
+    METHOD("RepositoryIndex", false)                                                                                   \
+    METHOD("RepositoryModelLoad", false)                                                                               \
+    METHOD("RepositoryModelUnload", false)                                                                             \
+    METHOD("SystemSharedMemoryStatus", false)                                                                          \
+    METHOD("SystemSharedMemoryRegister", false)                                                                        \
+    METHOD("SystemSharedMemoryUnregister", false)                                                                      \
+    METHOD("CudaSharedMemoryStatus", false)                                                                            \
+    METHOD("CudaSharedMemoryRegister", false)                                                                          \
+    METHOD("CudaSharedMemoryUnregister", false)                                                                        \
+    METHOD("TraceSetting", false)                                                                                      \
+    METHOD("LogSettings", false)                                                                                       \
+    METHOD("ModelStreamInfer", true)
+
+static const struct plain_method plain_methods[] = {
+#define METHOD(path, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
+    PLAIN_METHODS(METHOD)
+#undef METHOD
+};
+
+static void plain_on_message(struct grpc_call *call, struct slice message);
+static void unserved_on_message(struct grpc_call *call, struct slice message);
+static void unserved_on_half_close(struct grpc_call *call);
+
+/* The plain ones come first, in the order of plain_methods. */
+static const struct grpc_method methods[] = {
+#define METHOD(path, request, response, run) {path, false, plain_on_message, NULL, NULL, NULL},
+    PLAIN_METHODS(METHOD)
+#undef METHOD
+    {V2 "ModelInfer", false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave, v2_infer_grpc_leave},
+#define METHOD(name, streams) {V2 name, streams, unserved_on_message, unserved_on_half_close, NULL, NULL},
+    UNSERVED_METHODS(METHOD)
+#undef METHOD
+};
+
+struct grpc_service grpc_front_service(const struct api_context *context, size_t max_message_bytes) {
+    return (struct grpc_service){.methods = methods,
+                                 .method_count = sizeof methods / sizeof methods[0],
+                                 .user = (void *)(uintptr_t)context, /* handlers only read it */
+                                 .max_message_bytes = max_message_bytes};
+}
+
+void grpc_front_fail(struct grpc_call *call, const struct status *error) {
+    grpc_call_finish(call, status_map_grpc(error->code), error->message);
+}
+
+/* Decodes the request, lets the function of the row answer it, and encodes what it says. */
+static struct status run_plain(const struct api_context *context, const struct plain_method *method, struct slice message,
+                               struct arena *arena, struct buf *out) {
+    void *request = arena_calloc(arena, 1, method->request->size);
+    void *response = arena_calloc(arena, 1, method->response->size);
+    if (!request || !response)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the call");
+    STATUS_TRY(pb_decode(method->request, message, arena, request));
+    struct model *pinned = NULL;
+    struct status status = method->run(context, request, arena, response, &pinned);
+    if (status_is_ok(&status))
+        status = pb_encode(method->response, response, out);
+    model_release(pinned);
+    return status;
+}
+
+static void plain_on_message(struct grpc_call *call, struct slice message) {
+    const struct plain_method *method = &plain_methods[grpc_call_method(call) - methods];
+    struct buf answer = BUF_EMPTY;
+    struct status status = run_plain(grpc_call_user(call), method, message, grpc_call_arena(call), &answer);
+    if (status_is_ok(&status)) {
+        grpc_call_send(call, &answer);
+        grpc_call_finish(call, GRPC_OK, "");
+    } else {
+        grpc_front_fail(call, &status);
+    }
+    buf_free(&answer);
+}
+
+static void refuse_unserved(struct grpc_call *call) {
+    struct status status = status_error(STATUS_UNSUPPORTED, "this server does not implement %s",
+                                        grpc_call_method(call)->path + sizeof V2 - 1);
+    grpc_front_fail(call, &status);
+}
+
+static void unserved_on_message(struct grpc_call *call, struct slice message) {
+    (void)message;
+    refuse_unserved(call);
+}
+
+static void unserved_on_half_close(struct grpc_call *call) {
+    refuse_unserved(call);
+}

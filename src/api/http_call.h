@@ -1,0 +1,32 @@
+/* http_call.h: one HTTP request as a handler of routes.c sees it, and the ways to answer it.
+ *
+ * Owner: the exchange's arena. Thread: the exchange's loop. */
+#ifndef INFERD_API_HTTP_CALL_H
+#define INFERD_API_HTTP_CALL_H
+
+#include "api/context.h"
+#include "http/exchange.h"
+
+struct infer_call;
+struct route;
+
+struct http_call {
+    struct http_exchange *exchange;
+    const struct api_context *context;
+    const struct route *route;
+    struct slice model;       /* {model} of the path, percent-decoded; empty where the route has none */
+    int64_t version;          /* {version}; -1 where the path has none */
+    struct infer_call *infer; /* the inference under way, if this is one */
+};
+
+/* Answers with a body (taken over; NULL for none) of the given content type. */
+void http_call_answer(struct http_call *call, int status, const char *content_type, struct buf *body);
+/* Answers 200 with JSON. */
+void http_call_answer_json(struct http_call *call, struct buf *body);
+/* Answers with {"error": message} and the status that the error maps to. */
+void http_call_answer_error(struct http_call *call, const struct status *error);
+/* The same for a status and text of HTTP's own, with further headers. */
+void http_answer_error_text(struct http_exchange *exchange, int status, struct slice message,
+                            const struct http_header *headers, size_t header_count);
+
+#endif

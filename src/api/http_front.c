@@ -1,0 +1,53 @@
+#include "api/http_front.h"
+
+#include "api/infer_call.h"
+#include "api/router.h"
+#include "api/status_map.h"
+
+void http_front_on_head(const struct api_context *context, struct http_exchange *exchange) {
+    const struct http_request *request = http_exchange_request(exchange);
+    struct arena *arena = http_exchange_arena(exchange);
+    struct route_match match;
+    struct status status = router_match(api_routes, api_route_count, context->classes, request->method, request->path,
+                                        arena, &match);
+    struct http_call *call = NULL;
+    if (status_is_ok(&status)) {
+        call = arena_calloc(arena, 1, sizeof *call);
+        if (!call)
+            status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+    }
+    http_exchange_set_context(exchange, call);
+    if (!call) {
+        const struct http_header allow = {SLICE_LITERAL("Allow"), slice_of(match.allow)};
+        http_answer_error_text(exchange, status_map_http(status.code), slice_of(status.message), &allow,
+                               match.allow ? 1 : 0);
+        return;
+    }
+    call->exchange = exchange;
+    call->context = context;
+    call->route = match.route;
+    call->model = match.model;
+    call->version = match.version;
+}
+
+void http_front_on_end(struct http_exchange *exchange) {
+    struct http_call *call = http_exchange_context(exchange);
+    if (call)
+        call->route->handle(call);
+}
+
+static void leave(struct http_exchange *exchange) {
+    struct http_call *call = http_exchange_context(exchange);
+    if (!call)
+        return;
+    infer_call_detach(call->infer);
+    call->infer = NULL;
+}
+
+void http_front_on_abort(struct http_exchange *exchange) {
+    leave(exchange);
+}
+
+void http_front_on_close(struct http_exchange *exchange) {
+    leave(exchange);
+}

@@ -1,0 +1,104 @@
+#include "api/infer_json.h"
+#include "api/infer_outputs.h"
+#include "api/tensor_json.h"
+#include "codec/json_write.h"
+
+static void encode_parameter(struct json_writer *writer, const struct infer_parameter *parameter) {
+    json_key_slice(writer, parameter->name);
+    switch (parameter->kind) {
+    case PARAMETER_BOOL:
+        json_bool(writer, parameter->value.boolean);
+        break;
+    case PARAMETER_INT:
+        json_i64(writer, parameter->value.integer);
+        break;
+    case PARAMETER_UINT:
+        json_u64(writer, parameter->value.unsigned_integer);
+        break;
+    case PARAMETER_DOUBLE:
+        json_double(writer, parameter->value.real);
+        break;
+    case PARAMETER_STRING:
+        json_string(writer, parameter->value.string);
+        break;
+    }
+}
+
+static struct status encode_output(struct json_writer *writer, const struct tensor *output, bool binary) {
+    json_begin_object(writer);
+    json_key(writer, "name");
+    json_string(writer, output->name);
+    json_key(writer, "datatype");
+    json_text(writer, datatype_name(output->type));
+    json_key(writer, "shape");
+    json_begin_array(writer);
+    for (int i = 0; i < output->rank; i++)
+        json_i64(writer, output->shape[i]);
+    json_end_array(writer);
+    if (binary) {
+        json_key(writer, "parameters");
+        json_begin_object(writer);
+        json_key(writer, "binary_data_size");
+        json_u64(writer, output->data.size);
+        json_end_object(writer);
+    } else {
+        json_key(writer, "data");
+        json_raw(writer, (struct slice){NULL, 0}); /* puts the colon; the elements follow without a copy */
+        STATUS_TRY(tensor_json_encode(output, writer->out));
+    }
+    json_end_object(writer);
+    return status_ok();
+}
+
+static bool is_binary(const struct infer_output *output, bool all_binary) {
+    return output->requested ? infer_json_output_is_binary(output->requested) : all_binary;
+}
+
+static struct status encode_json(const struct infer_request *request, const struct infer_response *response,
+                                 const struct infer_output *outputs, size_t output_count, bool all_binary,
+                                 struct buf *out) {
+    struct json_writer writer = json_writer_on(out);
+    json_begin_object(&writer);
+    if (request->id.size > 0) {
+        json_key(&writer, "id");
+        json_string(&writer, request->id);
+    }
+    json_key(&writer, "model_name");
+    json_string(&writer, response->model_name);
+    char version[JSON_NUMBER_MAX];
+    json_key(&writer, "model_version");
+    json_string(&writer, (struct slice){version, json_format_i64(version, response->model_version)});
+    if (response->parameter_count > 0) {
+        json_key(&writer, "parameters");
+        json_begin_object(&writer);
+        for (size_t i = 0; i < response->parameter_count; i++)
+            encode_parameter(&writer, &response->parameters[i]);
+        json_end_object(&writer);
+    }
+    json_key(&writer, "outputs");
+    json_begin_array(&writer);
+    for (size_t i = 0; i < output_count; i++)
+        STATUS_TRY(encode_output(&writer, &outputs[i].tensor, is_binary(&outputs[i], all_binary)));
+    json_end_array(&writer);
+    json_end_object(&writer);
+    return status_ok();
+}
+
+struct status infer_json_encode(const struct infer_request *request, const struct infer_response *response,
+                                bool all_binary, struct buf *out, size_t *ret_json_size) {
+    struct infer_output *outputs;
+    size_t count;
+    STATUS_TRY(infer_outputs_select(request, response, &outputs, &count));
+    STATUS_TRY(encode_json(request, response, outputs, count, all_binary, out));
+    size_t json_size = out->size, binary_size = 0;
+    for (size_t i = 0; i < count; i++)
+        binary_size += is_binary(&outputs[i], all_binary) ? outputs[i].tensor.data.size : 0;
+    buf_reserve(out, binary_size);
+    for (size_t i = 0; i < count; i++)
+        if (is_binary(&outputs[i], all_binary))
+            buf_append_slice(out, outputs[i].tensor.data);
+    if (buf_failed(out))
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while writing the answer");
+    *ret_json_size = binary_size > 0 ? json_size : 0;
+    return status_ok();
+}

@@ -1,0 +1,34 @@
+#include "api/infer_outputs.h"
+
+#include "api/classification.h"
+
+static const struct requested_output *find_requested(const struct infer_request *request, struct slice name) {
+    for (size_t i = 0; i < request->output_count; i++)
+        if (slice_equal(request->outputs[i].name, name))
+            return &request->outputs[i];
+    return NULL;
+}
+
+struct status infer_outputs_select(const struct infer_request *request, const struct infer_response *response,
+                                   struct infer_output **ret, size_t *ret_count) {
+    struct infer_output *outputs = arena_calloc(response->arena, response->output_count, sizeof *outputs);
+    if (!outputs)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the outputs");
+    size_t count = 0;
+    for (size_t i = 0; i < response->output_count; i++) {
+        const struct tensor *tensor = &response->outputs[i];
+        const struct requested_output *requested = find_requested(request, tensor->name);
+        if (!requested && request->output_count > 0)
+            continue;
+        struct infer_output *output = &outputs[count++];
+        output->requested = requested;
+        if (requested && requested->classification > 0)
+            STATUS_TRY(classification_encode(request->model, tensor, requested->classification, response->arena,
+                                             &output->tensor));
+        else
+            output->tensor = *tensor;
+    }
+    *ret = outputs;
+    *ret_count = count;
+    return status_ok();
+}

@@ -1,0 +1,16 @@
+/* infer_outputs.h: which outputs of a response the client gets, in the form that it asked for; the same for both protocols. */
+#ifndef INFERD_API_INFER_OUTPUTS_H
+#define INFERD_API_INFER_OUTPUTS_H
+
+#include "core/infer_request.h"
+
+struct infer_output {
+    struct tensor tensor;                     /* of the response, or its classes */
+    const struct requested_output *requested; /* NULL: the client named no outputs */
+};
+
+/* The wanted outputs in the model's order, classified where that was asked for. Memory is the response's. */
+struct status infer_outputs_select(const struct infer_request *request, const struct infer_response *response,
+                                   struct infer_output **ret, size_t *ret_count) STATUS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,162 @@
+#include "api/infer_parameters.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+struct status infer_parameters_reserve(struct infer_request *request, size_t count) {
+    request->parameters = arena_calloc(request->arena, count, sizeof *request->parameters);
+    request->parameter_count = 0;
+    if (!request->parameters)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %zu request parameters", count);
+    return status_ok();
+}
+
+void infer_parameter_describe(const struct infer_parameter *parameter, char *text, size_t size) {
+    switch (parameter->kind) {
+    case PARAMETER_BOOL:
+        snprintf(text, size, "the bool %s", parameter->value.boolean ? "true" : "false");
+        break;
+    case PARAMETER_INT:
+        snprintf(text, size, "the integer %" PRId64, parameter->value.integer);
+        break;
+    case PARAMETER_UINT:
+        snprintf(text, size, "the integer %" PRIu64, parameter->value.unsigned_integer);
+        break;
+    case PARAMETER_DOUBLE:
+        snprintf(text, size, "the number %.17g", parameter->value.real);
+        break;
+    case PARAMETER_STRING:
+        snprintf(text, size, "the string '%.*s'", SLICE_ARGS(parameter->value.string));
+        break;
+    }
+}
+
+bool infer_parameter_as_u64(const struct infer_parameter *parameter, uint64_t *ret) {
+    if (parameter->kind == PARAMETER_UINT) {
+        *ret = parameter->value.unsigned_integer;
+        return true;
+    }
+    if (parameter->kind == PARAMETER_INT && parameter->value.integer >= 0) {
+        *ret = (uint64_t)parameter->value.integer;
+        return true;
+    }
+    return false;
+}
+
+static struct status wrong_kind(const struct infer_parameter *parameter, const char *expected) {
+    char got[128];
+    infer_parameter_describe(parameter, got, sizeof got);
+    return status_error(STATUS_INVALID_ARGUMENT, "parameter '%.*s': expected %s, got %s", SLICE_ARGS(parameter->name),
+                        expected, got);
+}
+
+static struct status set_sequence_id(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
+    (void)now_ns;
+    uint64_t number;
+    if (p->kind == PARAMETER_STRING) {
+        if (p->value.string.size > 0) {
+            request->sequence.kind = SEQUENCE_STRING;
+            request->sequence.string = p->value.string;
+        }
+    } else if (infer_parameter_as_u64(p, &number)) {
+        if (number > 0) {
+            request->sequence.kind = SEQUENCE_NUMBER;
+            request->sequence.number = number;
+        }
+    } else {
+        return wrong_kind(p, "a string or an integer of 0 or more");
+    }
+    return status_ok();
+}
+
+static struct status set_sequence_flag(struct infer_request *request, const struct infer_parameter *p, uint32_t flag) {
+    if (p->kind != PARAMETER_BOOL)
+        return wrong_kind(p, "true or false");
+    if (p->value.boolean)
+        request->sequence_flags |= flag;
+    return status_ok();
+}
+
+static struct status set_sequence_start(struct infer_request *request, const struct infer_parameter *p,
+                                        uint64_t now_ns) {
+    (void)now_ns;
+    return set_sequence_flag(request, p, SEQUENCE_START);
+}
+
+static struct status set_sequence_end(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
+    (void)now_ns;
+    return set_sequence_flag(request, p, SEQUENCE_END);
+}
+
+static struct status set_priority(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
+    (void)now_ns;
+    if (!infer_parameter_as_u64(p, &request->priority))
+        return wrong_kind(p, "an integer of 0 or more");
+    return status_ok();
+}
+
+static struct status set_timeout(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
+    uint64_t microseconds, deadline;
+    if (!infer_parameter_as_u64(p, &microseconds))
+        return wrong_kind(p, "microseconds, an integer of 0 or more");
+    if (microseconds == 0)
+        return status_ok();
+    /* So far away that it cannot be told in nanoseconds: no deadline. */
+    if (__builtin_mul_overflow(microseconds, NS_PER_US, &deadline) || __builtin_add_overflow(deadline, now_ns, &deadline))
+        return status_ok();
+    if (request->deadline_ns == 0 || deadline < request->deadline_ns)
+        request->deadline_ns = deadline;
+    return status_ok();
+}
+
+static struct status refuse_reserved(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
+    (void)request, (void)now_ns;
+    return status_error(STATUS_INVALID_ARGUMENT, "parameter '%.*s' is reserved and must not be given by a client",
+                        SLICE_ARGS(p->name));
+}
+
+static const struct well_known {
+    const char *name;
+    struct status (*set)(struct infer_request *request, const struct infer_parameter *parameter, uint64_t now_ns);
+} well_known[] = {
+    {"sequence_id", set_sequence_id},
+    {"sequence_start", set_sequence_start},
+    {"sequence_end", set_sequence_end},
+    {"priority", set_priority},
+    {"timeout", set_timeout},
+    {"headers", refuse_reserved},
+};
+
+struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
+                                     uint64_t now_ns) {
+    for (size_t i = 0; i < sizeof well_known / sizeof well_known[0]; i++)
+        if (slice_equal_text(parameter->name, well_known[i].name))
+            return well_known[i].set(request, parameter, now_ns);
+    if (slice_starts_with(parameter->name, SLICE_LITERAL("triton_")))
+        return refuse_reserved(request, parameter, now_ns);
+    request->parameters[request->parameter_count++] = *parameter;
+    return status_ok();
+}
+
+struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
+                                      const char *list, size_t index) {
+    if (slice_starts_with(parameter->name, SLICE_LITERAL("shared_memory_")))
+        return status_error(STATUS_UNSUPPORTED,
+                            "%s[%zu].parameters.%.*s: client shared memory is not available in this server; send tensors "
+                            "in the request and take them from the response",
+                            list, index, SLICE_ARGS(parameter->name));
+    if (slice_equal_text(parameter->name, "classification")) {
+        uint64_t count;
+        if (!infer_parameter_as_u64(parameter, &count) || count == 0 || count > UINT32_MAX) {
+            char got[128];
+            infer_parameter_describe(parameter, got, sizeof got);
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "%s[%zu].parameters.classification: expected an integer in 1..%" PRIu32 ", got %s", list,
+                                index, UINT32_MAX, got);
+        }
+        parameters->classification = count;
+    }
+    return status_ok();
+}

@@ -1,0 +1,31 @@
+/* infer_parameters.h: the meaning of request parameters, the same for HTTP and gRPC.
+ *
+ * Well-known ones land in the request's own fields: sequence_id, sequence_start, sequence_end, priority, and timeout
+ * (microseconds, which becomes the deadline). Names that begin with "triton_", and "headers", are reserved and refused. All
+ * others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy extension. */
+#ifndef INFERD_API_INFER_PARAMETERS_H
+#define INFERD_API_INFER_PARAMETERS_H
+
+#include "core/infer_request.h"
+
+/* Room for `count` parameters in request->parameters. */
+struct status infer_parameters_reserve(struct infer_request *request, size_t count) STATUS_MUST_CHECK;
+/* Takes one parameter; its slices must live as long as the request. `now_ns` (monotonic) is when a timeout begins.
+ * INVALID_ARGUMENT names the parameter, what was expected and got. */
+struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
+                                     uint64_t now_ns) STATUS_MUST_CHECK;
+/* "the integer -3", for messages. */
+void infer_parameter_describe(const struct infer_parameter *parameter, char *text, size_t size);
+/* The value as a number of 0 or more; false for other kinds and negative ones. */
+bool infer_parameter_as_u64(const struct infer_parameter *parameter, uint64_t *ret);
+
+/* What may stand in the parameters of an input or a requested output, besides what one protocol alone knows. Unknown names
+ * are ignored, as the protocol wants. */
+struct tensor_parameters {
+    uint64_t classification; /* top-k; 0: not asked for */
+};
+/* `place` is for messages: "inputs[1]". Shared-memory parameters are refused as UNSUPPORTED. */
+struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
+                                      const char *list, size_t index) STATUS_MUST_CHECK;
+
+#endif

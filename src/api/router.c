@@ -1,0 +1,107 @@
+#include "api/router.h"
+
+#include <string.h>
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static struct status percent_decode(struct slice text, struct arena *arena, struct slice *ret) {
+    char *out = arena_alloc(arena, text.size);
+    if (!out)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while reading the request path");
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+            if (low < 0)
+                return status_error(STATUS_INVALID_ARGUMENT,
+                                    "the request path has a '%%' that two hexadecimal digits do not follow: '%.*s'",
+                                    SLICE_ARGS(text));
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        out[size++] = c;
+    }
+    *ret = (struct slice){out, size};
+    return status_ok();
+}
+
+/* Cuts the next segment, which starts behind a '/', off the front of *path. */
+static bool next_segment(struct slice *path, struct slice *ret) {
+    if (path->size == 0 || path->data[0] != '/')
+        return false;
+    size_t end = 1;
+    while (end < path->size && path->data[end] != '/')
+        end++;
+    *ret = (struct slice){path->data + 1, end - 1};
+    *path = (struct slice){path->data + end, path->size - end};
+    return true;
+}
+
+static bool is_digits(struct slice s) {
+    for (size_t i = 0; i < s.size; i++)
+        if (s.data[i] < '0' || s.data[i] > '9')
+            return false;
+    return s.size > 0;
+}
+
+/* Whether the path has the form of the pattern; fills what the placeholders stand for (model still percent-encoded). */
+static bool path_matches(const char *pattern, struct slice path, struct slice *ret_model, int64_t *ret_version) {
+    struct slice rest = slice_of(pattern);
+    struct slice wanted, given;
+    while (next_segment(&rest, &wanted)) {
+        if (!next_segment(&path, &given))
+            return false;
+        if (slice_equal_text(wanted, "{model}")) {
+            if (given.size == 0)
+                return false;
+            *ret_model = given;
+        } else if (slice_equal_text(wanted, "{version}")) {
+            if (!is_digits(given) || !slice_to_i64(given, ret_version))
+                return false;
+        } else if (!slice_equal(wanted, given)) {
+            return false;
+        }
+    }
+    return path.size == 0;
+}
+
+/* Adds a method to the text of an Allow header, once. */
+static const char *add_method(const char *allow, const char *method, struct arena *arena) {
+    if (!allow)
+        return method;
+    if (strstr(allow, method))
+        return allow;
+    const char *longer = arena_printf(arena, "%s, %s", allow, method);
+    return longer ? longer : allow;
+}
+
+struct status router_match(const struct route *routes, size_t route_count, unsigned classes, struct slice method,
+                           struct slice path, struct arena *arena, struct route_match *ret) {
+    *ret = (struct route_match){.version = -1};
+    for (size_t i = 0; i < route_count; i++) {
+        struct slice model = {NULL, 0};
+        int64_t version = -1;
+        if (!(routes[i].class & classes) || !path_matches(routes[i].pattern, path, &model, &version))
+            continue;
+        if (!slice_equal_text(method, routes[i].method)) {
+            ret->allow = add_method(ret->allow, routes[i].method, arena);
+            continue;
+        }
+        ret->route = &routes[i];
+        ret->version = version;
+        return percent_decode(model, arena, &ret->model);
+    }
+    if (ret->allow)
+        return status_error(STATUS_METHOD_NOT_ALLOWED, "Method Not Allowed");
+    return status_error(STATUS_NOT_FOUND, "Not Found");
+}

@@ -1,0 +1,23 @@
+/* routes.c: everything that HTTP clients may call. Source: KServe v2 and Triton's extensions. */
+#include "api/handlers.h"
+#include "api/router.h"
+
+const struct route api_routes[] = {
+    {"GET", "/v2/health/live", API_HEALTH, v2_health_live},
+    {"GET", "/v2/health/ready", API_HEALTH, v2_health_ready},
+    {"GET", "/v2", API_METADATA, v2_server_metadata},
+    {"GET", "/v2/models/stats", API_STATISTICS, v2_statistics}, /* so "stats" cannot be a model's name */
+    {"GET", "/v2/models/{model}", API_METADATA, v2_model_metadata},
+    {"GET", "/v2/models/{model}/versions/{version}", API_METADATA, v2_model_metadata},
+    {"GET", "/v2/models/{model}/ready", API_HEALTH, v2_model_ready},
+    {"GET", "/v2/models/{model}/versions/{version}/ready", API_HEALTH, v2_model_ready},
+    {"GET", "/v2/models/{model}/config", API_MODEL_CONFIG, v2_model_config},
+    {"GET", "/v2/models/{model}/versions/{version}/config", API_MODEL_CONFIG, v2_model_config},
+    {"GET", "/v2/models/{model}/stats", API_STATISTICS, v2_statistics},
+    {"GET", "/v2/models/{model}/versions/{version}/stats", API_STATISTICS, v2_statistics},
+    {"POST", "/v2/models/{model}/infer", API_INFERENCE, v2_infer_http},
+    {"POST", "/v2/models/{model}/versions/{version}/infer", API_INFERENCE, v2_infer_http},
+    {"GET", "/metrics", API_METRICS, metrics_handle},
+};
+
+const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];

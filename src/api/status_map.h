@@ -1,0 +1,15 @@
+/* status_map.h: the one table between our error kinds and the numbers of the wires.
+ *
+ * Source: KServe v2 and the reference server's mapping; gRPC's status codes document. */
+#ifndef INFERD_API_STATUS_MAP_H
+#define INFERD_API_STATUS_MAP_H
+
+#include "base/status.h"
+#include "grpc/call.h"
+
+/* The HTTP status for an error kind: 200 for OK. */
+int status_map_http(enum status_code code);
+/* The gRPC status for an error kind. */
+enum grpc_code status_map_grpc(enum status_code code);
+
+#endif

@@ -1,0 +1,261 @@
+/* v2_infer_grpc.c: ModelInfer: ModelInferRequest -> infer_request; infer_response -> ModelInferResponse. */
+#include <inttypes.h>
+
+#include "api/grpc_front.h"
+#include "api/infer_call.h"
+#include "api/infer_outputs.h"
+#include "api/infer_parameters.h"
+#include "api/tensor_contents.h"
+#include "api/v2_service.h"
+#include "base/clock.h"
+
+static struct status no_memory(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+}
+
+/* Numbers of the members of InferParameter's oneof. */
+enum { BOOL_PARAM = 1, INT64_PARAM, STRING_PARAM, DOUBLE_PARAM, UINT64_PARAM };
+
+static struct status read_parameter(struct slice key, const struct pb_infer_parameter *value,
+                                    struct infer_parameter *ret) {
+    ret->name = key;
+    switch (value->which_parameter_choice) {
+    case BOOL_PARAM:
+        ret->kind = PARAMETER_BOOL;
+        ret->value.boolean = value->bool_param;
+        break;
+    case INT64_PARAM:
+        ret->kind = PARAMETER_INT;
+        ret->value.integer = value->int64_param;
+        break;
+    case STRING_PARAM:
+        ret->kind = PARAMETER_STRING;
+        ret->value.string = value->string_param;
+        break;
+    case DOUBLE_PARAM:
+        ret->kind = PARAMETER_DOUBLE;
+        ret->value.real = value->double_param;
+        break;
+    case UINT64_PARAM:
+        ret->kind = PARAMETER_UINT;
+        ret->value.unsigned_integer = value->uint64_param;
+        break;
+    default:
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter '%.*s' has no value", SLICE_ARGS(key));
+    }
+    return status_ok();
+}
+
+static struct status read_request_parameters(const struct pb_model_infer_request *message,
+                                             struct infer_request *request) {
+    STATUS_TRY(infer_parameters_reserve(request, message->parameters.count));
+    uint64_t now_ns = clock_monotonic_ns();
+    for (size_t i = 0; i < message->parameters.count; i++) {
+        const struct pb_model_infer_request_parameters_entry *entry = &message->parameters.items[i];
+        struct infer_parameter parameter;
+        STATUS_TRY(read_parameter(entry->key, entry->value, &parameter));
+        STATUS_TRY(infer_parameters_apply(request, &parameter, now_ns));
+    }
+    return status_ok();
+}
+
+static struct status read_shape(const struct pb_model_infer_request_infer_input_tensor *input, size_t index,
+                                struct tensor *tensor) {
+    if (input->shape.count > TENSOR_RANK_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "inputs[%zu].shape: expected at most %d dimensions, got %zu", index,
+                            (int)TENSOR_RANK_MAX, input->shape.count);
+    tensor->rank = (int)input->shape.count;
+    for (size_t i = 0; i < input->shape.count; i++) {
+        tensor->shape[i] = input->shape.items[i];
+        if (tensor->shape[i] < 0)
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "inputs[%zu].shape[%zu]: expected an integer of 0 or more, got %" PRId64, index, i,
+                                tensor->shape[i]);
+    }
+    return status_ok();
+}
+
+static struct status read_input(const struct pb_model_infer_request *message, size_t index, struct arena *arena,
+                                struct tensor *tensor) {
+    const struct pb_model_infer_request_infer_input_tensor *input = &message->inputs.items[index];
+    tensor->name = input->name;
+    tensor->type = datatype_from_name(input->datatype);
+    if (tensor->type == DATATYPE_INVALID)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "inputs[%zu].datatype: expected one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, "
+                            "INT64, FP16, FP32, FP64, BYTES, BF16, got '%.*s'",
+                            index, SLICE_ARGS(input->datatype));
+    STATUS_TRY(read_shape(input, index, tensor));
+    struct tensor_parameters unused = {0};
+    for (size_t i = 0; i < input->parameters.count; i++) {
+        struct infer_parameter parameter;
+        STATUS_TRY(read_parameter(input->parameters.items[i].key, input->parameters.items[i].value, &parameter));
+        STATUS_TRY(tensor_parameters_apply(&unused, &parameter, "inputs", index));
+    }
+    if (message->raw_input_contents.count > 0) {
+        if (input->contents)
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "inputs[%zu].contents: typed contents and raw_input_contents exclude each other in a request",
+                                index);
+        tensor->data = message->raw_input_contents.items[index];
+        return status_ok();
+    }
+    static const struct pb_infer_tensor_contents empty;
+    return tensor_contents_decode(input->contents ? input->contents : &empty, index, arena, tensor);
+}
+
+/* raw_input_contents has an entry for every input, in their order; surplus ones are ignored, as the protocol wants. */
+static struct status read_inputs(const struct pb_model_infer_request *message, struct infer_request *request) {
+    size_t count = message->inputs.count, raw = message->raw_input_contents.count;
+    if (raw > 0 && raw < count)
+        return status_error(STATUS_INVALID_ARGUMENT, "raw_input_contents: expected %zu entries for %zu inputs, got %zu",
+                            count, count, raw);
+    request->inputs = arena_calloc(request->arena, count, sizeof *request->inputs);
+    if (!request->inputs)
+        return no_memory();
+    request->input_count = count;
+    for (size_t i = 0; i < count; i++)
+        STATUS_TRY(read_input(message, i, request->arena, &request->inputs[i]));
+    return status_ok();
+}
+
+static struct status read_outputs(const struct pb_model_infer_request *message, struct infer_request *request) {
+    size_t count = message->outputs.count;
+    request->outputs = arena_calloc(request->arena, count, sizeof *request->outputs);
+    if (!request->outputs)
+        return no_memory();
+    request->output_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct pb_model_infer_request_infer_requested_output_tensor *output = &message->outputs.items[i];
+        struct tensor_parameters parameters = {0};
+        for (size_t p = 0; p < output->parameters.count; p++) {
+            struct infer_parameter parameter;
+            STATUS_TRY(read_parameter(output->parameters.items[p].key, output->parameters.items[p].value, &parameter));
+            STATUS_TRY(tensor_parameters_apply(&parameters, &parameter, "outputs", i));
+        }
+        request->outputs[i].name = output->name;
+        request->outputs[i].classification = (uint32_t)parameters.classification;
+    }
+    return status_ok();
+}
+
+/* The slices of the request point into the message, which the call keeps. */
+static struct status decode(struct slice bytes, struct infer_request *request) {
+    struct pb_model_infer_request *message = arena_alloc(request->arena, sizeof *message);
+    if (!message)
+        return no_memory();
+    STATUS_TRY(pb_decode(&pb_model_infer_request_type, bytes, request->arena, message));
+    request->model_name = message->model_name;
+    request->id = message->id;
+    STATUS_TRY(v2_parse_version(message->model_version, &request->model_version));
+    STATUS_TRY(read_request_parameters(message, request));
+    STATUS_TRY(read_inputs(message, request));
+    return read_outputs(message, request);
+}
+
+static void fill_parameter(const struct infer_parameter *from, struct pb_infer_parameter *ret) {
+    switch (from->kind) {
+    case PARAMETER_BOOL:
+        ret->which_parameter_choice = BOOL_PARAM;
+        ret->bool_param = from->value.boolean;
+        break;
+    case PARAMETER_INT:
+        ret->which_parameter_choice = INT64_PARAM;
+        ret->int64_param = from->value.integer;
+        break;
+    case PARAMETER_UINT:
+        ret->which_parameter_choice = UINT64_PARAM;
+        ret->uint64_param = from->value.unsigned_integer;
+        break;
+    case PARAMETER_DOUBLE:
+        ret->which_parameter_choice = DOUBLE_PARAM;
+        ret->double_param = from->value.real;
+        break;
+    case PARAMETER_STRING:
+        ret->which_parameter_choice = STRING_PARAM;
+        ret->string_param = from->value.string;
+        break;
+    }
+}
+
+static struct status fill_parameters(const struct infer_response *response, struct pb_model_infer_response *ret) {
+    size_t count = response->parameter_count;
+    ret->parameters.items = arena_calloc(response->arena, count, sizeof *ret->parameters.items);
+    struct pb_infer_parameter *values = arena_calloc(response->arena, count, sizeof *values);
+    if (!ret->parameters.items || !values)
+        return no_memory();
+    ret->parameters.count = count;
+    for (size_t i = 0; i < count; i++) {
+        fill_parameter(&response->parameters[i], &values[i]);
+        ret->parameters.items[i].key = response->parameters[i].name;
+        ret->parameters.items[i].value = &values[i];
+    }
+    return status_ok();
+}
+
+/* One raw entry for each output, at its index: clients find an output's bytes by that. */
+static struct status fill_outputs(const struct infer_request *request, const struct infer_response *response,
+                                  struct pb_model_infer_response *ret) {
+    struct infer_output *outputs;
+    size_t count;
+    STATUS_TRY(infer_outputs_select(request, response, &outputs, &count));
+    ret->outputs.items = arena_calloc(response->arena, count, sizeof *ret->outputs.items);
+    ret->raw_output_contents.items = arena_calloc(response->arena, count, sizeof *ret->raw_output_contents.items);
+    if (!ret->outputs.items || !ret->raw_output_contents.items)
+        return no_memory();
+    ret->outputs.count = ret->raw_output_contents.count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct tensor *tensor = &outputs[i].tensor;
+        ret->outputs.items[i].name = tensor->name;
+        ret->outputs.items[i].datatype = slice_of(datatype_name(tensor->type));
+        ret->outputs.items[i].shape.items = tensor->shape;
+        ret->outputs.items[i].shape.count = (size_t)tensor->rank;
+        ret->raw_output_contents.items[i] = tensor->data;
+    }
+    return status_ok();
+}
+
+static struct status encode(struct infer_call *call, const struct infer_response *response) {
+    struct pb_model_infer_response message = {.model_name = response->model_name, .id = call->request->id};
+    message.model_version = slice_of(arena_printf(response->arena, "%" PRId64, response->model_version));
+    STATUS_TRY(fill_parameters(response, &message));
+    STATUS_TRY(fill_outputs(call->request, response, &message));
+    return pb_encode(&pb_model_infer_response_type, &message, &call->answer);
+}
+
+static void send(struct infer_call *call) {
+    struct grpc_call *grpc = call->exchange;
+    if (!status_is_ok(&call->status)) {
+        grpc_front_fail(grpc, &call->status);
+        return;
+    }
+    grpc_call_send(grpc, &call->answer);
+    grpc_call_finish(grpc, GRPC_OK, "");
+}
+
+static const struct infer_call_ops grpc_infer_ops = {encode, send};
+
+void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
+    (void)message; /* taken over below, so that its memory outlives the call */
+    const struct api_context *context = grpc_call_user(grpc);
+    struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc);
+    struct status status = call ? status_ok() : no_memory();
+    if (call) {
+        grpc_call_set_context(grpc, call);
+        struct slice bytes;
+        call->body = grpc_call_take_message(grpc, &bytes);
+        call->request->deadline_ns = grpc_call_deadline_ns(grpc);
+        call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
+        status = decode(bytes, call->request);
+    }
+    if (status_is_ok(&status))
+        status = infer_call_submit(call);
+    if (!status_is_ok(&status))
+        grpc_front_fail(grpc, &status);
+}
+
+void v2_infer_grpc_leave(struct grpc_call *grpc) {
+    struct infer_call *call = grpc_call_context(grpc);
+    grpc_call_set_context(grpc, NULL);
+    infer_call_detach(call);
+}

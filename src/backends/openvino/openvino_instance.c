@@ -1,0 +1,192 @@
+#include "backends/openvino/openvino_instance.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backends/openvino/engine_error.h"
+#include "backends/openvino/input_gather.h"
+#include "backends/openvino/openvino_model.h"
+#include "backends/openvino/output_scatter.h"
+#include "base/clock.h"
+
+struct openvino_instance {
+    struct openvino_model *model;
+    struct compiled_request request;
+    /* One for each engine input. */
+    struct gather_buffer *buffers;
+    struct engine_shape *shapes;
+    struct gathered_input *inputs;
+    int64_t *scratch;          /* compiled_model_width */
+    struct output_view *views; /* one for each output of the config */
+};
+
+static bool allocate(struct openvino_instance *instance) {
+    size_t inputs = instance->model->binding.input_count, outputs = instance->model->binding.output_count;
+    instance->buffers = calloc(inputs + 1, sizeof *instance->buffers);
+    instance->shapes = calloc(inputs + 1, sizeof *instance->shapes);
+    instance->inputs = calloc(inputs + 1, sizeof *instance->inputs);
+    instance->scratch = calloc(compiled_model_width(inputs) + 1, sizeof *instance->scratch);
+    instance->views = calloc(outputs + 1, sizeof *instance->views);
+    for (size_t i = 0; instance->inputs && i < inputs; i++)
+        instance->inputs[i].shape = &instance->shapes[i];
+    return instance->buffers && instance->shapes && instance->inputs && instance->scratch && instance->views;
+}
+
+struct status openvino_instance_create(void *model, int index, void **ret_instance) {
+    struct openvino_instance *instance = calloc(1, sizeof *instance);
+    if (instance)
+        instance->model = model;
+    if (!instance || !allocate(instance)) {
+        openvino_instance_destroy(instance);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
+    }
+    *ret_instance = instance;
+    return status_ok();
+}
+
+void openvino_instance_destroy(void *pointer) {
+    struct openvino_instance *instance = pointer;
+    if (!instance)
+        return;
+    compiled_request_release(&instance->request);
+    for (size_t i = 0; instance->buffers && i < instance->model->binding.input_count; i++)
+        gather_buffer_free(&instance->buffers[i]);
+    free(instance->buffers);
+    free(instance->shapes);
+    free(instance->inputs);
+    free(instance->scratch);
+    free(instance->views);
+    free(instance);
+}
+
+/* ---- errors ---- */
+
+/* What a request of the batch sent: "input_ids [2,8], input_mask [2,9]". */
+static void describe_inputs(const struct infer_request *request, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < request->input_count && used < size; i++) {
+        char shape[160];
+        shape_format(request->inputs[i].shape, request->inputs[i].rank, shape, sizeof shape);
+        int n =
+            snprintf(text + used, size - used, "%s%.*s %s", i ? ", " : "", SLICE_ARGS(request->inputs[i].name), shape);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* Says what the requests had to do with an error of the engine. */
+static struct status explain(const struct openvino_instance *instance, struct status status,
+                             const struct backend_batch *batch) {
+    const struct input_binding *absent = NULL;
+    char sent[200];
+    describe_inputs(batch->requests[0], sent, sizeof sent);
+    for (size_t i = 0; i < instance->model->binding.input_count; i++)
+        if (instance->inputs[i].absent)
+            absent = &instance->model->binding.inputs[i];
+    if (status.code == STATUS_INTERNAL && (absent || engine_error_is_shape(&status)))
+        status.code = STATUS_INVALID_ARGUMENT;
+    if (absent)
+        return status_prefix(status, "the model cannot run on %s without the optional input '%.*s'", sent,
+                             SLICE_ARGS(absent->name));
+    return status_prefix(status, "the model cannot run on %s", sent);
+}
+
+/* ---- one batch ---- */
+
+static struct status check_variable_dims(const struct openvino_model *model, const struct infer_request *request) {
+    for (size_t i = 0; i < request->input_count; i++) {
+        const struct tensor *tensor = &request->inputs[i];
+        for (int d = model->config->max_batch_size > 0; d < tensor->rank; d++)
+            if (tensor->shape[d] > model->max_variable_dim)
+                return status_error(STATUS_INVALID_ARGUMENT,
+                                    "input '%.*s': expected at most %" PRId64
+                                    " (the config's max_variable_dim) in dimension %d, got %" PRId64,
+                                    SLICE_ARGS(tensor->name), model->max_variable_dim, d, tensor->shape[d]);
+    }
+    return status_ok();
+}
+
+static struct status gather_inputs(struct openvino_instance *instance, const struct backend_batch *batch) {
+    const struct openvino_model *model = instance->model;
+    for (size_t i = 0; model->max_variable_dim > 0 && i < batch->count; i++)
+        STATUS_TRY(check_variable_dims(model, batch->requests[i]));
+    for (size_t i = 0; i < model->binding.input_count; i++)
+        STATUS_TRY(input_gather(&model->binding.inputs[i], batch, model->config->max_batch_size > 0,
+                                &instance->buffers[i], &instance->inputs[i]));
+    return status_ok();
+}
+
+/* Starts on one of the model's streams and waits. The engine's call that does both on this thread would do for requests
+ * that are right; but with one thread a stream, shapes that do not fit together made it answer as if all were well, or
+ * end the process (OpenVINO 2026.4). */
+static struct status infer(ov_infer_request_t *engine) {
+    ov_status_e result = ov_infer_request_start_async(engine);
+    if (result == OK)
+        result = ov_infer_request_wait(engine);
+    if (result != OK)
+        return engine_error(result, STATUS_INTERNAL, "inference failed");
+    return status_ok();
+}
+
+static struct status run_engine(struct openvino_instance *instance, struct backend_times *times) {
+    const struct port_binding *binding = &instance->model->binding;
+    for (size_t i = 0; i < binding->input_count; i++)
+        STATUS_TRY(gathered_input_set(&instance->inputs[i], &binding->inputs[i], i, instance->request.engine));
+    times->input_end = clock_monotonic_ns();
+    struct status status = infer(instance->request.engine);
+    times->output_start = clock_monotonic_ns();
+    return status;
+}
+
+static struct status take_outputs(struct openvino_instance *instance, const struct backend_batch *batch) {
+    const struct port_binding *binding = &instance->model->binding;
+    bool batches = instance->model->config->max_batch_size > 0;
+    for (size_t i = 0; i < binding->output_count; i++)
+        STATUS_TRY(output_view_take(&binding->outputs[i], batch, batches, (int64_t)batch->items,
+                                    instance->request.engine, &instance->views[i]));
+    return status_ok();
+}
+
+static struct status run(struct openvino_instance *instance, const struct backend_batch *batch,
+                         struct backend_times *times) {
+    struct compiled_pass pass;
+    STATUS_TRY(gather_inputs(instance, batch));
+    struct compiled_model *compiled = &instance->model->compiled;
+    struct status status =
+        compiled_model_enter(compiled, instance->shapes, instance->scratch, &instance->request, &pass);
+    if (status_is_ok(&status)) {
+        status = run_engine(instance, times);
+        compiled_model_leave(compiled, instance->scratch, &pass, status_is_ok(&status));
+    }
+    if (status_is_ok(&status))
+        status = take_outputs(instance, batch);
+    return status_is_ok(&status) ? status : explain(instance, status, batch);
+}
+
+static void respond(const struct openvino_instance *instance, const struct backend_batch *batch) {
+    bool batches = instance->model->config->max_batch_size > 0;
+    int64_t row = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct infer_request *request = batch->requests[i];
+        int64_t share = (int64_t)request->cost.items; /* the request may be gone once it is answered */
+        backend_respond(request,
+                        output_scatter(request, instance->views, instance->model->binding.output_count, batches, row,
+                                       (int64_t)batch->items),
+                        true);
+        row += share;
+    }
+}
+
+struct status openvino_instance_execute(void *pointer, const struct backend_batch *batch,
+                                        struct backend_times *ret_times) {
+    struct openvino_instance *instance = pointer;
+    ret_times->compute_start = clock_monotonic_ns();
+    struct status status = run(instance, batch, ret_times);
+    if (status_is_ok(&status))
+        respond(instance, batch);
+    for (size_t i = 0; i < instance->model->binding.output_count; i++)
+        output_view_release(&instance->views[i]);
+    ret_times->compute_end = clock_monotonic_ns();
+    return status;
+}

@@ -1,0 +1,27 @@
+/* options.h: the flags of `inferd serve`, parsed once into a plain struct. */
+#ifndef INFERD_TOOLS_SERVE_OPTIONS_H
+#define INFERD_TOOLS_SERVE_OPTIONS_H
+
+#include "base/options.h"
+
+struct serve_options {
+    struct option_list repositories;
+    const char *backend_directory; /* NULL: beside the executable */
+    bool exit_on_error, strict_readiness;
+    int64_t exit_timeout_secs;
+
+    const char *http_address, *grpc_address, *metrics_address;
+    int64_t http_port, grpc_port, metrics_port;
+    int64_t thread_count; /* 0: chosen */
+
+    int64_t max_request_bytes, max_connections, max_streams, max_queue_size;
+    int64_t idle_timeout_secs, request_timeout_secs;
+
+    int64_t log_verbose;
+    bool log_info, log_warning, log_error;
+    const char *log_format;
+};
+
+extern const struct option_table serve_option_table;
+
+#endif

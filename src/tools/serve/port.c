@@ -1,0 +1,122 @@
+#include "tools/serve/port.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/grpc_front.h"
+#include "api/http_front.h"
+
+/* ---- every exchange is gRPC or plain HTTP; both come by the same handler ---- */
+
+static bool is_grpc(struct http_exchange *exchange) {
+    return grpc_is_call(http_exchange_request(exchange));
+}
+
+/* Other formats than protobuf are gRPC's to refuse. */
+static bool wants_grpc(struct http_exchange *exchange) {
+    struct slice type;
+    return http_request_header(http_exchange_request(exchange), "content-type", &type) &&
+           slice_starts_with(type, SLICE_LITERAL("application/grpc"));
+}
+
+static void on_head(void *user, struct http_exchange *exchange) {
+    struct port_front *front = user;
+    if (is_grpc(exchange) || wants_grpc(exchange))
+        grpc_on_head(&front->service, front->service_count, exchange);
+    else
+        http_front_on_head(&front->context, exchange);
+}
+
+static void on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+    (void)user;
+    grpc_on_data(exchange, data, size); /* plain HTTP collects its bodies */
+}
+
+static void on_end(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_end(exchange);
+    else
+        http_front_on_end(exchange);
+}
+
+static void on_deadline(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_deadline(exchange);
+}
+
+static void on_abort(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_abort(exchange);
+    else
+        http_front_on_abort(exchange);
+}
+
+static void on_close(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_close(exchange);
+    else
+        http_front_on_close(exchange);
+}
+
+/* ---- connections ---- */
+
+/* HTTP/2 begins with a line that no HTTP/1.1 request can have (RFC 9113, section 3.4). */
+static struct status choose_session(void *user, size_t loop_index, struct slice first_bytes,
+                                    struct session **ret_session) {
+    static const struct slice preface = {"PRI * HTTP/2.0\r\n", 16};
+    const struct port *port = user;
+    const struct http_handler *handler = &port->fronts[loop_index].handler;
+    size_t size = first_bytes.size < preface.size ? first_bytes.size : preface.size;
+    if (size == 0)
+        return status_ok();
+    if (memcmp(first_bytes.data, preface.data, size) != 0)
+        return h1_session_create(handler, port->limits, ret_session);
+    if (size < preface.size)
+        return status_ok(); /* more bytes will tell */
+    return h2_session_create(handler, port->limits, ret_session);
+}
+
+static void fill_front(struct port_front *front, const struct api_context *context, struct api_loop *loop,
+                       const struct http_limits *limits) {
+    front->context = *context;
+    front->context.loop = loop;
+    front->service = grpc_front_service(&front->context, limits->max_body_bytes);
+    front->service_count = context->classes & API_INFERENCE ? 1 : 0;
+    front->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, front};
+}
+
+struct status port_open(struct port *port, const char *name, const char *address, int number,
+                        const struct api_context *context, const struct http_limits *limits, size_t max_connections,
+                        struct loop_thread *threads, size_t thread_count) {
+    struct loop **loops = calloc(thread_count, sizeof(struct loop *));
+    port->name = name;
+    port->limits = limits;
+    port->fronts = calloc(thread_count, sizeof *port->fronts);
+    if (!loops || !port->fronts) {
+        free(loops);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %s port", name);
+    }
+    for (size_t i = 0; i < thread_count; i++) {
+        loops[i] = threads[i].loop;
+        fill_front(&port->fronts[i], context, &threads[i].api, limits);
+    }
+    port->policy = (struct connection_policy){.choose_session = choose_session,
+                                              .user = port,
+                                              .max_connections = max_connections,
+                                              .first_bytes_timeout_ns = limits->head_timeout_ns,
+                                              .write_timeout_ns = limits->body_timeout_ns};
+    struct status status = listener_create(loops, thread_count, address, number, &port->policy, &port->listener);
+    free(loops);
+    return status;
+}
+
+void port_close(struct port *port) {
+    listener_destroy(port->listener);
+    port->listener = NULL;
+    free(port->fronts);
+    port->fronts = NULL;
+}

@@ -1,0 +1,34 @@
+/* port.h: a port of the server: a listener, what it serves, and the choice of a protocol for each connection. */
+#ifndef INFERD_TOOLS_SERVE_PORT_H
+#define INFERD_TOOLS_SERVE_PORT_H
+
+#include "api/context.h"
+#include "grpc/call.h"
+#include "net/listener.h"
+#include "tools/serve/loop_thread.h"
+
+/* What the handlers of a port are given on one loop. */
+struct port_front {
+    struct api_context context;
+    struct grpc_service service;
+    size_t service_count; /* 0 where gRPC is not served */
+    struct http_handler handler;
+};
+
+struct port {
+    const char *name; /* "HTTP", for the log */
+    struct port_front *fronts; /* one for each loop; owned */
+    const struct http_limits *limits;
+    struct connection_policy policy;
+    struct listener *listener;
+};
+
+/* Binds. `context` is the pattern for the fronts, which get their loops in; its classes tell what is served. Before the
+ * loops run. Borrows limits. */
+struct status port_open(struct port *port, const char *name, const char *address, int number,
+                        const struct api_context *context, const struct http_limits *limits, size_t max_connections,
+                        struct loop_thread *threads, size_t thread_count) STATUS_MUST_CHECK;
+/* After the loops have stopped and before they are destroyed. Good for a zeroed port. */
+void port_close(struct port *port);
+
+#endif

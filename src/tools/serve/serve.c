@@ -1,0 +1,151 @@
+#include "tools/serve/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "tools/serve/server.h"
+
+enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static struct log log_of(const struct serve_options *options) {
+    struct log log = log_default();
+    log.info = options->log_info;
+    log.warning = options->log_warning;
+    log.error = options->log_error;
+    log.verbose = (int)options->log_verbose;
+    log.iso8601 = strcmp(options->log_format, "ISO8601") == 0;
+    return log;
+}
+
+/* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
+static sigset_t end_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+static struct status open_signals(int *ret_fd) {
+    sigset_t set = end_signals();
+    signal(SIGPIPE, SIG_IGN); /* a lost client is an error of its socket */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    *ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (*ret_fd < 0)
+        return status_error(STATUS_INTERNAL, "cannot receive signals: %s", strerror(errno));
+    return status_ok();
+}
+
+static void exit_at_once(int signal_number) {
+    (void)signal_number;
+    static const char line[] = "second signal: exiting without waiting for requests\n";
+    ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)written;
+    _exit(EXIT_FAILED);
+}
+
+/* From now on a signal is not read but ends the process, also while the main thread waits for requests to end. */
+static void let_second_signal_exit(void) {
+    sigset_t set = end_signals();
+    struct sigaction action = {.sa_handler = exit_at_once};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Every connection takes a descriptor; the usual soft limit of 1024 would be the first to be reached. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* True for a signal, false when the server is to stop because it failed. */
+static bool wait_for_end(int signal_fd, int failure_fd) {
+    struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = failure_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        continue;
+    struct signalfd_siginfo info;
+    if (!(fds[0].revents & POLLIN))
+        return false;
+    return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static int run(const struct serve_options *options, const char *version, const struct log *log, int signal_fd,
+               int failure_fd) {
+    struct server *server = NULL;
+    struct status status = server_start(options, version, log, failure_fd, &server);
+    if (!status_is_ok(&status)) {
+        LOG_ERROR(log, "%s", status.message);
+        return EXIT_FAILED;
+    }
+    bool asked = wait_for_end(signal_fd, failure_fd);
+    let_second_signal_exit();
+    LOG_INFO(log, "%s: finishing the requests under way", asked ? "signal received" : "exiting on error");
+    uint64_t timeout_ns = (uint64_t)options->exit_timeout_secs * NS_PER_S;
+    status = server_drain(server, clock_monotonic_ns() + timeout_ns);
+    if (!status_is_ok(&status)) {
+        LOG_ERROR(log, "exit timeout of %lld s has passed: %s; exiting", (long long)options->exit_timeout_secs,
+                  status.message);
+        _exit(EXIT_FAILED); /* threads are still at work: nothing can be taken apart */
+    }
+    server_destroy(server);
+    LOG_INFO(log, "stopped");
+    return asked ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* Parses the command line; false when *ret_exit_code tells how the program ends already. */
+static bool read_options(int argc, char **argv, struct arena *scratch, struct serve_options *ret, int *ret_exit_code) {
+    enum options_outcome outcome;
+    struct status status = options_parse(&serve_option_table, argc, argv, scratch, ret, NULL, &outcome);
+    if (status_is_ok(&status) && outcome == OPTIONS_HELP) {
+        options_print_help(&serve_option_table, stdout);
+        *ret_exit_code = EXIT_GOOD;
+        return false;
+    }
+    if (status_is_ok(&status) && ret->repositories.count == 0)
+        status = status_error(STATUS_INVALID_ARGUMENT, "--model-repository is missing: expected a folder of models");
+    if (status_is_ok(&status))
+        return true;
+    fprintf(stderr, "inferd serve: %s\nTry 'inferd serve --help'.\n", status.message);
+    *ret_exit_code = EXIT_USAGE;
+    return false;
+}
+
+int serve_main(const char *version, int argc, char **argv) {
+    struct serve_options options = {0};
+    int exit_code = EXIT_FAILED, signal_fd = -1;
+    struct arena *scratch = arena_create(0);
+    if (!scratch || !read_options(argc, argv, scratch, &options, &exit_code)) {
+        arena_destroy(scratch);
+        return exit_code;
+    }
+    struct log log = log_of(&options);
+    raise_descriptor_limit();
+    int failure_fd = eventfd(0, EFD_CLOEXEC);
+    struct status status = open_signals(&signal_fd);
+    if (failure_fd < 0)
+        status = status_error(STATUS_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
+    if (status_is_ok(&status))
+        exit_code = run(&options, version, &log, signal_fd, failure_fd);
+    else
+        LOG_ERROR(&log, "%s", status.message);
+    if (failure_fd >= 0)
+        close(failure_fd);
+    if (signal_fd >= 0)
+        close(signal_fd);
+    arena_destroy(scratch);
+    return exit_code;
+}

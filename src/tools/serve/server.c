@@ -1,0 +1,282 @@
+#include "tools/serve/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/metrics_text.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "core/inference_server.h"
+#include "tools/serve/engines.h"
+#include "tools/serve/port.h"
+
+enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
+
+struct server {
+    const struct serve_options *options;
+    const struct log *log;
+    const char *version;
+    int on_failure_fd;
+    uint64_t started_ns;
+
+    struct arena *arena; /* of texts made at start */
+    const struct backend_ops *builtin[ENGINES_BUILTIN_COUNT];
+    struct inference_server *core;
+    struct metrics_state *metrics;
+    struct http_limits limits;
+    struct loop_thread *threads;
+    size_t thread_count;
+    struct port ports[PORT_COUNT];
+    atomic_bool exiting;
+
+    pthread_t loader;
+    bool loader_started;
+
+    /* What the main thread waits for while it drains. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* monotonic clock */
+    size_t drained_ports;
+    bool loaded;
+};
+
+/* ---- parts, in the order in which they are made ---- */
+
+static struct status create_core(struct server *server) {
+    const struct serve_options *options = server->options;
+    const char *directory = options->backend_directory;
+    if (!directory)
+        directory = engines_default_directory(server->arena);
+    engines_builtin(server->builtin);
+    const struct inference_server_options core = {
+        .repositories = options->repositories.items,
+        .repository_count = options->repositories.count,
+        .strict_readiness = options->strict_readiness,
+        .backend_directory = directory,
+        .builtin_backends = server->builtin,
+        .builtin_backend_count = ENGINES_BUILTIN_COUNT,
+        .max_queue_size = (uint32_t)options->max_queue_size,
+        .log = server->log,
+    };
+    return inference_server_create(&core, &server->core);
+}
+
+static size_t choose_thread_count(const struct serve_options *options) {
+    if (options->thread_count > 0)
+        return (size_t)options->thread_count;
+    int half = cpu_available_count() / 2;
+    if (half < 1)
+        return 1;
+    return half < DEFAULT_THREADS_MAX ? (size_t)half : DEFAULT_THREADS_MAX;
+}
+
+static struct status create_loops(struct server *server) {
+    size_t count = choose_thread_count(server->options);
+    server->threads = calloc(count, sizeof *server->threads);
+    if (!server->threads)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %zu threads", count);
+    server->thread_count = count;
+    for (size_t i = 0; i < count; i++)
+        STATUS_TRY(loop_thread_create(&server->threads[i]));
+    return status_ok();
+}
+
+static struct http_limits limits_of(const struct serve_options *options) {
+    struct http_limits limits = http_limits_default();
+    limits.max_body_bytes = (size_t)options->max_request_bytes;
+    limits.max_concurrent_streams = (uint32_t)options->max_streams;
+    limits.idle_timeout_ns = (uint64_t)options->idle_timeout_secs * NS_PER_S;
+    limits.body_timeout_ns = (uint64_t)options->request_timeout_secs * NS_PER_S;
+    if (limits.head_timeout_ns > limits.body_timeout_ns)
+        limits.head_timeout_ns = limits.body_timeout_ns;
+    return limits;
+}
+
+static struct status open_ports(struct server *server) {
+    const struct serve_options *options = server->options;
+    const struct {
+        const char *name, *address;
+        int64_t number;
+        unsigned classes;
+    } rows[PORT_COUNT] = {
+        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL},
+        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL},
+        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS},
+    };
+    server->limits = limits_of(options);
+    struct api_context context = {
+        .server = server->core,
+        .version = server->version,
+        .max_body_bytes = server->limits.max_body_bytes,
+        .exiting = &server->exiting,
+        .metrics = server->metrics,
+    };
+    for (int i = 0; i < PORT_COUNT; i++) {
+        struct port *port = &server->ports[i];
+        context.classes = rows[i].classes;
+        struct status status =
+            port_open(port, rows[i].name, rows[i].address, (int)rows[i].number, &context, &server->limits,
+                      (size_t)options->max_connections, server->threads, server->thread_count);
+        if (!status_is_ok(&status))
+            return status_prefix(status, "%s port", rows[i].name);
+        bool colons = strchr(rows[i].address, ':') != NULL;
+        LOG_INFO(server->log, "%s listening on %s%s%s:%d", rows[i].name, colons ? "[" : "", rows[i].address,
+                 colons ? "]" : "", listener_port(port->listener));
+    }
+    return status_ok();
+}
+
+/* ---- loading, on a thread of its own while the ports already answer ---- */
+
+static void report_loaded(struct server *server, const struct status *status, size_t failed) {
+    uint64_t milliseconds = (clock_monotonic_ns() - server->started_ns + NS_PER_MS / 2) / NS_PER_MS;
+    if (!status_is_ok(status))
+        LOG_ERROR(server->log, "cannot load models: %s", status->message);
+    else if (failed > 0)
+        LOG_WARNING(server->log, "%zu model%s could not be loaded", failed, failed == 1 ? "" : "s");
+    if (inference_server_is_ready(server->core))
+        LOG_INFO(server->log, "server ready in %" PRIu64 " ms", milliseconds);
+    else
+        LOG_WARNING(server->log, "server is not ready after %" PRIu64 " ms: with --strict-readiness=true all models must be",
+                    milliseconds);
+}
+
+static void *loader_main(void *user) {
+    struct server *server = user;
+    size_t failed = 0;
+    struct status status = inference_server_load_models(server->core, &failed);
+    report_loaded(server, &status, failed);
+    if (!status_is_ok(&status) || (failed > 0 && server->options->exit_on_error)) {
+        const uint64_t one = 1;
+        ssize_t written = write(server->on_failure_fd, &one, sizeof one);
+        (void)written; /* an eventfd takes it */
+    }
+    pthread_mutex_lock(&server->lock);
+    server->loaded = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+static struct status start_threads(struct server *server) {
+    for (size_t i = 0; i < server->thread_count; i++)
+        STATUS_TRY(loop_thread_start(&server->threads[i], i));
+    int error = pthread_create(&server->loader, NULL, loader_main, server);
+    if (error)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "cannot start a thread that loads models: %s", strerror(error));
+    server->loader_started = true;
+    pthread_setname_np(server->loader, "loader");
+    return status_ok();
+}
+
+static struct server *server_create(const struct serve_options *options, const char *version, const struct log *log,
+                                    int on_failure_fd) {
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    server->options = options;
+    server->log = log;
+    server->version = version;
+    server->on_failure_fd = on_failure_fd;
+    server->started_ns = clock_monotonic_ns();
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&server->lock, NULL);
+    server->arena = arena_create(0);
+    server->metrics = metrics_state_create();
+    if (!server->arena || !server->metrics) {
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+static struct status assemble(struct server *server) {
+    STATUS_TRY(create_core(server));
+    STATUS_TRY(create_loops(server));
+    STATUS_TRY(open_ports(server));
+    return start_threads(server);
+}
+
+struct status server_start(const struct serve_options *options, const char *version, const struct log *log,
+                           int on_failure_fd, struct server **ret) {
+    struct server *server = server_create(options, version, log, on_failure_fd);
+    if (!server)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory at start");
+    struct status status = assemble(server);
+    if (status_is_ok(&status))
+        *ret = server;
+    else
+        server_destroy(server);
+    return status;
+}
+
+/* ---- the end ---- */
+
+static void on_drained(void *user) {
+    struct server *server = user;
+    pthread_mutex_lock(&server->lock);
+    server->drained_ports++;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Waits until so many ports are drained and the models are loaded; false when the deadline passes first. */
+static bool wait_for(struct server *server, size_t drained_ports, uint64_t deadline_ns) {
+    const struct timespec deadline = {(time_t)(deadline_ns / NS_PER_S), (long)(deadline_ns % NS_PER_S)};
+    int error = 0;
+    pthread_mutex_lock(&server->lock);
+    while (error != ETIMEDOUT && (server->drained_ports < drained_ports || !server->loaded))
+        error = pthread_cond_timedwait(&server->changed, &server->lock, &deadline);
+    bool reached = server->drained_ports >= drained_ports && server->loaded;
+    pthread_mutex_unlock(&server->lock);
+    return reached;
+}
+
+static struct status not_drained(struct server *server) {
+    size_t connections = 0;
+    for (int i = 0; i < PORT_COUNT; i++)
+        connections += listener_connection_count(server->ports[i].listener);
+    return status_error(STATUS_DEADLINE_EXCEEDED, "%zu connections with requests under way", connections);
+}
+
+/* The metrics port is the last to close, so that the end can be watched. */
+struct status server_drain(struct server *server, uint64_t deadline_ns) {
+    atomic_store(&server->exiting, true);
+    listener_drain(server->ports[PORT_HTTP].listener, on_drained, server);
+    listener_drain(server->ports[PORT_GRPC].listener, on_drained, server);
+    if (!wait_for(server, 2, deadline_ns))
+        return not_drained(server);
+    struct status status = inference_server_drain(server->core, deadline_ns);
+    if (!status_is_ok(&status))
+        return status_error(STATUS_DEADLINE_EXCEEDED, "%s", status.message);
+    listener_drain(server->ports[PORT_METRICS].listener, on_drained, server);
+    return wait_for(server, PORT_COUNT, deadline_ns) ? status_ok() : not_drained(server);
+}
+
+void server_destroy(struct server *server) {
+    if (!server)
+        return;
+    if (server->loader_started)
+        pthread_join(server->loader, NULL);
+    for (size_t i = 0; i < server->thread_count; i++)
+        loop_thread_stop(&server->threads[i]);
+    for (int i = 0; i < PORT_COUNT; i++)
+        port_close(&server->ports[i]);
+    for (size_t i = 0; i < server->thread_count; i++)
+        loop_thread_destroy(&server->threads[i]);
+    free(server->threads);
+    inference_server_destroy(server->core);
+    metrics_state_destroy(server->metrics);
+    arena_destroy(server->arena);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}

@@ -1,0 +1,76 @@
+"""The main job through the server: EM and F1 of the embedded checkpoint on the held-out SQuAD articles equal the reference
+scores, whatever the protocol, the client's batch, padding, dynamic batching and the model's format.
+
+The held-out questions lie beside the checkout (../shared/data); without them these tests are skipped. `make test` runs a set
+of combinations in which every value of every setting occurs; `make test-full` runs all."""
+import itertools
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INFERD = ROOT / os.environ.get("INFERD", "build/inferd")
+HELD_OUT = ROOT.parent / "shared/data/squad/heldout-v1.1.json.gz"
+REFERENCE = {"exact": 61.71, "f1": 72.64}
+TOLERANCE = 0.25
+
+FORMATS = ("onnx", "savedmodel")
+DELAYS = ("0", "2")  # milliseconds; 0: no dynamic batching
+ALL = list(itertools.product(FORMATS, DELAYS, ("grpc", "http"), ("1", "8"), ("none", "longest", "max")))
+COVERING = [
+    ("onnx", "0", "grpc", "8", "longest"),
+    ("onnx", "2", "http", "1", "none"),
+    ("savedmodel", "2", "grpc", "1", "none"),
+    ("savedmodel", "0", "http", "8", "max"),
+]
+CASES = ALL if os.environ.get("INFERD_FULL") else COVERING
+
+needs_data = pytest.mark.skipif(not HELD_OUT.exists(), reason="the held-out questions are not beside the checkout")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with one model for each format and delay; gives the two ports."""
+    work = tmp_path_factory.mktemp("scores")
+    for form, delay in itertools.product(FORMATS, DELAYS):
+        subprocess.run(
+            [INFERD, "export", "--checkpoint", ROOT / "models/minilm-squad", "--model-repository", work / "models",
+             "--model", f"{form}-{delay}", "--format", form, "--dynamic-batching-delay", delay],
+            check=True, capture_output=True, timeout=120)
+    log = open(work / "log", "w+")
+    process = subprocess.Popen(
+        [INFERD, "serve", "--model-repository", work / "models", "--http-port", "0", "--grpc-port", "0",
+         "--metrics-port", "0", "--http-address", "127.0.0.1", "--grpc-address", "127.0.0.1",
+         "--metrics-address", "127.0.0.1"], stderr=log)
+    deadline = time.monotonic() + 120
+    while "server ready" not in (text := (work / "log").read_text()):
+        assert process.poll() is None and time.monotonic() < deadline, text
+        time.sleep(0.05)
+    ports = {name: re.search(rf"{label} listening on \S+:(\d+)", text).group(1)
+             for name, label in (("http", "HTTP"), ("grpc", "gRPC"))}
+    yield ports
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    log.close()
+
+
+@needs_data
+@pytest.mark.parametrize("form,delay,protocol,batch,pad", CASES)
+def test_scores_equal_the_reference(server, tmp_path, form, delay, protocol, batch, pad):
+    run = subprocess.run(
+        [INFERD, "squad", "--url", f"127.0.0.1:{server[protocol]}", "--protocol", protocol, "--model", f"{form}-{delay}",
+         "--data", HELD_OUT, "--batch-size", batch, "--pad", pad, "--output-dir", tmp_path, "--json", tmp_path / "result"],
+        capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr
+    result = json.loads((tmp_path / "result").read_text())
+    assert result["total"] == 1925
+    assert abs(result["exact"] - REFERENCE["exact"]) <= TOLERANCE
+    assert abs(result["f1"] - REFERENCE["f1"]) <= TOLERANCE
+    assert len(json.loads((tmp_path / "predictions.json").read_text())) == 1925
+    assert re.search(r"exact match: \d+\.\d\d  F1: \d+\.\d\d", run.stdout)

@@ -24,6 +24,7 @@
 #   OUTPUT_DIR         where predictions go                         default: out/predictions of the project
 #   PROTOCOL           grpc | http                                  default: grpc
 #   CONCURRENCY        requests in flight                           default: 20
+#   INFERD             the program                                  default: build/inferd of the project
 set -euo pipefail
 
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
@@ -59,6 +60,13 @@ case $precision in
 esac
 [ "$use_xla" = false ] || echo "run_squad: USE_XLA is true, but there is no XLA here: it has no effect"
 
+protocol=${PROTOCOL:-grpc}
+case $protocol in
+  grpc) label=gRPC ;;
+  http) label=HTTP ;;
+  *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
+esac
+
 case $squad_version in
   1.1 | 2.0) data=${SQUAD_FILE:-$root/models/questions/questions-v$squad_version.json} ;;
   *) usage "SQUAD_VERSION must be 1.1 or 2.0, got \"$squad_version\"" ;;
@@ -91,6 +99,8 @@ if [ "$export" = true ]; then
     ${model_files[@]+"${model_files[@]}"} --overwrite="$overwrite"
 elif [ ! -d "$repository/$model_name/$model_version" ]; then
   fail "there is no model $model_name version $model_version in $repository; give EXPORT true to write it"
+elif [ -n "${1:-}${3:-}${12:-}${13:-}" ]; then
+  echo "run_squad: EXPORT is false: the model is served as it was exported (CHECKPOINT, PRECISION, DELAY_MS and ENGINES have no effect)"
 fi
 
 server="" scratch=$(mktemp -d)
@@ -120,12 +130,6 @@ until grep -q 'server ready' "$scratch/log"; do
   sleep 0.1
 done
 sed -n 's/^[^]]*\] //p' "$scratch/log"
-protocol=${PROTOCOL:-grpc}
-case $protocol in
-  grpc) label=gRPC ;;
-  http) label=HTTP ;;
-  *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
-esac
 port=$(sed -n "s/.*$label listening on .*:\([0-9][0-9]*\).*/\1/p" "$scratch/log" | head -n 1)
 [ -n "$port" ] || { cat "$scratch/log" >&2; fail "the server did not tell its $label port"; }
 
@@ -138,4 +142,4 @@ kill -TERM "$server"
 if ! wait "$server"; then server=""; cat "$scratch/log" >&2; fail "the server did not stop cleanly"; fi
 server=""
 echo "== done: predictions are in $output"
-grep -i 'exact match' "$scratch/summary" || fail "no scores came out"
+grep '^exact match: ' "$scratch/summary" | tail -n 1 | grep . || fail "no scores came out"

@@ -57,11 +57,11 @@ FORMAT(format_f32, float, "%f", double)
 FORMAT(format_f64, double, "%f", double)
 
 static const struct score_kind kinds[] = {
-    [DATATYPE_UINT8] = {compare_u8, format_u8, 1},   [DATATYPE_UINT16] = {compare_u16, format_u16, 2},
+    [DATATYPE_UINT8] = {compare_u8, format_u8, 1},    [DATATYPE_UINT16] = {compare_u16, format_u16, 2},
     [DATATYPE_UINT32] = {compare_u32, format_u32, 4}, [DATATYPE_UINT64] = {compare_u64, format_u64, 8},
-    [DATATYPE_INT8] = {compare_i8, format_i8, 1},    [DATATYPE_INT16] = {compare_i16, format_i16, 2},
-    [DATATYPE_INT32] = {compare_i32, format_i32, 4}, [DATATYPE_INT64] = {compare_i64, format_i64, 8},
-    [DATATYPE_FP32] = {compare_f32, format_f32, 4},  [DATATYPE_FP64] = {compare_f64, format_f64, 8},
+    [DATATYPE_INT8] = {compare_i8, format_i8, 1},     [DATATYPE_INT16] = {compare_i16, format_i16, 2},
+    [DATATYPE_INT32] = {compare_i32, format_i32, 4},  [DATATYPE_INT64] = {compare_i64, format_i64, 8},
+    [DATATYPE_FP32] = {compare_f32, format_f32, 4},   [DATATYPE_FP64] = {compare_f64, format_f64, 8},
 };
 
 static const struct score_kind *kind_of(enum datatype type) {

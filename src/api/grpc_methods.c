@@ -1,5 +1,5 @@
-/* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's extensions,
- * and grpc.health.v1. */
+/* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
+ * extensions, and grpc.health.v1. */
 #include "api/grpc_front.h"
 #include "api/status_map.h"
 #include "api/v2_service.h"
@@ -12,8 +12,8 @@ struct plain_method {
     v2_call_f *run;
 };
 
-/* Rows: METHOD(path, request message, response message, function). UNSERVED are methods of the protocol that this server
- * does not have: a client is told so by name. */
+/* Rows: METHOD(path, request message, response message, function). UNSERVED are methods of the protocol that this
+ * server does not have: a client is told so by name. */
 #define V2 "/inference.GRPCInferenceService/"
 #define PLAIN_METHODS(METHOD)                                                                                          \
     METHOD(V2 "ServerLive", server_live_request, server_live_response, v2_call_server_live)                            \
@@ -53,7 +53,7 @@ static const struct grpc_method methods[] = {
 #define METHOD(path, request, response, run) {path, false, plain_on_message, NULL, NULL, NULL},
     PLAIN_METHODS(METHOD)
 #undef METHOD
-    {V2 "ModelInfer", false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave, v2_infer_grpc_leave},
+        {V2 "ModelInfer", false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave, v2_infer_grpc_leave},
 #define METHOD(name, streams) {V2 name, streams, unserved_on_message, unserved_on_half_close, NULL, NULL},
     UNSERVED_METHODS(METHOD)
 #undef METHOD
@@ -71,8 +71,8 @@ void grpc_front_fail(struct grpc_call *call, const struct status *error) {
 }
 
 /* Decodes the request, lets the function of the row answer it, and encodes what it says. */
-static struct status run_plain(const struct api_context *context, const struct plain_method *method, struct slice message,
-                               struct arena *arena, struct buf *out) {
+static struct status run_plain(const struct api_context *context, const struct plain_method *method,
+                               struct slice message, struct arena *arena, struct buf *out) {
     void *request = arena_calloc(arena, 1, method->request->size);
     void *response = arena_calloc(arena, 1, method->response->size);
     if (!request || !response)

@@ -1,17 +1,18 @@
-/* handlers.h: the handlers that routes.c lists. Each answers its call, at once or later. Thread: the exchange's loop. */
+/* handlers.h: the handlers that routes.c lists. Each answers its call, at once or later. Thread: the exchange's loop.
+ */
 #ifndef INFERD_API_HANDLERS_H
 #define INFERD_API_HANDLERS_H
 
 #include "api/http_call.h"
 
-void v2_health_live(struct http_call *call);        /* v2_health.c */
+void v2_health_live(struct http_call *call); /* v2_http.c */
 void v2_health_ready(struct http_call *call);
 void v2_model_ready(struct http_call *call);
-void v2_server_metadata(struct http_call *call);    /* v2_http.c */
+void v2_server_metadata(struct http_call *call);
 void v2_model_metadata(struct http_call *call);
 void v2_model_config(struct http_call *call);
 void v2_statistics(struct http_call *call);
-void v2_infer_http(struct http_call *call);         /* v2_infer_http.c */
-void metrics_handle(struct http_call *call);        /* metrics_text.c */
+void v2_infer_http(struct http_call *call);  /* v2_infer_http.c */
+void metrics_handle(struct http_call *call); /* metrics_text.c */
 
 #endif

@@ -8,8 +8,8 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     const struct http_request *request = http_exchange_request(exchange);
     struct arena *arena = http_exchange_arena(exchange);
     struct route_match match;
-    struct status status = router_match(api_routes, api_route_count, context->classes, request->method, request->path,
-                                        arena, &match);
+    struct status status =
+        router_match(api_routes, api_route_count, context->classes, request->method, request->path, arena, &match);
     struct http_call *call = NULL;
     if (status_is_ok(&status)) {
         call = arena_calloc(arena, 1, sizeof *call);

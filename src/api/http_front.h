@@ -1,5 +1,5 @@
-/* http_front.h: the way in of plain HTTP calls: what the composition root's http_handler calls for every exchange that is not
- * gRPC. Thread: the exchange's loop. */
+/* http_front.h: the way in of plain HTTP calls: what the composition root's http_handler calls for every exchange that
+ * is not gRPC. Thread: the exchange's loop. */
 #ifndef INFERD_API_HTTP_FRONT_H
 #define INFERD_API_HTTP_FRONT_H
 

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+/* Honest requests of any form need less: the widest growth is that of one-byte varints into 64-bit integers, in arrays
+ * with room to spare. */
+enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
+
 static void call_unref(struct infer_call *call) {
     if (atomic_fetch_sub(&call->references, 1) != 1)
         return;
@@ -13,11 +17,14 @@ static void call_unref(struct infer_call *call) {
 }
 
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
-                        void *exchange) {
+                        void *exchange, size_t body_size) {
+    size_t limit;
+    if (__builtin_mul_overflow(body_size, ARENA_FACTOR, &limit) || __builtin_add_overflow(limit, ARENA_BASE, &limit))
+        limit = SIZE_MAX;
     struct infer_call *call = calloc(1, size);
     if (!call)
         return NULL;
-    call->request = infer_request_create(0);
+    call->request = infer_request_create(limit);
     if (!call->request || pthread_mutex_init(&call->lock, NULL) != 0) {
         infer_request_destroy(call->request);
         free(call);
@@ -32,7 +39,7 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
 
 /* On the loop thread, with the reference that the request had. */
 static void send_answer(struct api_task *task) {
-    struct infer_call *call = (struct infer_call *)((char *)task - offsetof(struct infer_call, task));
+    struct infer_call *call = (void *)((char *)task - offsetof(struct infer_call, task));
     if (call->exchange)
         call->ops->send(call);
     call_unref(call);
@@ -91,7 +98,8 @@ void infer_call_detach(struct infer_call *call) {
     if (!call)
         return;
     call->exchange = NULL;
-    /* on_release, which never runs on this thread meanwhile, waits for the lock: the request is the core's until then. */
+    /* on_release, which never runs on this thread meanwhile, waits for the lock: the request is the core's until then.
+     */
     pthread_mutex_lock(&call->lock);
     if (call->request && call->request->on_release)
         inference_server_cancel(call->context->server, call->request);

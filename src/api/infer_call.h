@@ -1,13 +1,13 @@
-/* infer_call.h: the life of one inference between its exchange (a loop thread) and the core (any thread). Both protocols use
- * it; what differs between them stands in struct infer_call_ops.
+/* infer_call.h: the life of one inference between its exchange (a loop thread) and the core (any thread). Both
+ * protocols use it; what differs between them stands in struct infer_call_ops.
  *
  *   loop thread            infer_call_create -> adapter fills body and request -> infer_call_submit
  *   any thread, the core's                      on_response: ops->encode          on_release: task posted
  *   loop thread                                                                   ops->send
  *   loop thread            infer_call_detach, when the exchange is closed or its client has gone away
  *
- * Lifetime: two references, one of the exchange and one of the submitted request; the last one frees the call. The exchange
- * may go first (a lost client: the request is cancelled, its answer dropped) or the request may. */
+ * Lifetime: two references, one of the exchange and one of the submitted request; the last one frees the call. The
+ * exchange may go first (a lost client: the request is cancelled, its answer dropped) or the request may. */
 #ifndef INFERD_API_INFER_CALL_H
 #define INFERD_API_INFER_CALL_H
 
@@ -45,8 +45,11 @@ struct infer_call {
 };
 
 /* A zeroed call of `size` bytes (a struct that begins with struct infer_call) with an empty request, on behalf of the
- * exchange. NULL when memory is short. */
-void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context, void *exchange);
+ * exchange. body_size, of the request in the client's form, bounds what its decoded form may take: sixteen times that
+ * and a little more, so that a small request for very many things does not eat all memory. NULL when memory is short.
+ */
+void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
+                        void *exchange, size_t body_size);
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
 /* The exchange is closed or lost: gives up its reference, and cancels the request if it still runs. Accepts NULL. */

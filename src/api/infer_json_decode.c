@@ -16,11 +16,11 @@ void infer_json_set_output_binary(struct requested_output *output, bool binary) 
 /* One decode. */
 struct reader {
     struct infer_request *request;
-    struct slice binary;  /* bytes behind the JSON that no input has taken yet */
+    struct slice binary; /* bytes behind the JSON that no input has taken yet */
     bool has_binary;
     size_t json_size;
     uint64_t now_ns;
-    bool all_binary;      /* parameters.binary_data_output */
+    bool all_binary; /* parameters.binary_data_output */
 };
 
 /* An object of the document and where it stands. */
@@ -32,8 +32,8 @@ struct place {
 static struct status place_error(struct place place, const char *member, const char *what) {
     if (!place.list)
         return status_error(STATUS_INVALID_ARGUMENT, "%s: %s", member, what);
-    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu]%s%s: %s", place.list, place.index, member[0] ? "." : "", member,
-                        what);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu]%s%s: %s", place.list, place.index, member[0] ? "." : "",
+                        member, what);
 }
 
 static struct status expected_error(struct place place, const char *member, const char *expected, yyjson_val *got) {
@@ -47,8 +47,8 @@ static struct status no_memory(const char *what) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while reading the %s of the request", what);
 }
 
-/* The members that an object may have and that mean something here, in the order of the array; others are ignored, as the
- * protocol wants, but are held to the nesting limit. A member given twice is an error. */
+/* The members that an object may have and that mean something here, in the order of the array; others are ignored, as
+ * the protocol wants, but are held to the nesting limit. A member given twice is an error. */
 static struct status read_members(struct place place, yyjson_val *object, const char *const *names, size_t name_count,
                                   yyjson_val **values) {
     if (!yyjson_is_obj(object))
@@ -153,7 +153,7 @@ static struct status read_request_parameters(struct reader *reader, yyjson_val *
 /* How an input's bytes are given, or an output's are wanted. */
 struct tensor_form {
     struct tensor_parameters common;
-    bool has_size;        /* binary_data_size is there */
+    bool has_size; /* binary_data_size is there */
     uint64_t binary_size;
     bool binary_data;
 };
@@ -210,10 +210,11 @@ static struct status read_datatype(struct place place, yyjson_val *value, struct
         return expected_error(place, "datatype", "a string", value);
     tensor->type = datatype_from_name((struct slice){yyjson_get_str(value), yyjson_get_len(value)});
     if (tensor->type == DATATYPE_INVALID)
-        return expected_error(place, "datatype",
-                              "one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64, "
-                              "BYTES, BF16",
-                              value);
+        return expected_error(
+            place, "datatype",
+            "one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64, "
+            "BYTES, BF16",
+            value);
     return status_ok();
 }
 
@@ -229,7 +230,8 @@ static struct status take_binary(struct reader *reader, struct place place, uint
         return place_error(place, "parameters.binary_data_size", what);
     }
     tensor->data = (struct slice){reader->binary.data, (size_t)size};
-    reader->binary = (struct slice){reader->binary.data + size, reader->binary.size - (size_t)size};
+    if (size > 0)
+        reader->binary = (struct slice){reader->binary.data + size, reader->binary.size - (size_t)size};
     return status_ok();
 }
 
@@ -245,7 +247,8 @@ static struct status read_input(struct reader *reader, size_t index, yyjson_val 
     struct tensor_form form;
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
     if (form.has_size && members[DATA])
-        return place_error(place, "data", "an input has either data or parameters.binary_data_size, and this one has both");
+        return place_error(place, "data",
+                           "an input has either data or parameters.binary_data_size, and this one has both");
     if (form.has_size)
         return take_binary(reader, place, form.binary_size, tensor);
     if (!members[DATA])
@@ -270,9 +273,10 @@ static struct status read_inputs(struct reader *reader, yyjson_val *array) {
         request->input_count = at + 1;
     }
     if (reader->binary.size > 0)
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "the body has %zu bytes more than the JSON and the binary_data_size of all inputs account for",
-                            reader->binary.size);
+        return status_error(
+            STATUS_INVALID_ARGUMENT,
+            "the body has %zu bytes more than the JSON and the binary_data_size of all inputs account for",
+            reader->binary.size);
     return status_ok();
 }
 

@@ -1,4 +1,5 @@
-/* infer_outputs.h: which outputs of a response the client gets, in the form that it asked for; the same for both protocols. */
+/* infer_outputs.h: which outputs of a response the client gets, in the form that it asked for; the same for both
+ * protocols. */
 #ifndef INFERD_API_INFER_OUTPUTS_H
 #define INFERD_API_INFER_OUTPUTS_H
 

@@ -104,7 +104,8 @@ static struct status set_timeout(struct infer_request *request, const struct inf
     if (microseconds == 0)
         return status_ok();
     /* So far away that it cannot be told in nanoseconds: no deadline. */
-    if (__builtin_mul_overflow(microseconds, NS_PER_US, &deadline) || __builtin_add_overflow(deadline, now_ns, &deadline))
+    if (__builtin_mul_overflow(microseconds, NS_PER_US, &deadline) ||
+        __builtin_add_overflow(deadline, now_ns, &deadline))
         return status_ok();
     if (request->deadline_ns == 0 || deadline < request->deadline_ns)
         request->deadline_ns = deadline;
@@ -121,12 +122,9 @@ static const struct well_known {
     const char *name;
     struct status (*set)(struct infer_request *request, const struct infer_parameter *parameter, uint64_t now_ns);
 } well_known[] = {
-    {"sequence_id", set_sequence_id},
-    {"sequence_start", set_sequence_start},
-    {"sequence_end", set_sequence_end},
-    {"priority", set_priority},
-    {"timeout", set_timeout},
-    {"headers", refuse_reserved},
+    {"sequence_id", set_sequence_id},   {"sequence_start", set_sequence_start},
+    {"sequence_end", set_sequence_end}, {"priority", set_priority},
+    {"timeout", set_timeout},           {"headers", refuse_reserved},
 };
 
 struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
@@ -143,18 +141,19 @@ struct status infer_parameters_apply(struct infer_request *request, const struct
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
                                       const char *list, size_t index) {
     if (slice_starts_with(parameter->name, SLICE_LITERAL("shared_memory_")))
-        return status_error(STATUS_UNSUPPORTED,
-                            "%s[%zu].parameters.%.*s: client shared memory is not available in this server; send tensors "
-                            "in the request and take them from the response",
-                            list, index, SLICE_ARGS(parameter->name));
+        return status_error(
+            STATUS_UNSUPPORTED,
+            "%s[%zu].parameters.%.*s: client shared memory is not available in this server; send tensors "
+            "in the request and take them from the response",
+            list, index, SLICE_ARGS(parameter->name));
     if (slice_equal_text(parameter->name, "classification")) {
         uint64_t count;
         if (!infer_parameter_as_u64(parameter, &count) || count == 0 || count > UINT32_MAX) {
             char got[128];
             infer_parameter_describe(parameter, got, sizeof got);
             return status_error(STATUS_INVALID_ARGUMENT,
-                                "%s[%zu].parameters.classification: expected an integer in 1..%" PRIu32 ", got %s", list,
-                                index, UINT32_MAX, got);
+                                "%s[%zu].parameters.classification: expected an integer in 1..%" PRIu32 ", got %s",
+                                list, index, UINT32_MAX, got);
         }
         parameters->classification = count;
     }

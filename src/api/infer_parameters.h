@@ -1,8 +1,9 @@
 /* infer_parameters.h: the meaning of request parameters, the same for HTTP and gRPC.
  *
  * Well-known ones land in the request's own fields: sequence_id, sequence_start, sequence_end, priority, and timeout
- * (microseconds, which becomes the deadline). Names that begin with "triton_", and "headers", are reserved and refused. All
- * others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy extension. */
+ * (microseconds, which becomes the deadline). Names that begin with "triton_", and "headers", are reserved and refused.
+ * All others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy
+ * extension. */
 #ifndef INFERD_API_INFER_PARAMETERS_H
 #define INFERD_API_INFER_PARAMETERS_H
 
@@ -19,8 +20,8 @@ void infer_parameter_describe(const struct infer_parameter *parameter, char *tex
 /* The value as a number of 0 or more; false for other kinds and negative ones. */
 bool infer_parameter_as_u64(const struct infer_parameter *parameter, uint64_t *ret);
 
-/* What may stand in the parameters of an input or a requested output, besides what one protocol alone knows. Unknown names
- * are ignored, as the protocol wants. */
+/* What may stand in the parameters of an input or a requested output, besides what one protocol alone knows. Unknown
+ * names are ignored, as the protocol wants. */
 struct tensor_parameters {
     uint64_t classification; /* top-k; 0: not asked for */
 };

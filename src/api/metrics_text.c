@@ -225,8 +225,8 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
 
 void metrics_handle(struct http_call *call) {
     struct buf body = BUF_EMPTY;
-    struct status status = metrics_text_write(call->context->server, call->context->metrics,
-                                              http_exchange_arena(call->exchange), &body);
+    struct status status =
+        metrics_text_write(call->context->server, call->context->metrics, http_exchange_arena(call->exchange), &body);
     if (status_is_ok(&status))
         http_call_answer(call, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
     else

@@ -34,7 +34,8 @@ static struct status set_elements(const struct model_config *config, struct slic
     for (int i = 0; i < input->rank; i++) {
         int64_t dim = input->dims[i];
         if (dim < 0 && variable >= 0)
-            return refuse(config, "its input has several variable dimensions, so the shape does not follow from the size");
+            return refuse(config,
+                          "its input has several variable dimensions, so the shape does not follow from the size");
         if (dim < 0)
             variable = tensor->rank;
         else if (__builtin_mul_overflow(fixed, (size_t)dim, &fixed))
@@ -48,7 +49,8 @@ static struct status set_elements(const struct model_config *config, struct slic
                                 SLICE_ARGS(config->name), fixed, body.size);
         tensor->shape[variable] = (int64_t)(body.size / fixed);
     } else if (body.size != fixed) {
-        return status_error(STATUS_INVALID_ARGUMENT, "raw request for model '%.*s': expected a body of %zu bytes, got %zu",
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "raw request for model '%.*s': expected a body of %zu bytes, got %zu",
                             SLICE_ARGS(config->name), fixed, body.size);
     }
     tensor->data = body;

@@ -1,7 +1,7 @@
 /* router.h: finds the row of the route table for a request, and takes the path apart.
  *
- * Patterns are segments split by '/': a literal, {model} (any text, percent-decoded) or {version} (digits). The whole path
- * must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
+ * Patterns are segments split by '/': a literal, {model} (any text, percent-decoded) or {version} (digits). The whole
+ * path must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
 #ifndef INFERD_API_ROUTER_H
 #define INFERD_API_ROUTER_H
 
@@ -27,8 +27,8 @@ struct route_match {
     const char *allow;  /* with METHOD_NOT_ALLOWED: the methods that the path has, "GET, POST"; memory of the arena */
 };
 
-/* Finds method and path among the routes of the given classes. NOT_FOUND: no such path; METHOD_NOT_ALLOWED: the path exists
- * and ret->allow is filled; INVALID_ARGUMENT: broken percent-encoding. */
+/* Finds method and path among the routes of the given classes. NOT_FOUND: no such path; METHOD_NOT_ALLOWED: the path
+ * exists and ret->allow is filled; INVALID_ARGUMENT: broken percent-encoding. */
 struct status router_match(const struct route *routes, size_t route_count, unsigned classes, struct slice method,
                            struct slice path, struct arena *arena, struct route_match *ret) STATUS_MUST_CHECK;
 

@@ -11,15 +11,12 @@ static const struct member_row {
     size_t offset;
     size_t size; /* of an element in memory */
 } members[MEMBER_COUNT] = {
-#define MEMBER(name, type) {#name, offsetof(struct pb_infer_tensor_contents, name), sizeof(type)}
-    [BOOLS] = MEMBER(bool_contents, bool),
-    [INTS] = MEMBER(int_contents, int32_t),
-    [INT64S] = MEMBER(int64_contents, int64_t),
-    [UINTS] = MEMBER(uint_contents, uint32_t),
-    [UINT64S] = MEMBER(uint64_contents, uint64_t),
-    [FP32S] = MEMBER(fp32_contents, float),
-    [FP64S] = MEMBER(fp64_contents, double),
-    [STRINGS] = MEMBER(bytes_contents, struct slice),
+#define MEMBER(name, type)                                                                                             \
+    { #name, offsetof(struct pb_infer_tensor_contents, name), sizeof(type) }
+    [BOOLS] = MEMBER(bool_contents, bool),         [INTS] = MEMBER(int_contents, int32_t),
+    [INT64S] = MEMBER(int64_contents, int64_t),    [UINTS] = MEMBER(uint_contents, uint32_t),
+    [UINT64S] = MEMBER(uint64_contents, uint64_t), [FP32S] = MEMBER(fp32_contents, float),
+    [FP64S] = MEMBER(fp64_contents, double),       [STRINGS] = MEMBER(bytes_contents, struct slice),
 #undef MEMBER
 };
 
@@ -58,8 +55,8 @@ static struct status check_members(const struct pb_infer_tensor_contents *conten
     const char *type = datatype_name(tensor->type);
     if (wanted == NONE)
         return status_error(STATUS_INVALID_ARGUMENT,
-                            "inputs[%zu].contents: expected raw_input_contents for %s, which has no typed contents", index,
-                            type);
+                            "inputs[%zu].contents: expected raw_input_contents for %s, which has no typed contents",
+                            index, type);
     for (enum member member = BOOLS; member < MEMBER_COUNT; member++)
         if (member != wanted && read_member(contents, member).count > 0)
             return status_error(STATUS_INVALID_ARGUMENT, "inputs[%zu].contents: expected %s for %s, got %s", index,
@@ -108,11 +105,10 @@ static struct status narrow(const void *items, size_t count, const struct type_r
         else
             value = ((const uint32_t *)items)[i];
         if (value < row->min || value > row->max)
-            return status_error(STATUS_INVALID_ARGUMENT,
-                                "inputs[%zu].contents.%s[%zu]: expected an integer in %" PRId64 "..%" PRId64
-                                " for %s, got %" PRId64,
-                                index, members[row->member].name, i, row->min, row->max, datatype_name(tensor->type),
-                                value);
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "inputs[%zu].contents.%s[%zu]: expected an integer in %" PRId64 "..%" PRId64 " for %s, got %" PRId64,
+                index, members[row->member].name, i, row->min, row->max, datatype_name(tensor->type), value);
         memcpy(out + i * size, &value, size); /* little-endian: the low bytes come first */
     }
     tensor->data = (struct slice){out, count * size};

@@ -145,7 +145,8 @@ static const struct element_kind kinds[] = {
                         "an integer in -9223372036854775808..9223372036854775807"},
     [DATATYPE_FP16] = {read_fp16, write_f16, 2, 0, 0, 65520.0, "a number in -65504..65504"},
     [DATATYPE_FP32] = {read_fp32, write_f32, 4, 0, 0, 0x1.ffffffp127, "a number in -3.4028235e38..3.4028235e38"},
-    [DATATYPE_FP64] = {read_fp64, write_f64, 8, 0, 0, INFINITY, "a number in -1.7976931348623157e308..1.7976931348623157e308"},
+    [DATATYPE_FP64] = {read_fp64, write_f64, 8, 0, 0, INFINITY,
+                       "a number in -1.7976931348623157e308..1.7976931348623157e308"},
     [DATATYPE_BYTES] = {NULL, NULL, 0, 0, 0, 0, "a string"},
     [DATATYPE_BF16] = {read_bf16, write_bf16, 2, 0, 0, 0x1.ffp127, "a number in -3.3895314e38..3.3895314e38"},
 };
@@ -192,13 +193,9 @@ bool json_nested_deeper(yyjson_val *value, int levels) {
     size_t index, count;
     yyjson_val *key, *item;
     if (yyjson_is_arr(value)) {
-        yyjson_arr_foreach(value, index, count, item)
-            if (json_nested_deeper(item, levels - 1))
-                return true;
+        yyjson_arr_foreach(value, index, count, item) if (json_nested_deeper(item, levels - 1)) return true;
     } else {
-        yyjson_obj_foreach(value, index, count, key, item)
-            if (json_nested_deeper(item, levels - 1))
-                return true;
+        yyjson_obj_foreach(value, index, count, key, item) if (json_nested_deeper(item, levels - 1)) return true;
     }
     return false;
 }
@@ -209,10 +206,10 @@ struct element_walk {
     const struct element_kind *kind;
     const char *list; /* where the tensor stands, with its index: for messages */
     size_t index;
-    char *out;        /* next element; NULL for a pass that only counts */
-    size_t wanted;    /* elements of the shape */
-    size_t left;      /* of them not seen yet */
-    size_t bytes;     /* BYTES: size of the binary form so far */
+    char *out;                      /* next element; NULL for a pass that only counts */
+    size_t wanted;                  /* elements of the shape */
+    size_t left;                    /* of them not seen yet */
+    size_t bytes;                   /* BYTES: size of the binary form so far */
     size_t trail[JSON_NESTING_MAX]; /* indices on the way to the element at hand */
 };
 
@@ -229,8 +226,8 @@ static struct status walk_error(const struct element_walk *walk, int depth, cons
 static struct status element_error(const struct element_walk *walk, int depth, yyjson_val *value) {
     char got[96], what[256];
     json_value_describe(value, got, sizeof got);
-    snprintf(what, sizeof what, "expected %s for %s, got %s", walk->kind->expected,
-             datatype_name(walk->tensor->type), got);
+    snprintf(what, sizeof what, "expected %s for %s, got %s", walk->kind->expected, datatype_name(walk->tensor->type),
+             got);
     return walk_error(walk, depth, what);
 }
 
@@ -311,7 +308,8 @@ struct status tensor_json_decode(yyjson_val *data, size_t json_size, const char 
     }
     char *out = arena_alloc(arena, bytes);
     if (!out)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %zu bytes of %s[%zu]", bytes, list, index);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %zu bytes of %s[%zu]", bytes, list,
+                            index);
     walk.out = out;
     STATUS_TRY(walk_array(&walk, 0, data));
     if (walk.left > 0)

@@ -16,8 +16,7 @@ void v2_health_ready(struct http_call *call) {
 
 void v2_model_ready(struct http_call *call) {
     struct model *model = NULL;
-    struct status status =
-        inference_server_acquire_model(call->context->server, call->model, call->version, &model);
+    struct status status = inference_server_acquire_model(call->context->server, call->model, call->version, &model);
     model_release(model);
     if (status_is_ok(&status))
         http_call_answer(call, 200, NULL, NULL);
@@ -69,8 +68,7 @@ void v2_statistics(struct http_call *call) {
 void v2_model_config(struct http_call *call) {
     struct model *model = NULL;
     struct buf body = BUF_EMPTY;
-    struct status status =
-        inference_server_acquire_model(call->context->server, call->model, call->version, &model);
+    struct status status = inference_server_acquire_model(call->context->server, call->model, call->version, &model);
     if (status_is_ok(&status))
         status = model_config_to_json(model_config_of(model), &body);
     model_release(model);

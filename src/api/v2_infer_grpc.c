@@ -62,8 +62,8 @@ static struct status read_request_parameters(const struct pb_model_infer_request
 static struct status read_shape(const struct pb_model_infer_request_infer_input_tensor *input, size_t index,
                                 struct tensor *tensor) {
     if (input->shape.count > TENSOR_RANK_MAX)
-        return status_error(STATUS_INVALID_ARGUMENT, "inputs[%zu].shape: expected at most %d dimensions, got %zu", index,
-                            (int)TENSOR_RANK_MAX, input->shape.count);
+        return status_error(STATUS_INVALID_ARGUMENT, "inputs[%zu].shape: expected at most %d dimensions, got %zu",
+                            index, (int)TENSOR_RANK_MAX, input->shape.count);
     tensor->rank = (int)input->shape.count;
     for (size_t i = 0; i < input->shape.count; i++) {
         tensor->shape[i] = input->shape.items[i];
@@ -81,10 +81,11 @@ static struct status read_input(const struct pb_model_infer_request *message, si
     tensor->name = input->name;
     tensor->type = datatype_from_name(input->datatype);
     if (tensor->type == DATATYPE_INVALID)
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "inputs[%zu].datatype: expected one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, "
-                            "INT64, FP16, FP32, FP64, BYTES, BF16, got '%.*s'",
-                            index, SLICE_ARGS(input->datatype));
+        return status_error(
+            STATUS_INVALID_ARGUMENT,
+            "inputs[%zu].datatype: expected one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, "
+            "INT64, FP16, FP32, FP64, BYTES, BF16, got '%.*s'",
+            index, SLICE_ARGS(input->datatype));
     STATUS_TRY(read_shape(input, index, tensor));
     struct tensor_parameters unused = {0};
     for (size_t i = 0; i < input->parameters.count; i++) {
@@ -94,9 +95,9 @@ static struct status read_input(const struct pb_model_infer_request *message, si
     }
     if (message->raw_input_contents.count > 0) {
         if (input->contents)
-            return status_error(STATUS_INVALID_ARGUMENT,
-                                "inputs[%zu].contents: typed contents and raw_input_contents exclude each other in a request",
-                                index);
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "inputs[%zu].contents: typed contents and raw_input_contents exclude each other in a request", index);
         tensor->data = message->raw_input_contents.items[index];
         return status_ok();
     }
@@ -236,17 +237,15 @@ static void send(struct infer_call *call) {
 static const struct infer_call_ops grpc_infer_ops = {encode, send};
 
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
-    (void)message; /* taken over below, so that its memory outlives the call */
     const struct api_context *context = grpc_call_user(grpc);
-    struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc);
+    struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc, message.size);
     struct status status = call ? status_ok() : no_memory();
     if (call) {
         grpc_call_set_context(grpc, call);
-        struct slice bytes;
-        call->body = grpc_call_take_message(grpc, &bytes);
+        call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
         call->request->deadline_ns = grpc_call_deadline_ns(grpc);
         call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-        status = decode(bytes, call->request);
+        status = decode(message, call->request);
     }
     if (status_is_ok(&status))
         status = infer_call_submit(call);

@@ -11,9 +11,9 @@
 
 struct http_infer {
     struct infer_call call;
-    bool all_binary;          /* for requests that name no outputs */
-    enum body_coding coding;  /* of the answer */
-    size_t json_size;         /* of the answer, when bytes follow the JSON; else 0 */
+    bool all_binary;         /* for requests that name no outputs */
+    enum body_coding coding; /* of the answer */
+    size_t json_size;        /* of the answer, when bytes follow the JSON; else 0 */
 };
 
 static struct status encode(struct infer_call *call, const struct infer_response *response) {
@@ -32,7 +32,8 @@ static void send(struct infer_call *call) {
     struct http_header headers[3];
     size_t count = 0;
     char length[32];
-    struct slice type = infer->json_size ? SLICE_LITERAL("application/octet-stream") : SLICE_LITERAL("application/json");
+    struct slice type =
+        infer->json_size ? SLICE_LITERAL("application/octet-stream") : SLICE_LITERAL("application/json");
     headers[count++] = (struct http_header){SLICE_LITERAL("Content-Type"), type};
     if (infer->json_size) {
         snprintf(length, sizeof length, "%zu", infer->json_size);
@@ -56,9 +57,10 @@ static struct status read_header_length(const struct http_request *request, size
     if (!*ret_given)
         return status_ok();
     if (!slice_to_u64(slice_trim(value), &length) || length > body_size)
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), got '%.*s'",
-                            body_size, SLICE_ARGS(value));
+        return status_error(
+            STATUS_INVALID_ARGUMENT,
+            "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), got '%.*s'",
+            body_size, SLICE_ARGS(value));
     *ret = (size_t)length;
     return status_ok();
 }
@@ -66,7 +68,8 @@ static struct status read_header_length(const struct http_request *request, size
 static struct status decode_raw(struct infer_call *call) {
     struct infer_request *request = call->request;
     struct model *model;
-    STATUS_TRY(inference_server_acquire_model(call->context->server, request->model_name, request->model_version, &model));
+    STATUS_TRY(
+        inference_server_acquire_model(call->context->server, request->model_name, request->model_version, &model));
     struct status status = raw_request_decode(model_config_of(model), buf_slice(&call->body), request);
     model_release(model);
     return status;
@@ -78,13 +81,36 @@ static void refuse_coding(struct http_call *http, const struct status *error) {
     http_answer_error_text(http->exchange, 501, slice_of(error->message), &header, 1);
 }
 
-/* From the complete exchange to a filled request. */
-static struct status decode(struct http_call *http, struct http_infer *infer, enum body_coding coding) {
+/* Takes the body out of the exchange in its plain form. */
+static struct status take_body(struct http_call *http, enum body_coding coding, struct buf *ret) {
+    *ret = http_exchange_take_body(http->exchange);
+    if (coding == BODY_IDENTITY)
+        return status_ok();
+    STATUS_TRY(body_inflate(coding, http->context->max_body_bytes, ret));
+    if (!http_exchange_hold(http->exchange, ret->size))
+        return status_error(STATUS_UNAVAILABLE,
+                            "no room for the %zu bytes of the body decompressed: all requests together hold as many "
+                            "bytes as they may; try again later",
+                            ret->size);
+    return status_ok();
+}
+
+/* The call for a body, which it takes over when all is well. */
+static struct status create_call(struct http_call *http, struct buf *body, struct http_infer **ret) {
+    *ret = infer_call_create(&http_infer_ops, sizeof **ret, http->context, http, body->size);
+    if (!*ret)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+    (*ret)->call.body = *body;
+    *body = BUF_EMPTY;
+    http->infer = &(*ret)->call;
+    return status_ok();
+}
+
+/* From the head of the exchange and the body to a filled request. */
+static struct status decode(struct http_call *http, struct http_infer *infer) {
     struct infer_call *call = &infer->call;
     struct infer_request *request = call->request;
     const struct http_request *head = http_exchange_request(http->exchange);
-    call->body = http_exchange_take_body(http->exchange);
-    STATUS_TRY(body_inflate(coding, http->context->max_body_bytes, &call->body));
     struct slice accept;
     if (http_request_header(head, "accept-encoding", &accept))
         infer->coding = body_coding_choose(accept);
@@ -115,16 +141,16 @@ void v2_infer_http(struct http_call *http) {
         refuse_coding(http, &status);
         return;
     }
-    struct http_infer *infer = infer_call_create(&http_infer_ops, sizeof *infer, http->context, http);
-    if (!infer) {
-        status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-        http_call_answer_error(http, &status);
-        return;
-    }
-    http->infer = &infer->call;
-    status = decode(http, infer, coding);
+    struct http_infer *infer = NULL;
+    struct buf body = BUF_EMPTY;
+    status = take_body(http, coding, &body);
+    if (status_is_ok(&status))
+        status = create_call(http, &body, &infer);
+    if (status_is_ok(&status))
+        status = decode(http, infer);
     if (status_is_ok(&status))
         status = infer_call_submit(&infer->call);
     if (!status_is_ok(&status))
         http_call_answer_error(http, &status);
+    buf_free(&body);
 }

@@ -168,9 +168,10 @@ struct status v2_call_health_check(const struct api_context *context, const void
     const struct pb_health_check_request *call = request;
     struct pb_health_check_response *answer = response;
     if (call->service.size > 0 && !slice_equal_text(call->service, "inference.GRPCInferenceService"))
-        return status_error(STATUS_NOT_FOUND,
-                            "unknown service '%.*s': expected inference.GRPCInferenceService, or nothing for the server",
-                            SLICE_ARGS(call->service));
+        return status_error(
+            STATUS_NOT_FOUND,
+            "unknown service '%.*s': expected inference.GRPCInferenceService, or nothing for the server",
+            SLICE_ARGS(call->service));
     answer->status = v2_server_is_ready(context) ? PB_SERVING : PB_NOT_SERVING;
     return status_ok();
 }

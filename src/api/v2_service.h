@@ -1,8 +1,8 @@
-/* v2_service.h: the calls of KServe v2 that ask and do not infer, without a wire: a request message in, a response message
- * out. gRPC sends the messages as they are, HTTP as JSON by the same tables, so that both always tell the same.
+/* v2_service.h: the calls of KServe v2 that ask and do not infer, without a wire: a request message in, a response
+ * message out. gRPC sends the messages as they are, HTTP as JSON by the same tables, so that both always tell the same.
  *
- * Every function has this form: it reads *request, fills the zeroed *response with memory of the arena, and may pin a model
- * in *ret_pinned that the response points into; the caller releases it when the response has been written. */
+ * Every function has this form: it reads *request, fills the zeroed *response with memory of the arena, and may pin a
+ * model in *ret_pinned that the response points into; the caller releases it when the response has been written. */
 #ifndef INFERD_API_V2_SERVICE_H
 #define INFERD_API_V2_SERVICE_H
 

@@ -99,8 +99,7 @@ static struct status list_model(const struct api_context *context, const struct 
     size_t count = 1;
     STATUS_TRY(v2_parse_version(call->version, &version));
     if (version < 0) {
-        struct status status =
-            inference_server_model_versions(context->server, call->name, arena, &versions, &count);
+        struct status status = inference_server_model_versions(context->server, call->name, arena, &versions, &count);
         if (!status_is_ok(&status) && status.code != STATUS_NOT_FOUND)
             return status;
         if (!status_is_ok(&status) || count == 0)

@@ -1,13 +1,14 @@
 #include "checkpoint/bert_config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <yyjson.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 
-enum { CONFIG_FILE_MAX = 1 << 20, TOKENIZER_FILE_MAX = 1 << 24 };
+enum { CONFIG_FILE_MAX = 1 << 20, TOKENIZER_FILE_MAX = 1 << 24, DESCRIPTION_SIZE = 48 };
 
 struct number_field {
     const char *name;
@@ -37,6 +38,14 @@ static const struct activation_name activation_names[] = {
     {"gelu_tanh", BERT_GELU_TANH}, {"tanh_gelu", BERT_GELU_TANH},  {"gelu_pytorch_tanh", BERT_GELU_TANH},
 };
 
+/* "string", "uint 0", "real 1.5": what a member holds, for messages. */
+static void describe(yyjson_val *member, char text[DESCRIPTION_SIZE]) {
+    if (yyjson_is_num(member))
+        snprintf(text, DESCRIPTION_SIZE, "%s %.17g", yyjson_get_type_desc(member), yyjson_get_num(member));
+    else
+        snprintf(text, DESCRIPTION_SIZE, "%s", yyjson_get_type_desc(member));
+}
+
 static struct status read_number(yyjson_val *root, const struct number_field *field, const char *file_name,
                                  struct bert_config *config) {
     yyjson_val *member = yyjson_obj_get(root, field->name);
@@ -46,12 +55,13 @@ static struct status read_number(yyjson_val *root, const struct number_field *fi
         return status_ok();
     if (!member)
         return status_error(STATUS_INVALID_ARGUMENT, "%s lacks \"%s\"", file_name, field->name);
-    double number =
-        yyjson_is_num(member) ? yyjson_get_num(member) : NAN; /* for range and message: INT64 may not hold it */
-    if (!yyjson_is_int(member) || number < (double)field->min || number > (double)field->max)
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "%s: \"%s\" must be a whole number from %lld to %lld, got %s %.17g", file_name, field->name,
-                            (long long)field->min, (long long)field->max, yyjson_get_type_desc(member), number);
+    double number = yyjson_is_num(member) ? yyjson_get_num(member) : NAN; /* for the range: INT64 may not hold it */
+    if (!yyjson_is_int(member) || number < (double)field->min || number > (double)field->max) {
+        char got[DESCRIPTION_SIZE];
+        describe(member, got);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"%s\" must be a whole number from %lld to %lld, got %s",
+                            file_name, field->name, (long long)field->min, (long long)field->max, got);
+    }
     *value = yyjson_get_sint(member);
     return status_ok();
 }
@@ -60,7 +70,8 @@ static struct status read_activation(yyjson_val *root, const char *file_name, en
     yyjson_val *member = yyjson_obj_get(root, "hidden_act");
     const char *name = member ? yyjson_get_str(member) : "gelu";
     if (!name)
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"hidden_act\" must be a string", file_name);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"hidden_act\" must be a string, got %s", file_name,
+                            yyjson_get_type_desc(member));
     for (size_t i = 0; i < sizeof activation_names / sizeof activation_names[0]; i++)
         if (slice_equal_text(slice_of(name), activation_names[i].name)) {
             *ret = activation_names[i].activation;
@@ -78,9 +89,12 @@ static struct status read_eps(yyjson_val *root, const char *file_name, double *r
     if (!member)
         return status_ok();
     double value = yyjson_is_num(member) ? yyjson_get_num(member) : NAN;
-    if (!(value > 0 && value <= 1))
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"layer_norm_eps\" must be a number above 0 and at most 1",
-                            file_name);
+    if (!(value > 0 && value <= 1)) {
+        char got[DESCRIPTION_SIZE];
+        describe(member, got);
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s: \"layer_norm_eps\" must be a number above 0 and at most 1, got %s", file_name, got);
+    }
     *ret = value;
     return status_ok();
 }
@@ -91,7 +105,8 @@ static struct status read_casing(yyjson_val *root, const char *file_name, enum b
     if (!member || yyjson_is_null(member))
         return status_ok();
     if (!yyjson_is_bool(member))
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"do_lower_case\" must be true or false", file_name);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"do_lower_case\" must be true or false, got %s", file_name,
+                            yyjson_get_type_desc(member));
     *ret = yyjson_get_bool(member) ? BERT_CASING_LOWER : BERT_CASING_KEPT;
     return status_ok();
 }
@@ -108,7 +123,8 @@ static struct status expect_text(yyjson_val *root, const char *file_name, const 
 
 static struct status read_members(yyjson_val *root, const char *file_name, struct bert_config *config) {
     if (!yyjson_is_obj(root))
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: expected a JSON object", file_name);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: expected a JSON object, got %s", file_name,
+                            yyjson_get_type_desc(root));
     STATUS_TRY(expect_text(root, file_name, "model_type", "bert"));
     STATUS_TRY(expect_text(root, file_name, "position_embedding_type", "absolute"));
     if (yyjson_is_true(yyjson_obj_get(root, "is_decoder")))

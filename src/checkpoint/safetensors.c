@@ -51,7 +51,12 @@ static struct status read_type(const struct reader *reader, yyjson_val *value, s
             *ret_size = type_rows[i].size;
             return status_ok();
         }
-    return bad_tensor(reader, tensor->name, "\"dtype\" is missing or not one of the known types");
+    return status_error(STATUS_INVALID_ARGUMENT,
+                        "%s: tensor \"%.*s\": \"dtype\" must be a type such as F32, F16 or BF16, got %.60s",
+                        reader->path, SLICE_ARGS(tensor->name),
+                        !value                 ? "nothing"
+                        : yyjson_is_str(value) ? yyjson_get_str(value)
+                                               : yyjson_get_type_desc(value));
 }
 
 static struct status read_shape(const struct reader *reader, yyjson_val *value, struct weight *tensor) {

@@ -286,7 +286,7 @@ static struct status read_message(const struct client_call *call, enum client_qu
                                   const struct pb_message *type, void *ret) {
     (void)kind; /* the JSON form of a config is the bare message */
     STATUS_TRY(check_answer(call));
-    struct status status = pb_json_parse(type, buf_slice(&call->answer), arena, ret);
+    struct status status = pb_json_parse_lenient(type, buf_slice(&call->answer), arena, ret);
     if (status.code == STATUS_INVALID_ARGUMENT)
         status.code = STATUS_DATA_LOSS;
     return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");

@@ -50,18 +50,6 @@ static enum pb_wire_type wire_of(enum pb_kind kind) {
 
 /* ---- single values ---- */
 
-/* Stores a varint as the kind wants it; narrower kinds keep the low bits, as protobuf does. */
-static void store_varint(enum pb_kind kind, uint64_t value, void *to) {
-    if (kind == PB_BOOL)
-        *(bool *)to = value != 0;
-    else if (kind == PB_INT64 || kind == PB_UINT64)
-        memcpy(to, &value, sizeof value);
-    else {
-        uint32_t low = (uint32_t)value;
-        memcpy(to, &low, sizeof low);
-    }
-}
-
 static bool read_number(struct pb_reader *reader, enum pb_kind kind, void *to) {
     uint64_t wide;
     uint32_t narrow;
@@ -76,7 +64,7 @@ static bool read_number(struct pb_reader *reader, enum pb_kind kind, void *to) {
     } else {
         if (!pb_read_varint(reader, &wide))
             return false;
-        store_varint(kind, wide, to);
+        pb_store_integer(kind, wide, to);
     }
     return true;
 }

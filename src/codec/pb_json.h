@@ -20,5 +20,9 @@ struct status pb_to_json(const struct pb_message *type, const void *message, str
  * path and what was expected; unknown members are errors with a suggestion. */
 struct status pb_json_parse(const struct pb_message *type, struct slice json, struct arena *arena,
                             void *ret) STATUS_MUST_CHECK;
+/* The same for what a peer says, who may be newer: unknown members are skipped, and an unknown name of an enum counts
+ * as its 0. */
+struct status pb_json_parse_lenient(const struct pb_message *type, struct slice json, struct arena *arena,
+                                    void *ret) STATUS_MUST_CHECK;
 
 #endif

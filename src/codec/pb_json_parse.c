@@ -17,6 +17,7 @@ enum { FIELDS_MAX = 64, PATH_MAX_BYTES = 256 };
 
 struct json_parser {
     struct arena *arena;
+    bool lenient;
     struct status status;
     size_t path_size;
     char path[PATH_MAX_BYTES]; /* "ModelConfig.input[0].dims"; what does not fit is left out */
@@ -117,12 +118,7 @@ static bool parse_integer(struct json_parser *parser, enum pb_kind kind, yyjson_
     if (magnitude > (negative ? ranges[kind].min : ranges[kind].max))
         return fail(parser, "%s%llu is out of the range of %s", negative ? "-" : "", (unsigned long long)magnitude,
                     ranges[kind].name);
-    uint64_t value = negative ? 0 - magnitude : magnitude;
-    uint32_t low = (uint32_t)value;
-    if (kind == PB_INT64 || kind == PB_UINT64)
-        memcpy(to, &value, sizeof value);
-    else
-        memcpy(to, &low, sizeof low);
+    pb_store_integer(kind, negative ? 0 - magnitude : magnitude, to);
     return true;
 }
 
@@ -160,10 +156,10 @@ static bool parse_real(struct json_parser *parser, enum pb_kind kind, yyjson_val
 /* ---- other values ---- */
 
 static bool parse_enum(struct json_parser *parser, const struct pb_enum *type, yyjson_val *json, void *to) {
-    int32_t number;
+    int32_t number = 0;
     if (!yyjson_is_str(json))
         return parse_integer(parser, PB_ENUMERATION, json, to);
-    if (!pb_enum_number(type, text_of(json), &number)) {
+    if (!pb_enum_number(type, text_of(json), &number) && !parser->lenient) {
         const char *names[FIELDS_MAX] = {NULL};
         size_t count = 0;
         for (; count < type->value_count && count < FIELDS_MAX; count++)
@@ -321,6 +317,8 @@ static bool parse_message(struct json_parser *parser, const struct pb_message *t
     yyjson_obj_iter_init(json, &members);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
         const struct pb_field *field = find_field(type, text_of(key));
+        if (!field && parser->lenient)
+            continue;
         if (!field || field - type->fields >= FIELDS_MAX)
             return fail_unknown(parser, type, text_of(key));
         size_t before = path_push(parser, ".%s", field->name);
@@ -335,9 +333,11 @@ static bool parse_message(struct json_parser *parser, const struct pb_message *t
     return true;
 }
 
-struct status pb_json_parse(const struct pb_message *type, struct slice json, struct arena *arena, void *ret) {
+static struct status parse_document(const struct pb_message *type, struct slice json, struct arena *arena, bool lenient,
+                                    void *ret) {
     struct json_parser parser;
     parser.arena = arena;
+    parser.lenient = lenient;
     parser.status = status_ok();
     path_pop(&parser, 0);
     path_push(&parser, "%s", type->name);
@@ -354,4 +354,12 @@ struct status pb_json_parse(const struct pb_message *type, struct slice json, st
     parse_message(&parser, type, yyjson_doc_get_root(document), ret);
     yyjson_doc_free(document);
     return parser.status;
+}
+
+struct status pb_json_parse(const struct pb_message *type, struct slice json, struct arena *arena, void *ret) {
+    return parse_document(type, json, arena, false, ret);
+}
+
+struct status pb_json_parse_lenient(const struct pb_message *type, struct slice json, struct arena *arena, void *ret) {
+    return parse_document(type, json, arena, true, ret);
 }

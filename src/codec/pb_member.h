@@ -53,6 +53,18 @@ static inline void pb_store_which(const struct pb_field *field, void *message, u
     memcpy((char *)message + field->which_offset, &which, sizeof which);
 }
 
+/* Stores a two's complement value as the kind's C type, which keeps the low bits, as protobuf does; a bool is any that
+ * is not 0. */
+static inline void pb_store_integer(enum pb_kind kind, uint64_t value, void *to) {
+    uint32_t low = (uint32_t)value;
+    if (kind == PB_BOOL)
+        *(bool *)to = value != 0;
+    else if (kind == PB_INT64 || kind == PB_UINT64)
+        memcpy(to, &value, sizeof value);
+    else
+        memcpy(to, &low, sizeof low);
+}
+
 /* The i-th item of a repeated member. */
 static inline void *pb_item(struct pb_repeated repeated, size_t item_size, size_t i) {
     return (char *)repeated.items + i * item_size;

@@ -62,9 +62,7 @@ static bool add_mark(struct text_parser *parser) {
         return fail_memory(parser);
     marks->items = table.items;
     marks->capacity = table.capacity;
-    const struct text_token *token = &parser->scanner.token;
-    marks->items[marks->count++] =
-        (struct pb_text_mark){path, token->line, text_column(&parser->scanner, token->text.data)};
+    marks->items[marks->count++] = (struct pb_text_mark){path, parser->scanner.token.line};
     return true;
 }
 
@@ -97,18 +95,6 @@ static const struct integer_range *range_of(enum pb_kind kind) {
     return &ranges[kind];
 }
 
-/* Narrows a checked two's complement value to the kind's size. */
-static void store_integer(enum pb_kind kind, uint64_t value, void *to) {
-    if (kind == PB_BOOL)
-        *(bool *)to = value != 0;
-    else if (kind == PB_INT64 || kind == PB_UINT64)
-        memcpy(to, &value, sizeof value);
-    else {
-        uint32_t low = (uint32_t)value;
-        memcpy(to, &low, sizeof low);
-    }
-}
-
 static bool parse_integer(struct text_parser *parser, enum pb_kind kind, void *to) {
     const struct integer_range *range = range_of(kind);
     bool negative;
@@ -122,7 +108,7 @@ static bool parse_integer(struct text_parser *parser, enum pb_kind kind, void *t
     if (!fits)
         return text_fail(&parser->scanner, "expected %s, got %s%.*s", range->name, negative ? "-" : "",
                          SLICE_ARGS(parser->scanner.token.text));
-    store_integer(kind, negative ? 0 - magnitude : magnitude, to);
+    pb_store_integer(kind, negative ? 0 - magnitude : magnitude, to);
     return text_next(&parser->scanner);
 }
 

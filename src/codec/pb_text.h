@@ -13,7 +13,7 @@
 /* Where a field was written, so that later checks can name the line. */
 struct pb_text_mark {
     const char *path; /* "instance_group[0].kind"; NUL-terminated, the arena's */
-    int line, column; /* from 1 */
+    int line;         /* from 1 */
 };
 
 struct pb_text_marks {

@@ -6,7 +6,9 @@
 
 /* ---- errors ---- */
 
-int text_column(const struct text_scanner *scanner, const char *at) {
+/* The column, in characters from 1. Walks back to the start of the line: for errors only, or a long line would cost its
+ * square. */
+static int column_of(const struct text_scanner *scanner, const char *at) {
     int column = 1;
     while (at > scanner->start && at[-1] != '\n') {
         at--;
@@ -18,7 +20,7 @@ int text_column(const struct text_scanner *scanner, const char *at) {
 static bool STATUS_PRINTF(4, 0)
     fail_at(struct text_scanner *scanner, const char *at, int line, const char *format, va_list args) {
     struct status inner = status_verror(STATUS_INVALID_ARGUMENT, format, args);
-    scanner->status = status_prefix(inner, "%.200s:%d:%d", scanner->file_name, line, text_column(scanner, at));
+    scanner->status = status_prefix(inner, "%.200s:%d:%d", scanner->file_name, line, column_of(scanner, at));
     return false;
 }
 

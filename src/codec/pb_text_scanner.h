@@ -38,8 +38,6 @@ bool text_skip_symbol(struct text_scanner *scanner, char symbol, bool *ret_found
 
 /* Sets `status` to "file:line:column: message" for the current token; returns false. */
 bool text_fail(struct text_scanner *scanner, const char *format, ...) STATUS_PRINTF(2, 3);
-/* The column, in characters from 1, of a place in the text. */
-int text_column(const struct text_scanner *scanner, const char *at);
 /* The current token for an error message: `string "x"`, `'}'`, `end of file`; text holds at least 64 bytes. */
 void text_describe(const struct text_scanner *scanner, char *text, size_t size);
 

@@ -83,6 +83,9 @@ struct status model_config_parse_json(struct slice name, struct slice json,
 /* Checks everything and fills the derived fields; call after the backend has completed `message`. `gpu_available`
  * decides KIND_AUTO and KIND_GPU. INVALID_ARGUMENT names the field, the value and what to change. */
 struct status model_config_finish(struct model_config *config, bool gpu_available) STATUS_MUST_CHECK;
+/* The part of it that chooses versions, before one of them is loaded: version_policy, latest_versions and
+ * specific_versions. */
+struct status model_config_finish_versions(struct model_config *config) STATUS_MUST_CHECK;
 /* The name of the backend that the config asks for: backend, else derived from platform or default_model_filename;
  * empty when the config does not tell. Usable before model_config_finish. */
 struct slice model_config_backend(const struct model_config *config);

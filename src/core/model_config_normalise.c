@@ -8,7 +8,7 @@
 #include "codec/model_config_messages.h"
 #include "core/model_config_priv.h"
 
-enum { INSTANCES_MAX = 1024, PATH_MAX_BYTES = 64 };
+enum { INSTANCES_MAX = 1024, VERSIONS_MAX = 1024, PATH_MAX_BYTES = 64 };
 
 /* Defines and zeroes a sub-message that is absent. */
 #define OBTAIN(config, pointer) ((pointer) || ((pointer) = arena_calloc((config)->arena, 1, sizeof *(pointer))))
@@ -109,6 +109,8 @@ static struct status check_specific(struct model_config *config,
     size_t count = specific ? specific->versions.count : 0;
     if (count == 0)
         return model_config_error(config, "version_policy.specific", "expected versions: [1, ...], got none");
+    if (count > VERSIONS_MAX)
+        return model_config_error(config, path, "expected at most %d versions, got %zu", VERSIONS_MAX, count);
     int64_t *sorted = arena_calloc(config->arena, count, sizeof *sorted);
     if (!sorted)
         return model_config_no_memory(config);
@@ -125,7 +127,7 @@ static struct status check_specific(struct model_config *config,
     return status_ok();
 }
 
-static struct status fill_version_policy(struct model_config *config) {
+struct status model_config_finish_versions(struct model_config *config) {
     struct pb_model_config *message = config->message;
     if (!OBTAIN(config, message->version_policy))
         return model_config_no_memory(config);
@@ -285,7 +287,7 @@ struct status model_config_normalise(struct model_config *config, bool gpu_avail
     STATUS_TRY(check_name(config));
     STATUS_TRY(fill_instance_groups(config, gpu_available));
     STATUS_TRY(fill_backend(config));
-    STATUS_TRY(fill_version_policy(config));
+    STATUS_TRY(model_config_finish_versions(config));
     STATUS_TRY(fill_batching(config));
     return fill_optimization(config);
 }

@@ -3,10 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "codec/model_config_messages.h"
+
+#define CONFIG_NAME "config.pbtxt"
 
 enum { CONFIG_FILE_MAX = 16 << 20 };
 
@@ -24,7 +27,7 @@ static int compare_versions(const void *a, const void *b) {
     return (*x > *y) - (*x < *y);
 }
 
-static struct status find_versions(struct model_folder *folder, struct arena *arena) {
+static struct status list_folder(struct model_folder *folder, struct arena *arena) {
     const char *const *names;
     size_t name_count;
     STATUS_TRY(file_list(folder->path, arena, &names, &name_count));
@@ -37,6 +40,7 @@ static struct status find_versions(struct model_folder *folder, struct arena *ar
             return no_memory(folder);
         if (parse_version(names[i], &versions[folder->version_count]) && file_is_directory(path))
             folder->version_count++;
+        folder->has_config |= strcmp(names[i], CONFIG_NAME) == 0; /* also one that cannot be read: that is an error */
     }
     qsort(versions, folder->version_count, sizeof *versions, compare_versions);
     folder->versions = versions;
@@ -44,12 +48,11 @@ static struct status find_versions(struct model_folder *folder, struct arena *ar
 }
 
 static struct status read_config(struct model_folder *folder, struct arena *arena) {
-    const char *path = path_join(arena, folder->path, "config.pbtxt");
-    if (!path)
-        return no_memory(folder);
-    folder->has_config = file_exists(path);
     if (!folder->has_config)
         return status_ok();
+    const char *path = path_join(arena, folder->path, CONFIG_NAME);
+    if (!path)
+        return no_memory(folder);
     struct buf content = BUF_EMPTY;
     struct status status = file_read(path, CONFIG_FILE_MAX, &content);
     if (status_is_ok(&status)) {
@@ -63,7 +66,10 @@ static struct status read_config(struct model_folder *folder, struct arena *aren
 
 struct status model_folder_open(const char *path, const char *name, struct arena *arena, struct model_folder *ret) {
     struct model_folder folder = {.name = name, .path = path};
-    STATUS_TRY(find_versions(&folder, arena));
+    if (!path_is_plain_name(slice_of(name)) || !slice_is_utf8(slice_of(name)))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "a model's name is that of its folder: expected UTF-8 without control characters");
+    STATUS_TRY(list_folder(&folder, arena));
     STATUS_TRY(read_config(&folder, arena));
     if (folder.version_count == 0)
         return status_error(STATUS_NOT_FOUND,
@@ -76,29 +82,22 @@ struct status model_folder_open(const char *path, const char *name, struct arena
 /* The config as far as the file tells it. */
 static struct status parse_config(const struct model_folder *folder, struct model_config **ret) {
     struct slice name = slice_of(folder->name);
-    return folder->has_config ? model_config_parse(name, folder->config_text, "config.pbtxt", ret)
+    return folder->has_config ? model_config_parse(name, folder->config_text, CONFIG_NAME, ret)
                               : model_config_create(name, ret);
 }
 
-static struct status choose_latest(const struct model_folder *folder, size_t wanted, const int64_t **ret_versions,
-                                   size_t *ret_count) {
-    size_t count = wanted < folder->version_count ? wanted : folder->version_count;
-    *ret_versions = folder->versions + (folder->version_count - count);
-    *ret_count = count;
-    return status_ok();
-}
-
-static struct status choose_specific(const struct model_folder *folder,
-                                     const struct pb_model_version_policy_specific *specific, struct arena *arena,
-                                     const int64_t **ret_versions, size_t *ret_count) {
-    int64_t *versions = arena_calloc(arena, specific->versions.count, sizeof *versions);
-    if (!versions)
-        return no_memory(folder);
-    for (size_t i = 0; i < specific->versions.count; i++)
-        versions[i] = specific->versions.items[i];
-    qsort(versions, specific->versions.count, sizeof *versions, compare_versions);
-    *ret_versions = versions;
-    *ret_count = specific->versions.count; /* model_config_finish refuses repeated ones */
+static struct status copy_chosen(const struct model_folder *folder, const struct model_config *config,
+                                 struct arena *arena, const int64_t **ret_versions, size_t *ret_count) {
+    if (config->version_policy == VERSIONS_SPECIFIC) {
+        struct slice bytes = {(const char *)config->specific_versions,
+                              config->specific_version_count * sizeof *config->specific_versions};
+        *ret_versions = (const int64_t *)(const void *)arena_copy(arena, bytes).data;
+        *ret_count = config->specific_version_count;
+        return *ret_versions ? status_ok() : no_memory(folder);
+    }
+    bool all = config->version_policy == VERSIONS_ALL || config->latest_versions > folder->version_count;
+    *ret_count = all ? folder->version_count : config->latest_versions;
+    *ret_versions = folder->versions + (folder->version_count - *ret_count);
     return status_ok();
 }
 
@@ -106,16 +105,9 @@ struct status model_folder_choose(const struct model_folder *folder, struct aren
                                   size_t *ret_count) {
     struct model_config *config;
     STATUS_TRY(parse_config(folder, &config));
-    const struct pb_model_version_policy *policy = config->message->version_policy;
-    struct status status;
-    if (policy && policy->all)
-        status = choose_latest(folder, folder->version_count, ret_versions, ret_count);
-    else if (policy && policy->specific)
-        status = choose_specific(folder, policy->specific, arena, ret_versions, ret_count);
-    else
-        status = choose_latest(
-            folder, policy && policy->latest && policy->latest->num_versions ? policy->latest->num_versions : 1,
-            ret_versions, ret_count);
+    struct status status = model_config_finish_versions(config);
+    if (status_is_ok(&status))
+        status = copy_chosen(folder, config, arena, ret_versions, ret_count);
     model_config_destroy(config);
     return status;
 }
@@ -146,8 +138,11 @@ static struct status guess_backend(struct model_config *config, const char *vers
 /* From the file's config to a complete, checked one, with its engine. */
 static struct status finish_config(const struct model_loader *loader, struct model_config *config,
                                    const char *version_directory, struct model_load_args *args) {
-    if (!model_config_backend(config).size)
+    if (!model_config_backend(config).size) {
+        if (config->message->platform.size)
+            return model_config_finish(config, false); /* fails: tells which platforms are known */
         STATUS_TRY(guess_backend(config, version_directory));
+    }
     STATUS_TRY(backend_registry_get(loader->registry, model_config_backend(config), &args->ops, &args->backend));
     bool incomplete = model_config_message_inputs(config) == 0 || model_config_message_outputs(config) == 0;
     if (incomplete && args->ops->complete_config)

@@ -22,7 +22,8 @@ struct model_folder {
     size_t version_count;
 };
 
-/* Reads the folder; memory from the arena. NOT_FOUND when it has no version. */
+/* Reads the folder; memory from the arena. NOT_FOUND when it has no version, INVALID_ARGUMENT when its name cannot be a
+ * model's. */
 struct status model_folder_open(const char *path, const char *name, struct arena *arena,
                                 struct model_folder *ret) STATUS_MUST_CHECK;
 /* The versions that the config's version_policy asks for, ascending, whether they are there or not. Errors of the

@@ -188,8 +188,6 @@ static struct status choose_versions(struct model_repository *repository, struct
     size_t count;
     STATUS_TRY(model_folder_open(entry->path, entry->name, scratch, folder));
     STATUS_TRY(model_folder_choose(folder, scratch, &versions, &count));
-    if (count == 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "version_policy chooses no version");
     return set_versions(repository, entry, versions, count);
 }
 

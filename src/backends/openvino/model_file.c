@@ -90,8 +90,12 @@ static struct status check_variables(const char *prefix) {
 }
 
 struct status model_file_check(const char *path, struct arena *arena) {
-    if (!file_is_directory(path))
-        return status_ok();
+    if (!file_is_directory(path)) {
+        bool named_so = slice_ends_with(slice_of(path), SLICE_LITERAL(".savedmodel"));
+        return named_so
+                   ? status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a SavedModel folder, got a file", path)
+                   : status_ok();
+    }
     const char *graph = path_join(arena, path, "saved_model.pb");
     const char *prefix = path_join(arena, path, "variables/variables");
     const char *index = prefix ? arena_printf(arena, "%s.index", prefix) : NULL;
@@ -99,5 +103,7 @@ struct status model_file_check(const char *path, struct arena *arena) {
         return no_memory();
     if (!file_exists(graph))
         return status_error(STATUS_NOT_FOUND, "%s is no SavedModel: it has no saved_model.pb", path);
+    if (file_is_directory(graph))
+        return status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a file, got a folder", graph);
     return file_exists(index) ? check_variables(prefix) : status_ok();
 }

@@ -1,5 +1,6 @@
 #include "tools/export/bert_graph.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "checkpoint/bert_names.h"
@@ -34,9 +35,13 @@ static graph_value dense(const struct builder *b, const char *name, graph_value 
     return b->format->dense(b->graph, name, x, weight(b, kernel), weight(b, bias));
 }
 
+static graph_value add(const struct builder *b, const char *name, graph_value x, graph_value y) {
+    return b->format->node(b->graph, name, "/Add", b->format->op_add, x, y);
+}
+
 static graph_value add_and_norm(const struct builder *b, const char *scope, graph_value x, graph_value y,
                                 enum bert_part gamma, enum bert_part beta) {
-    graph_value sum = b->format->add(b->graph, graph_name(b->graph, scope, "/residual"), x, y);
+    graph_value sum = add(b, graph_name(b->graph, scope, "/residual"), x, y);
     return b->format->layer_norm(b->graph, graph_name(b->graph, scope, "/LayerNorm"), sum, weight(b, gamma),
                                  weight(b, beta));
 }
@@ -48,8 +53,38 @@ static graph_value embeddings(const struct builder *b) {
     graph_value types =
         format->embed(graph, "bert/embeddings/types", weight(b, BERT_TYPE_EMBEDDINGS), GRAPH_SEGMENT_IDS);
     graph_value positions = format->positions(graph, "bert/embeddings/positions", weight(b, BERT_POSITION_EMBEDDINGS));
-    graph_value tokens = format->add(graph, "bert/embeddings/words_and_types", words, types);
+    graph_value tokens = add(b, "bert/embeddings/words_and_types", words, types);
     return add_and_norm(b, "bert/embeddings", tokens, positions, BERT_EMBEDDINGS_GAMMA, BERT_EMBEDDINGS_BETA);
+}
+
+/* x * (1 + erf(x / sqrt 2)) / 2 */
+static graph_value gelu_erf(const struct builder *b, const char *name, graph_value x) {
+    struct graph *graph = b->graph;
+    const struct graph_format *format = b->format;
+    graph_value y =
+        format->node(graph, name, "/Div", format->op_divide, x, format->number(graph, name, "/sqrt_two", sqrt(2)));
+    y = format->node(graph, name, "/Erf", "Erf", y, NULL);
+    y = format->node(graph, name, "/Add", format->op_add, y, format->number(graph, name, "/one", 1));
+    y = format->node(graph, name, "/Mul", "Mul", x, y);
+    return format->node(graph, name, "/Mul_half", "Mul", y, format->number(graph, name, "/half", 0.5));
+}
+
+/* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 */
+static graph_value gelu_tanh(const struct builder *b, const char *name, graph_value x) {
+    struct graph *graph = b->graph;
+    const struct graph_format *format = b->format;
+    graph_value y = format->node(graph, name, "/Pow", "Pow", x, format->number(graph, name, "/three", 3));
+    y = format->node(graph, name, "/Mul_cubic", "Mul", y, format->number(graph, name, "/cubic", 0.044715));
+    y = format->node(graph, name, "/Add_cubic", format->op_add, x, y);
+    y = format->node(graph, name, "/Mul_scale", "Mul", y, format->number(graph, name, "/scale", sqrt(2 / acos(-1))));
+    y = format->node(graph, name, "/Tanh", "Tanh", y, NULL);
+    y = format->node(graph, name, "/Add_one", format->op_add, y, format->number(graph, name, "/one", 1));
+    graph_value half = format->node(graph, name, "/Mul_half", "Mul", x, format->number(graph, name, "/half", 0.5));
+    return format->node(graph, name, "/Mul", "Mul", half, y);
+}
+
+static graph_value gelu(const struct builder *b, const char *name, graph_value x) {
+    return b->graph->config->activation == BERT_GELU_ERF ? gelu_erf(b, name, x) : gelu_tanh(b, name, x);
 }
 
 static graph_value encoder_layer(const struct builder *b, graph_value x) {
@@ -63,7 +98,7 @@ static graph_value encoder_layer(const struct builder *b, graph_value x) {
     x = add_and_norm(b, layer_name(b, "attention/output"), attended, x, BERT_ATTENTION_GAMMA, BERT_ATTENTION_BETA);
     graph_value inner =
         dense(b, layer_name(b, "intermediate/dense"), x, BERT_INTERMEDIATE_KERNEL, BERT_INTERMEDIATE_BIAS);
-    inner = b->format->gelu(b->graph, layer_name(b, "intermediate/gelu"), inner);
+    inner = gelu(b, layer_name(b, "intermediate/gelu"), inner);
     graph_value output = dense(b, layer_name(b, "output/dense"), inner, BERT_OUTPUT_KERNEL, BERT_OUTPUT_BIAS);
     return add_and_norm(b, layer_name(b, "output"), output, x, BERT_OUTPUT_GAMMA, BERT_OUTPUT_BETA);
 }

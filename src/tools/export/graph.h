@@ -1,6 +1,6 @@
 /* graph.h: what a graph format must be able to say so that a BERT can be written in it.
  *
- * bert_graph.c describes the model once, in these operations; onnx_graph.c and savedmodel_graph.c put each of them into
+ * bert_graph.c describes the model once, in these operations; onnx_graph.c and tf_graph.c put each of them into
  * nodes of their format. A value is a tensor in the graph under construction, known by its name.
  * Errors: a format that runs out of memory sets `failed` and goes on with empty names; its writer checks at the end.
  */
@@ -28,6 +28,12 @@ struct graph;
 
 /* B batch, S sequence, H hidden. `name` begins the names of all nodes that an operation makes. */
 struct graph_format {
+    const char *op_add, *op_divide; /* what the formats call differently; Mul, Pow, Erf and Tanh have one name */
+    /* A node on floats, called name + suffix, without attributes but their type; b may be NULL. */
+    graph_value (*node)(struct graph *graph, const char *name, const char *suffix, const char *op, graph_value a,
+                        graph_value b);
+    /* A constant number, called name + suffix. */
+    graph_value (*number)(struct graph *graph, const char *name, const char *suffix, double value);
     /* A weight of the checkpoint as a constant, laid out as asked. */
     graph_value (*weight)(struct graph *graph, const char *name, const struct bert_weight *weight,
                           enum bert_layout layout);
@@ -37,7 +43,6 @@ struct graph_format {
     graph_value (*positions)(struct graph *graph, const char *name, graph_value table);
     /* mask [B, S] of 1 and 0 -> [B, 1, 1, S] of 0 and GRAPH_MASKED_SCORE. */
     graph_value (*mask_bias)(struct graph *graph, const char *name, graph_value mask);
-    graph_value (*add)(struct graph *graph, const char *name, graph_value a, graph_value b);
     /* x [B, S, in], kernel [in, out], bias [out] -> [B, S, out]. */
     graph_value (*dense)(struct graph *graph, const char *name, graph_value x, graph_value kernel, graph_value bias);
     /* query, key, value [B, S, H] and the bias of the mask -> [B, S, H]. */
@@ -45,7 +50,6 @@ struct graph_format {
                              graph_value value, graph_value mask_bias);
     graph_value (*layer_norm)(struct graph *graph, const char *name, graph_value x, graph_value gamma,
                               graph_value beta);
-    graph_value (*gelu)(struct graph *graph, const char *name, graph_value x);
     /* both [B, S, 2] -> the outputs start_logits and end_logits [B, S]. */
     void (*span_logits)(struct graph *graph, const char *name, graph_value both);
 };

@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
-enum { CONFIG_FILE_MAX = 1 << 20 };
+#define STAGING_PREFIX ".inferd-export-"
+
+enum { CONFIG_FILE_MAX = 1 << 20, STAGING_ATTEMPTS = 8 };
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
@@ -28,7 +32,7 @@ struct status model_folder_plan(const char *repository, const char *name, int64_
         return status_error(
             STATUS_INVALID_ARGUMENT,
             "\"%.100s\" cannot be a model's name: expected a folder name (no '/', not beginning with '.')", name);
-    struct model_folder folder = {.arena = arena, .repository = repository, .overwrite = overwrite};
+    struct model_folder folder = {.arena = arena, .repository = repository, .overwrite = overwrite, .staging_lock = -1};
     folder.model_path = path_join(arena, repository, name);
     folder.version = arena_printf(arena, "%lld", (long long)version);
     if (!folder.model_path || !folder.version)
@@ -73,14 +77,62 @@ static struct status check_config(const struct model_folder *folder, struct slic
 
 /* ---- staging ---- */
 
+/* Each staging folder is locked by the process that fills it. Takes the lock of one; the descriptor, or -1 with errno:
+ * EWOULDBLOCK when its owner lives, ENOENT when it is gone. */
+static int lock_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+    if (fd < 0)
+        return -1;
+    int error = flock(fd, LOCK_EX | LOCK_NB) != 0 ? errno : fstat(fd, &info) != 0 || info.st_nlink == 0 ? ENOENT : 0;
+    if (error == 0)
+        return fd;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* What cannot be removed is no reason to give up: it costs room, no more. */
+static void remove_dead_staging(const struct model_folder *folder) {
+    const char *const *names;
+    size_t count;
+    struct status status = file_list(folder->repository, folder->arena, &names, &count);
+    for (size_t i = 0; status_is_ok(&status) && i < count; i++) {
+        if (!slice_starts_with(slice_of(names[i]), SLICE_LITERAL(STAGING_PREFIX)))
+            continue;
+        const char *path = path_join(folder->arena, folder->repository, names[i]);
+        int lock = path ? lock_folder(path) : -1;
+        if (lock < 0)
+            continue;
+        struct status removed = file_remove_tree(path);
+        (void)removed;
+        close(lock);
+    }
+}
+
+/* Makes the folder and locks it. Another export may have seen it between the two and removed it: then once more. */
+static struct status make_locked_folder(struct model_folder *folder) {
+    for (int attempt = 0; attempt < STAGING_ATTEMPTS; attempt++) {
+        char *path = path_join(folder->arena, folder->repository, STAGING_PREFIX "XXXXXX");
+        if (!path)
+            return no_memory();
+        if (!mkdtemp(path))
+            return errno_status("make a folder in", folder->repository);
+        folder->staging_lock = lock_folder(path);
+        bool taken = folder->staging_lock < 0 && (errno == EWOULDBLOCK || errno == ENOENT);
+        if (taken)
+            continue;
+        folder->staging = path; /* also where the file system has no locks, and nobody removes dead ones */
+        return status_ok();
+    }
+    return status_error(STATUS_INTERNAL, "cannot make a folder in %s: it is removed each time", folder->repository);
+}
+
 static struct status make_staging(struct model_folder *folder) {
     STATUS_TRY(file_make_directories(folder->repository));
-    char *path = path_join(folder->arena, folder->repository, ".inferd-export-XXXXXX");
-    if (!path)
-        return no_memory();
-    if (!mkdtemp(path))
-        return errno_status("make a folder in", folder->repository);
-    folder->staging = path;
+    remove_dead_staging(folder);
+    STATUS_TRY(make_locked_folder(folder));
+    const char *path = folder->staging;
     if (chmod(path, 0755) != 0)
         return errno_status("make readable", path);
     folder->staged_version = path_join(folder->arena, path, folder->version);
@@ -133,9 +185,12 @@ struct status model_folder_commit(struct model_folder *folder) {
 }
 
 void model_folder_close(struct model_folder *folder) {
-    if (!folder->staging)
-        return;
-    struct status removed = file_remove_tree(folder->staging);
-    (void)removed; /* a hidden folder is left behind; there is nobody to tell who could do more */
-    folder->staging = NULL;
+    if (folder->staging) {
+        struct status removed = file_remove_tree(folder->staging);
+        (void)removed; /* a hidden folder is left behind; there is nobody to tell who could do more */
+        folder->staging = NULL;
+    }
+    if (folder->staging_lock >= 0)
+        close(folder->staging_lock);
+    folder->staging_lock = -1;
 }

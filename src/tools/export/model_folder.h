@@ -1,5 +1,6 @@
 /* model_folder.h: puts a model version into a model repository, all at once: it is built in a hidden folder beside the
- * models and renamed into place, so that a server that looks meanwhile sees the old state or the new one.
+ * models and renamed into place, so that a server that looks meanwhile sees the old state or the new one. What an
+ * export that was killed has left behind is removed by the next one into the same repository.
  *
  * Order of calls: plan, (stage, commit), close. Thread: one owner; two exports to one model at once: the second fails.
  */
@@ -18,6 +19,7 @@ struct model_folder {
     const char *config_path;  /* <repository>/<name>/config.pbtxt */
     bool overwrite;
     char *staging;              /* the hidden folder, laid out like a model's; NULL while there is none */
+    int staging_lock;           /* a descriptor that keeps other exports from taking it for a dead one's; or -1 */
     const char *staged_version; /* <staging>/<version>: the caller fills it */
 };
 

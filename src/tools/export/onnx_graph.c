@@ -51,10 +51,6 @@ static graph_value mask_bias(struct graph *graph, const char *name, graph_value 
     return node(graph, name, "/Mul", "Mul", masked, number(graph, name, "/score", (double)GRAPH_MASKED_SCORE));
 }
 
-static graph_value add(struct graph *graph, const char *name, graph_value a, graph_value b) {
-    return node(graph, name, "/Add", "Add", a, b);
-}
-
 static graph_value dense(struct graph *graph, const char *name, graph_value x, graph_value kernel, graph_value bias) {
     graph_value product = node(graph, name, "/MatMul", "MatMul", x, kernel);
     return node(graph, name, "/BiasAdd", "Add", product, bias);
@@ -111,31 +107,6 @@ static graph_value layer_norm(struct graph *graph, const char *name, graph_value
                                                     .attribute_count = 2});
 }
 
-/* x * (1 + erf(x / sqrt 2)) / 2 */
-static graph_value gelu_erf(struct graph *graph, const char *name, graph_value x) {
-    graph_value y = node(graph, name, "/Div", "Div", x, number(graph, name, "/sqrt_two", sqrt(2)));
-    y = node(graph, name, "/Erf", "Erf", y, NULL);
-    y = node(graph, name, "/Add", "Add", y, number(graph, name, "/one", 1));
-    y = node(graph, name, "/Mul", "Mul", x, y);
-    return node(graph, name, "/Mul_half", "Mul", y, number(graph, name, "/half", 0.5));
-}
-
-/* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 */
-static graph_value gelu_tanh(struct graph *graph, const char *name, graph_value x) {
-    graph_value y = node(graph, name, "/Pow", "Pow", x, number(graph, name, "/three", 3));
-    y = node(graph, name, "/Mul_cubic", "Mul", y, number(graph, name, "/cubic", 0.044715));
-    y = node(graph, name, "/Add_cubic", "Add", x, y);
-    y = node(graph, name, "/Mul_scale", "Mul", y, number(graph, name, "/scale", sqrt(2 / acos(-1))));
-    y = node(graph, name, "/Tanh", "Tanh", y, NULL);
-    y = node(graph, name, "/Add_one", "Add", y, number(graph, name, "/one", 1));
-    graph_value half = node(graph, name, "/Mul_half", "Mul", x, number(graph, name, "/half", 0.5));
-    return node(graph, name, "/Mul", "Mul", half, y);
-}
-
-static graph_value gelu(struct graph *graph, const char *name, graph_value x) {
-    return graph->config->activation == BERT_GELU_ERF ? gelu_erf(graph, name, x) : gelu_tanh(graph, name, x);
-}
-
 static void span_logits(struct graph *graph, const char *name, graph_value both) {
     const struct onnx_attribute last_axis = {"axis", false, 1, {-1}, false, 0};
     graph_value axes = ints(graph, name, "/last_axis", (int64_t[]){-1}, 1);
@@ -151,14 +122,16 @@ static void span_logits(struct graph *graph, const char *name, graph_value both)
 }
 
 const struct graph_format onnx_graph_format = {
+    .op_add = "Add",
+    .op_divide = "Div",
+    .node = node,
+    .number = number,
     .weight = onnx_put_weight,
     .embed = embed,
     .positions = positions,
     .mask_bias = mask_bias,
-    .add = add,
     .dense = dense,
     .attention = attention,
     .layer_norm = layer_norm,
-    .gelu = gelu,
     .span_logits = span_logits,
 };

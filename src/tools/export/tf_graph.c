@@ -98,10 +98,6 @@ static graph_value mask_bias(struct graph *graph, const char *name, graph_value 
     return node(graph, name, "/Mul", "Mul", masked, number(graph, name, "/score", (double)GRAPH_MASKED_SCORE));
 }
 
-static graph_value add(struct graph *graph, const char *name, graph_value a, graph_value b) {
-    return node(graph, name, "/AddV2", "AddV2", a, b);
-}
-
 static graph_value multiply(struct graph *graph, graph_value name, graph_value a, graph_value b, bool transpose_b) {
     return tf_put_node(
         graph,
@@ -168,31 +164,6 @@ static graph_value layer_norm(struct graph *graph, const char *name, graph_value
     return node(graph, name, "/Add_beta", "AddV2", y, beta);
 }
 
-/* x * (1 + erf(x / sqrt 2)) / 2 */
-static graph_value gelu_erf(struct graph *graph, const char *name, graph_value x) {
-    graph_value y = node(graph, name, "/RealDiv", "RealDiv", x, number(graph, name, "/sqrt_two", sqrt(2)));
-    y = node(graph, name, "/Erf", "Erf", y, NULL);
-    y = node(graph, name, "/Add", "AddV2", y, number(graph, name, "/one", 1));
-    y = node(graph, name, "/Mul", "Mul", x, y);
-    return node(graph, name, "/Mul_half", "Mul", y, number(graph, name, "/half", 0.5));
-}
-
-/* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 */
-static graph_value gelu_tanh(struct graph *graph, const char *name, graph_value x) {
-    graph_value y = node(graph, name, "/Pow", "Pow", x, number(graph, name, "/three", 3));
-    y = node(graph, name, "/Mul_cubic", "Mul", y, number(graph, name, "/cubic", 0.044715));
-    y = node(graph, name, "/Add_cubic", "AddV2", x, y);
-    y = node(graph, name, "/Mul_scale", "Mul", y, number(graph, name, "/scale", sqrt(2 / acos(-1))));
-    y = node(graph, name, "/Tanh", "Tanh", y, NULL);
-    y = node(graph, name, "/Add_one", "AddV2", y, number(graph, name, "/one", 1));
-    graph_value half = node(graph, name, "/Mul_half", "Mul", x, number(graph, name, "/half", 0.5));
-    return node(graph, name, "/Mul", "Mul", half, y);
-}
-
-static graph_value gelu(struct graph *graph, const char *name, graph_value x) {
-    return graph->config->activation == BERT_GELU_ERF ? gelu_erf(graph, name, x) : gelu_tanh(graph, name, x);
-}
-
 static void span_logits(struct graph *graph, const char *name, graph_value both) {
     graph_value split = tf_put_node(graph, &(struct tf_node){"Unpack",
                                                              graph_name(graph, name, "/Unpack"),
@@ -203,14 +174,16 @@ static void span_logits(struct graph *graph, const char *name, graph_value both)
 }
 
 const struct graph_format tf_graph_format = {
+    .op_add = "AddV2",
+    .op_divide = "RealDiv",
+    .node = node,
+    .number = number,
     .weight = tf_put_weight,
     .embed = embed,
     .positions = positions,
     .mask_bias = mask_bias,
-    .add = add,
     .dense = dense,
     .attention = attention,
     .layer_norm = layer_norm,
-    .gelu = gelu,
     .span_logits = span_logits,
 };

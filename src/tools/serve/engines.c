@@ -38,8 +38,8 @@ void engines_print(const char *directory, FILE *out) {
     struct arena *arena = arena_create(0);
     const char *const *names;
     size_t count;
-    struct status status = arena ? file_list(directory, arena, &names, &count)
-                                 : status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    struct status status =
+        arena ? file_list(directory, arena, &names, &count) : status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
     for (size_t i = 0; status_is_ok(&status) && i < count; i++) {
         struct slice name = slice_of(names[i]);
         if (!slice_starts_with(name, prefix) || !slice_ends_with(name, suffix))

@@ -15,7 +15,7 @@ static void post_task(struct api_loop *loop, struct api_task *task) {
 
 /* Takes all tasks at once, and runs them in the order in which they came. */
 static void run_tasks(struct loop_message *wake) {
-    struct loop_thread *thread = (struct loop_thread *)((char *)wake - offsetof(struct loop_thread, wake));
+    struct loop_thread *thread = (void *)((char *)wake - offsetof(struct loop_thread, wake));
     struct api_task *newest = atomic_exchange(&thread->tasks, NULL), *oldest = NULL;
     while (newest) {
         struct api_task *next = newest->next;

@@ -1,4 +1,5 @@
-/* serve.h: the subcommand `inferd serve`: the composition root, where loops, protocols, API and core are put together. */
+/* serve.h: the subcommand `inferd serve`: the composition root, where loops, protocols, API and core are put together.
+ */
 #ifndef INFERD_TOOLS_SERVE_SERVE_H
 #define INFERD_TOOLS_SERVE_SERVE_H
 

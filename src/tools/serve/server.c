@@ -120,7 +120,7 @@ static struct status open_ports(struct server *server) {
         context.classes = rows[i].classes;
         struct status status =
             port_open(port, rows[i].name, rows[i].address, (int)rows[i].number, &context, &server->limits,
-                      (size_t)options->max_connections, server->threads, server->thread_count);
+                      (size_t)options->max_connections, server->threads, server->thread_count, server->log);
         if (!status_is_ok(&status))
             return status_prefix(status, "%s port", rows[i].name);
         bool colons = strchr(rows[i].address, ':') != NULL;
@@ -141,7 +141,8 @@ static void report_loaded(struct server *server, const struct status *status, si
     if (inference_server_is_ready(server->core))
         LOG_INFO(server->log, "server ready in %" PRIu64 " ms", milliseconds);
     else
-        LOG_WARNING(server->log, "server is not ready after %" PRIu64 " ms: with --strict-readiness=true all models must be",
+        LOG_WARNING(server->log,
+                    "server is not ready after %" PRIu64 " ms: with --strict-readiness=true all models must be",
                     milliseconds);
 }
 
@@ -247,9 +248,21 @@ static struct status not_drained(struct server *server) {
     return status_error(STATUS_DEADLINE_EXCEEDED, "%zu connections with requests under way", connections);
 }
 
+/* Waits for the loader's thread if it has nothing more to do. */
+static void join_loader(struct server *server) {
+    pthread_mutex_lock(&server->lock);
+    bool join = server->loader_started && server->loaded;
+    pthread_mutex_unlock(&server->lock);
+    if (join) {
+        pthread_join(server->loader, NULL);
+        server->loader_started = false;
+    }
+}
+
 /* The metrics port is the last to close, so that the end can be watched. */
 struct status server_drain(struct server *server, uint64_t deadline_ns) {
     atomic_store(&server->exiting, true);
+    join_loader(server);
     listener_drain(server->ports[PORT_HTTP].listener, on_drained, server);
     listener_drain(server->ports[PORT_GRPC].listener, on_drained, server);
     if (!wait_for(server, 2, deadline_ns))
@@ -264,8 +277,7 @@ struct status server_drain(struct server *server, uint64_t deadline_ns) {
 void server_destroy(struct server *server) {
     if (!server)
         return;
-    if (server->loader_started)
-        pthread_join(server->loader, NULL);
+    join_loader(server);
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_stop(&server->threads[i]);
     for (int i = 0; i < PORT_COUNT; i++)

@@ -1,4 +1,5 @@
-/* server.h: a running server: core, loop threads, ports and the thread that loads models; started, and stopped in order.
+/* server.h: a running server: core, loop threads, ports and the thread that loads models; started, and stopped in
+ * order.
  *
  * Thread: the main thread calls everything here. */
 #ifndef INFERD_TOOLS_SERVE_SERVER_H
@@ -9,9 +10,9 @@
 
 struct server;
 
-/* Binds all ports, starts the threads and begins to load the models; the server answers from here on, and is ready when the
- * models are. Options, log and version are borrowed until server_destroy. `on_failure_fd` is an eventfd that is written to
- * when the server should stop because of --exit-on-error. */
+/* Binds all ports, starts the threads and begins to load the models; the server answers from here on, and is ready when
+ * the models are. Options, log and version are borrowed until server_destroy. `on_failure_fd` is an eventfd that is
+ * written to when the server should stop because of --exit-on-error. */
 struct status server_start(const struct serve_options *options, const char *version, const struct log *log,
                            int on_failure_fd, struct server **ret) STATUS_MUST_CHECK;
 /* Not ready any more; no new connections; waits for requests under way until the deadline (monotonic ns).

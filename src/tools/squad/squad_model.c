@@ -16,7 +16,11 @@ enum { SEQUENCE_DEFAULT = 384 };
 
 static struct status ask_ready(struct infer_client *client, const struct squad_options *options, bool *ret_ready) {
     *ret_ready = false;
-    STATUS_TRY(infer_client_server_ready(client, ret_ready));
+    struct status status = infer_client_server_ready(client, ret_ready);
+    bool no_such_call = status.code == STATUS_NOT_FOUND || status.code == STATUS_UNSUPPORTED;
+    if (no_such_call) /* a web server, a metrics port */
+        return status_prefix(status, "expected a KServe v2 server at %s, but it does not know the call", options->url);
+    STATUS_TRY(status);
     if (!*ret_ready)
         return status_error(STATUS_UNAVAILABLE, "the server at %s is not ready", options->url);
     STATUS_TRY(infer_client_model_ready(client, slice_of(options->model), slice_of(options->model_version), ret_ready));

@@ -1,5 +1,5 @@
-/* served_models.h: HTTP/1.1 requests as text into the API, in memory, with identity models behind it and no sockets. The test
- * itself is the loop thread: tasks that other threads post wait until it runs them. */
+/* served_models.h: HTTP/1.1 requests as text into the API, in memory, with identity models behind it and no sockets.
+ * The test itself is the loop thread: tasks that other threads post wait until it runs them. */
 #ifndef INFERD_TEST_API_SERVED_MODELS_H
 #define INFERD_TEST_API_SERVED_MODELS_H
 

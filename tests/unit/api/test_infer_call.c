@@ -1,5 +1,5 @@
-/* The life of an inference between its exchange and the core: in whatever order they end, nothing is touched after it is gone
- * and nothing is left behind (the sanitizers tell). Also the plain calls over HTTP. */
+/* The life of an inference between its exchange and the core: in whatever order they end, nothing is touched after it
+ * is gone and nothing is left behind (the sanitizers tell). Also the plain calls over HTTP. */
 #include "served_models.h"
 
 #define VECTOR_CONFIG                                                                                                  \

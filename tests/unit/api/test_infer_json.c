@@ -67,12 +67,12 @@ static void binary_inputs_take_the_bytes_in_order(void **state) {
     (void)state;
     static const char bytes[] = "\1\2\3\4abcdefgh";
     struct slice binary = {bytes, 12};
-    assert_good(decode_with(
-        "{\"parameters\":{\"binary_data_output\":true},\"inputs\":["
-        "{\"name\":\"A\",\"shape\":[4],\"datatype\":\"UINT8\",\"parameters\":{\"binary_data_size\":4}},"
-        "{\"name\":\"J\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[9]},"
-        "{\"name\":\"B\",\"shape\":[1],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":8}}]}",
-        binary, true));
+    assert_good(
+        decode_with("{\"parameters\":{\"binary_data_output\":true},\"inputs\":["
+                    "{\"name\":\"A\",\"shape\":[4],\"datatype\":\"UINT8\",\"parameters\":{\"binary_data_size\":4}},"
+                    "{\"name\":\"J\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[9]},"
+                    "{\"name\":\"B\",\"shape\":[1],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":8}}]}",
+                    binary, true));
     assert_true(all_binary);
     assert_ptr_equal(request->inputs[0].data.data, bytes); /* not copied */
     assert_int_equal(request->inputs[0].data.size, 4);
@@ -111,7 +111,8 @@ static const struct bad_row {
      "inputs[0].shape: expected at most 16 dimensions, got 17"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1]}]}",
      "inputs[0].data: the member is missing, and there is no parameters.binary_data_size either"},
-    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"binary_data_size\":4}}]}",
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"binary_data_"
+     "size\":4}}]}",
      "inputs[0].data: an input has either data or parameters.binary_data_size, and this one has both"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":{\"binary_data_size\":4}}]}",
      "inputs[0].parameters.binary_data_size: binary data needs the header Inference-Header-Content-Length, which tells "
@@ -160,8 +161,9 @@ static void binary_sizes_must_add_up(void **state) {
         "{\"inputs\":[{\"name\":\"A\",\"shape\":[8],\"datatype\":\"UINT8\",\"parameters\":{\"binary_data_size\":8}}]}";
     struct status status = decode_with(json, (struct slice){"1234567", 7}, true);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
-    assert_string_equal(status.message, "inputs[0].parameters.binary_data_size: expected 8 bytes, but the body has only 7 "
-                                        "more behind the JSON");
+    assert_string_equal(status.message,
+                        "inputs[0].parameters.binary_data_size: expected 8 bytes, but the body has only 7 "
+                        "more behind the JSON");
     status = decode_with(json, (struct slice){"123456789", 9}, true);
     assert_string_equal(status.message,
                         "the body has 1 bytes more than the JSON and the binary_data_size of all inputs account for");
@@ -190,8 +192,9 @@ static void ignored_members_have_a_nesting_limit_too(void **state) {
 /* A request cut at any byte is refused, and nothing is read behind the cut. */
 static void truncated_requests_are_refused(void **state) {
     (void)state;
-    static const char json[] = "{\"id\":\"\\u00e4\",\"inputs\":[{\"name\":\"A\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":"
-                               "[1.5,NaN]}],\"outputs\":[{\"name\":\"O\"}]}";
+    static const char json[] =
+        "{\"id\":\"\\u00e4\",\"inputs\":[{\"name\":\"A\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":"
+        "[1.5,NaN]}],\"outputs\":[{\"name\":\"O\"}]}";
     for (size_t size = 0; size < sizeof json - 1; size++) {
         char *copy = malloc(size ? size : 1);
         memcpy(copy, json, size);
@@ -213,10 +216,10 @@ static struct infer_response *two_outputs(void) {
     response->model_version = 7;
     response->outputs = arena_calloc(response->arena, 2, sizeof *response->outputs);
     response->output_count = response->output_capacity = 2;
-    response->outputs[0] = (struct tensor){.name = slice_of("A"), .type = DATATYPE_INT16, .rank = 1, .shape = {2},
-                                           .data = {"\1\0\2\0", 4}};
-    response->outputs[1] = (struct tensor){.name = slice_of("B"), .type = DATATYPE_UINT8, .rank = 2, .shape = {1, 3},
-                                           .data = {"xyz", 3}};
+    response->outputs[0] = (struct tensor){
+        .name = slice_of("A"), .type = DATATYPE_INT16, .rank = 1, .shape = {2}, .data = {"\1\0\2\0", 4}};
+    response->outputs[1] =
+        (struct tensor){.name = slice_of("B"), .type = DATATYPE_UINT8, .rank = 2, .shape = {1, 3}, .data = {"xyz", 3}};
     return response;
 }
 
@@ -249,13 +252,15 @@ static void answers_take_the_form_that_was_asked_for(void **state) {
     request->output_count = 1;
     request->id = slice_of("i");
     all_binary = true;
-    assert_encodes(response,
-                   "{\"id\":\"i\",\"model_name\":\"m\",\"model_version\":\"7\",\"outputs\":[{\"name\":\"B\",\"datatype\":"
-                   "\"UINT8\",\"shape\":[1,3],\"data\":[120,121,122]}]}",
-                   0);
+    assert_encodes(
+        response,
+        "{\"id\":\"i\",\"model_name\":\"m\",\"model_version\":\"7\",\"outputs\":[{\"name\":\"B\",\"datatype\":"
+        "\"UINT8\",\"shape\":[1,3],\"data\":[120,121,122]}]}",
+        0);
     infer_json_set_output_binary(&wanted, true);
-    static const char json[] = "{\"id\":\"i\",\"model_name\":\"m\",\"model_version\":\"7\",\"outputs\":[{\"name\":\"B\","
-                               "\"datatype\":\"UINT8\",\"shape\":[1,3],\"parameters\":{\"binary_data_size\":3}}]}xyz";
+    static const char json[] =
+        "{\"id\":\"i\",\"model_name\":\"m\",\"model_version\":\"7\",\"outputs\":[{\"name\":\"B\","
+        "\"datatype\":\"UINT8\",\"shape\":[1,3],\"parameters\":{\"binary_data_size\":3}}]}xyz";
     assert_encodes(response, json, sizeof json - 1 - 3);
     request->outputs = NULL;
     request->output_count = 0;

@@ -23,7 +23,8 @@ static void memory_table_is_read(void **state) {
     (void)state;
     uint64_t total, used;
     assert_true(metrics_parse_memory(
-        slice_of("MemTotal:       1000 kB\nMemFree:  100 kB\nMemAvailable:    600 kB\nBuffers: 1 kB\n"), &total, &used));
+        slice_of("MemTotal:       1000 kB\nMemFree:  100 kB\nMemAvailable:    600 kB\nBuffers: 1 kB\n"), &total,
+        &used));
     assert_int_equal(total, 1000 * 1024);
     assert_int_equal(used, 400 * 1024);
     assert_false(metrics_parse_memory(slice_of("MemTotal: 1000 kB\n"), &total, &used));

@@ -40,8 +40,7 @@ static void assert_shape(int rank, const int64_t *shape) {
 static void variable_dimension_follows_from_the_size(void **state) {
     (void)state;
     struct slice body = {"0123456789ab0123456789ab", 24};
-    struct status status =
-        decode((struct model_input){.type = DATATYPE_FP32, .rank = 2, .dims = {-1, 2}}, 4, 1, body);
+    struct status status = decode((struct model_input){.type = DATATYPE_FP32, .rank = 2, .dims = {-1, 2}}, 4, 1, body);
     assert_string_equal(status.message, "");
     assert_shape(3, (int64_t[]){1, 3, 2});
     assert_ptr_equal(request->inputs[0].data.data, body.data);

@@ -30,7 +30,8 @@ static struct status match(const char *method, const char *path, struct route_ma
     return match_in(API_ALL, method, path, ret);
 }
 
-static void assert_route(const char *method, const char *path, const char *pattern, const char *model, int64_t version) {
+static void assert_route(const char *method, const char *path, const char *pattern, const char *model,
+                         int64_t version) {
     struct route_match found;
     struct status status = match(method, path, &found);
     assert_string_equal(status.message, "");
@@ -47,7 +48,8 @@ static void paths_find_their_routes(void **state) {
     assert_route("GET", "/v2/models/bert", "/v2/models/{model}", "bert", -1);
     assert_route("GET", "/v2/models/bert/versions/3", "/v2/models/{model}/versions/{version}", "bert", 3);
     assert_route("POST", "/v2/models/bert/infer", "/v2/models/{model}/infer", "bert", -1);
-    assert_route("POST", "/v2/models/bert/versions/12/infer", "/v2/models/{model}/versions/{version}/infer", "bert", 12);
+    assert_route("POST", "/v2/models/bert/versions/12/infer", "/v2/models/{model}/versions/{version}/infer", "bert",
+                 12);
     assert_route("GET", "/v2/models/bert/versions/0/ready", "/v2/models/{model}/versions/{version}/ready", "bert", 0);
     assert_route("GET", "/metrics", "/metrics", "", -1);
 }
@@ -157,8 +159,8 @@ static void any_cut_of_a_path_is_safe(void **state) {
         char *copy = test_malloc(size);
         memcpy(copy, path, size);
         struct route_match found;
-        struct status status =
-            router_match(api_routes, api_route_count, API_ALL, slice_of("POST"), (struct slice){copy, size}, arena, &found);
+        struct status status = router_match(api_routes, api_route_count, API_ALL, slice_of("POST"),
+                                            (struct slice){copy, size}, arena, &found);
         if (size == sizeof path - 1)
             assert_int_equal(status.code, STATUS_OK);
         else

@@ -24,8 +24,9 @@ static int tear_down(void **state) {
 
 #define FILL(member, ...)                                                                                              \
     .member = {.items = (__typeof__(*((struct pb_infer_tensor_contents *)NULL)->member.items)[]){__VA_ARGS__},         \
-               .count = sizeof((__typeof__(*((struct pb_infer_tensor_contents *)NULL)->member.items)[]){__VA_ARGS__}) / \
-                        sizeof(*((struct pb_infer_tensor_contents *)NULL)->member.items)}
+               .count =                                                                                                \
+                   sizeof((__typeof__(*((struct pb_infer_tensor_contents *)NULL)->member.items)[]){__VA_ARGS__}) /     \
+                   sizeof(*((struct pb_infer_tensor_contents *)NULL)->member.items)}
 
 static struct status decode(struct pb_infer_tensor_contents contents, enum datatype type, int64_t count,
                             struct tensor *ret) {
@@ -33,8 +34,8 @@ static struct status decode(struct pb_infer_tensor_contents contents, enum datat
     return tensor_contents_decode(&contents, 2, arena, ret);
 }
 
-static void assert_decodes(struct pb_infer_tensor_contents contents, enum datatype type, int64_t count, const void *bytes,
-                           size_t size) {
+static void assert_decodes(struct pb_infer_tensor_contents contents, enum datatype type, int64_t count,
+                           const void *bytes, size_t size) {
     struct tensor tensor;
     struct status status = decode(contents, type, count, &tensor);
     assert_string_equal(status.message, "");
@@ -54,7 +55,8 @@ static void assert_refused(struct pb_infer_tensor_contents contents, enum dataty
 static void members_carry_their_datatypes(void **state) {
     (void)state;
     assert_decodes((struct pb_infer_tensor_contents){FILL(bool_contents, true, false)}, DATATYPE_BOOL, 2, "\1\0", 2);
-    assert_decodes((struct pb_infer_tensor_contents){FILL(int_contents, -1, 2)}, DATATYPE_INT32, 2, (int32_t[]){-1, 2}, 8);
+    assert_decodes((struct pb_infer_tensor_contents){FILL(int_contents, -1, 2)}, DATATYPE_INT32, 2, (int32_t[]){-1, 2},
+                   8);
     assert_decodes((struct pb_infer_tensor_contents){FILL(int64_contents, INT64_MIN)}, DATATYPE_INT64, 1,
                    (int64_t[]){INT64_MIN}, 8);
     assert_decodes((struct pb_infer_tensor_contents){FILL(uint_contents, UINT32_MAX)}, DATATYPE_UINT32, 1,

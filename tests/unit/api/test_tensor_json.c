@@ -69,7 +69,8 @@ static void integers_out_of_range_tell_the_range(void **state) {
     (void)state;
     assert_refused("[0,1,2,300]", DATATYPE_INT8, 4,
                    "inputs[1].data[3]: expected an integer in -128..127 for INT8, got 300");
-    assert_refused("[-129]", DATATYPE_INT8, 1, "inputs[1].data[0]: expected an integer in -128..127 for INT8, got -129");
+    assert_refused("[-129]", DATATYPE_INT8, 1,
+                   "inputs[1].data[0]: expected an integer in -128..127 for INT8, got -129");
     assert_refused("[-1]", DATATYPE_UINT64, 1,
                    "inputs[1].data[0]: expected an integer in 0..18446744073709551615 for UINT64, got -1");
     assert_refused("[18446744073709551616]", DATATYPE_UINT64, 1,

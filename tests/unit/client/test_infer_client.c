@@ -402,12 +402,13 @@ static void test_http_error_before_the_request_is_read(void **state) {
 
 /* ---- questions ---- */
 
+/* As a newer server may answer: with members that are not known here. */
 static void http_config(struct fake_server *server, struct fake_connection *connection, struct slice request) {
     (void)server;
     static const char config[] =
-        "{\"name\":\"bert\",\"platform\":\"onnxruntime_onnx\",\"backend\":\"openvino\",\"max_batch_size\":8,\"input\":["
-        "{"
-        "\"name\":\"ids\",\"data_type\":\"TYPE_INT32\",\"dims\":[-1],\"optional\":true}],\"output\":[{\"name\":\"out\","
+        "{\"name\":\"bert\",\"platform\":\"onnxruntime_onnx\",\"backend\":\"openvino\",\"max_batch_size\":8,"
+        "\"something_new\":{\"a\":[1]},\"input\":[{\"newer\":true,\"name\":\"ids\",\"data_type\":\"TYPE_INT32\","
+        "\"dims\":[-1],\"optional\":true}],\"output\":[{\"name\":\"out\","
         "\"data_type\":\"TYPE_STRING\",\"dims\":[1,2]}],\"parameters\":{\"max_seq_length\":{\"string_value\":\"384\"}}"
         "}";
     static const char metadata[] =

@@ -131,6 +131,24 @@ static void faults_are_named(void **state) {
     }
 }
 
+/* A newer server's config, read by a client: what is not known here is passed over, what is known is still checked. */
+static void lenient_reading_passes_over_what_is_new(void **state) {
+    static const char json[] =
+        "{\"new_object\":{\"a\":[1,{}]},\"name\":\"m\",\"new_list\":[[]],\"input\":[{\"name\":\"i\","
+        "\"data_type\":\"TYPE_FP4\",\"new_flag\":true,\"dims\":[2]}],\"max_batch_size\":3}";
+    struct pb_model_config config;
+    assert_ok(pb_json_parse_lenient(&pb_model_config_type, SLICE_LITERAL(json), *state, &config));
+    assert_slice(config.name, "m");
+    assert_int_equal(config.max_batch_size, 3);
+    assert_slice(config.input.items[0].name, "i");
+    assert_int_equal(config.input.items[0].data_type, PB_TYPE_INVALID);
+    assert_int_equal(config.input.items[0].dims.items[0], 2);
+    assert_error(pb_json_parse(&pb_model_config_type, SLICE_LITERAL(json), *state, &config), STATUS_INVALID_ARGUMENT,
+                 "unknown field 'new_object'");
+    assert_error(pb_json_parse_lenient(&pb_model_config_type, SLICE_LITERAL("{\"x\":1,\"name\":5}"), *state, &config),
+                 STATUS_INVALID_ARGUMENT, "ModelConfig.name: expected a string");
+}
+
 static void every_truncation_is_refused(void **state) {
     static const char json[] = "{\"name\":\"m\\u00e4\",\"input\":[{\"dims\":[1,-2]}],\"metric_tags\":{\"a\":\"b\"}}";
     struct pb_model_config config;
@@ -164,6 +182,7 @@ int main(void) {
         cmocka_unit_test(maps_are_objects),
         cmocka_unit_test_setup_teardown(objects_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(faults_are_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lenient_reading_passes_over_what_is_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_truncation_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deep_nesting_is_refused, set_up, tear_down),
     };

@@ -1,6 +1,8 @@
 /* The server on repositories of identity models: what loads, what does not and why, and what requests get. */
 #include "server_fixture.h"
 
+#include <unistd.h>
+
 #define VECTOR                                                                                                         \
     "backend: \"identity\"\nmax_batch_size: 8\n"                                                                       \
     "input { name: \"x\" data_type: TYPE_INT32 dims: [ -1 ] }\n"                                                       \
@@ -232,6 +234,40 @@ static void a_failing_model_leaves_the_others_up(void **state) {
     fixture_end(&f);
 }
 
+static void refused_with(struct fixture *f, const char *name, const char *part) {
+    struct model *model;
+    struct status status = inference_server_acquire_model(f->server, slice_of(name), -1, &model);
+    assert_int_equal(status.code, STATUS_UNAVAILABLE);
+    if (!strstr(status.message, part))
+        fail_msg("expected \"%s\", got \"%s\"", part, status.message);
+}
+
+static void odd_folders_are_refused_with_their_reason(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    add_model(&f, "two\nlines", VECTOR);
+    add_model(&f, "bytes\xFF", VECTOR);
+    add_model(&f, "platform",
+              "platform: \"caffe2_netdef\" input { name: \"x\" data_type: TYPE_INT32 dims: [ 1 ] } "
+              "output { name: \"y\" data_type: TYPE_INT32 dims: [ 1 ] }");
+    add_model(&f, "twice", VECTOR "version_policy { specific { versions: [ 1, 1 ] } }\n");
+    add_model(&f, "none", VECTOR "version_policy { latest { } }\n");
+    make_folder(&f, "dangling/1");
+    char link[256];
+    snprintf(link, sizeof link, "%s/dangling/config.pbtxt", f.directory);
+    assert_int_equal(symlink("nowhere", link), 0);
+    start_server(&f);
+    refused_with(&f, "two\nlines", "expected UTF-8 without control characters");
+    refused_with(&f, "bytes\xFF", "expected UTF-8 without control characters");
+    refused_with(&f, "platform", "unknown platform 'caffe2_netdef'; expected one of onnxruntime_onnx");
+    refused_with(&f, "twice", "config.pbtxt:5: version_policy.specific.versions: version 1 is there twice");
+    refused_with(&f, "none", "version_policy.latest: expected num_versions of 1 or more");
+    refused_with(&f, "dangling", "config.pbtxt: No such file or directory");
+    assert_int_equal(f.failed, 6); /* one reason for each model, not for each version asked for */
+    fixture_end(&f);
+}
+
 static void strict_readiness_wants_every_model(void **state) {
     (void)state;
     struct fixture f;
@@ -395,6 +431,7 @@ int main(void) {
         cmocka_unit_test(errors_carry_the_request_id),
         cmocka_unit_test(versions_are_chosen_by_policy),
         cmocka_unit_test(a_failing_model_leaves_the_others_up),
+        cmocka_unit_test(odd_folders_are_refused_with_their_reason),
         cmocka_unit_test(strict_readiness_wants_every_model),
         cmocka_unit_test(the_index_has_a_row_for_each_version),
         cmocka_unit_test(a_name_in_two_repositories_is_served_by_neither),

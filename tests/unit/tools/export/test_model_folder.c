@@ -135,6 +135,25 @@ static void given_up_exports_leave_nothing(void **state) {
     expect_names(fixture, fixture->repository, "");
 }
 
+/* What a killed export leaves is a staging folder that nobody holds; one that is being filled stays. */
+static void the_next_export_removes_what_a_killed_one_left(void **state) {
+    struct fixture *fixture = *state;
+    struct model_folder alive;
+    expect_ok(model_folder_plan(fixture->repository, "other", 1, false, fixture->arena, &alive));
+    expect_ok(model_folder_stage(&alive, SLICE_LITERAL("c\n")));
+    const char *dead = path_join(fixture->arena, fixture->repository, ".inferd-export-dead00/1");
+    expect_ok(file_make_directories(dead));
+    expect_ok(file_make_directories(path_join(fixture->arena, fixture->repository, ".other-hidden")));
+    expect_ok(put(fixture, 1, false, "c\n", "one"));
+    assert_false(file_exists(dead));
+    assert_true(file_exists(alive.staging));
+    put_file(&alive, "two");
+    expect_ok(model_folder_commit(&alive));
+    model_folder_close(&alive);
+    expect_names(fixture, fixture->repository, ".other-hidden bert other ");
+    expect_content(fixture, "other/1/model", "two");
+}
+
 static void names(void **state) {
     struct fixture *fixture = *state;
     static const char *const bad[] = {"", ".", "..", ".hidden", "a/b", "../up", "a\nb", "\xff\xfe"};
@@ -157,9 +176,13 @@ static void repository_that_cannot_be_made(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(new_model_and_second_version),   CASE(existing_version),
-        CASE(configurations_must_agree),      CASE(the_second_of_two_at_once_fails),
-        CASE(given_up_exports_leave_nothing), CASE(names),
+        CASE(new_model_and_second_version),
+        CASE(existing_version),
+        CASE(configurations_must_agree),
+        CASE(the_second_of_two_at_once_fails),
+        CASE(given_up_exports_leave_nothing),
+        CASE(the_next_export_removes_what_a_killed_one_left),
+        CASE(names),
         CASE(repository_that_cannot_be_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@
 enum { ARGUMENTS_MAX = 40 };
 
 /* How the fake server behaves. */
-enum trouble { NO_TROUBLE, REFUSE_THIRD, DIE_AT_THIRD, WRONG_SHAPE, NOT_A_NUMBER };
+enum trouble { NO_TROUBLE, REFUSE_THIRD, DIE_AT_THIRD, WRONG_SHAPE, NOT_A_NUMBER, OTHER_SERVICE };
 
 struct fixture {
     struct arena *arena;
@@ -102,7 +102,10 @@ static void answer_config(const struct fixture *f, struct fake_connection *conne
 
 static void on_http(struct fake_server *server, struct fake_connection *connection, struct slice request) {
     struct fixture *f = server->user;
-    if (memmem(request.data, request.size, "GET /v2/models/bert/config ", 27) != NULL) {
+    if (f->trouble == OTHER_SERVICE) {
+        buf_append_text(&connection->out,
+                        "HTTP/1.1 404 Not Found\r\nContent-Length: 21\r\n\r\n{\"error\":\"Not Found\"}");
+    } else if (memmem(request.data, request.size, "GET /v2/models/bert/config ", 27) != NULL) {
         answer_config(f, connection);
     } else if (slice_starts_with(request, SLICE_LITERAL("GET "))) {
         buf_append_text(&connection->out, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -298,6 +301,13 @@ static void test_nonsense_answers(void **state) {
     expect_failure(f, "q001-marathon");
 }
 
+static void test_another_kind_of_server(void **state) {
+    struct fixture *f = *state;
+    f->trouble = OTHER_SERVICE;
+    expect_failure(f, "expected a KServe v2 server at ");
+    assert_non_null(strstr(f->err, "it does not know the call: Not Found"));
+}
+
 static void test_usage(void **state) {
     struct fixture *f = *state;
     assert_int_equal(run_squad(f, NULL), 2);
@@ -325,6 +335,7 @@ int main(void) {
         WITH_FIXTURE(test_refused_request),
         WITH_FIXTURE(test_dying_server),
         WITH_FIXTURE(test_nonsense_answers),
+        WITH_FIXTURE(test_another_kind_of_server),
         WITH_FIXTURE(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

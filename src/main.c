@@ -37,8 +37,10 @@ static void print_help(FILE *out) {
     fprintf(out, "Usage: inferd COMMAND [options]\n\nServes trained models over the network.\n\nCommands:\n");
     for (int i = 0; i < SUBCOMMAND_COUNT; i++)
         fprintf(out, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
-    fprintf(out, "\n'inferd COMMAND --help' shows the options of a command; 'inferd --version' shows the build, the engines\n"
-                 "and the CPU.\n");
+    fprintf(
+        out,
+        "\n'inferd COMMAND --help' shows the options of a command; 'inferd --version' shows the build, the engines\n"
+        "and the CPU.\n");
 }
 
 static int print_version(void) {

@@ -216,6 +216,11 @@ void grpc_on_data(struct http_exchange *exchange, const char *data, size_t size)
             fail_with(call, &status);
             return;
         }
+        if (!http_exchange_hold(exchange, call->message.size + call->reader.message.size)) {
+            fail(call, GRPC_RESOURCE_EXHAUSTED,
+                 "no room for the message: all requests together hold as many bytes as they may; try again later");
+            return;
+        }
         data += taken;
         size -= taken;
         if (complete)

@@ -57,7 +57,8 @@ struct grpc_service {
 /* True when the head is a gRPC call (content-type application/grpc, application/grpc+proto). */
 bool grpc_is_call(const struct http_request *request);
 /* Handler functions that the composition root's http_handler calls for such exchanges. An unknown method is answered
- * UNIMPLEMENTED, bad framing INTERNAL, a too large message RESOURCE_EXHAUSTED, a passed deadline DEADLINE_EXCEEDED, and
+ * UNIMPLEMENTED, bad framing INTERNAL, a too large message (or one
+ * beyond the budget of http_limits) RESOURCE_EXHAUSTED, a passed deadline DEADLINE_EXCEEDED, and
  * other than one message for a unary method UNIMPLEMENTED. The context of the exchange is theirs. `services` outlive
  * the call. */
 void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange);

@@ -21,6 +21,7 @@ struct http_limits http_limits_default(void) {
         .idle_timeout_ns = 300 * NS_PER_S,
         .head_timeout_ns = 30 * NS_PER_S,
         .body_timeout_ns = 60 * NS_PER_S,
+        .drain_timeout_ns = 5 * NS_PER_S,
         .max_resets_per_second = 500,
     };
 }
@@ -119,6 +120,7 @@ void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange,
     queue_clear(&exchange->answer);
     free(exchange->answer.items);
     buf_free(&exchange->body);
+    (void)http_exchange_hold(exchange, 0);
     struct arena *arena = exchange->arena;
     if (pool->count < EXCHANGE_POOL_SIZE) {
         arena_reset(arena);
@@ -144,6 +146,12 @@ static bool answer_is_open(const struct http_exchange *exchange) {
 static void refuse_large_body(struct http_exchange *exchange) {
     exchange_refuse(exchange, 413, "the request body is larger than the limit of %zu bytes",
                     exchange->limits->max_body_bytes);
+}
+
+static void refuse_beyond_budget(struct http_exchange *exchange) {
+    exchange_refuse(exchange, 503,
+                    "no room for the request body: all requests together may hold %zu bytes in memory; try again later",
+                    exchange->limits->budget->max_bytes);
 }
 
 void exchange_announce(struct http_exchange *exchange) {
@@ -179,6 +187,10 @@ void exchange_add_body(struct http_exchange *exchange, const char *data, size_t 
         refuse_large_body(exchange);
         return;
     }
+    if (!http_exchange_hold(exchange, exchange->body.size + size)) {
+        refuse_beyond_budget(exchange);
+        return;
+    }
     reserve_body(exchange, size);
     buf_append(&exchange->body, data, size);
     if (buf_failed(&exchange->body))
@@ -189,6 +201,10 @@ void exchange_end_request(struct http_exchange *exchange) {
     exchange->request_ended = true;
     if (answer_is_open(exchange))
         exchange->handler->on_end(exchange->handler->user, exchange);
+}
+
+uint64_t exchange_drain_timeout(const struct http_limits *limits, uint64_t timeout_ns) {
+    return timeout_ns < limits->drain_timeout_ns ? timeout_ns : limits->drain_timeout_ns;
 }
 
 bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns) {
@@ -216,6 +232,12 @@ void exchange_refuse(struct http_exchange *exchange, int status, const char *for
     http_respond(exchange, status, &type, 1, &body);
 }
 
+void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text) {
+    const struct http_limits *limits = exchange->limits;
+    exchange_refuse(exchange, status, "%s; at most %zu bytes and %zu header fields are taken", text,
+                    limits->max_head_bytes, limits->max_header_count);
+}
+
 /* ---- what handlers ask ---- */
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange) {
@@ -241,6 +263,22 @@ struct buf http_exchange_take_body(struct http_exchange *exchange) {
     struct buf body = exchange->body;
     exchange->body = BUF_EMPTY;
     return body;
+}
+
+bool http_exchange_hold(struct http_exchange *exchange, size_t bytes) {
+    struct http_budget *budget = exchange->limits->budget;
+    if (budget && bytes <= exchange->held_bytes) {
+        atomic_fetch_sub(&budget->held_bytes, exchange->held_bytes - bytes);
+    } else if (budget) {
+        size_t more = bytes - exchange->held_bytes;
+        size_t held = atomic_load(&budget->held_bytes);
+        do {
+            if (more > budget->max_bytes || held > budget->max_bytes - more)
+                return false;
+        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + more));
+    }
+    exchange->held_bytes = bytes;
+    return true;
 }
 
 void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed) {

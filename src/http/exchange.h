@@ -11,6 +11,7 @@
 #ifndef INFERD_HTTP_EXCHANGE_H
 #define INFERD_HTTP_EXCHANGE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -64,6 +65,10 @@ struct buf http_exchange_take_body(struct http_exchange *exchange);
 /* From on_head only: the body goes to on_data piece by piece and is neither collected nor limited. idle_allowed: the
  * client may stay silent for any time in the middle of it (a stream of messages); otherwise body_timeout_ns holds. */
 void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed);
+/* Books the bytes of the request that are in memory until the exchange ends, in place of those booked before; collected
+ * bodies are booked as they come. For handlers that hold others: messages of a streamed body, a body decompressed.
+ * False when the budget of all sessions has no room for them; nothing is changed then. */
+bool http_exchange_hold(struct http_exchange *exchange, size_t bytes);
 struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */
 uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* monotonic, when the head began */
 void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns); /* 0: none */
@@ -90,6 +95,12 @@ void http_respond_end(struct http_exchange *exchange, const struct http_header *
 /* Ends the exchange abnormally (RST_STREAM with CANCEL, or closes an HTTP/1.1 connection). on_abort follows, later. */
 void http_exchange_reset(struct http_exchange *exchange);
 
+/* What the requests of all sessions together may hold in memory. Thread: any. */
+struct http_budget {
+    size_t max_bytes;
+    atomic_size_t held_bytes;
+};
+
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */
 struct http_limits {
     size_t max_head_bytes; /* request line and headers together */
@@ -99,7 +110,9 @@ struct http_limits {
     uint64_t idle_timeout_ns;       /* no request under way */
     uint64_t head_timeout_ns;       /* first to last byte of a head */
     uint64_t body_timeout_ns;       /* no byte of an expected body, or no byte of an answer taken (HTTP/2) */
+    uint64_t drain_timeout_ns;      /* both, and head_timeout_ns, at most so long once the session is to end */
     uint32_t max_resets_per_second; /* HTTP/2: streams reset by either side and other frames that only cost */
+    struct http_budget *budget;     /* borrowed; NULL: no common bound */
 };
 struct http_limits http_limits_default(void);
 

@@ -54,6 +54,7 @@ struct http_exchange {
     uint64_t received_ns;
     uint64_t deadline_ns;
     struct buf body;
+    size_t held_bytes; /* booked in the budget */
     struct http_queue answer;
     struct http_header *trailers;
     size_t trailer_count;
@@ -83,6 +84,10 @@ void exchange_end_request(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
  * and must hold no byte that JSON would want escaped. */
 void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4);
+/* Refuses a request whose head, or what else is bounded like a head, is too large; the bounds are added to the text. */
+void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text);
+/* A time-out as it holds while the session is to end. */
+uint64_t exchange_drain_timeout(const struct http_limits *limits, uint64_t timeout_ns);
 /* True once its deadline has passed; calls on_deadline then. */
 bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns);
 /* Gives the last callback, on_close if all was sent and else on_abort, and frees the exchange. */

@@ -127,7 +127,10 @@ static void refuse(struct h1_session *h1, struct h1_error error) {
     h1->state = H1_ANSWER;
     if (h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_ENDED)
         return; /* answered early; the broken rest changes nothing */
-    exchange_refuse(h1->exchange, error.status, "%s", error.text);
+    if (error.status == 414 || error.status == 431)
+        exchange_refuse_large_head(h1->exchange, error.status, error.text);
+    else
+        exchange_refuse(h1->exchange, error.status, "%s", error.text);
 }
 
 static void begin_body(struct h1_session *h1, const struct h1_head *head, bool body_is_here) {
@@ -230,6 +233,30 @@ static size_t consume(struct h1_session *h1, const char *data, size_t n) {
     }
 }
 
+static void finish_exchange(struct h1_session *h1, bool sent) {
+    struct http_exchange *exchange = h1->exchange;
+    h1->exchange = NULL;
+    h1->now_ns = clock_monotonic_ns();
+    h1->activity_ns = h1->now_ns;
+    if (h1->close || !sent)
+        end_session(h1);
+    else if (h1->state == H1_ANSWER)
+        h1->state = H1_HEAD;
+    exchange_finish(&h1->pool, exchange, sent);
+}
+
+/* The peer sends no more: a request that is complete is still answered, one that is not never will be. */
+static void give_up_incomplete(struct h1_session *h1) {
+    if (!h1->exchange) {
+        end_session(h1);
+    } else if (h1->state == H1_BODY && h1->exchange->answer_state == HTTP_ANSWER_ENDED) {
+        h1->close = true;
+    } else if (h1->state == H1_BODY) {
+        buf_clear(&h1->out);
+        finish_exchange(h1, false);
+    }
+}
+
 /* Goes on with what was carried. */
 static void consume_carried(struct h1_session *h1) {
     if (h1->in.size > 0) {
@@ -239,8 +266,8 @@ static void consume_carried(struct h1_session *h1) {
             h1->in_at = 0;
         }
     }
-    if (h1->input_closed && h1->state == H1_HEAD)
-        end_session(h1);
+    if (h1->input_closed)
+        give_up_incomplete(h1);
 }
 
 static struct status h1_input(struct session *session, const char *data, size_t n) {
@@ -289,18 +316,6 @@ static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) 
     return true;
 }
 
-static void finish_exchange(struct h1_session *h1, bool sent) {
-    struct http_exchange *exchange = h1->exchange;
-    h1->exchange = NULL;
-    h1->now_ns = clock_monotonic_ns();
-    h1->activity_ns = h1->now_ns;
-    if (h1->close || !sent)
-        end_session(h1);
-    else if (h1->state == H1_ANSWER)
-        h1->state = H1_HEAD;
-    exchange_finish(&h1->pool, exchange, sent);
-}
-
 static struct status h1_output(struct session *session, struct buf *out, size_t target) {
     struct h1_session *h1 = of(session);
     while (out->size < target) {
@@ -330,17 +345,14 @@ static bool h1_wants_input(const struct session *session) {
 static void h1_input_closed(struct session *session, bool gone) {
     struct h1_session *h1 = of(session);
     h1->input_closed = true;
-    bool answered = h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_ENDED;
-    if (gone || (h1->state == H1_BODY && h1->exchange && !answered)) {
-        buf_clear(&h1->out);
-        if (h1->exchange)
-            finish_exchange(h1, false);
-        end_session(h1);
-    } else if (answered && h1->state == H1_BODY) {
-        h1->close = true;
-    } else if (!h1->exchange) {
-        end_session(h1);
+    if (!gone) {
+        give_up_incomplete(h1);
+        return;
     }
+    buf_clear(&h1->out);
+    if (h1->exchange)
+        finish_exchange(h1, false);
+    end_session(h1);
 }
 
 static bool h1_finished(const struct session *session) {
@@ -351,6 +363,7 @@ static bool h1_finished(const struct session *session) {
 static void h1_shutdown(struct session *session) {
     struct h1_session *h1 = of(session);
     h1->shutdown = true;
+    h1->activity_ns = clock_monotonic_ns(); /* a silent peer has this long from now on */
     if (h1->state == H1_HEAD && h1->scan.at == 0)
         end_session(h1);
     else if (h1->state != H1_HEAD)
@@ -364,11 +377,14 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 /* When the peer's silence gets too long; 0: it is not the peer who is waited for. */
 static uint64_t silence_deadline(const struct h1_session *h1) {
     const struct http_limits *limits = h1->limits;
+    uint64_t timeout_ns;
     if (h1->state == H1_HEAD)
-        return h1->activity_ns + (h1->scan.at > 0 ? limits->head_timeout_ns : limits->idle_timeout_ns);
-    if (h1->state == H1_BODY && !(h1->exchange && h1->exchange->idle_allowed))
-        return h1->activity_ns + limits->body_timeout_ns;
-    return 0;
+        timeout_ns = h1->scan.at > 0 ? limits->head_timeout_ns : limits->idle_timeout_ns;
+    else if (h1->state == H1_BODY && !(h1->exchange && h1->exchange->idle_allowed))
+        timeout_ns = limits->body_timeout_ns;
+    else
+        return 0;
+    return h1->activity_ns + (h1->shutdown ? exchange_drain_timeout(limits, timeout_ns) : timeout_ns);
 }
 
 static uint64_t h1_deadline(const struct session *session) {

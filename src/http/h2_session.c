@@ -27,10 +27,10 @@ void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns) {
         h2->deadline_ns = deadline_ns;
 }
 
-/* The final GOAWAY. With an error, nghttp2 closes the connection after it; without, when the open streams are answered.
- */
+/* The final GOAWAY. With an error, nghttp2 closes the connection after it, also when one without has been given before,
+ * by which it is closed when the open streams are answered. */
 void h2_session_end(struct h2_session *h2, uint32_t error_code) {
-    if (h2->phase >= H2_ENDING)
+    if (h2->phase == H2_GONE || (h2->phase == H2_ENDING && error_code == NGHTTP2_NO_ERROR))
         return;
     h2->phase = H2_ENDING;
     if (error_code == NGHTTP2_NO_ERROR)
@@ -116,6 +116,7 @@ static void h2_shutdown(struct session *session) {
     struct h2_session *h2 = of(session);
     if (h2->phase != H2_OPEN)
         return;
+    h2_session_want_tick(h2, clock_monotonic_ns()); /* clients that are silent already have less time from now on */
     if (!h2->greeted) {
         h2_session_end(h2, NGHTTP2_NO_ERROR);
         return;

@@ -224,7 +224,7 @@ static void begin_request(struct h2_stream *stream) {
     struct http_exchange *exchange = &stream->exchange;
     struct http_request *request = &exchange->request;
     if (stream->head_too_large)
-        exchange_refuse(exchange, 431, "the request head is longer than the limit");
+        exchange_refuse_large_head(exchange, 431, "the request head is longer than the limit");
     else if (slice_equal_text(request->method, "CONNECT"))
         exchange_refuse(exchange, 501, "CONNECT is not implemented");
     else if (!http_split_target(stream->target, request))
@@ -368,17 +368,22 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
 
 /* ---- time-outs ---- */
 
+static uint64_t silence_allowed(const struct h2_stream *stream, uint64_t timeout_ns) {
+    bool draining = stream->h2->phase != H2_OPEN;
+    return draining ? exchange_drain_timeout(stream->h2->limits, timeout_ns) : timeout_ns;
+}
+
 /* When silence of the client gets too long; 0: it is not the client who is waited for. */
 static uint64_t silence_deadline(const struct h2_stream *stream) {
     const struct http_exchange *exchange = &stream->exchange;
     const struct http_limits *limits = exchange->limits;
     if (!stream->head_complete)
-        return stream->activity_ns + limits->head_timeout_ns;
+        return stream->activity_ns + silence_allowed(stream, limits->head_timeout_ns);
     if (stream->end_sent)
         return stream->activity_ns + STOP_SENDING_NS;
     bool expects_body = !exchange->request_ended && !exchange->idle_allowed;
     bool answer_waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
-    return expects_body || answer_waits ? stream->activity_ns + limits->body_timeout_ns : 0;
+    return expects_body || answer_waits ? stream->activity_ns + silence_allowed(stream, limits->body_timeout_ns) : 0;
 }
 
 uint64_t h2_stream_deadline(const struct h2_stream *stream) {

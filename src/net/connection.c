@@ -132,13 +132,21 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* A patience, which is shorter while the group drains: a peer that does nothing does not hold up the end. */
+static uint64_t patience(const struct connection *connection, uint64_t timeout_ns) {
+    const struct connection_group *group = connection->group;
+    return group->draining && group->policy->drain_timeout_ns < timeout_ns ? group->policy->drain_timeout_ns
+                                                                           : timeout_ns;
+}
+
 /* When the connection itself, apart from its session, runs out of patience; 0: it does not. */
 static uint64_t own_deadline(const struct connection *connection) {
     const struct connection_policy *policy = connection->group->policy;
     if (connection->phase == CONNECTION_LINGERING)
-        return earlier(connection->taken_ns + LINGER_SILENCE_NS, connection->since_ns + LINGER_TOTAL_NS);
+        return earlier(connection->taken_ns + LINGER_SILENCE_NS,
+                       connection->since_ns + patience(connection, LINGER_TOTAL_NS));
     if (connection->watch.events & EPOLLOUT) /* output waits for the peer */
-        return connection->taken_ns + policy->write_timeout_ns;
+        return connection->taken_ns + patience(connection, policy->write_timeout_ns);
     return connection->phase == CONNECTION_SNIFFING ? connection->since_ns + policy->first_bytes_timeout_ns : 0;
 }
 
@@ -234,7 +242,8 @@ static bool is_finished(const struct connection *connection) {
 /* Writes as much as there is and the socket takes, ends the connection when its session is finished, and otherwise sets
  * up what to wait for. The last act of every event: the connection may be gone after it. */
 static void pump(struct connection *connection) {
-    bool wrote = false, more = true;
+    bool wrote = connection->watch.events & EPOLLOUT; /* the last time it was not all that there was to write */
+    bool more = true;
     enum transport_outcome outcome = TRANSPORT_DONE;
     for (int round = 0; round < WRITE_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
         if (connection->out.size == 0)

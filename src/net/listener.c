@@ -24,6 +24,7 @@ enum {
 };
 #define DEFAULT_FIRST_BYTES_TIMEOUT_NS (30 * NS_PER_S)
 #define DEFAULT_WRITE_TIMEOUT_NS (60 * NS_PER_S)
+#define DEFAULT_DRAIN_TIMEOUT_NS (5 * NS_PER_S)
 /* How long accepting pauses when descriptors or memory are short. */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 
@@ -212,6 +213,8 @@ static void set_defaults(struct connection_policy *policy) {
         policy->first_bytes_timeout_ns = DEFAULT_FIRST_BYTES_TIMEOUT_NS;
     if (policy->write_timeout_ns == 0)
         policy->write_timeout_ns = DEFAULT_WRITE_TIMEOUT_NS;
+    if (policy->drain_timeout_ns == 0)
+        policy->drain_timeout_ns = DEFAULT_DRAIN_TIMEOUT_NS;
 }
 
 static struct listener *new_listener(struct loop *const *loops, size_t loop_count,

@@ -21,6 +21,7 @@ struct connection_policy {
     size_t max_output_bytes;         /* buffered per connection before reading stops. Default 128 KiB */
     uint64_t first_bytes_timeout_ns; /* until choose_session has enough. Default 30 s */
     uint64_t write_timeout_ns;       /* without the peer taking a byte of what waits for it. Default 60 s */
+    uint64_t drain_timeout_ns;       /* the same at most, and lingering, while the listener drains. Default 5 s */
 };
 
 /* Binds and listens on address:port (an IPv4 or IPv6 address or a host name; port 0: chosen); accepting begins at once

@@ -7,6 +7,7 @@
 #include "backends/openvino/element_type.h"
 #include "backends/openvino/engine_error.h"
 #include "backends/openvino/model_file.h"
+#include "backends/openvino/reader_pin.h"
 
 enum { DEFAULT_MAX_BATCH_SIZE = 8 }; /* of a completed config whose model has a variable batch */
 
@@ -21,6 +22,7 @@ struct status openvino_model_initialize(void **ret_backend) {
         ov_core_free(core);
         return engine_error(result, STATUS_UNAVAILABLE, "cannot configure the engine");
     }
+    reader_pin();
     *ret_backend = core;
     return status_ok();
 }

@@ -14,7 +14,7 @@ struct serve_options {
     int64_t http_port, grpc_port, metrics_port;
     int64_t thread_count; /* 0: chosen */
 
-    int64_t max_request_bytes, max_connections, max_streams, max_queue_size;
+    int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;
     int64_t idle_timeout_secs, request_timeout_secs;
 
     int64_t log_verbose;

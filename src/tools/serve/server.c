@@ -29,6 +29,7 @@ struct server {
     struct inference_server *core;
     struct metrics_state *metrics;
     struct http_limits limits;
+    struct http_budget budget;
     struct loop_thread *threads;
     size_t thread_count;
     struct port ports[PORT_COUNT];
@@ -85,8 +86,10 @@ static struct status create_loops(struct server *server) {
     return status_ok();
 }
 
-static struct http_limits limits_of(const struct serve_options *options) {
+static struct http_limits limits_of(const struct serve_options *options, struct http_budget *budget) {
     struct http_limits limits = http_limits_default();
+    budget->max_bytes = (size_t)options->max_inflight_bytes;
+    limits.budget = budget;
     limits.max_body_bytes = (size_t)options->max_request_bytes;
     limits.max_concurrent_streams = (uint32_t)options->max_streams;
     limits.idle_timeout_ns = (uint64_t)options->idle_timeout_secs * NS_PER_S;
@@ -107,7 +110,7 @@ static struct status open_ports(struct server *server) {
         [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL},
         [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS},
     };
-    server->limits = limits_of(options);
+    server->limits = limits_of(options, &server->budget);
     struct api_context context = {
         .server = server->core,
         .version = server->version,

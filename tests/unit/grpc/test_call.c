@@ -226,6 +226,24 @@ static void test_large_unary(void **state) {
     free(data);
 }
 
+/* Messages are booked in the budget of all sessions until their call ends. */
+static void test_budget(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 8};
+    f->limits.budget = &budget;
+    call(f, "/t.S/Hold", SLICE_LITERAL("wait"));
+    assert_int_equal(atomic_load(&budget.held_bytes), 4);
+    struct peer_response *refused = call(f, "/t.S/Echo", SLICE_LITERAL("12345"));
+    expect_trailers_only(refused,
+                         "grpc-status: 8\ngrpc-message: no room for the message: all requests together hold as many "
+                         "bytes as they may; try again later\n");
+    expect_message(call(f, "/t.S/Echo", SLICE_LITERAL("1234")), SLICE_LITERAL("1234"));
+    grpc_call_finish(f->held, GRPC_OK, NULL);
+    f->held = NULL;
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
 static void test_error_status(void **state) {
     struct fixture *f = *state;
     expect_trailers_only(call(f, "/t.S/Fail", SLICE_LITERAL("x")), "grpc-status: 5\ngrpc-message: 100%25 n%C3%B6%0A\n");
@@ -439,6 +457,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_unary),
         TEST(test_large_unary),
+        TEST(test_budget),
         TEST(test_error_status),
         TEST(test_later_answer),
         TEST(test_number_of_messages),

@@ -259,6 +259,28 @@ static void test_half_closed_in_a_body(void **state) {
     recorder_assert_log(&f->recorder, "head /echo|abort /echo|");
 }
 
+/* The client half-closes while an answer is under way, and in the middle of the body of the next request. */
+static void test_half_closed_in_a_pipelined_body(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold") POST("/echo", 10, "half"));
+    f->session->ops->input_closed(f->session, false);
+    recorder_release(&f->recorder, "held");
+    take_output(f);
+    expect_output(f, OK(4, "held"));
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|close /hold|head /echo|abort /echo|");
+}
+
+static void test_half_closed_in_a_pipelined_body_that_is_refused(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold") POST("/refuse", 10, "half"));
+    f->session->ops->input_closed(f->session, false);
+    recorder_release(&f->recorder, "held");
+    take_output(f);
+    expect_output(f, OK(4, "held") "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused");
+    assert_true(finished(f));
+}
+
 static void test_half_closed_when_idle(void **state) {
     struct fixture *f = *state;
     f->session->ops->input_closed(f->session, false);
@@ -311,6 +333,53 @@ static void test_shutdown_in_the_middle_of_a_head(void **state) {
     assert_true(finished(f));
 }
 
+/* A client that has fallen silent holds up the end for a shorter time than it may be silent otherwise. */
+static void test_shutdown_shortens_timeouts(void **state) {
+    static const char *const cut[] = {"GET /echo HTTP/1.1\r\nHo", POST("/echo", 10, "half")};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *f = *state;
+        give_text(f, cut[i]);
+        uint64_t before = clock_monotonic_ns();
+        f->session->ops->shutdown(f->session);
+        uint64_t deadline = f->session->ops->deadline(f->session);
+        assert_true(deadline >= before + f->limits.drain_timeout_ns);
+        assert_true(deadline <= clock_monotonic_ns() + f->limits.drain_timeout_ns);
+        tick_at_deadline(f);
+        assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 408 ")));
+        assert_true(finished(f));
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* Bodies are booked as they come, refused when all together would be too much, and booked out with their exchange. */
+static void test_budget(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 10};
+    f->limits.budget = &budget;
+    give_text(f, POST("/echo", 10, "0123"));
+    assert_int_equal(atomic_load(&budget.held_bytes), 4);
+    give_text(f, "456789");
+    expect_output(f, OK(10, "0123456789"));
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    atomic_store(&budget.held_bytes, 7); /* by others */
+    give_text(f, POST("/hold", 3, "012"));
+    assert_int_equal(atomic_load(&budget.held_bytes), 10);
+    assert_false(http_exchange_hold(f->recorder.held, 4));
+    assert_false(http_exchange_hold(f->recorder.held, SIZE_MAX));
+    assert_true(http_exchange_hold(f->recorder.held, 2));
+    assert_int_equal(atomic_load(&budget.held_bytes), 9);
+    recorder_release(&f->recorder, "");
+    take_output(f);
+    assert_int_equal(atomic_load(&budget.held_bytes), 7);
+    buf_clear(&f->out);
+    give_text(f, POST("/echo", 4, "0123") POST("/echo", 3, "012"));
+    assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 503 ")));
+    assert_int_equal(atomic_load(&budget.held_bytes), 7);
+    buf_append_char(&f->out, '\0');
+    assert_non_null(strstr(f->out.data, "HTTP/1.1 200 OK")); /* the connection is still good */
+}
+
 static void test_output_comes_in_pieces(void **state) {
     struct fixture *f = *state;
     enum { SIZE = 1 << 20, TARGET = 5000 };
@@ -353,12 +422,16 @@ int main(void) {
         TEST(test_rest_of_a_refused_body),
         TEST(test_half_closed_clients_are_answered),
         TEST(test_half_closed_in_a_body),
+        TEST(test_half_closed_in_a_pipelined_body),
+        TEST(test_half_closed_in_a_pipelined_body_that_is_refused),
         TEST(test_half_closed_when_idle),
         TEST(test_head_timeout),
         TEST(test_slow_heads_do_not_gain_time),
         TEST(test_idle_timeout_is_silent),
         TEST(test_no_timeout_while_the_handler_works),
         TEST(test_shutdown_in_the_middle_of_a_head),
+        TEST(test_shutdown_shortens_timeouts),
+        TEST(test_budget),
         TEST(test_output_comes_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

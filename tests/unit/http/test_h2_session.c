@@ -437,6 +437,63 @@ static void test_shutdown_does_not_wait_for_ever(void **state) {
     buf_free(&out);
 }
 
+/* Silent clients hold up the end for a shorter time than they may be silent otherwise: one in the middle of a body, */
+static void test_shutdown_with_an_unfinished_body(void **state) {
+    struct fixture *f = *state;
+    struct peer_response *response = peer_request_full(&f->peer, "POST", "/echo", NULL, 0, SLICE_LITERAL("half"), true);
+    peer_run(&f->peer);
+    f->peer.session->ops->shutdown(f->peer.session);
+    peer_run(&f->peer);
+    assert_false(finished(f));
+    struct status status =
+        f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns() + f->limits.drain_timeout_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    peer_run(&f->peer);
+    assert_int_equal(response->status, 408);
+}
+
+/* and one in the middle of a head, also when the final GOAWAY has been sent. */
+static void test_shutdown_with_an_unfinished_head(void **state) {
+    struct fixture *f = *state;
+    struct session *session = f->peer.session;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY, block = request_block("/never");
+    append_preface(&bytes);
+    append_frame(&bytes, NGHTTP2_HEADERS, 0, 1, (struct slice){block.data, 4});
+    buf_free(&block);
+    struct status status = give_raw(f, &bytes, &out);
+    assert_int_equal(status.code, STATUS_OK);
+    session->ops->shutdown(session);
+    uint64_t now = clock_monotonic_ns();
+    status = session->ops->tick(session, now + NS_PER_S); /* the PING is not answered: the final GOAWAY */
+    assert_int_equal(status.code, STATUS_OK);
+    status = session->ops->output(session, &out, 4096);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_false(finished(f));
+    status = session->ops->tick(session, now + f->limits.drain_timeout_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    status = session->ops->output(session, &out, 4096);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(last_frame(&out, NGHTTP2_GOAWAY, GOAWAY_ERROR), NGHTTP2_ENHANCE_YOUR_CALM);
+    assert_true(finished(f));
+    buf_free(&out);
+}
+
+static void test_budget(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 6};
+    f->limits.budget = &budget;
+    struct peer_response *first = peer_request_full(&f->peer, "POST", "/echo", NULL, 0, SLICE_LITERAL("half"), true);
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), 4);
+    struct peer_response *second = peer_request(&f->peer, "POST", "/echo", SLICE_LITERAL("much"));
+    peer_run(&f->peer);
+    assert_int_equal(second->status, 503);
+    peer_send_more(&f->peer, first, SLICE_LITERAL("!!"), true);
+    peer_run(&f->peer);
+    peer_assert_answer(first, 200, "half!!");
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
 static void test_closed_clients_are_gone(void **state) {
     struct fixture *f = *state;
     peer_request(&f->peer, "GET", "/hold", NO_BODY);
@@ -512,6 +569,9 @@ int main(void) {
         TEST(test_silent_client),
         TEST(test_shutdown_loses_nothing),
         TEST(test_shutdown_does_not_wait_for_ever),
+        TEST(test_shutdown_with_an_unfinished_body),
+        TEST(test_shutdown_with_an_unfinished_head),
+        TEST(test_budget),
         TEST(test_closed_clients_are_gone),
         TEST(test_mutated_frames),
     };

@@ -385,7 +385,9 @@ static void head_limits_body(struct fixture *f) {
     const struct http_header large = {SLICE_LITERAL("x-large"), {value, sizeof value}};
     struct peer_response *bytes = peer_request_full(&f->peer, "GET", "/echo", &large, 1, NO_BODY, false);
     peer_run(&f->peer);
-    peer_assert_answer(bytes, 431, "{\"error\":\"the request head is longer than the limit\"}");
+    peer_assert_answer(bytes, 431,
+                       "{\"error\":\"the request head is longer than the limit; at most 2000 bytes and 128 header "
+                       "fields are taken\"}");
     reopen(f);
     f->limits.max_header_count = 4; /* HTTP/1.1 counts Host */
     struct http_header many[6];

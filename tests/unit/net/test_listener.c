@@ -388,6 +388,20 @@ static void test_drain(void **state) {
     assert_int_equal(atomic_load(&server->drained), 1);
 }
 
+/* A client that takes nothing of its answer holds up the end no longer than the policy says. */
+static void test_drain_with_a_client_that_does_not_read(void **state) {
+    struct server *server = *state;
+    server->policy.drain_timeout_ns = 50 * NS_PER_MS;
+    start(server);
+    int client = dial(server);
+    say(client, "echo x\nbig 100000000\n");
+    expect(client, "x\n");
+    listener_drain(server->listener, on_drained, server);
+    while (atomic_load(&server->drained) == 0)
+        sched_yield();
+    close(client);
+}
+
 static void test_drain_without_connections(void **state) {
     struct server *server = *state;
     start(server);
@@ -480,6 +494,7 @@ int main(void) {
         TEST(test_too_many_connections),
         TEST(test_without_descriptors_accepting_goes_on_later),
         TEST(test_drain),
+        TEST(test_drain_with_a_client_that_does_not_read),
         TEST(test_drain_without_connections),
         TEST(test_destroy_closes_everything),
         TEST(test_addresses),

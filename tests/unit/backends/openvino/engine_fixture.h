@@ -40,10 +40,14 @@
         assert_int_equal(error_.code, expected_code);                                                                  \
     } while (0)
 
-/* What the engine needs to run under AddressSanitizer; scripts/run_tests sets the same for all programs.
- * libstdc++ in the engine asks for absurd sizes and takes no for an answer; AddressSanitizer must give that answer. */
+/* What the engine needs to run under the sanitizers; scripts/run_tests sets the same for all programs. libstdc++ in the
+ * engine asks for absurd sizes and takes no for an answer: give that answer. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 const char *__asan_default_options(void) {
+    return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void) {
     return "allocator_may_return_null=1";
 }
 

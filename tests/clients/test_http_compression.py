@@ -1,0 +1,95 @@
+"""Content-Encoding of requests and Accept-Encoding of answers."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+from cases import case
+from wire import get, infer_input, post_infer, request
+
+BODY = json.dumps({"inputs": [infer_input([1, 2, 3])]}).encode()
+PACK = {"gzip": gzip.compress, "deflate": zlib.compress}
+UNPACK = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+
+
+def infer(server, body=BODY, **headers):
+    return post_infer(server.http, "id_int32", body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@case("HZ01", "HTTP", "Content-Encoding gzip, deflate, identity and empty", "200")
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "GZIP", "identity", ""])
+def test_request_codings(server, coding):
+    answer = infer(server, PACK.get(coding.lower(), bytes)(BODY), Content_Encoding=coding)
+    assert answer.status == 200, answer.body
+
+
+@case("HZ02", "HTTP", "another Content-Encoding", "501, with Accept-Encoding naming those that there are")
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "x"])
+def test_unknown_request_coding(server, coding):
+    answer = infer(server, Content_Encoding=coding)
+    assert answer.status == 501
+    assert coding in answer.error and "gzip" in answer.error
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
+
+
+@case("HZ03", "HTTP", "a compressed body that is broken, cut, followed by more or not compressed at all", "400 with the coding")
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("break_it", [lambda b: b[:-3], lambda b: b + b"x", lambda b: BODY, lambda b: b"", lambda b: b[:12] + b"\xff" + b[13:]])
+def test_broken_request(server, coding, break_it):
+    answer = infer(server, break_it(PACK[coding](BODY)), Content_Encoding=coding)
+    assert answer.status == 400
+    assert answer.error.startswith(f"Content-Encoding {coding}: ")
+
+
+@case("HZ04", "HTTP", "a small compressed body that unpacks to more than the limit", "413 with the limit")
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_bomb(server, coding):
+    bomb = PACK[coding](bytes(70 << 20))
+    assert len(bomb) < 100_000
+    answer = infer(server, bomb, Content_Encoding=coding)
+    assert answer.status == 413
+    assert "67108864" in answer.error
+
+
+@case("HZ05", "HTTP", "the header length with a compressed body", "it counts the uncompressed JSON")
+def test_header_length_of_a_compressed_body(server):
+    tensor = {"name": "IN", "shape": [1, 2], "datatype": "INT32", "parameters": {"binary_data_size": 8}}
+    text = json.dumps({"inputs": [tensor]}).encode()
+    body = gzip.compress(text + b"\1\0\0\0\2\0\0\0")
+    answer = infer(server, body, Content_Encoding="gzip", Inference_Header_Content_Length=str(len(text)))
+    assert answer.json["outputs"][0]["data"] == [1, 2]
+
+
+@case("HZ06", "HTTP", "Accept-Encoding with one coding: the client asks for it", "a compressed answer, JSON and binary")
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_answer_coding(server, coding):
+    answer = infer(server, Accept_Encoding=coding)
+    assert answer.headers["content-encoding"] == coding
+    assert json.loads(UNPACK[coding](answer.body))["outputs"][0]["data"] == [1, 2, 3]
+    body = json.dumps({"inputs": [infer_input([1])], "parameters": {"binary_data_output": True}}).encode()
+    answer = infer(server, body, Accept_Encoding=coding)
+    length = int(answer.headers["inference-header-content-length"])  # of the uncompressed JSON
+    assert UNPACK[coding](answer.body)[length:] == b"\1\0\0\0"
+
+
+@case("HZ07", "HTTP", "the lists of codings that libraries send by default", "a plain answer: cheapest, and never br")
+@pytest.mark.parametrize("accept", ["gzip, deflate, br", "gzip, deflate", "*", "br", "identity", "gzip, identity", "gzip;q=0"])
+def test_default_lists(server, accept):
+    answer = infer(server, Accept_Encoding=accept)
+    assert "content-encoding" not in answer.headers
+    assert answer.json["outputs"][0]["data"] == [1, 2, 3]
+
+
+@case("HZ08", "HTTP", "weights", "the highest one wins")
+@pytest.mark.parametrize("accept,coding", [("gzip;q=0.5, deflate;q=0.9, identity;q=0.1", "deflate"), ("gzip, identity;q=0", "gzip")])
+def test_weights(server, accept, coding):
+    assert infer(server, Accept_Encoding=accept).headers["content-encoding"] == coding
+
+
+@case("HZ09", "HTTP", "Accept-Encoding gzip on calls that do not infer, and on errors", "plain answers")
+def test_other_answers_are_plain(server):
+    for path in ("/v2", "/v2/models/plain", "/v2/models/plain/config", "/v2/models/stats", "/metrics", "/nothing"):
+        assert "content-encoding" not in get(server.http, path, **{"Accept-Encoding": "gzip"}).headers
+    answer = request(server.http, "POST", "/v2/models/nothing/infer", BODY, {"Accept-Encoding": "gzip"})
+    assert answer.error

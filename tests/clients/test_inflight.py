@@ -1,0 +1,75 @@
+"""--max-inflight-size: what all requests together may hold in memory."""
+
+import gzip
+import struct
+
+import models
+import pytest
+from cases import case
+from models import BATCHED, pair
+from serving import run
+from wire import SERVICE, Http2, Socket, good_inference, infer_message, post_infer, request
+
+INFER = b"POST /v2/models/%s/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+FREE = 100_000
+
+
+@pytest.fixture
+def narrow(start, repository):
+    """A server with little room for requests."""
+    models.add(repository, "id_int32", BATCHED + pair("INT32", "-1"))
+    running = start(repository, f"--max-request-size={FREE}", f"--max-inflight-size={FREE}")
+    yield running
+    good_inference(running.http)
+
+
+@case("IF01", "HTTP", "a body for which --max-inflight-size has no room beside a client's that has not ended", "503 with the limit; later it is taken")
+def test_no_room_for_a_body(narrow):
+    with Socket(narrow.http) as hoarder:
+        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE // 2))
+        answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
+        while answer.status != 503:  # its bytes may not have arrived yet
+            answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
+        assert str(FREE) in answer.error
+        good_inference(narrow.http)
+    while (answer := request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)).status == 503:
+        pass  # the server sees the hoarder go
+    assert answer.status == 400  # no JSON, but there is room
+
+
+@case("IF02", "gRPC", "a message for which --max-inflight-size has no room beside a call's that has not ended", "RESOURCE_EXHAUSTED; the first goes on")
+def test_no_room_for_a_message(narrow):
+    head = [("content-type", "application/grpc"), ("te", "trailers")]
+
+    def framed(count):
+        message = infer_message("id_int32", ("IN", "INT32", [1, count], bytes(4 * count))).SerializeToString()
+        return struct.pack(">BI", 0, len(message)) + message
+
+    with Http2(narrow.grpc) as connection:
+        first = connection.begin("POST", SERVICE + "ModelInfer", head)
+        connection.data(first, framed(12_000), end=False)
+        second = connection.begin("POST", SERVICE + "ModelInfer", head)
+        connection.data(second, framed(15_000))
+        assert connection.answer(second)["fields"]["grpc-status"] == "8"
+        connection.data(first, b"")
+        assert connection.answer(first)["trailers"]["grpc-status"] == "0"
+
+
+@case("IF03", "HTTP", "a small body that is too large for --max-inflight-size when it is decompressed beside another", "503")
+def test_no_room_for_a_decompressed_body(narrow):
+    with Socket(narrow.http) as hoarder:
+        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE // 2))
+        status = 400
+        while status == 400:
+            answer = post_infer(narrow.http, "id_int32", gzip.compress(b" " * FREE), {"Content-Encoding": "gzip"})
+            status = answer.status
+        assert status == 503
+        assert str(FREE) in answer.error
+
+
+@case("IF04", "command line", "--max-inflight-size below --max-request-size", "exit code 2 with both")
+def test_no_room_for_any_body(tmp_path):
+    ended = run("serve", f"--model-repository={tmp_path}", "--max-inflight-size=1000", "--max-request-size=2000")
+    assert ended.returncode == 2
+    assert "--max-inflight-size: expected at least 2000" in ended.stderr
+    assert "got 1000" in ended.stderr

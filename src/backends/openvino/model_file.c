@@ -1,5 +1,6 @@
 #include "backends/openvino/model_file.h"
 
+#include "backends/openvino/graph_size.h"
 #include "base/file.h"
 #include "checkpoint/tensor_bundle.h"
 
@@ -89,13 +90,7 @@ static struct status check_variables(const char *prefix) {
     return status;
 }
 
-struct status model_file_check(const char *path, struct arena *arena) {
-    if (!file_is_directory(path)) {
-        bool named_so = slice_ends_with(slice_of(path), SLICE_LITERAL(".savedmodel"));
-        return named_so
-                   ? status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a SavedModel folder, got a file", path)
-                   : status_ok();
-    }
+static struct status check_saved_model(const char *path, struct arena *arena) {
     const char *graph = path_join(arena, path, "saved_model.pb");
     const char *prefix = path_join(arena, path, "variables/variables");
     const char *index = prefix ? arena_printf(arena, "%s.index", prefix) : NULL;
@@ -105,5 +100,18 @@ struct status model_file_check(const char *path, struct arena *arena) {
         return status_error(STATUS_NOT_FOUND, "%s is no SavedModel: it has no saved_model.pb", path);
     if (file_is_directory(graph))
         return status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a file, got a folder", graph);
+    STATUS_TRY(graph_size_check(GRAPH_SAVED_MODEL, graph));
     return file_exists(index) ? check_variables(prefix) : status_ok();
+}
+
+struct status model_file_check(const char *path, struct arena *arena) {
+    struct slice name = slice_of(path);
+    bool is_folder = file_is_directory(path), named_folder = slice_ends_with(name, SLICE_LITERAL(".savedmodel"));
+    if (is_folder && (slice_ends_with(name, SLICE_LITERAL(".onnx")) || slice_ends_with(name, SLICE_LITERAL(".xml"))))
+        return status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a file, got a folder", path);
+    if (is_folder)
+        return check_saved_model(path, arena);
+    if (named_folder)
+        return status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a SavedModel folder, got a file", path);
+    return graph_size_check(slice_ends_with(name, SLICE_LITERAL(".xml")) ? GRAPH_IR : GRAPH_ONNX, path);
 }

@@ -1,6 +1,5 @@
 /* Model files that are damaged, cut off or made to harm: a load error that tells, and an engine that goes on. */
-#include <sys/stat.h>
-
+#include "codec/pb_wire.h"
 #include "foreign_cases.h"
 
 static struct engine engine;
@@ -214,61 +213,83 @@ static void test_things_that_are_no_models(void **state) {
 
 /* ---- an ONNX file that promises more than it holds ---- */
 
-static void put_varint(struct buf *to, uint64_t value) {
-    for (; value > 127; value >>= 7)
-        buf_append_char(to, (char)(value | 128));
-    buf_append_char(to, (char)value);
+/* ValueInfoProto of a tensor of FP32 and shape [1,4]. Field numbers here and below: onnx.proto. */
+static void write_value_info(struct buf *to, uint32_t field, const char *name) {
+    size_t value = pb_write_begin(to, field), type, tensor, shape;
+    pb_write_text(to, 1, name);
+    type = pb_write_begin(to, 2);
+    tensor = pb_write_begin(to, 1);
+    pb_write_uint64(to, 1, 1); /* FLOAT */
+    shape = pb_write_begin(to, 2);
+    for (uint64_t size = 1; size <= 4; size += 3) {
+        size_t dimension = pb_write_begin(to, 1);
+        pb_write_uint64(to, 1, size);
+        pb_write_end(to, dimension);
+    }
+    pb_write_end(to, shape);
+    pb_write_end(to, tensor);
+    pb_write_end(to, type);
+    pb_write_end(to, value);
 }
 
-static void put_number(struct buf *to, uint32_t field, uint64_t value) {
-    put_varint(to, field << 3);
-    put_varint(to, value);
+static void write_node(struct buf *to, const char *operation, const char *a, const char *b, const char *result) {
+    size_t node = pb_write_begin(to, 1);
+    pb_write_text(to, 1, a);
+    if (b)
+        pb_write_text(to, 1, b);
+    pb_write_text(to, 2, result);
+    pb_write_text(to, 4, operation);
+    pb_write_end(to, node);
 }
 
-static void put_bytes(struct buf *to, uint32_t field, struct slice bytes) {
-    put_varint(to, field << 3 | 2);
-    put_varint(to, bytes.size);
-    buf_append_slice(to, bytes);
-}
-
-/* y = x + b, where b is an initializer of these dims with 16 bytes of data. Field numbers: onnx.proto. */
-static void put_adder(uint64_t rows, uint64_t columns) {
-    struct buf node = BUF_EMPTY, tensor = BUF_EMPTY, graph = BUF_EMPTY, model = BUF_EMPTY, opset = BUF_EMPTY;
-    static const char zeros[16];
-    /* ValueInfoProto: name, then a type of FP32 and shape [1,4]. */
-#define FLOATS_1_4 "\x12\x0e\x0a\x0c\x08\x01\x12\x08\x0a\x02\x08\x01\x0a\x02\x08\x04"
-    static const char x[] = "\x0a\x01x" FLOATS_1_4, y[] = "\x0a\x01y" FLOATS_1_4;
-    put_bytes(&node, 1, slice_of("x"));
-    put_bytes(&node, 1, slice_of("b"));
-    put_bytes(&node, 2, slice_of("y"));
-    put_bytes(&node, 4, slice_of("Add"));
-    put_number(&tensor, 1, rows);
-    put_number(&tensor, 1, columns);
-    put_number(&tensor, 2, 1); /* FLOAT */
-    put_bytes(&tensor, 8, slice_of("b"));
-    put_bytes(&tensor, 9, (struct slice){zeros, sizeof zeros});
-    put_bytes(&graph, 1, buf_slice(&node));
-    put_bytes(&graph, 2, slice_of("g"));
-    put_bytes(&graph, 5, buf_slice(&tensor));
-    put_bytes(&graph, 11, (struct slice){x, sizeof x - 1});
-    put_bytes(&graph, 12, (struct slice){y, sizeof y - 1});
-    put_number(&opset, 2, 17);
-    put_number(&model, 1, 8);
-    put_bytes(&model, 7, buf_slice(&graph));
-    put_bytes(&model, 8, buf_slice(&opset));
+static void finish_model(struct buf *graph) {
+    struct buf model = BUF_EMPTY;
+    pb_write_text(graph, 2, "graph");
+    write_value_info(graph, 11, "x");
+    write_value_info(graph, 12, "y");
+    pb_write_uint64(&model, 1, 8);
+    pb_write_bytes(&model, 7, buf_slice(graph));
+    size_t opset = pb_write_begin(&model, 8);
+    pb_write_uint64(&model, 2, 17);
+    pb_write_end(&model, opset);
     assert_false(buf_failed(&model));
     put("model.onnx", model.data, model.size);
-    buf_free(&node);
-    buf_free(&tensor);
-    buf_free(&graph);
-    buf_free(&opset);
     buf_free(&model);
+    buf_free(graph);
 }
+
+/* y = x + b, where b is an initializer of these dims with 16 bytes of data. */
+static void put_adder(uint64_t rows, uint64_t columns) {
+    static const char zeros[16];
+    struct buf graph = BUF_EMPTY;
+    write_node(&graph, "Add", "x", "b", "y");
+    size_t tensor = pb_write_begin(&graph, 5);
+    pb_write_uint64(&graph, 1, rows);
+    pb_write_uint64(&graph, 1, columns);
+    pb_write_uint64(&graph, 2, 1); /* FLOAT */
+    pb_write_text(&graph, 8, "b");
+    pb_write_bytes(&graph, 9, (struct slice){zeros, sizeof zeros});
+    pb_write_end(&graph, tensor);
+    finish_model(&graph);
+}
+
+/* y = relu(relu(... x)): the engine would follow such a chain by recursion until its stack ends. */
+static void put_chain(size_t nodes) {
+    struct buf graph = BUF_EMPTY;
+    char from[24] = "x", to[24];
+    for (size_t i = 1; i <= nodes; i++) {
+        snprintf(to, sizeof to, i == nodes ? "y" : "n%zu", i);
+        write_node(&graph, "Relu", from, NULL, to);
+        memcpy(from, to, sizeof from);
+    }
+    finish_model(&graph);
+}
+
+static const char adder_config[] = "backend: \"onnxruntime\" input { name: \"x\" data_type: TYPE_FP32 dims: [1, 4] } "
+                                   "output { name: \"y\" data_type: TYPE_FP32 dims: [1, 4] }";
 
 static void test_tensors_that_promise_too_much(void **state) {
     (void)state;
-    static const char config[] = "backend: \"onnxruntime\" input { name: \"x\" data_type: TYPE_FP32 dims: [1, 4] } "
-                                 "output { name: \"y\" data_type: TYPE_FP32 dims: [1, 4] }";
     static const uint64_t dims[][2] = {{1, 5},
                                        {1, (uint64_t)1 << 31},
                                        {(uint64_t)1 << 40, 1 << 20},
@@ -279,12 +300,25 @@ static void test_tensors_that_promise_too_much(void **state) {
     struct loaded loaded;
     clear();
     put_adder(1, 4);
-    assert_good(load(&engine, scratch, config, &loaded)); /* so that what follows fails for its size alone */
+    assert_good(load(&engine, scratch, adder_config, &loaded)); /* so that what follows fails for its size alone */
     loaded_close(&loaded);
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         put_adder(dims[i][0], dims[i][1]);
-        assert_error(load(&engine, scratch, config, &loaded), STATUS_INVALID_ARGUMENT, "cannot read /tmp/inferd");
+        assert_error(load(&engine, scratch, adder_config, &loaded), STATUS_INVALID_ARGUMENT, "cannot read /tmp/inferd");
     }
+    assert_engine_lives();
+}
+
+static void test_graphs_that_are_too_deep(void **state) {
+    (void)state;
+    struct loaded loaded;
+    clear();
+    put_chain(100);
+    assert_good(load(&engine, scratch, adder_config, &loaded));
+    loaded_close(&loaded);
+    put_chain(100000);
+    assert_error(load(&engine, scratch, adder_config, &loaded), STATUS_UNSUPPORTED,
+                 "a graph of 100000 nodes; the engine takes at most 30000");
     assert_engine_lives();
 }
 
@@ -293,6 +327,7 @@ int main(void) {
         cmocka_unit_test(test_the_copies_load),           cmocka_unit_test(test_cut_off_files),
         cmocka_unit_test(test_files_with_wrong_bytes),    cmocka_unit_test(test_bytes_all_over_the_variables_index),
         cmocka_unit_test(test_things_that_are_no_models), cmocka_unit_test(test_tensors_that_promise_too_much),
+        cmocka_unit_test(test_graphs_that_are_too_deep),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

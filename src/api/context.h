@@ -29,7 +29,11 @@ enum api_class {
     API_MODEL_CONFIG = 1 << 3,
     API_STATISTICS = 1 << 4,
     API_METRICS = 1 << 5,
-    API_ALL = (1 << 6) - 1
+    API_MODEL_REPOSITORY = 1 << 6,
+    API_SHARED_MEMORY = 1 << 7,
+    API_TRACE = 1 << 8,
+    API_LOGGING = 1 << 9,
+    API_ALL = (1 << 10) - 1
 };
 
 struct metrics_state;

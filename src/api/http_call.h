@@ -15,6 +15,7 @@ struct http_call {
     const struct api_context *context;
     const struct route *route;
     struct slice model;       /* {model} of the path, percent-decoded; empty where the route has none */
+    struct slice name;        /* {name} of the path, likewise: a memory region, a repository */
     int64_t version;          /* {version}; -1 where the path has none */
     struct infer_call *infer; /* the inference under way, if this is one */
 };

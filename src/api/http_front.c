@@ -27,6 +27,7 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     call->context = context;
     call->route = match.route;
     call->model = match.model;
+    call->name = match.name;
     call->version = match.version;
 }
 

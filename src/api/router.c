@@ -54,8 +54,9 @@ static bool is_digits(struct slice s) {
     return s.size > 0;
 }
 
-/* Whether the path has the form of the pattern; fills what the placeholders stand for (model still percent-encoded). */
-static bool path_matches(const char *pattern, struct slice path, struct slice *ret_model, int64_t *ret_version) {
+/* Whether the path has the form of the pattern; fills what the placeholders stand for (names still percent-encoded). */
+static bool path_matches(const char *pattern, struct slice path, struct slice *ret_model, struct slice *ret_name,
+                         int64_t *ret_version) {
     struct slice rest = slice_of(pattern);
     struct slice wanted, given;
     while (next_segment(&rest, &wanted)) {
@@ -65,6 +66,10 @@ static bool path_matches(const char *pattern, struct slice path, struct slice *r
             if (given.size == 0)
                 return false;
             *ret_model = given;
+        } else if (slice_equal_text(wanted, "{name}")) {
+            if (given.size == 0)
+                return false;
+            *ret_name = given;
         } else if (slice_equal_text(wanted, "{version}")) {
             if (!is_digits(given) || !slice_to_i64(given, ret_version))
                 return false;
@@ -89,9 +94,9 @@ struct status router_match(const struct route *routes, size_t route_count, unsig
                            struct slice path, struct arena *arena, struct route_match *ret) {
     *ret = (struct route_match){.version = -1};
     for (size_t i = 0; i < route_count; i++) {
-        struct slice model = {NULL, 0};
+        struct slice model = {NULL, 0}, name = {NULL, 0};
         int64_t version = -1;
-        if (!(routes[i].class & classes) || !path_matches(routes[i].pattern, path, &model, &version))
+        if (!(routes[i].class & classes) || !path_matches(routes[i].pattern, path, &model, &name, &version))
             continue;
         if (!slice_equal_text(method, routes[i].method)) {
             ret->allow = add_method(ret->allow, routes[i].method, arena);
@@ -99,6 +104,7 @@ struct status router_match(const struct route *routes, size_t route_count, unsig
         }
         ret->route = &routes[i];
         ret->version = version;
+        STATUS_TRY(percent_decode(name, arena, &ret->name));
         return percent_decode(model, arena, &ret->model);
     }
     if (ret->allow)

@@ -1,7 +1,7 @@
 /* router.h: finds the row of the route table for a request, and takes the path apart.
  *
- * Patterns are segments split by '/': a literal, {model} (any text, percent-decoded) or {version} (digits). The whole
- * path must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
+ * Patterns are segments split by '/': a literal, {model} or {name} (any text, percent-decoded) or {version} (digits).
+ * The whole path must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
 #ifndef INFERD_API_ROUTER_H
 #define INFERD_API_ROUTER_H
 
@@ -23,6 +23,7 @@ extern const size_t api_route_count;
 struct route_match {
     const struct route *route;
     struct slice model; /* memory of the arena */
+    struct slice name;  /* of what the path names besides a model, such as a memory region; memory of the arena */
     int64_t version;    /* -1: none in the path */
     const char *allow;  /* with METHOD_NOT_ALLOWED: the methods that the path has, "GET, POST"; memory of the arena */
 };

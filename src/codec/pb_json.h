@@ -15,6 +15,11 @@ void pb_json_write(struct json_writer *writer, const struct pb_message *type, co
 /* The same, appended to `out`. RESOURCE_EXHAUSTED when memory is short. */
 struct status pb_to_json(const struct pb_message *type, const void *message, struct buf *out) STATUS_MUST_CHECK;
 
+/* ProtoJSON by the letter, as protobuf's own MessageToJsonString prints: lowerCamelCase names, 64-bit integers as
+ * strings, whatever is not set left out. For TRTIS v1. */
+struct status pb_to_canonical_json(const struct pb_message *type, const void *message,
+                                   struct buf *out) STATUS_MUST_CHECK;
+
 /* Reads such an object into the struct at `ret`, which it zeroes first; all memory is the arena's. Names may also be
  * the lowerCamelCase ones, 64-bit integers strings, enums numbers; null stands for absence. INVALID_ARGUMENT names the
  * path and what was expected; unknown members are errors with a suggestion. */

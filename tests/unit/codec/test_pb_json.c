@@ -5,6 +5,7 @@
 
 #include "codec/inference_messages.h"
 #include "codec/pb_json.h"
+#include "codec/trtis_v1_messages.h"
 
 static int set_up(void **state) {
     *state = arena_create(0);
@@ -34,6 +35,21 @@ static void defaults_are_shown(void **state) {
     ASSERT_JSON(infer_parameter, &parameter, "{}");
     parameter.which_parameter_choice = pb_infer_parameter_int64_param_number;
     ASSERT_JSON(infer_parameter, &parameter, "{\"int64_param\":0}");
+}
+
+static void canonical_form(void **state) {
+    (void)state;
+    struct pb_v1_stat_duration duration = {.count = 3, .total_time_ns = UINT64_MAX};
+    struct pb_v1_infer_request_stats stats = {.success = &duration};
+    struct pb_v1_model_version_status_infer_stats_entry entry = {.key = 8, .value = &stats};
+    struct pb_v1_model_version_status status = {.ready_state = PB_MODEL_READY,
+                                                .infer_stats = {.items = &entry, .count = 1}};
+    struct buf json = BUF_EMPTY;
+    assert_ok(pb_to_canonical_json(&pb_v1_model_version_status_type, &status, &json));
+    assert_slice(buf_slice(&json),
+                 "{\"readyState\":\"MODEL_READY\",\"inferStats\":{\"8\":{\"success\":{\"count\":\"3\","
+                 "\"totalTimeNs\":\"18446744073709551615\"}}}}");
+    buf_free(&json);
 }
 
 static void values_are_shown(void **state) {
@@ -178,6 +194,7 @@ static void deep_nesting_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_shown),
+        cmocka_unit_test(canonical_form),
         cmocka_unit_test(values_are_shown),
         cmocka_unit_test(maps_are_objects),
         cmocka_unit_test_setup_teardown(objects_are_read, set_up, tear_down),

@@ -10,6 +10,7 @@ struct score_kind {
     /* Below, equal to or above zero as element a is less than, equal to or greater than element b. */
     int (*compare)(const char *scores, uint32_t a, uint32_t b);
     int (*format)(const char *score, char *text, size_t size);
+    float (*value)(const char *score);
     size_t size;
 };
 
@@ -35,6 +36,12 @@ struct score_kind {
         memcpy(&x, score, sizeof x);                                                                                   \
         return snprintf(text, size, pattern, (wide)x);                                                                 \
     }
+#define VALUE(name, type)                                                                                              \
+    static float name(const char *score) {                                                                             \
+        type x;                                                                                                        \
+        memcpy(&x, score, sizeof x);                                                                                   \
+        return (float)x;                                                                                               \
+    }
 COMPARE(compare_u8, uint8_t)
 COMPARE(compare_u16, uint16_t)
 COMPARE(compare_u32, uint32_t)
@@ -55,13 +62,28 @@ FORMAT(format_i32, int32_t, "%" PRId64, int64_t)
 FORMAT(format_i64, int64_t, "%" PRId64, int64_t)
 FORMAT(format_f32, float, "%f", double)
 FORMAT(format_f64, double, "%f", double)
+VALUE(value_u8, uint8_t)
+VALUE(value_u16, uint16_t)
+VALUE(value_u32, uint32_t)
+VALUE(value_u64, uint64_t)
+VALUE(value_i8, int8_t)
+VALUE(value_i16, int16_t)
+VALUE(value_i32, int32_t)
+VALUE(value_i64, int64_t)
+VALUE(value_f32, float)
+VALUE(value_f64, double)
 
 static const struct score_kind kinds[] = {
-    [DATATYPE_UINT8] = {compare_u8, format_u8, 1},    [DATATYPE_UINT16] = {compare_u16, format_u16, 2},
-    [DATATYPE_UINT32] = {compare_u32, format_u32, 4}, [DATATYPE_UINT64] = {compare_u64, format_u64, 8},
-    [DATATYPE_INT8] = {compare_i8, format_i8, 1},     [DATATYPE_INT16] = {compare_i16, format_i16, 2},
-    [DATATYPE_INT32] = {compare_i32, format_i32, 4},  [DATATYPE_INT64] = {compare_i64, format_i64, 8},
-    [DATATYPE_FP32] = {compare_f32, format_f32, 4},   [DATATYPE_FP64] = {compare_f64, format_f64, 8},
+    [DATATYPE_UINT8] = {compare_u8, format_u8, value_u8, 1},
+    [DATATYPE_UINT16] = {compare_u16, format_u16, value_u16, 2},
+    [DATATYPE_UINT32] = {compare_u32, format_u32, value_u32, 4},
+    [DATATYPE_UINT64] = {compare_u64, format_u64, value_u64, 8},
+    [DATATYPE_INT8] = {compare_i8, format_i8, value_i8, 1},
+    [DATATYPE_INT16] = {compare_i16, format_i16, value_i16, 2},
+    [DATATYPE_INT32] = {compare_i32, format_i32, value_i32, 4},
+    [DATATYPE_INT64] = {compare_i64, format_i64, value_i64, 8},
+    [DATATYPE_FP32] = {compare_f32, format_f32, value_f32, 4},
+    [DATATYPE_FP64] = {compare_f64, format_f64, value_f64, 8},
 };
 
 static const struct score_kind *kind_of(enum datatype type) {
@@ -111,24 +133,9 @@ static void select_best(const struct score_kind *kind, const char *scores, uint3
     }
 }
 
-/* Appends one length-prefixed "value:index[:label]". */
-static void append_class(const struct score_kind *kind, const char *score, uint32_t index, struct slice label,
-                         struct buf *out) {
-    char text[400]; /* a double has up to 309 digits before the point */
-    int length = kind->format(score, text, sizeof text - 16);
-    length += snprintf(text + length, sizeof text - (size_t)length, ":%" PRIu32, index);
-    uint32_t prefix = (uint32_t)length + (label.size > 0 ? (uint32_t)label.size + 1 : 0);
-    buf_append(out, &prefix, sizeof prefix);
-    buf_append(out, text, (size_t)length);
-    if (label.size > 0) {
-        buf_append_char(out, ':');
-        buf_append_slice(out, label);
-    }
-}
-
-/* Fills ret's shape; the number of batch entries and of classes in each. */
-static struct status plan(const struct model *model, const struct tensor *scores, uint32_t k, struct tensor *ret,
-                          int64_t *ret_entries, uint32_t *ret_classes) {
+/* Fills all of ret but the scores. */
+static struct status plan(const struct model *model, const struct tensor *scores, uint32_t k,
+                          struct classification *ret, uint32_t *ret_classes) {
     bool batched = model && model_config_of(model)->max_batch_size > 0 && scores->rank > 0;
     int64_t total;
     STATUS_TRY(shape_element_count(scores->shape, scores->rank, &total));
@@ -137,42 +144,82 @@ static struct status plan(const struct model *model, const struct tensor *scores
     if (classes > UINT32_MAX / 2)
         return status_error(STATUS_INVALID_ARGUMENT, "output '%.*s' has too many elements to be classified: %" PRId64,
                             SLICE_ARGS(scores->name), classes);
-    int64_t kept = classes < (int64_t)k ? classes : (int64_t)k;
-    *ret = (struct tensor){.name = scores->name, .type = DATATYPE_BYTES, .rank = batched ? 2 : 1};
-    ret->shape[0] = batched ? entries : kept;
-    ret->shape[1] = batched ? kept : 0;
-    *ret_entries = entries;
+    *ret = (struct classification){
+        .batched = batched, .entries = entries, .kept = classes < (int64_t)k ? (uint32_t)classes : k};
     *ret_classes = (uint32_t)classes;
     return status_ok();
 }
 
-struct status classification_encode(const struct model *model, const struct tensor *scores, uint32_t k,
-                                    struct arena *arena, struct tensor *ret) {
+static struct status no_memory(const struct tensor *scores) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the classes of output '%.*s'",
+                        SLICE_ARGS(scores->name));
+}
+
+/* What one chosen element is told as; false when memory is short. */
+static bool describe_class(const struct score_kind *kind, const char *score, struct arena *arena,
+                           struct class_score *ret) {
+    char text[400]; /* a double has up to 309 digits before the point */
+    int length = kind->format(score, text, sizeof text);
+    ret->value = kind->value(score);
+    ret->text = arena_copy(arena, (struct slice){text, (size_t)length});
+    return ret->text.data != NULL;
+}
+
+struct status classification_select(const struct model *model, const struct tensor *scores, uint32_t k,
+                                    struct arena *arena, struct classification *ret) {
     const struct score_kind *kind = kind_of(scores->type);
     if (!kind)
         return status_error(STATUS_INVALID_ARGUMENT,
                             "classification of output '%.*s': expected an integer, FP32 or FP64 datatype, got %s",
                             SLICE_ARGS(scores->name), datatype_name(scores->type));
-    int64_t entries;
     uint32_t classes;
-    STATUS_TRY(plan(model, scores, k, ret, &entries, &classes));
-    uint32_t kept = classes < k ? classes : k;
-    uint32_t *best = arena_calloc(arena, kept, sizeof *best);
-    struct buf text = BUF_EMPTY;
-    for (int64_t entry = 0; best && kept > 0 && entry < entries; entry++) {
+    STATUS_TRY(plan(model, scores, k, ret, &classes));
+    uint32_t *best = arena_calloc(arena, ret->kept, sizeof *best);
+    struct class_score *score = arena_calloc(arena, (size_t)ret->entries, ret->kept * sizeof *score);
+    if (!best || !score)
+        return no_memory(scores);
+    ret->scores = score;
+    for (int64_t entry = 0; ret->kept > 0 && entry < ret->entries; entry++) {
         const char *data = scores->data.data + (size_t)entry * classes * kind->size;
-        select_best(kind, data, classes, kept, best);
-        for (uint32_t i = 0; i < kept; i++) {
-            struct slice label = model ? model_label(model, scores->name, best[i]) : (struct slice){NULL, 0};
-            append_class(kind, data + best[i] * kind->size, best[i], label, &text);
+        select_best(kind, data, classes, ret->kept, best);
+        for (uint32_t i = 0; i < ret->kept; i++, score++) {
+            score->index = best[i];
+            if (model)
+                score->label = model_label(model, scores->name, best[i]);
+            if (!describe_class(kind, data + best[i] * kind->size, arena, score))
+                return no_memory(scores);
         }
     }
-    struct slice copy = arena_copy(arena, buf_slice(&text));
-    bool failed = !best || buf_failed(&text) || (text.size > 0 && !copy.data);
-    buf_free(&text);
-    if (failed)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the classes of output '%.*s'",
-                            SLICE_ARGS(scores->name));
-    ret->data = copy;
     return status_ok();
+}
+
+/* Appends one length-prefixed "value:index[:label]". */
+static void append_class(const struct class_score *score, struct buf *out) {
+    char index[16];
+    int length = snprintf(index, sizeof index, ":%" PRIu32, score->index);
+    size_t label = score->label.size > 0 ? score->label.size + 1 : 0;
+    uint32_t prefix = (uint32_t)(score->text.size + (size_t)length + label);
+    buf_append(out, &prefix, sizeof prefix);
+    buf_append_slice(out, score->text);
+    buf_append(out, index, (size_t)length);
+    if (label) {
+        buf_append_char(out, ':');
+        buf_append_slice(out, score->label);
+    }
+}
+
+struct status classification_encode(const struct model *model, const struct tensor *scores, uint32_t k,
+                                    struct arena *arena, struct tensor *ret) {
+    struct classification chosen;
+    STATUS_TRY(classification_select(model, scores, k, arena, &chosen));
+    *ret = (struct tensor){.name = scores->name, .type = DATATYPE_BYTES, .rank = chosen.batched ? 2 : 1};
+    ret->shape[0] = chosen.batched ? chosen.entries : chosen.kept;
+    ret->shape[1] = chosen.batched ? chosen.kept : 0;
+    struct buf text = BUF_EMPTY;
+    for (size_t i = 0; i < (size_t)chosen.entries * chosen.kept; i++)
+        append_class(&chosen.scores[i], &text);
+    ret->data = arena_copy(arena, buf_slice(&text));
+    bool failed = buf_failed(&text) || (text.size > 0 && !ret->data.data);
+    buf_free(&text);
+    return failed ? no_memory(scores) : status_ok();
 }

@@ -8,9 +8,26 @@
 
 #include "core/inference_server.h"
 
-/* Turns `scores` into *ret, with memory of the arena. `model` gives the labels and tells whether there is a batch
+struct class_score {
+    uint32_t index;    /* within the batch entry's flat tensor */
+    float value;       /* for readers of numbers */
+    struct slice text; /* exact, as it is shown; memory of the arena */
+    struct slice label;
+};
+
+struct classification {
+    bool batched;
+    int64_t entries;            /* of the batch; 1 where the model does not batch */
+    uint32_t kept;              /* classes of each entry */
+    struct class_score *scores; /* entries * kept, the best of an entry first */
+};
+
+/* The k best classes of `scores`, with memory of the arena. `model` gives the labels and tells whether there is a batch
  * dimension (NULL: no labels, no batch). INVALID_ARGUMENT for the types that cannot be ordered: BOOL, FP16, BF16,
  * BYTES. */
+struct status classification_select(const struct model *model, const struct tensor *scores, uint32_t k,
+                                    struct arena *arena, struct classification *ret) STATUS_MUST_CHECK;
+/* The same as the BYTES tensor that the extension sends. */
 struct status classification_encode(const struct model *model, const struct tensor *scores, uint32_t k,
                                     struct arena *arena, struct tensor *ret) STATUS_MUST_CHECK;
 

@@ -12,34 +12,37 @@ struct plain_method {
     v2_call_f *run;
 };
 
-/* Rows: METHOD(path, request message, response message, function). UNSERVED are methods of the protocol that this
- * server does not have: a client is told so by name. */
+/* Rows: METHOD(path, class, request message, response message, function). UNSERVED are methods of the protocol that
+ * this server does not have: a client is told so by name. */
 #define V2 "/inference.GRPCInferenceService/"
 #define PLAIN_METHODS(METHOD)                                                                                          \
-    METHOD(V2 "ServerLive", server_live_request, server_live_response, v2_call_server_live)                            \
-    METHOD(V2 "ServerReady", server_ready_request, server_ready_response, v2_call_server_ready)                        \
-    METHOD(V2 "ModelReady", model_ready_request, model_ready_response, v2_call_model_ready)                            \
-    METHOD(V2 "ServerMetadata", server_metadata_request, server_metadata_response, v2_call_server_metadata)            \
-    METHOD(V2 "ModelMetadata", model_metadata_request, model_metadata_response, v2_call_model_metadata)                \
-    METHOD(V2 "ModelConfig", model_config_request, model_config_response, v2_call_model_config)                        \
-    METHOD(V2 "ModelStatistics", model_statistics_request, model_statistics_response, v2_call_model_statistics)        \
-    METHOD("/grpc.health.v1.Health/Check", health_check_request, health_check_response, v2_call_health_check)
+    METHOD(V2 "ServerLive", API_HEALTH, server_live_request, server_live_response, v2_call_server_live)                \
+    METHOD(V2 "ServerReady", API_HEALTH, server_ready_request, server_ready_response, v2_call_server_ready)            \
+    METHOD(V2 "ModelReady", API_HEALTH, model_ready_request, model_ready_response, v2_call_model_ready)                \
+    METHOD(V2 "ServerMetadata", API_METADATA, server_metadata_request, server_metadata_response,                       \
+           v2_call_server_metadata)                                                                                    \
+    METHOD(V2 "ModelMetadata", API_METADATA, model_metadata_request, model_metadata_response, v2_call_model_metadata)  \
+    METHOD(V2 "ModelConfig", API_MODEL_CONFIG, model_config_request, model_config_response, v2_call_model_config)      \
+    METHOD(V2 "ModelStatistics", API_STATISTICS, model_statistics_request, model_statistics_response,                  \
+           v2_call_model_statistics)                                                                                   \
+    METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
+           v2_call_health_check)
 #define UNSERVED_METHODS(METHOD)                                                                                       \
-    METHOD("RepositoryIndex", false)                                                                                   \
-    METHOD("RepositoryModelLoad", false)                                                                               \
-    METHOD("RepositoryModelUnload", false)                                                                             \
-    METHOD("SystemSharedMemoryStatus", false)                                                                          \
-    METHOD("SystemSharedMemoryRegister", false)                                                                        \
-    METHOD("SystemSharedMemoryUnregister", false)                                                                      \
-    METHOD("CudaSharedMemoryStatus", false)                                                                            \
-    METHOD("CudaSharedMemoryRegister", false)                                                                          \
-    METHOD("CudaSharedMemoryUnregister", false)                                                                        \
-    METHOD("TraceSetting", false)                                                                                      \
-    METHOD("LogSettings", false)                                                                                       \
-    METHOD("ModelStreamInfer", true)
+    METHOD("RepositoryIndex", API_MODEL_REPOSITORY, false)                                                             \
+    METHOD("RepositoryModelLoad", API_MODEL_REPOSITORY, false)                                                         \
+    METHOD("RepositoryModelUnload", API_MODEL_REPOSITORY, false)                                                       \
+    METHOD("SystemSharedMemoryStatus", API_SHARED_MEMORY, false)                                                       \
+    METHOD("SystemSharedMemoryRegister", API_SHARED_MEMORY, false)                                                     \
+    METHOD("SystemSharedMemoryUnregister", API_SHARED_MEMORY, false)                                                   \
+    METHOD("CudaSharedMemoryStatus", API_SHARED_MEMORY, false)                                                         \
+    METHOD("CudaSharedMemoryRegister", API_SHARED_MEMORY, false)                                                       \
+    METHOD("CudaSharedMemoryUnregister", API_SHARED_MEMORY, false)                                                     \
+    METHOD("TraceSetting", API_TRACE, false)                                                                           \
+    METHOD("LogSettings", API_LOGGING, false)                                                                          \
+    METHOD("ModelStreamInfer", API_INFERENCE, true)
 
 static const struct plain_method plain_methods[] = {
-#define METHOD(path, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
+#define METHOD(path, class, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
     PLAIN_METHODS(METHOD)
 #undef METHOD
 };
@@ -50,11 +53,12 @@ static void unserved_on_half_close(struct grpc_call *call);
 
 /* The plain ones come first, in the order of plain_methods. */
 static const struct grpc_method methods[] = {
-#define METHOD(path, request, response, run) {path, false, plain_on_message, NULL, NULL, NULL},
+#define METHOD(path, class, request, response, run) {path, class, false, plain_on_message, NULL, NULL, NULL},
     PLAIN_METHODS(METHOD)
 #undef METHOD
-        {V2 "ModelInfer", false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave, v2_infer_grpc_leave},
-#define METHOD(name, streams) {V2 name, streams, unserved_on_message, unserved_on_half_close, NULL, NULL},
+        {V2 "ModelInfer", API_INFERENCE, false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave,
+         v2_infer_grpc_leave},
+#define METHOD(name, class, streams) {V2 name, class, streams, unserved_on_message, unserved_on_half_close, NULL, NULL},
     UNSERVED_METHODS(METHOD)
 #undef METHOD
 };

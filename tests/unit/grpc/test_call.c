@@ -85,10 +85,10 @@ static void on_close(struct grpc_call *call) {
 }
 
 static const struct grpc_method methods[] = {
-    {"/t.S/Echo", false, echo_on_message, NULL, on_cancel, on_close},
-    {"/t.S/Hold", false, hold_on_message, NULL, on_cancel, on_close},
-    {"/t.S/Fail", false, fail_on_message, NULL, NULL, NULL},
-    {"/t.S/Stream", true, stream_on_message, stream_on_half_close, on_cancel, on_close},
+    {"/t.S/Echo", 0, false, echo_on_message, NULL, on_cancel, on_close},
+    {"/t.S/Hold", 0, false, hold_on_message, NULL, on_cancel, on_close},
+    {"/t.S/Fail", 0, false, fail_on_message, NULL, NULL, NULL},
+    {"/t.S/Stream", 0, true, stream_on_message, stream_on_half_close, on_cancel, on_close},
 };
 
 /* ---- the composition ---- */

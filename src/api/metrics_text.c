@@ -1,19 +1,15 @@
 #include "api/metrics_text.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "api/handlers.h"
+#include "api/machine_usage.h"
 #include "base/clock.h"
-#include "base/file.h"
-
-enum { PROC_FILE_MAX = 1 << 20 };
 
 struct metrics_state {
-    pthread_mutex_t lock;
-    struct cpu_ticks last;
-    double utilization; /* between the last two readings that were apart */
+    struct metrics_options options;
+    struct machine_usage *machine;
 };
 
 /* A ready model version with its counters. */
@@ -24,79 +20,52 @@ struct model_row {
     struct model_statistics statistics;
 };
 
-static uint64_t next_number(struct slice *line) {
-    struct slice word;
-    *line = slice_trim(*line);
-    slice_split(*line, ' ', &word, line);
-    uint64_t number = 0;
-    (void)slice_to_u64(word, &number);
-    return number;
+struct metrics_options metrics_options_default(void) {
+    return (struct metrics_options){
+        .counter_latencies = true, .histogram_latencies = true, .interval_ns = 2000 * NS_PER_MS};
 }
 
-bool metrics_parse_cpu(struct slice proc_stat, struct cpu_ticks *ret) {
-    struct slice line, rest;
-    slice_split(proc_stat, '\n', &line, &rest);
-    if (!slice_starts_with(line, SLICE_LITERAL("cpu ")))
-        return false;
-    line = (struct slice){line.data + 4, line.size - 4};
-    enum { IDLE = 3, IOWAIT = 4, STEAL = 7 };
-    *ret = (struct cpu_ticks){0, 0};
-    for (int i = 0; i <= STEAL; i++) { /* what follows is counted in user and nice already */
-        uint64_t ticks = next_number(&line);
-        ret->total += ticks;
-        if (i != IDLE && i != IOWAIT)
-            ret->busy += ticks;
-    }
-    return ret->total > 0;
-}
-
-static bool find_kilobytes(struct slice text, struct slice name, uint64_t *ret) {
-    struct slice line;
-    while (text.size > 0) {
-        slice_split(text, '\n', &line, &text);
-        if (!slice_starts_with(line, name))
+struct status metrics_options_apply(struct metrics_options *options, struct slice setting) {
+    struct slice name, value;
+    if (!slice_split(setting, '=', &name, &value))
+        return status_error(STATUS_INVALID_ARGUMENT, "expected name=value, got '%.*s'", SLICE_ARGS(setting));
+    const struct {
+        const char *name;
+        bool *field;
+    } settings[] = {
+        {"counter_latencies", &options->counter_latencies},
+        {"histogram_latencies", &options->histogram_latencies},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (!slice_equal_text(name, settings[i].name))
             continue;
-        struct slice rest = {line.data + name.size, line.size - name.size};
-        *ret = next_number(&rest) * 1024;
-        return true;
+        *settings[i].field = slice_equal_text(value, "true");
+        if (!*settings[i].field && !slice_equal_text(value, "false"))
+            return status_error(STATUS_INVALID_ARGUMENT, "%s: expected true or false, got '%.*s'", settings[i].name,
+                                SLICE_ARGS(value));
+        return status_ok();
     }
-    return false;
+    return status_error(STATUS_INVALID_ARGUMENT,
+                        "unknown setting '%.*s': expected counter_latencies or histogram_latencies", SLICE_ARGS(name));
 }
 
-bool metrics_parse_memory(struct slice proc_meminfo, uint64_t *ret_total, uint64_t *ret_used) {
-    uint64_t total, available;
-    if (!find_kilobytes(proc_meminfo, SLICE_LITERAL("MemTotal:"), &total) ||
-        !find_kilobytes(proc_meminfo, SLICE_LITERAL("MemAvailable:"), &available) || available > total)
-        return false;
-    *ret_total = total;
-    *ret_used = total - available;
-    return true;
-}
-
-static bool read_cpu(struct cpu_ticks *ret) {
-    struct buf text = BUF_EMPTY;
-    struct status status = file_read("/proc/stat", PROC_FILE_MAX, &text);
-    bool known = status_is_ok(&status) && metrics_parse_cpu(buf_slice(&text), ret);
-    buf_free(&text);
-    return known;
-}
-
-struct metrics_state *metrics_state_create(void) {
+struct metrics_state *metrics_state_create(const struct metrics_options *options) {
     struct metrics_state *state = calloc(1, sizeof *state);
     if (!state)
         return NULL;
-    if (pthread_mutex_init(&state->lock, NULL) != 0) {
+    state->options = *options;
+    state->machine = machine_usage_create(options->interval_ns);
+    if (!state->machine) {
         free(state);
         return NULL;
     }
-    (void)read_cpu(&state->last);
     return state;
 }
 
 void metrics_state_destroy(struct metrics_state *state) {
     if (!state)
         return;
-    pthread_mutex_destroy(&state->lock);
+    machine_usage_destroy(state->machine);
     free(state);
 }
 
@@ -118,9 +87,9 @@ static void write_escaped(struct buf *out, struct slice value) {
     }
 }
 
-/* "name{model="m",version="1"<more labels>" up to the closing brace. */
-static void write_series(struct buf *out, const char *name, const struct model_row *row) {
-    buf_printf(out, "%s{model=\"", name);
+/* "{model="m",version="1"<more labels>" up to the closing brace, which is the caller's. */
+static void write_labels(struct buf *out, const struct model_row *row) {
+    buf_append_text(out, "{model=\"");
     write_escaped(out, row->name);
     buf_printf(out, "\",version=\"%" PRId64 "\"", row->version);
     buf_append_slice(out, row->tags);
@@ -137,49 +106,74 @@ static void write_failures(struct buf *out, const struct model_row *rows, size_t
     write_head(out, name, "counter", "Number of failed inference requests, all batch sizes");
     for (size_t i = 0; i < count; i++) {
         for (int reason = 0; reason < FAILURE_REASON_COUNT; reason++) {
-            write_series(out, name, &rows[i]);
+            buf_append_text(out, name);
+            write_labels(out, &rows[i]);
             buf_printf(out, ",reason=\"%s\"} %" PRIu64 "\n", reasons[reason], rows[i].statistics.failures[reason]);
         }
     }
 }
 
-static void write_models(struct buf *out, const struct model_row *rows, size_t count) {
-    /* The text format wants all series of a name together, so every metric walks over the models. */
-#define MODEL_METRIC(name, type, help, value)                                                                          \
+/* Buckets are cumulative on the wire; the text tells durations in seconds. */
+static void write_histogram(struct buf *out, const char *name, const struct model_row *row,
+                            const struct latency_histogram *histogram) {
+    uint64_t count = 0;
+    for (int i = 0; i <= LATENCY_BOUND_COUNT; i++) {
+        count += histogram->counts[i];
+        buf_printf(out, "%s_bucket", name);
+        write_labels(out, row);
+        if (i < LATENCY_BOUND_COUNT)
+            buf_printf(out, ",le=\"%g\"} %" PRIu64 "\n", (double)latency_bounds_ns[i] / (double)NS_PER_S, count);
+        else
+            buf_printf(out, ",le=\"+Inf\"} %" PRIu64 "\n", count);
+    }
+    buf_printf(out, "%s_sum", name);
+    write_labels(out, row);
+    buf_printf(out, "} %.9f\n%s_count", (double)histogram->sum_ns / (double)NS_PER_S, name);
+    write_labels(out, row);
+    buf_printf(out, "} %" PRIu64 "\n", count);
+}
+
+/* The text format wants all series of a name together, so every metric walks over the models. */
+static void write_models(struct buf *out, const struct metrics_options *options, const struct model_row *rows,
+                         size_t count) {
+#define MODEL_METRIC(name, type, help, format, value)                                                                  \
     write_head(out, name, type, help);                                                                                 \
     for (size_t i = 0; i < count; i++) {                                                                               \
         const struct model_statistics *s = &rows[i].statistics;                                                        \
-        write_series(out, name, &rows[i]);                                                                             \
-        buf_printf(out, "} %" PRIu64 "\n", (uint64_t)(value));                                                         \
+        buf_append_text(out, name);                                                                                    \
+        write_labels(out, &rows[i]);                                                                                   \
+        buf_printf(out, "} " format "\n", value);                                                                      \
+    }
+#define MODEL_LATENCY(name, help, value)                                                                               \
+    if (options->counter_latencies) {                                                                                  \
+        MODEL_METRIC(name, "counter", help, "%" PRIu64, (value) / NS_PER_US)                                           \
+    }
+#define MODEL_HISTOGRAM(name, help, member)                                                                            \
+    if (options->histogram_latencies) {                                                                                \
+        write_head(out, name, "histogram", help);                                                                      \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            write_histogram(out, name, &rows[i], &rows[i].statistics.member);                                          \
     }
 #include "api/metrics.def"
 #undef MODEL_METRIC
+#undef MODEL_LATENCY
+#undef MODEL_HISTOGRAM
     write_failures(out, rows, count);
 }
 
-static void write_machine(struct buf *out, struct metrics_state *state) {
-    struct cpu_ticks now;
-    if (read_cpu(&now)) {
-        pthread_mutex_lock(&state->lock);
-        if (now.total > state->last.total && now.busy >= state->last.busy) {
-            state->utilization = (double)(now.busy - state->last.busy) / (double)(now.total - state->last.total);
-            state->last = now;
-        }
-        double utilization = state->utilization;
-        pthread_mutex_unlock(&state->lock);
-        write_head(out, "nv_cpu_utilization", "gauge", "CPU utilization rate since the last reading [0.0 - 1.0]");
+static void write_machine(struct buf *out, struct machine_usage *machine) {
+    double utilization;
+    if (machine_usage_cpu(machine, &utilization)) {
+        write_head(out, "nv_cpu_utilization", "gauge", "CPU utilization rate in the last interval [0.0 - 1.0]");
         buf_printf(out, "nv_cpu_utilization %.6f\n", utilization);
     }
-    struct buf text = BUF_EMPTY;
     uint64_t total, used;
-    struct status status = file_read("/proc/meminfo", PROC_FILE_MAX, &text);
-    if (status_is_ok(&status) && metrics_parse_memory(buf_slice(&text), &total, &used)) {
+    if (machine_usage_memory(&total, &used)) {
         write_head(out, "nv_cpu_memory_total_bytes", "gauge", "CPU total memory (RAM), in bytes");
         buf_printf(out, "nv_cpu_memory_total_bytes %" PRIu64 "\n", total);
         write_head(out, "nv_cpu_memory_used_bytes", "gauge", "CPU used memory (RAM), in bytes");
         buf_printf(out, "nv_cpu_memory_used_bytes %" PRIu64 "\n", used);
     }
-    buf_free(&text);
 }
 
 /* The ready versions with their counters; one that is unloaded meanwhile is left out. */
@@ -216,8 +210,8 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
     struct model_row *rows;
     size_t count;
     STATUS_TRY(collect(server, arena, &rows, &count));
-    write_models(out, rows, count);
-    write_machine(out, state);
+    write_models(out, &state->options, rows, count);
+    write_machine(out, state->machine);
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the metrics");
     return status_ok();

@@ -124,6 +124,7 @@ struct status model_load(const struct model_load_args *args, struct model **ret)
         model_release(model);
         return status;
     }
+    model->load_ns = clock_monotonic_ns() - args->begun_ns;
     *ret = model;
     return status_ok();
 }
@@ -191,6 +192,7 @@ int model_threads_per_instance(const struct model *model) {
 struct status model_statistics_snapshot(struct model *model, struct arena *arena, struct model_statistics *ret) {
     STATUS_TRY(statistics_snapshot(model->statistics, arena, ret));
     ret->pending_count = dynamic_batcher_pending(model->batcher);
+    ret->load_ns = model->load_ns;
     return status_ok();
 }
 

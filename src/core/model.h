@@ -17,6 +17,7 @@ struct model_load_args {
     const char *version_directory; /* copied */
     int64_t version;
     uint32_t max_queue_size; /* at least 1 */
+    uint64_t begun_ns;       /* clock_monotonic_ns when its loading began, for the statistics */
 };
 
 /* Loads the version and starts its instances; it accepts requests at once. */

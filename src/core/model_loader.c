@@ -171,16 +171,16 @@ static struct status load_version(const struct model_loader *loader, const struc
         .version_directory = path_join(config->arena, folder->path, name),
         .version = version,
         .max_queue_size = loader->max_queue_size,
+        .begun_ns = clock_monotonic_ns(),
     };
     if (!args.version_directory)
         return no_memory(folder);
     if (!file_is_directory(args.version_directory))
         return status_error(STATUS_NOT_FOUND, "version_policy asks for it, but there is no folder %s",
                             args.version_directory);
-    uint64_t begun_ns = clock_monotonic_ns();
     STATUS_TRY(finish_config(loader, config, args.version_directory, &args));
     STATUS_TRY(model_load(&args, ret));
-    log_loaded(loader, folder, &args, *ret, clock_monotonic_ns() - begun_ns);
+    log_loaded(loader, folder, &args, *ret, clock_monotonic_ns() - args.begun_ns);
     return status_ok();
 }
 

@@ -32,6 +32,7 @@ struct model {
     struct slice metric_tags;
     bool keyed; /* requests need a shape key to be joined */
     uint64_t key_seed;
+    uint64_t load_ns; /* what loading it took */
 
     atomic_bool accepting;   /* submissions */
     atomic_size_t in_flight; /* requests accepted and not yet released */

@@ -97,11 +97,15 @@ static void book_success(struct model_statistics *totals, struct request_batch_s
     add(&totals->compute_input, request->compute_input_ns);
     add(&totals->compute_infer, request->compute_infer_ns);
     add(&totals->compute_output, request->compute_output_ns);
+    uint64_t compute_ns = request->compute_input_ns + request->compute_infer_ns + request->compute_output_ns;
+    latency_histogram_add(&totals->request_latency, request->total_ns);
+    latency_histogram_add(&totals->queue_latency, request->queue_ns);
+    latency_histogram_add(&totals->compute_latency, compute_ns);
     if (!row)
         return;
     add(&row->success, request->total_ns);
     add(&row->queue, request->queue_ns);
-    add(&row->compute, request->compute_input_ns + request->compute_infer_ns + request->compute_output_ns);
+    add(&row->compute, compute_ns);
 }
 
 static void book_failure(struct model_statistics *totals, struct request_batch_stat *row,

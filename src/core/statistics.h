@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "core/latency_histogram.h"
 
 struct duration_stat {
     uint64_t count, ns;
@@ -32,7 +33,9 @@ struct model_statistics {
     uint64_t inference_count, execution_count, pending_count;
     struct duration_stat success, fail, queue, compute_input, compute_infer, compute_output;
     uint64_t failures[FAILURE_REASON_COUNT];
-    struct batch_stat *batches; /* ascending by size */
+    struct latency_histogram request_latency, queue_latency, compute_latency; /* of the successes */
+    uint64_t load_ns;                                                         /* what loading the version took */
+    struct batch_stat *batches;                                               /* ascending by size */
     size_t batch_count;
     struct request_batch_stat *request_batches;
     size_t request_batch_count;
@@ -63,7 +66,8 @@ void statistics_destroy(struct statistics *statistics); /* accepts NULL */
  * other. */
 void statistics_book(struct statistics *statistics, const struct batch_outcome *batch,
                      const struct request_outcome *requests, size_t request_count);
-/* A consistent copy, but for pending_count, which the statistics do not know (0); tables in memory of the arena. */
+/* A consistent copy, but for pending_count and load_ns, which the statistics do not know (0); tables in memory of the
+ * arena. */
 struct status statistics_snapshot(struct statistics *statistics, struct arena *arena,
                                   struct model_statistics *ret) STATUS_MUST_CHECK;
 

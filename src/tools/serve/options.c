@@ -53,6 +53,13 @@ static const struct option_row rows[] = {
     {OPTION_INT, "request-timeout-secs", NULL, FIELD(request_timeout_secs), "60", "SECONDS",
      "Give a client up that sends nothing of a request it has begun, or takes nothing of an answer.", 1, 86400, NULL},
 
+    {.type = OPTION_HEADING, .help = "Metrics"},
+    {OPTION_LIST, "metrics-config", NULL, FIELD(metrics_config), NULL, "NAME=BOOL",
+     "counter_latencies=false: without the cumulated durations; histogram_latencies=false: without the histograms.", 0,
+     0, NULL},
+    {OPTION_INT, "metrics-interval-ms", NULL, FIELD(metrics_interval_ms), "2000", "MILLISECONDS",
+     "Shortest time that the use of the CPUs is measured over.", 1, 86400000, NULL},
+
     {.type = OPTION_HEADING, .help = "Log (on stderr)"},
     {OPTION_INT, "log-verbose", NULL, FIELD(log_verbose), "0", "LEVEL", "1: also a line for each request; 0: none.", 0,
      1, NULL},

@@ -17,6 +17,9 @@ struct serve_options {
     int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;
     int64_t idle_timeout_secs, request_timeout_secs;
 
+    struct option_list metrics_config;
+    int64_t metrics_interval_ms;
+
     int64_t log_verbose;
     bool log_info, log_warning, log_error;
     const char *log_format;

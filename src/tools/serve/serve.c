@@ -83,10 +83,10 @@ static bool wait_for_end(int signal_fd, int failure_fd) {
     return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
-static int run(const struct serve_options *options, const char *version, const struct log *log, int signal_fd,
-               int failure_fd) {
+static int run(const struct serve_options *options, const struct serve_settings *settings, const char *version,
+               const struct log *log, int signal_fd, int failure_fd) {
     struct server *server = NULL;
-    struct status status = server_start(options, version, log, failure_fd, &server);
+    struct status status = server_start(options, settings, version, log, failure_fd, &server);
     if (!status_is_ok(&status)) {
         LOG_ERROR(log, "%s", status.message);
         return EXIT_FAILED;
@@ -107,7 +107,8 @@ static int run(const struct serve_options *options, const char *version, const s
 }
 
 /* Parses the command line; false when *ret_exit_code tells how the program ends already. */
-static bool read_options(int argc, char **argv, struct arena *scratch, struct serve_options *ret, int *ret_exit_code) {
+static bool read_options(int argc, char **argv, struct arena *scratch, struct serve_options *ret,
+                         struct serve_settings *ret_settings, int *ret_exit_code) {
     enum options_outcome outcome;
     struct status status = options_parse(&serve_option_table, argc, argv, scratch, ret, NULL, &outcome);
     if (status_is_ok(&status) && outcome == OPTIONS_HELP) {
@@ -122,6 +123,8 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
                               "--max-inflight-size: expected at least %lld, as much as --max-request-size, got %lld",
                               (long long)ret->max_request_bytes, (long long)ret->max_inflight_bytes);
     if (status_is_ok(&status))
+        status = settings_parse(ret, ret_settings);
+    if (status_is_ok(&status))
         return true;
     fprintf(stderr, "inferd serve: %s\nTry 'inferd serve --help'.\n", status.message);
     *ret_exit_code = EXIT_USAGE;
@@ -130,9 +133,10 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
 
 int serve_main(const char *version, int argc, char **argv) {
     struct serve_options options = {0};
+    struct serve_settings settings = {0};
     int exit_code = EXIT_FAILED, signal_fd = -1;
     struct arena *scratch = arena_create(0);
-    if (!scratch || !read_options(argc, argv, scratch, &options, &exit_code)) {
+    if (!scratch || !read_options(argc, argv, scratch, &options, &settings, &exit_code)) {
         arena_destroy(scratch);
         return exit_code;
     }
@@ -143,7 +147,7 @@ int serve_main(const char *version, int argc, char **argv) {
     if (failure_fd < 0)
         status = status_error(STATUS_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
     if (status_is_ok(&status))
-        exit_code = run(&options, version, &log, signal_fd, failure_fd);
+        exit_code = run(&options, &settings, version, &log, signal_fd, failure_fd);
     else
         LOG_ERROR(&log, "%s", status.message);
     if (failure_fd >= 0)

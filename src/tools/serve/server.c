@@ -177,8 +177,8 @@ static struct status start_threads(struct server *server) {
     return status_ok();
 }
 
-static struct server *server_create(const struct serve_options *options, const char *version, const struct log *log,
-                                    int on_failure_fd) {
+static struct server *server_create(const struct serve_options *options, const struct serve_settings *settings,
+                                    const char *version, const struct log *log, int on_failure_fd) {
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return NULL;
@@ -194,7 +194,7 @@ static struct server *server_create(const struct serve_options *options, const c
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&server->lock, NULL);
     server->arena = arena_create(0);
-    server->metrics = metrics_state_create();
+    server->metrics = metrics_state_create(&settings->metrics);
     if (!server->arena || !server->metrics) {
         server_destroy(server);
         return NULL;
@@ -209,9 +209,9 @@ static struct status assemble(struct server *server) {
     return start_threads(server);
 }
 
-struct status server_start(const struct serve_options *options, const char *version, const struct log *log,
-                           int on_failure_fd, struct server **ret) {
-    struct server *server = server_create(options, version, log, on_failure_fd);
+struct status server_start(const struct serve_options *options, const struct serve_settings *settings,
+                           const char *version, const struct log *log, int on_failure_fd, struct server **ret) {
+    struct server *server = server_create(options, settings, version, log, on_failure_fd);
     if (!server)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory at start");
     struct status status = assemble(server);

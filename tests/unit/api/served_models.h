@@ -129,7 +129,8 @@ static inline void served_start(struct served *served) {
     size_t failed = 0;
     assert_good(inference_server_load_models(served->server, &failed));
     assert_int_equal(failed, 0);
-    served->metrics = metrics_state_create();
+    const struct metrics_options metrics = metrics_options_default();
+    served->metrics = metrics_state_create(&metrics);
     assert_non_null(served->metrics);
     served->limits = http_limits_default();
     served->context = (struct api_context){.server = served->server,

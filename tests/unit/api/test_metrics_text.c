@@ -1,40 +1,47 @@
-/* Reading the kernel's CPU and memory tables. The text of the metrics itself is checked with Prometheus' own parser. */
+/* The settings of --metrics-config. The text itself is checked with Prometheus' own parser, by the tests with clients.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
 #include "api/metrics_text.h"
 
-static void cpu_line_is_read(void **state) {
-    (void)state;
-    struct cpu_ticks ticks;
-    assert_true(metrics_parse_cpu(slice_of("cpu  10 20 30 400 50 6 7 8 9 10\ncpu0 1 2 3\n"), &ticks));
-    assert_int_equal(ticks.total, 10 + 20 + 30 + 400 + 50 + 6 + 7 + 8); /* guests are part of user and nice */
-    assert_int_equal(ticks.busy, 10 + 20 + 30 + 6 + 7 + 8);
-    assert_true(metrics_parse_cpu(slice_of("cpu  1 2 3 4"), &ticks)); /* an old kernel's */
-    assert_int_equal(ticks.busy, 6);
-    assert_false(metrics_parse_cpu(slice_of("cpu0 1 2 3 4\n"), &ticks));
-    assert_false(metrics_parse_cpu(slice_of(""), &ticks));
+static void apply(struct metrics_options *options, const char *setting, const char *expected_message) {
+    struct status status = metrics_options_apply(options, slice_of(setting));
+    assert_string_equal(status.message, expected_message);
+    assert_int_equal(status.code, *expected_message ? STATUS_INVALID_ARGUMENT : STATUS_OK);
 }
 
-static void memory_table_is_read(void **state) {
+static void settings_are_read(void **state) {
     (void)state;
-    uint64_t total, used;
-    assert_true(metrics_parse_memory(
-        slice_of("MemTotal:       1000 kB\nMemFree:  100 kB\nMemAvailable:    600 kB\nBuffers: 1 kB\n"), &total,
-        &used));
-    assert_int_equal(total, 1000 * 1024);
-    assert_int_equal(used, 400 * 1024);
-    assert_false(metrics_parse_memory(slice_of("MemTotal: 1000 kB\n"), &total, &used));
-    assert_false(metrics_parse_memory(slice_of("MemTotal: 1 kB\nMemAvailable: 2 kB\n"), &total, &used));
+    struct metrics_options options = metrics_options_default();
+    assert_true(options.counter_latencies && options.histogram_latencies);
+    apply(&options, "counter_latencies=false", "");
+    assert_false(options.counter_latencies);
+    assert_true(options.histogram_latencies);
+    apply(&options, "histogram_latencies=false", "");
+    assert_false(options.histogram_latencies);
+    apply(&options, "counter_latencies=true", "");
+    assert_true(options.counter_latencies);
+}
+
+static void others_are_refused(void **state) {
+    (void)state;
+    struct metrics_options options = metrics_options_default();
+    apply(&options, "summary_latencies=true",
+          "unknown setting 'summary_latencies': expected counter_latencies or histogram_latencies");
+    apply(&options, "counter_latencies=yes", "counter_latencies: expected true or false, got 'yes'");
+    apply(&options, "counter_latencies", "expected name=value, got 'counter_latencies'");
+    apply(&options, "", "expected name=value, got ''");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cpu_line_is_read),
-        cmocka_unit_test(memory_table_is_read),
+        cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(others_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,102 @@ static void call_unref(struct infer_call *call) {
         return;
     infer_request_destroy(call->request);
     buf_free(&call->body);
-    buf_free(&call->answer);
     pthread_mutex_destroy(&call->lock);
     free(call);
+}
+
+static void free_answer(struct infer_call *call, struct infer_answer *answer) {
+    buf_free(&answer->bytes);
+    if (answer != &call->end)
+        free(answer);
+}
+
+/* On the loop thread: sends what has been encoded. The reference that the request had goes with its final answer. */
+static void send_answers(struct api_task *task) {
+    struct infer_call *call = (void *)((char *)task - offsetof(struct infer_call, task));
+    pthread_mutex_lock(&call->lock);
+    struct infer_answer *answer = call->first;
+    call->first = NULL;
+    call->last = &call->first;
+    call->posted = false;
+    pthread_mutex_unlock(&call->lock);
+    bool final = false;
+    while (answer) {
+        struct infer_answer *next = answer->next;
+        final = answer->final;
+        if (call->exchange && !call->over) {
+            call->over = final;
+            call->ops->send(call, answer);
+        }
+        free_answer(call, answer);
+        answer = next;
+    }
+    if (final)
+        call_unref(call);
+}
+
+/* Called with the lock held, which it leaves. The call may be gone after it when the answer is the final one. */
+static void hand_over(struct infer_call *call, struct infer_answer *answer) {
+    const struct api_context *context = call->context;
+    answer->next = NULL;
+    *call->last = answer;
+    call->last = &answer->next;
+    bool post = !call->posted;
+    call->posted = true;
+    pthread_mutex_unlock(&call->lock);
+    if (post)
+        context->loop->post(context->loop, &call->task);
+}
+
+/* The call will end with this error, as soon as the core gives the request back. */
+static void fail(struct infer_call *call, struct status status) {
+    call->end.status = status;
+    atomic_store(&call->request->cancelled, true);
+}
+
+static void encode_part(struct infer_call *call, const struct infer_response *response) {
+    struct infer_answer *answer = calloc(1, sizeof *answer);
+    struct status status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for an answer");
+    if (answer)
+        status = call->ops->encode(call, response, &answer->bytes);
+    if (status_is_ok(&status)) {
+        pthread_mutex_lock(&call->lock);
+        hand_over(call, answer);
+        return;
+    }
+    fail(call, status);
+    if (answer)
+        free_answer(call, answer);
+}
+
+static void on_response(struct infer_request *request, struct infer_response *response, void *user) {
+    (void)request;
+    struct infer_call *call = user;
+    struct infer_answer *end = &call->end;
+    if (!status_is_ok(&end->status)) {
+        /* It has failed on our side; the model only had not ended yet. */
+    } else if (!response->final) {
+        encode_part(call, response);
+    } else {
+        end->empty = response->empty;
+        end->status = response->status;
+        if (status_is_ok(&end->status))
+            end->status = call->ops->encode(call, response, &end->bytes);
+    }
+    infer_response_destroy(response);
+}
+
+static void on_release(struct infer_request *request, void *user) {
+    struct infer_call *call = user;
+    struct buf body = call->body;
+    call->body = BUF_EMPTY;
+    call->end.final = true;
+    /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
+    pthread_mutex_lock(&call->lock);
+    call->request = NULL;
+    hand_over(call, &call->end);
+    infer_request_destroy(request);
+    buf_free(&body);
 }
 
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
@@ -33,51 +126,10 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     call->ops = ops;
     call->context = context;
     call->exchange = exchange;
+    call->last = &call->first;
+    call->task.run = send_answers;
     atomic_init(&call->references, 1);
     return call;
-}
-
-/* On the loop thread, with the reference that the request had. */
-static void send_answer(struct api_task *task) {
-    struct infer_call *call = (void *)((char *)task - offsetof(struct infer_call, task));
-    if (call->exchange)
-        call->ops->send(call);
-    call_unref(call);
-}
-
-/* Unary calls carry one response: the first must be the final one. */
-static void on_response(struct infer_request *request, struct infer_response *response, void *user) {
-    struct infer_call *call = user;
-    if (!call->answered) {
-        call->answered = true;
-        if (!status_is_ok(&response->status)) {
-            call->status = response->status;
-        } else if (!response->final) {
-            call->status = status_error(STATUS_UNSUPPORTED,
-                                        "model '%.*s' makes several responses to a request, and this call carries one",
-                                        SLICE_ARGS(request->model_name));
-            atomic_store(&request->cancelled, true);
-        } else {
-            call->status = call->ops->encode(call, response);
-        }
-    }
-    infer_response_destroy(response);
-}
-
-static void on_release(struct infer_request *request, void *user) {
-    struct infer_call *call = user;
-    pthread_mutex_lock(&call->lock);
-    call->request = NULL;
-    pthread_mutex_unlock(&call->lock);
-    if (!call->answered)
-        call->status = status_error(STATUS_INTERNAL, "the model ended the request without a response");
-    struct buf body = call->body;
-    call->body = BUF_EMPTY;
-    /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
-    call->task.run = send_answer;
-    call->context->loop->post(call->context->loop, &call->task);
-    infer_request_destroy(request);
-    buf_free(&body);
 }
 
 struct status infer_call_submit(struct infer_call *call) {
@@ -94,14 +146,30 @@ struct status infer_call_submit(struct infer_call *call) {
     return status;
 }
 
+/* on_release, which never runs on this thread meanwhile, waits for the lock: the request is the core's until then. */
+static bool is_submitted(const struct infer_call *call) {
+    return call->request && call->request->on_release;
+}
+
+void infer_call_expire(struct infer_call *call) {
+    struct infer_answer answer = {.final = true};
+    pthread_mutex_lock(&call->lock);
+    bool expired = !call->over && is_submitted(call);
+    if (expired)
+        answer.status = inference_server_expire(call->context->server, call->request);
+    pthread_mutex_unlock(&call->lock);
+    if (!expired)
+        return;
+    call->over = true;
+    call->ops->send(call, &answer);
+}
+
 void infer_call_detach(struct infer_call *call) {
     if (!call)
         return;
     call->exchange = NULL;
-    /* on_release, which never runs on this thread meanwhile, waits for the lock: the request is the core's until then.
-     */
     pthread_mutex_lock(&call->lock);
-    if (call->request && call->request->on_release)
+    if (is_submitted(call))
         inference_server_cancel(call->context->server, call->request);
     pthread_mutex_unlock(&call->lock);
     call_unref(call);

@@ -1,13 +1,16 @@
-/* infer_call.h: the life of one inference between its exchange (a loop thread) and the core (any thread). Both
- * protocols use it; what differs between them stands in struct infer_call_ops.
+/* infer_call.h: the life of one inference between its exchange (a loop thread) and the core (any thread). All adapters
+ * use it; what differs between them stands in struct infer_call_ops.
  *
  *   loop thread            infer_call_create -> adapter fills body and request -> infer_call_submit
- *   any thread, the core's                      on_response: ops->encode          on_release: task posted
- *   loop thread                                                                   ops->send
+ *   any thread, the core's                      on_response: ops->encode  (...)   on_release: task posted
+ *   loop thread                                              ops->send    (...)                ops->send, the final one
  *   loop thread            infer_call_detach, when the exchange is closed or its client has gone away
  *
+ * A request has as many answers as its model makes, the last marked final; adapters that carry one only leave
+ * request->takes_several false and get exactly one. Answers reach ops->send in order.
+ *
  * Lifetime: two references, one of the exchange and one of the submitted request; the last one frees the call. The
- * exchange may go first (a lost client: the request is cancelled, its answer dropped) or the request may. */
+ * exchange may go first (a lost client: the request is cancelled, its answers dropped) or the request may. */
 #ifndef INFERD_API_INFER_CALL_H
 #define INFERD_API_INFER_CALL_H
 
@@ -20,11 +23,21 @@
 
 struct infer_call;
 
+/* What the client is to be told of one response. */
+struct infer_answer {
+    struct infer_answer *next; /* a list's; while ops->send has the answer, the adapter's own */
+    struct buf bytes;          /* the response in the client's form; freed after ops->send, which may take it over */
+    struct status status;      /* an error: there are no bytes, and it is final */
+    bool final;                /* no more follow */
+    bool empty;                /* final, and without a response: the model had no more to say */
+};
+
 struct infer_call_ops {
-    /* Turns a good response into call->answer. Any thread; call->request is valid. An error becomes the answer. */
-    struct status (*encode)(struct infer_call *call, const struct infer_response *response);
-    /* Gives call->answer, or the error in call->status, to the client, who is still there. Loop thread. */
-    void (*send)(struct infer_call *call);
+    /* Appends the client's form of a good response to `out`. Any thread, one response at a time; call->request is
+     * valid. For an empty final response too, where request->takes_several. An error ends the call with it. */
+    struct status (*encode)(struct infer_call *call, const struct infer_response *response, struct buf *out);
+    /* Gives an answer to the client, who is still there. Loop thread. */
+    void (*send)(struct infer_call *call, struct infer_answer *answer);
 };
 
 /* Embedded as the first member of the adapters' own structs. */
@@ -34,13 +47,14 @@ struct infer_call {
     void *exchange;                /* the protocol's own handle; NULL once it is gone. Loop thread only */
     struct buf body;               /* memory that the request's slices may point into */
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
-    struct buf answer;             /* encoded */
-    struct status status;          /* of the answer */
 
     /* Private to infer_call.c. */
     atomic_int references;
-    pthread_mutex_t lock; /* of `request` after submission */
-    bool answered;
+    bool over;                          /* the client has had its final answer. Loop thread */
+    struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
+    pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
+    struct infer_answer *first, **last; /* encoded, not sent yet */
+    bool posted;
     struct api_task task;
 };
 
@@ -52,6 +66,9 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
                         void *exchange, size_t body_size);
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
+/* The request's deadline has passed: unless its final answer is on the way already, the client is told so now by
+ * ops->send, and the request is cancelled; whatever still comes of it is dropped. Loop thread, after submission. */
+void infer_call_expire(struct infer_call *call);
 /* The exchange is closed or lost: gives up its reference, and cancels the request if it still runs. Accepts NULL. */
 void infer_call_detach(struct infer_call *call);
 

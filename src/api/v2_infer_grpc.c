@@ -216,21 +216,21 @@ static struct status fill_outputs(const struct infer_request *request, const str
     return status_ok();
 }
 
-static struct status encode(struct infer_call *call, const struct infer_response *response) {
+static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
     struct pb_model_infer_response message = {.model_name = response->model_name, .id = call->request->id};
     message.model_version = slice_of(arena_printf(response->arena, "%" PRId64, response->model_version));
     STATUS_TRY(fill_parameters(response, &message));
     STATUS_TRY(fill_outputs(call->request, response, &message));
-    return pb_encode(&pb_model_infer_response_type, &message, &call->answer);
+    return pb_encode(&pb_model_infer_response_type, &message, out);
 }
 
-static void send(struct infer_call *call) {
+static void send(struct infer_call *call, struct infer_answer *answer) {
     struct grpc_call *grpc = call->exchange;
-    if (!status_is_ok(&call->status)) {
-        grpc_front_fail(grpc, &call->status);
+    if (!status_is_ok(&answer->status)) {
+        grpc_front_fail(grpc, &answer->status);
         return;
     }
-    grpc_call_send(grpc, &call->answer);
+    grpc_call_send(grpc, &answer->bytes);
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 

@@ -16,17 +16,17 @@ struct http_infer {
     size_t json_size;        /* of the answer, when bytes follow the JSON; else 0 */
 };
 
-static struct status encode(struct infer_call *call, const struct infer_response *response) {
+static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
     struct http_infer *infer = (struct http_infer *)call;
-    STATUS_TRY(infer_json_encode(call->request, response, infer->all_binary, &call->answer, &infer->json_size));
-    return body_deflate(infer->coding, &call->answer);
+    STATUS_TRY(infer_json_encode(call->request, response, infer->all_binary, out, &infer->json_size));
+    return body_deflate(infer->coding, out);
 }
 
-static void send(struct infer_call *call) {
+static void send(struct infer_call *call, struct infer_answer *answer) {
     struct http_infer *infer = (struct http_infer *)call;
     struct http_call *http = call->exchange;
-    if (!status_is_ok(&call->status)) {
-        http_call_answer_error(http, &call->status);
+    if (!status_is_ok(&answer->status)) {
+        http_call_answer_error(http, &answer->status);
         return;
     }
     struct http_header headers[3];
@@ -42,7 +42,7 @@ static void send(struct infer_call *call) {
     if (infer->coding != BODY_IDENTITY)
         headers[count++] =
             (struct http_header){SLICE_LITERAL("Content-Encoding"), slice_of(body_coding_name(infer->coding))};
-    http_respond(http->exchange, 200, headers, count, &call->answer);
+    http_respond(http->exchange, 200, headers, count, &answer->bytes);
 }
 
 static const struct infer_call_ops http_infer_ops = {encode, send};

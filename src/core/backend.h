@@ -12,7 +12,7 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
-enum { BACKEND_API_VERSION = 1 };
+enum { BACKEND_API_VERSION = 2 };
 
 /* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
 struct backend_model_args {
@@ -62,9 +62,11 @@ struct backend_ops {
     /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
     bool ragged;
 
-    /* Runs the batch. For every request calls backend_respond 1..n times, the last with final = true, from any thread
-     * and also after returning (a request stays valid until its final response; the batch and its array only until
-     * execute() returns). Calls for one request come one after another, never at the same time. A final response given
+    /* Runs the batch. Answers every request by backend_respond: once, or, where config->decoupled, any number of times,
+     * the last with final = true or followed by backend_finish. From any thread and also after returning (a request
+     * stays valid until its end; the batch and its array only until execute() returns). Calls for one request come one
+     * after another, never at the same time. Once request->cancelled is set nothing more is wanted of it, but its end
+     * is. A final response given
      * during execute() is held until it returns, so that statistics are booked before the answer goes out; times are
      * written then, and those left 0 are filled in. A status that is not OK means that no request was answered: the
      * core then answers all of them with it. */
@@ -73,6 +75,8 @@ struct backend_ops {
 
 /* Gives `response` (taken over) to the requester. A NULL response stands for memory shortage: an error, final. */
 void backend_respond(struct infer_request *request, struct infer_response *response, bool final);
+/* Ends a request of a decoupled model after whatever responses it has had. */
+void backend_finish(struct infer_request *request);
 /* The same with an error; always final. */
 void backend_respond_error(struct infer_request *request, struct status status);
 

@@ -281,16 +281,18 @@ struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct inf
     return status;
 }
 
-void dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request) {
+bool dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request, enum status_code why) {
     struct wakes wakes = {.count = 0};
     pthread_mutex_lock(&batcher->lock);
-    if (atomic_load(&request->state->stage) == STAGE_QUEUED) {
+    bool queued = atomic_load(&request->state->stage) == STAGE_QUEUED;
+    if (queued) {
         request_queue_remove(&batcher->queue, request);
-        drop(batcher, request, STATUS_CANCELLED);
+        drop(batcher, request, why);
         wake_keeper(batcher, &wakes);
     }
     pthread_mutex_unlock(&batcher->lock);
     send_wakes(batcher, &wakes);
+    return queued;
 }
 
 struct infer_request *dynamic_batcher_take(struct dynamic_batcher *batcher, int index) {

@@ -40,8 +40,9 @@ size_t dynamic_batcher_max_requests(const struct dynamic_batcher *batcher);
  * on_queued(request), if not NULL, under the lock: in the order in which the requests are queued. */
 struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct infer_request *request,
                                      void (*on_queued)(struct infer_request *request)) STATUS_MUST_CHECK;
-/* Takes the request out of the queue, if it is still there, and drops it. */
-void dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request);
+/* Takes the request out of the queue, if it is still there, and drops it for the reason given: CANCELLED or
+ * DEADLINE_EXCEEDED. False: it is not there any more. */
+bool dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request, enum status_code why);
 /* Says that instance `index` is idle and waits for its next batch: a list linked by `next`. NULL when stopped. */
 struct infer_request *dynamic_batcher_take(struct dynamic_batcher *batcher, int index);
 /* Requests that wait for an instance. */

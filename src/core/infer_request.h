@@ -6,9 +6,10 @@
  *
  *   RECEIVED -> DECODED -> QUEUED -> BATCHED -> EXECUTING -> ENCODED -> SENT
  *
- * Responses: 0..n, the last marked final. They are delivered by `on_response` on any thread but never from within
- * submit or cancel, in order, never at the same time for one request. The response is never NULL. A request that never
- * ran gets exactly one, an error and final.
+ * Responses: 1..n, the last marked final. They are delivered by `on_response` on any thread but never from within
+ * submit or cancel, in order, never at the same time for one request. The response is never NULL. Exactly one, and one
+ * with data or an error, comes from a model that is not decoupled; from a decoupled one any number, and the final one
+ * may be empty. A request that never ran gets exactly one, an error and final. An error is always final.
  */
 #ifndef INFERD_CORE_INFER_REQUEST_H
 #define INFERD_CORE_INFER_REQUEST_H
@@ -87,8 +88,12 @@ struct infer_request {
     uint32_t sequence_flags; /* enum sequence_flags */
     uint64_t
         priority; /* 0: the model's default; 1 is the highest. Without priority levels in the config all are equal */
-    uint64_t deadline_ns;  /* clock_monotonic_ns after which it must not start; 0: none */
-    atomic_bool cancelled; /* set by the adapter from any thread; looked at before execution and by long backends */
+    uint64_t deadline_ns; /* clock_monotonic_ns; later it does not start, and what it gives is dropped; 0: none */
+    enum status_code deadline_code; /* of the error that tells so: UNAVAILABLE for a `timeout` parameter, as Triton;
+                                       STATUS_OK stands for DEADLINE_EXCEEDED */
+    bool takes_several;    /* the adapter passes on any number of responses; others get none of decoupled models */
+    atomic_bool cancelled; /* nobody wants the answer any more (inference_server_cancel, _expire); looked at before
+                              execution and by long backends */
     infer_response_f *on_response;
     infer_release_f *on_release;
     void *user; /* handed to both callbacks */

@@ -12,6 +12,7 @@ struct infer_response {
     struct arena *arena;     /* owned; names and small things */
     struct status status;    /* when not OK there are no outputs */
     bool final;              /* the last one of its request */
+    bool empty;              /* final only: announces the end and carries nothing (backend_finish) */
     struct slice model_name; /* both point into arena */
     int64_t model_version;
     struct infer_parameter *parameters; /* such as sequence_id, given back by a backend */

@@ -6,6 +6,7 @@
 #include "core/backend_registry.h"
 #include "core/model.h"
 #include "core/model_repository.h"
+#include "core/request_completion.h"
 
 struct inference_server {
     bool strict_readiness;
@@ -104,5 +105,12 @@ struct status inference_server_submit(struct inference_server *server, struct in
 void inference_server_cancel(struct inference_server *server, struct infer_request *request) {
     (void)server;
     if (request->model)
-        model_cancel(request->model, request);
+        model_cancel(request->model, request, STATUS_CANCELLED);
+}
+
+struct status inference_server_expire(struct inference_server *server, struct infer_request *request) {
+    (void)server;
+    if (request->model)
+        model_cancel(request->model, request, STATUS_DEADLINE_EXCEEDED);
+    return request_status(request, request_expired(request));
 }

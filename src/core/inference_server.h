@@ -78,5 +78,8 @@ struct status inference_server_submit(struct inference_server *server, struct in
 /* Asks for a request to be dropped: it leaves the queue at once and gets a CANCELLED response; one that runs goes on,
  * and long backends look at request->cancelled. Only while the caller knows that the request has not been released. */
 void inference_server_cancel(struct inference_server *server, struct infer_request *request);
+/* The same because its deadline has passed. Returns what its client is to be told, at once if need be: the error that
+ * the response will have. */
+struct status inference_server_expire(struct inference_server *server, struct infer_request *request);
 
 #endif

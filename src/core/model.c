@@ -201,11 +201,16 @@ static void enter_order(struct infer_request *request) {
     response_order_add(request->model->order, request);
 }
 
-static struct status check_startable(const struct infer_request *request) {
+static struct status check_startable(const struct model *model, const struct infer_request *request) {
     if (atomic_load(&request->cancelled))
         return status_error(STATUS_CANCELLED, "request was cancelled before it was submitted");
     if (request->deadline_ns && request->times.queued > request->deadline_ns)
-        return status_error(STATUS_DEADLINE_EXCEEDED, "Request timeout expired");
+        return request_expired(request);
+    if (model->config->decoupled && !request->takes_several)
+        return status_error(STATUS_UNSUPPORTED,
+                            "this call doesn't support models with decoupled transaction policy, and model '%.*s' has "
+                            "it: use ModelStreamInfer or generate_stream",
+                            SLICE_ARGS(model->config->name));
     return status_ok();
 }
 
@@ -242,7 +247,7 @@ static struct status submit(struct model *model, struct infer_request *request) 
     uint32_t items;
     STATUS_TRY(request_validate(model->config, request, &items));
     describe(model, request, items);
-    struct status status = check_startable(request);
+    struct status status = check_startable(model, request);
     if (status_is_ok(&status))
         status = dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL);
     if (!status_is_ok(&status)) {
@@ -264,7 +269,7 @@ struct status model_submit(struct model *model, struct infer_request *request) {
     return request_status(request, status);
 }
 
-void model_cancel(struct model *model, struct infer_request *request) {
-    atomic_store(&request->cancelled, true);
-    dynamic_batcher_cancel(model->batcher, request);
+void model_cancel(struct model *model, struct infer_request *request, enum status_code why) {
+    if (!dynamic_batcher_cancel(model->batcher, request, why))
+        atomic_store(&request->cancelled, true);
 }

@@ -34,7 +34,8 @@ void model_retain(struct model *model);
 /* Validates and queues; see inference_server_submit. The caller holds a reference; a second one is taken for the
  * request. */
 struct status model_submit(struct model *model, struct infer_request *request) STATUS_MUST_CHECK;
-void model_cancel(struct model *model, struct infer_request *request);
+/* `why`: CANCELLED, or DEADLINE_EXCEEDED. */
+void model_cancel(struct model *model, struct infer_request *request, enum status_code why);
 
 struct slice model_metric_tags(const struct model *model);
 int model_threads_per_instance(const struct model *model);

@@ -62,6 +62,7 @@ struct model_config {
     size_t specific_version_count;
     int instance_count; /* CPU instances over all groups; >= 1 */
     struct batching_policy batching;
+    bool decoupled; /* a request may have any number of responses (model_transaction_policy) */
     struct slice default_model_filename;
 
     /* For messages of model_config_finish: the parsed file's name and where in it each field stands; NULL without a

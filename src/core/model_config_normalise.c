@@ -289,5 +289,7 @@ struct status model_config_normalise(struct model_config *config, bool gpu_avail
     STATUS_TRY(fill_backend(config));
     STATUS_TRY(model_config_finish_versions(config));
     STATUS_TRY(fill_batching(config));
+    const struct pb_model_transaction_policy *transactions = config->message->model_transaction_policy;
+    config->decoupled = transactions && transactions->decoupled;
     return fill_optimization(config);
 }

@@ -52,6 +52,7 @@ static const char *const implemented[] = {
     "metric_tags.key",
     "metric_tags.value",
     "model_transaction_policy",
+    "model_transaction_policy.decoupled",
     "response_cache",
     "optimization",
     "optimization.input_pinned_memory",

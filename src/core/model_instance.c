@@ -86,8 +86,8 @@ static size_t settle(struct model_instance *instance, const struct backend_batch
 static void book(struct model_instance *instance, const struct backend_batch *batch, const struct backend_times *times,
                  size_t ended) {
     bool executed = ended < batch->count; /* those still under way have passed the engine */
-    for (size_t i = 0; i < ended; i++)
-        executed |= !instance->outcomes[i].failed;
+    for (size_t i = 0; i < ended; i++)    /* dropped results have been computed all the same */
+        executed |= !instance->outcomes[i].failed || instance->requests[i]->state->given_up;
     struct batch_outcome outcome = {
         .items = batch->items,
         .compute_input_ns = times->input_end - times->compute_start,

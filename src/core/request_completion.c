@@ -10,6 +10,11 @@ struct status request_status(const struct infer_request *request, struct status 
     return status_error(status.code, "[request id: %.*s] %s", SLICE_ARGS(request->id), status.message);
 }
 
+struct status request_expired(const struct infer_request *request) {
+    enum status_code code = request->deadline_code == STATUS_OK ? STATUS_DEADLINE_EXCEEDED : request->deadline_code;
+    return status_error(code, "Request timeout expired");
+}
+
 /* Clocks of different threads are read at different moments; a duration is never negative. */
 static uint64_t elapsed(uint64_t from, uint64_t to) {
     return to > from ? to - from : 0;
@@ -22,7 +27,8 @@ struct request_outcome request_outcome_of(const struct infer_request *request, c
     return (struct request_outcome){
         .items = request->state->batch_size,
         .failed = failed,
-        .reason = response->status.code == STATUS_CANCELLED ? FAILURE_CANCELED : FAILURE_BACKEND,
+        .reason =
+            request->state->given_up || response->status.code == STATUS_CANCELLED ? FAILURE_CANCELED : FAILURE_BACKEND,
         .total_ns = elapsed(times->queued, now_ns),
         .queue_ns = elapsed(times->queued, times->compute_start),
         .compute_input_ns = elapsed(times->compute_start, times->compute_input_end),
@@ -62,7 +68,7 @@ static struct status drop_status(const struct infer_request *request, enum statu
     if (why == STATUS_CANCELLED)
         return status_error(why, "request was cancelled before it was executed");
     if (why == STATUS_DEADLINE_EXCEEDED)
-        return status_error(why, "Request timeout expired");
+        return request_expired(request);
     return status_error(STATUS_UNAVAILABLE, "model '%.*s' was unloaded before the request was executed",
                         SLICE_ARGS(request->state->model_name));
 }
@@ -84,17 +90,76 @@ void request_drop(struct infer_request *request, enum status_code why) {
     model_release(model);
 }
 
-/* Output shapes as the config tells them; an engine that breaks them gives an error in place of its response. */
-static struct infer_response *checked(struct infer_request *request, struct infer_response *response) {
-    if (!response)
-        return infer_response_create_error(request, status_error(STATUS_RESOURCE_EXHAUSTED,
-                                                                 "no memory for the response of model '%.*s'",
-                                                                 SLICE_ARGS(request->state->model_name)));
-    struct status status = response_reshape_outputs(request->model->config, response);
-    if (status_is_ok(&status))
-        return response;
+static bool is_late(const struct infer_request *request) {
+    return request->deadline_ns && clock_monotonic_ns() > request->deadline_ns;
+}
+
+static struct status breach(const struct infer_request *request, const char *count) {
+    return status_error(STATUS_INTERNAL,
+                        "the engine of model '%.*s' made %s to a request, and only the config's "
+                        "model_transaction_policy { decoupled: true } allows that",
+                        SLICE_ARGS(request->state->model_name), count);
+}
+
+/* Whether a good final response may go out: OK, or the error that takes its place. */
+static struct status check_final(struct infer_request *request, struct infer_response *response) {
+    const struct model_config *config = request->model->config;
+    bool late = is_late(request);
+    request->state->given_up = late || atomic_load(&request->cancelled);
+    if (late)
+        return request_status(request, request_expired(request));
+    if (request->state->given_up)
+        return request_status(request, status_error(STATUS_CANCELLED, "request was cancelled during its execution"));
+    if (response->empty)
+        return config->decoupled ? status_ok() : breach(request, "no response");
+    return response_reshape_outputs(config, response); /* the shapes as the config tells them */
+}
+
+static struct infer_response *replace(struct infer_request *request, struct infer_response *response,
+                                      struct status status) {
     infer_response_destroy(response);
     return infer_response_create_error(request, status);
+}
+
+/* Takes the engine's last response (NULL: it had no memory for one) and gives the one to end with. */
+static struct infer_response *final_of(struct infer_request *request, struct infer_response *response) {
+    const struct request_state *state = request->state;
+    if (state->failure)
+        return replace(request, response, *state->failure);
+    if (!response)
+        return replace(request, NULL,
+                       status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the response of model '%.*s'",
+                                    SLICE_ARGS(state->model_name)));
+    if (!status_is_ok(&response->status))
+        return response;
+    struct status status = check_final(request, response);
+    return status_is_ok(&status) ? response : replace(request, response, status);
+}
+
+/* The end will be this error. */
+static void fail_later(struct infer_request *request, struct status status) {
+    static const struct status no_memory = {STATUS_RESOURCE_EXHAUSTED, "no memory for the response"};
+    struct status *copy = arena_alloc(request->arena, sizeof *copy);
+    if (copy)
+        *copy = status;
+    request->state->failure = copy ? copy : &no_memory;
+}
+
+/* A response that others follow. What is wrong with it is told at the end: an error is always the last. */
+static void respond_in_part(struct infer_request *request, struct infer_response *response) {
+    const struct model_config *config = request->model->config;
+    bool unwanted = request->state->failure || atomic_load(&request->cancelled) || is_late(request);
+    struct status status = status_ok();
+    if (!unwanted)
+        status = config->decoupled ? response_reshape_outputs(config, response) : breach(request, "several responses");
+    if (!unwanted && status_is_ok(&status)) {
+        response->final = false;
+        deliver_in_turn(request, response);
+        return;
+    }
+    infer_response_destroy(response);
+    if (!unwanted)
+        fail_later(request, status);
 }
 
 void request_respond(struct infer_request *request, struct infer_response *response, bool final) {
@@ -104,13 +169,12 @@ void request_respond(struct infer_request *request, struct infer_response *respo
         infer_response_destroy(response); /* the backend has given its final response already: a defect of its own */
         return;
     }
-    final |= !response;
-    response = checked(request, response);
-    response->final = final;
-    if (!final) {
-        deliver_in_turn(request, response);
+    if (response && !final) {
+        respond_in_part(request, response);
         return;
     }
+    response = final_of(request, response);
+    response->final = true;
     state->final_response = response;
     if (stage == STAGE_EXECUTING && atomic_compare_exchange_strong(&state->stage, &stage, STAGE_HELD))
         return; /* the instance goes on with it when execute() returns */

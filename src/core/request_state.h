@@ -36,6 +36,8 @@ struct request_state {
     enum status_code dropped; /* why the request left the queue without having run */
 
     struct infer_response *final_response; /* in STAGE_HELD */
+    const struct status *failure;          /* the error to end with, whatever the engine still gives */
+    bool given_up;                         /* cancelled or expired while it ran */
 
     /* Order of delivery (response_order.h). */
     struct infer_request *order_previous, *order_next;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backends/identity/response_plan.h"
 #include "base/clock.h"
 #include "core/config_parameters.h"
 
@@ -16,6 +17,7 @@ struct identity_model {
     const struct model_config *config;
     uint64_t delay_ns;
     uint64_t fail_requests_every, fail_executions_every; /* 0: never */
+    struct response_plan plan;                           /* of decoupled ones */
 };
 
 struct identity_instance {
@@ -45,7 +47,8 @@ static struct status parse_every(const char *parameter, struct slice text, uint6
 }
 
 static struct status parse_parameters(struct identity_model *model) {
-    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions", "fail_load"};
+    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions", "fail_load",
+                                        RESPONSE_PLAN_PARAMETERS};
     STATUS_TRY(config_parameters_check(model->config, "identity", known, sizeof known / sizeof known[0]));
     struct slice value;
     if (model_config_parameter(model->config, "execute_delay_ms", &value))
@@ -54,6 +57,7 @@ static struct status parse_parameters(struct identity_model *model) {
         STATUS_TRY(parse_every("fail_requests", value, &model->fail_requests_every));
     if (model_config_parameter(model->config, "fail_executions", &value))
         STATUS_TRY(parse_every("fail_executions", value, &model->fail_executions_every));
+    STATUS_TRY(response_plan_parse(model->config, &model->plan));
     if (model_config_parameter(model->config, "fail_load", &value))
         return status_error(STATUS_INTERNAL, "%.*s", SLICE_ARGS(value));
     return status_ok();
@@ -134,14 +138,14 @@ static void identity_instance_destroy(void *instance) {
 
 /* --- Execution --- */
 
-/* Sleeps the delay, in naps; false when all requests have been cancelled meanwhile. */
-static bool sleep_delay(uint64_t delay_ns, const struct backend_batch *batch) {
+/* Sleeps the delay, in naps; false when all of the requests have been cancelled meanwhile. */
+static bool sleep_delay(uint64_t delay_ns, struct infer_request *const *requests, size_t count) {
     uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + delay_ns;
     while (now_ns < end_ns) {
         size_t cancelled = 0;
-        for (size_t i = 0; i < batch->count; i++)
-            cancelled += atomic_load(&batch->requests[i]->cancelled);
-        if (cancelled == batch->count)
+        for (size_t i = 0; i < count; i++)
+            cancelled += atomic_load(&requests[i]->cancelled);
+        if (cancelled == count)
             return false;
         uint64_t until_ns = end_ns - now_ns > NAP_NS ? now_ns + NAP_NS : end_ns;
         struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
@@ -201,6 +205,47 @@ static struct status copy_tensors(const struct model_config *config, const struc
     return echo_sequence(request, response);
 }
 
+static struct status make_response(const struct identity_model *model, struct infer_request *request,
+                                   struct infer_response **ret) {
+    struct infer_response *response = infer_response_create(request, model->config->output_count);
+    if (!response)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a response");
+    struct status status = copy_tensors(model->config, request, response);
+    if (status_is_ok(&status))
+        *ret = response;
+    else
+        infer_response_destroy(response);
+    return status;
+}
+
+/* The responses of a decoupled model, up to an error or to the last; *ret_ended: with the last, the end was told. */
+static struct status respond_as_planned(const struct identity_model *model, struct infer_request *request,
+                                        bool *ret_ended) {
+    struct response_plan plan = model->plan;
+    STATUS_TRY(response_plan_adapt(&plan, request));
+    for (uint32_t i = 0; i < plan.responses && !(plan.fails && i == plan.fail_after); i++) {
+        if (!sleep_delay(plan.delay_ns, &request, 1) || atomic_load(&request->cancelled))
+            return status_error(STATUS_CANCELLED, "request was cancelled during its execution");
+        struct infer_response *response = NULL;
+        STATUS_TRY(make_response(model, request, &response));
+        *ret_ended = i + 1 == plan.responses && !plan.fails && !plan.separate_final;
+        backend_respond(request, response, *ret_ended); /* nothing may touch an ended request */
+    }
+    if (plan.fails)
+        return status_error(STATUS_INTERNAL, "identity fails after %u responses, as fail_after_responses asks",
+                            (unsigned)plan.fail_after);
+    return status_ok();
+}
+
+static void answer_decoupled(const struct identity_model *model, struct infer_request *request) {
+    bool ended = false;
+    struct status status = respond_as_planned(model, request, &ended);
+    if (!status_is_ok(&status))
+        backend_respond_error(request, status);
+    else if (!ended)
+        backend_finish(request);
+}
+
 static void answer(struct identity_instance *instance, struct infer_request *request) {
     const struct identity_model *model = instance->model;
     instance->requests++;
@@ -211,14 +256,16 @@ static void answer(struct identity_instance *instance, struct infer_request *req
                                                     model->fail_requests_every, instance->requests));
         return;
     }
-    struct infer_response *response = infer_response_create(request, model->config->output_count);
-    struct status status = response ? copy_tensors(model->config, request, response) : status_ok();
-    if (status_is_ok(&status)) {
-        backend_respond(request, response, true); /* NULL tells the core that memory was short */
+    if (model->config->decoupled) {
+        answer_decoupled(model, request);
         return;
     }
-    infer_response_destroy(response);
-    backend_respond_error(request, status);
+    struct infer_response *response = NULL;
+    struct status status = make_response(model, request, &response);
+    if (status_is_ok(&status))
+        backend_respond(request, response, true);
+    else
+        backend_respond_error(request, status);
 }
 
 static struct status identity_execute(void *handle, const struct backend_batch *batch,
@@ -227,7 +274,7 @@ static struct status identity_execute(void *handle, const struct backend_batch *
     const struct identity_model *model = instance->model;
     ret_times->compute_start = ret_times->input_end = clock_monotonic_ns();
     instance->executions++;
-    if (model->delay_ns && !sleep_delay(model->delay_ns, batch))
+    if (model->delay_ns && !sleep_delay(model->delay_ns, batch->requests, batch->count))
         return status_error(STATUS_CANCELLED, "request was cancelled during its execution");
     if (model->fail_executions_every && instance->executions % model->fail_executions_every == 0)
         return status_error(STATUS_INTERNAL,

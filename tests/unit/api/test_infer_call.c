@@ -59,6 +59,10 @@ static int set_up(void **state) {
     served_add_model(&served, "many",
                      "backend: \"many\" max_batch_size: 4 input { name: \"x\" data_type: TYPE_INT32 dims: [-1] } "
                      "output { name: \"y\" data_type: TYPE_INT32 dims: [-1] } ");
+    served_add_model(&served, "decoupled",
+                     "backend: \"many\" max_batch_size: 4 input { name: \"x\" data_type: TYPE_INT32 dims: [-1] } "
+                     "output { name: \"y\" data_type: TYPE_INT32 dims: [-1] } "
+                     "model_transaction_policy { decoupled: true }");
     served_start(&served);
     return 0;
 }
@@ -162,7 +166,9 @@ static void several_responses_do_not_fit_in_one_answer(void **state) {
     struct session *session = served_connect(&served);
     served_send_infer(session, "many", VECTOR_REQUEST);
     served_run_task(&served);
-    served_expect(session, "501", "model 'many' makes several responses");
+    served_expect(session, "500", "model 'many' made several responses");
+    served_send_infer(session, "decoupled", VECTOR_REQUEST);
+    served_expect(session, "501", "doesn't support models with decoupled transaction policy");
     session->ops->destroy(session);
     assert_null(served.tasks);
 }

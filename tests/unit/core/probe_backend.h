@@ -16,7 +16,9 @@ enum probe_mode {
     PROBE_NO_MEMORY,    /* answers with NULL */
     PROBE_TWICE,        /* gives two final responses */
     PROBE_LATER,        /* a thread answers after execute() has returned: two parts and a final one */
+    PROBE_FINISH,       /* ends the request without a response */
     PROBE_BROKEN_SHAPE, /* an output of another rank than the config's */
+    PROBE_BROKEN_PART,  /* a good part, one with such an output, another good part, and the end */
     PROBE_BROKEN_TIMES  /* times that go backwards */
 };
 
@@ -68,16 +70,19 @@ static inline void probe_wait_entered(size_t count) {
     pthread_mutex_unlock(&probe.lock);
 }
 
-static inline struct infer_response *probe_response(struct infer_request *request) {
+static inline struct infer_response *probe_response_of(struct infer_request *request, int rank) {
     struct infer_response *response = infer_response_create(request, 1);
     assert_non_null(response);
     int64_t shape[3] = {request->inputs[0].shape[0], request->inputs[0].shape[1], 1};
     char *data;
     size_t size = request->inputs[0].data.size;
-    assert_good(infer_response_add_output(response, slice_of("y"), DATATYPE_INT32, shape,
-                                          probe.mode == PROBE_BROKEN_SHAPE ? 3 : 2, size, &data));
+    assert_good(infer_response_add_output(response, slice_of("y"), DATATYPE_INT32, shape, rank, size, &data));
     memcpy(data, request->inputs[0].data.data, size);
     return response;
+}
+
+static inline struct infer_response *probe_response(struct infer_request *request) {
+    return probe_response_of(request, probe.mode == PROBE_BROKEN_SHAPE ? 3 : 2);
 }
 
 static inline void *probe_answer_later(void *argument) {
@@ -97,6 +102,13 @@ static inline void probe_answer(struct infer_request *request) {
         pthread_create(&probe.threads[probe.thread_count++], NULL, probe_answer_later, request);
     } else if (probe.mode == PROBE_FAIL_EACH) {
         backend_respond_error(request, status_error(STATUS_INTERNAL, "no answer for you"));
+    } else if (probe.mode == PROBE_FINISH) {
+        backend_finish(request);
+    } else if (probe.mode == PROBE_BROKEN_PART) {
+        backend_respond(request, probe_response(request), false);
+        backend_respond(request, probe_response_of(request, 3), false);
+        backend_respond(request, probe_response(request), false);
+        backend_finish(request);
     } else if (probe.mode == PROBE_NO_MEMORY) {
         backend_respond(request, NULL, true);
     } else {

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "backends/identity/identity.h"
@@ -194,6 +195,7 @@ static inline void call_init(struct call *call, struct fixture *f, const char *m
     request->model_name = slice_of(model);
     request->inputs = arena_calloc(request->arena, 8, sizeof *request->inputs);
     assert_non_null(request->inputs);
+    request->takes_several = true;
     request->on_response = call_on_response;
     request->on_release = call_on_release;
     request->user = call;

@@ -1,16 +1,26 @@
 /* Every way in which an engine may answer, or break its promises: what the requester gets, and what is booked. */
 #include "probe_backend.h"
 
-static void run_two(struct fixture *f, enum probe_mode mode, struct call *calls) {
+#define DECOUPLED "model_transaction_policy { decoupled: true } "
+
+/* `extra` goes into the config. */
+static void run_two_of(struct fixture *f, enum probe_mode mode, struct call *calls, const char *extra) {
+    char config[256];
+    snprintf(config, sizeof config,
+             "dynamic_batching { preferred_batch_size: [ 2 ] max_queue_delay_microseconds: 600000000 } %s", extra);
     fixture_init(f);
     probe_reset(mode, true);
-    probe_start(f, "dynamic_batching { preferred_batch_size: [ 2 ] max_queue_delay_microseconds: 600000000 }");
+    probe_start(f, config);
     for (int32_t i = 0; i < 2; i++) {
         call_vector(&calls[i], f, "m", 2, i + 1);
         assert_good(call_submit(&calls[i]));
     }
     for (int i = 0; i < 2; i++)
         call_wait(&calls[i]);
+}
+
+static void run_two(struct fixture *f, enum probe_mode mode, struct call *calls) {
+    run_two_of(f, mode, calls, "");
 }
 
 static void end_two(struct fixture *f, struct call *calls) {
@@ -85,7 +95,7 @@ static void responses_may_come_after_execute(void **state) {
     (void)state;
     struct fixture f;
     struct call calls[2];
-    run_two(&f, PROBE_LATER, calls);
+    run_two_of(&f, PROBE_LATER, calls, DECOUPLED);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(calls[i].responses, 3);
         assert_int_equal(calls[i].status.code, STATUS_OK);
@@ -102,7 +112,7 @@ static void an_instance_goes_on_while_answers_are_outstanding(void **state) {
     struct call calls[3];
     fixture_init(&f);
     probe_reset(PROBE_LATER, false);
-    probe_start(&f, "dynamic_batching { preserve_ordering: true }");
+    probe_start(&f, DECOUPLED "dynamic_batching { preserve_ordering: true }");
     for (int32_t i = 0; i < 3; i++) {
         call_vector(&calls[i], &f, "m", 1, i + 1);
         assert_good(call_submit(&calls[i]));
@@ -119,6 +129,140 @@ static void an_instance_goes_on_while_answers_are_outstanding(void **state) {
         call_end(&calls[i]);
     }
     probe_end(&f);
+}
+
+/* Only the end tells: until then the request is the engine's. */
+static void several_responses_need_a_decoupled_model(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two(&f, PROBE_LATER, calls);
+    expect_both(calls, STATUS_INTERNAL,
+                "the engine of model 'm' made several responses to a request, and only the config's "
+                "model_transaction_policy { decoupled: true } allows that");
+    end_two(&f, calls);
+}
+
+static void a_request_may_have_no_response_at_all(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call calls[2];
+    run_two_of(&f, PROBE_FINISH, calls, DECOUPLED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(calls[i].responses, 1);
+        assert_int_equal(calls[i].status.code, STATUS_OK);
+        assert_true(calls[i].last->empty);
+    }
+    expect_counts(&f, 2, 0, 1);
+    end_two(&f, calls);
+    run_two(&f, PROBE_FINISH, calls);
+    expect_both(calls, STATUS_INTERNAL,
+                "the engine of model 'm' made no response to a request, and only the config's "
+                "model_transaction_policy { decoupled: true } allows that");
+    end_two(&f, calls);
+}
+
+static void a_broken_part_ends_the_request_with_an_error(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call call;
+    fixture_init(&f);
+    probe_reset(PROBE_BROKEN_PART, true);
+    f.backends[f.backend_count++] = &probe_backend;
+    add_model(&f, "m",
+              "backend: \"probe\" max_batch_size: 8 input { name: \"x\" data_type: TYPE_INT32 dims: [ 2 ] } "
+              "output { name: \"y\" data_type: TYPE_INT32 dims: [ 2, 1 ] reshape { shape: [ 2 ] } } " DECOUPLED);
+    start_server(&f);
+    assert_int_equal(f.failed, 0);
+    call_vector(&call, &f, "m", 2, 1);
+    assert_good(call_submit(&call));
+    call_wait(&call);
+    assert_int_equal(call.responses, 2); /* a good one, then the error in place of those that followed */
+    assert_int_equal(call.status.code, STATUS_INTERNAL);
+    assert_non_null(strstr(call.status.message, "gave output 'y' the shape [1,2,1]"));
+    call_end(&call);
+    probe_end(&f);
+}
+
+static void decoupled_models_need_an_adapter_that_takes_several(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call call;
+    fixture_init(&f);
+    probe_reset(PROBE_ANSWER, true);
+    probe_start(&f, DECOUPLED);
+    call_vector(&call, &f, "m", 1, 1);
+    call.request->takes_several = false;
+    struct status status = call_submit(&call);
+    assert_int_equal(status.code, STATUS_UNSUPPORTED);
+    assert_non_null(strstr(status.message, "doesn't support models with decoupled transaction policy"));
+    call.request->takes_several = true;
+    call_run(&call); /* it is as it was */
+    call_end(&call);
+    probe_end(&f);
+}
+
+/* --- Results that nobody waits for any more --- */
+
+static void what_comes_after_a_cancellation_is_dropped(void **state) {
+    (void)state;
+    struct fixture f;
+    struct call call;
+    fixture_init(&f);
+    probe_reset(PROBE_LATER, false);
+    probe_start(&f, DECOUPLED);
+    call_vector(&call, &f, "m", 1, 1);
+    call.request->id = slice_of("7");
+    assert_good(call_submit(&call));
+    while (!call_is_answered(&call))
+        sched_yield();
+    inference_server_cancel(f.server, call.request);
+    assert_true(atomic_load(&call.request->cancelled));
+    probe_open();
+    call_wait(&call);
+    assert_int_equal(call.responses, 2); /* the part before it, and the end */
+    assert_int_equal(call.status.code, STATUS_CANCELLED);
+    assert_string_equal(call.status.message, "[request id: 7] request was cancelled during its execution");
+    call_end(&call);
+    struct arena *arena = arena_create(0);
+    struct model_statistics s = probe_statistics(&f, arena);
+    assert_int_equal(s.failures[FAILURE_CANCELED], 1);
+    assert_int_equal(s.success.count, 0);
+    assert_int_equal(s.execution_count, 1);
+    arena_destroy(arena);
+    probe_end(&f);
+}
+
+static void expect_late(enum status_code wanted, enum status_code got) {
+    struct fixture f;
+    struct call call;
+    fixture_init(&f);
+    probe_reset(PROBE_ANSWER, false);
+    probe_start(&f, "");
+    call_vector(&call, &f, "m", 1, 1);
+    call.request->deadline_ns = clock_monotonic_ns() + 50 * NS_PER_MS;
+    call.request->deadline_code = wanted;
+    assert_good(call_submit(&call));
+    probe_wait_entered(1);
+    while (clock_monotonic_ns() <= call.request->deadline_ns)
+        sched_yield();
+    inference_server_expire(f.server, call.request);
+    assert_true(atomic_load(&call.request->cancelled));
+    probe_open();
+    call_wait(&call);
+    assert_int_equal(call.status.code, got);
+    assert_string_equal(call.status.message, "Request timeout expired");
+    struct arena *arena = arena_create(0);
+    assert_int_equal(probe_statistics(&f, arena).failures[FAILURE_CANCELED], 1);
+    arena_destroy(arena);
+    call_end(&call);
+    probe_end(&f);
+}
+
+static void a_result_after_the_deadline_is_dropped(void **state) {
+    (void)state;
+    expect_late(STATUS_OK, STATUS_DEADLINE_EXCEEDED);
+    expect_late(STATUS_UNAVAILABLE, STATUS_UNAVAILABLE);
 }
 
 static void a_wrong_output_shape_of_a_reshaped_output_is_an_error(void **state) {
@@ -246,6 +390,12 @@ int main(void) {
         cmocka_unit_test(a_second_final_response_is_dropped),
         cmocka_unit_test(responses_may_come_after_execute),
         cmocka_unit_test(an_instance_goes_on_while_answers_are_outstanding),
+        cmocka_unit_test(several_responses_need_a_decoupled_model),
+        cmocka_unit_test(a_request_may_have_no_response_at_all),
+        cmocka_unit_test(a_broken_part_ends_the_request_with_an_error),
+        cmocka_unit_test(decoupled_models_need_an_adapter_that_takes_several),
+        cmocka_unit_test(what_comes_after_a_cancellation_is_dropped),
+        cmocka_unit_test(a_result_after_the_deadline_is_dropped),
         cmocka_unit_test(a_wrong_output_shape_of_a_reshaped_output_is_an_error),
         cmocka_unit_test(impossible_times_are_put_right),
         cmocka_unit_test(the_engine_completes_a_missing_config),

@@ -8,6 +8,8 @@
     "input { name: \"x\" data_type: TYPE_INT32 dims: [ -1 ] }\n"                                                       \
     "output { name: \"y\" data_type: TYPE_INT32 dims: [ -1 ] }\n"
 
+#define DECOUPLED VECTOR "model_transaction_policy { decoupled: true }\n"
+
 static void reshape_is_undone_on_the_way_back(void **state) {
     (void)state;
     struct fixture f;
@@ -148,6 +150,16 @@ static void identity_refuses_what_it_cannot_serve(void **state) {
          "parameter fail_requests must be 'every_n:N' with N from 1, got 'every_n:0'"},
         {VECTOR "parameters { key: \"fail_executions\" value { string_value: \"always\" } }",
          "parameter fail_executions must be 'every_n:N' with N from 1, got 'always'"},
+        {VECTOR "parameters { key: \"responses\" value { string_value: \"2\" } }",
+         "parameter responses needs model_transaction_policy { decoupled: true }"},
+        {DECOUPLED "parameters { key: \"responses\" value { string_value: \"1.5\" } }",
+         "parameter responses must be a whole number from 0 to 100000"},
+        {DECOUPLED "parameters { key: \"response_delay_ms\" value { string_value: \"inf\" } }",
+         "parameter response_delay_ms must be a number from 0 to 600000"},
+        {DECOUPLED "parameters { key: \"fail_after_responses\" value { string_value: \"soon\" } }",
+         "parameter fail_after_responses must be a whole number from 0 to 100000"},
+        {DECOUPLED "parameters { key: \"separate_final\" value { string_value: \"yes\" } }",
+         "parameter separate_final must be true or false"},
         {VECTOR "input { name: \"z\" data_type: TYPE_INT32 dims: [ 1 ] }",
          "backend 'identity' needs as many outputs as inputs: the config has 2 inputs and 1 outputs"},
         {"backend: \"identity\" input { name: \"x\" data_type: TYPE_INT32 dims: [ 1 ] } "
@@ -208,6 +220,87 @@ static void a_long_execution_looks_at_cancellation(void **state) {
     fixture_end(&f);
 }
 
+/* Submits a request with up to two parameters and waits for its end. */
+static void run_decoupled(struct call *call, struct fixture *f, const char *model, const struct infer_parameter *given,
+                          size_t count) {
+    call_vector(call, f, model, 1, 1);
+    call->request->parameters = arena_calloc(call->request->arena, count, sizeof *given);
+    assert_non_null(call->request->parameters);
+    for (size_t i = 0; i < count; i++)
+        call->request->parameters[i] = given[i];
+    call->request->parameter_count = count;
+    assert_good(call_submit(call));
+    call_wait(call);
+}
+
+static struct infer_parameter number(const char *name, uint64_t value) {
+    return (struct infer_parameter){.name = slice_of(name), .kind = PARAMETER_UINT, .value.unsigned_integer = value};
+}
+
+static void decoupled_models_answer_as_planned(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    add_model(&f, "once", DECOUPLED);
+    add_model(&f, "thrice",
+              DECOUPLED "parameters { key: \"responses\" value { string_value: \"3\" } }\n"
+                        "parameters { key: \"response_delay_ms\" value { string_value: \"0.1\" } }\n"
+                        "parameters { key: \"separate_final\" value { string_value: \"true\" } }\n");
+    add_model(&f, "failing", DECOUPLED "parameters { key: \"fail_after_responses\" value { string_value: \"0\" } }\n");
+    start_server(&f);
+    assert_int_equal(f.failed, 0);
+    const struct {
+        const char *model;
+        struct infer_parameter parameters[2];
+        size_t parameter_count, responses;
+        enum status_code code;
+        bool empty;
+    } cases[] = {
+        {.model = "once", .responses = 1},
+        {.model = "once", {number("responses", 2)}, 1, 2},
+        {.model = "once", {number("responses", 0)}, 1, 1, STATUS_OK, true},
+        {.model = "once", {number("responses", 5), number("fail_after_responses", 2)}, 2, 3, STATUS_INTERNAL},
+        {.model = "once", {number("responses", 2), number("fail_after_responses", 2)}, 2, 3, STATUS_INTERNAL},
+        {.model = "once", {number("separate_final", 1)}, 1, 2, STATUS_OK, true},
+        {.model = "once", {number("responses", 100001)}, 1, 1, STATUS_INVALID_ARGUMENT},
+        {.model = "once", {number("separate_final", 2)}, 1, 1, STATUS_INVALID_ARGUMENT},
+        {.model = "thrice", .responses = 4, .empty = true},
+        {.model = "thrice", {number("separate_final", 0)}, 1, 3},
+        {.model = "failing", .responses = 1, .code = STATUS_INTERNAL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct call call;
+        run_decoupled(&call, &f, cases[i].model, cases[i].parameters, cases[i].parameter_count);
+        assert_int_equal(call.responses, cases[i].responses);
+        assert_int_equal(call.status.code, cases[i].code);
+        assert_int_equal(call.last->empty, cases[i].empty);
+        assert_int_equal(call.last->output_count, cases[i].code == STATUS_OK && !cases[i].empty ? 1 : 0);
+        call_end(&call);
+    }
+    fixture_end(&f);
+}
+
+static void a_cancelled_request_gets_no_more_responses(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    add_model(&f, "m",
+              DECOUPLED "parameters { key: \"responses\" value { string_value: \"100000\" } }\n"
+                        "parameters { key: \"response_delay_ms\" value { string_value: \"1\" } }\n");
+    start_server(&f);
+    struct call call;
+    call_vector(&call, &f, "m", 1, 1);
+    assert_good(call_submit(&call));
+    while (!call_is_answered(&call))
+        sched_yield();
+    inference_server_cancel(f.server, call.request);
+    call_wait(&call);
+    assert_int_equal(call.status.code, STATUS_CANCELLED);
+    assert_true(call.responses < 100000);
+    call_end(&call);
+    fixture_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reshape_is_undone_on_the_way_back),
@@ -216,6 +309,8 @@ int main(void) {
         cmocka_unit_test(it_fails_as_asked),
         cmocka_unit_test(identity_refuses_what_it_cannot_serve),
         cmocka_unit_test(a_long_execution_looks_at_cancellation),
+        cmocka_unit_test(decoupled_models_answer_as_planned),
+        cmocka_unit_test(a_cancelled_request_gets_no_more_responses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

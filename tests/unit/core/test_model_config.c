@@ -223,7 +223,6 @@ static void known_but_unimplemented_fields_are_refused(void **state) {
         UNIMPLEMENTED("cc_model_filenames { key: \"7.5\" value: \"f\" }", "cc_model_filenames"),
         UNIMPLEMENTED("model_warmup { name: \"w\" }", "model_warmup"),
         UNIMPLEMENTED("model_operations { op_library_filename: \"x.so\" }", "model_operations"),
-        UNIMPLEMENTED("model_transaction_policy { decoupled: true }", "model_transaction_policy.decoupled"),
         UNIMPLEMENTED("model_repository_agents { agents { name: \"a\" } }", "model_repository_agents"),
         UNIMPLEMENTED("response_cache { enable: true }", "response_cache.enable"),
         UNIMPLEMENTED("model_metrics { }", "model_metrics"),
@@ -253,6 +252,15 @@ static void explicit_defaults_are_harmless(void **state) {
                             "instance_group { passive: false gpus: [ ] }",
                    &config));
     assert_true(config->message->optimization->input_pinned_memory->enable);
+    assert_false(config->decoupled);
+    model_config_destroy(config);
+}
+
+static void models_may_be_decoupled(void **state) {
+    (void)state;
+    struct model_config *config;
+    assert_ok(load(IDENTITY TENSORS "model_transaction_policy { decoupled: true }", &config));
+    assert_true(config->decoupled);
     model_config_destroy(config);
 }
 
@@ -391,6 +399,7 @@ int main(void) {
         cmocka_unit_test(backends_are_found_by_each_name),
         cmocka_unit_test(known_but_unimplemented_fields_are_refused),
         cmocka_unit_test(explicit_defaults_are_harmless),
+        cmocka_unit_test(models_may_be_decoupled),
         cmocka_unit_test(errors_tell_file_and_line),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(bad_policies_are_refused),

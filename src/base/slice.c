@@ -118,13 +118,17 @@ static size_t utf8_length(const unsigned char *p, size_t n) {
     return length;
 }
 
-bool slice_is_utf8(struct slice s) {
+size_t slice_utf8_prefix(struct slice s) {
     size_t at = 0;
     while (at < s.size) {
         size_t length = utf8_length((const unsigned char *)s.data + at, s.size - at);
         if (length == 0)
-            return false;
+            break;
         at += length;
     }
-    return true;
+    return at;
+}
+
+bool slice_is_utf8(struct slice s) {
+    return slice_utf8_prefix(s) == s.size;
 }

@@ -34,5 +34,7 @@ bool slice_to_double(struct slice s, double *ret); /* C locale, no hexadecimal, 
 
 /* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, shortest form). */
 bool slice_is_utf8(struct slice s);
+/* How many bytes of it are that, from the start. */
+size_t slice_utf8_prefix(struct slice s);
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/slice.h"
+
 struct status status_ok(void) {
     struct status status;
     status.code = STATUS_OK;
@@ -18,13 +20,28 @@ static void mark_cut(char *message) {
     memcpy(message + end, "...", 4);
 }
 
+/* What a message quotes may be any bytes, or a text that SLICE_ARGS cut within a character: bytes that are no UTF-8
+ * become '?'. */
+static void make_utf8(char *message) {
+    struct slice rest = slice_of(message);
+    for (;;) {
+        size_t good = slice_utf8_prefix(rest);
+        if (good == rest.size)
+            return;
+        message += good;
+        *message++ = '?';
+        rest = (struct slice){message, rest.size - good - 1};
+    }
+}
+
 struct status status_verror(enum status_code code, const char *format, va_list args) {
     struct status status;
     status.code = code;
     int length = vsnprintf(status.message, sizeof status.message, format, args);
     if (length < 0)
         status.message[0] = '\0';
-    else if ((size_t)length >= sizeof status.message)
+    make_utf8(status.message);
+    if (length >= (int)sizeof status.message)
         mark_cut(status.message);
     return status;
 }
@@ -44,6 +61,7 @@ struct status status_prefix(struct status inner, const char *format, ...) {
     va_end(args);
     size_t used = strlen(outer.message);
     int length = snprintf(outer.message + used, sizeof outer.message - used, ": %s", inner.message);
+    make_utf8(outer.message); /* the inner one may be cut within a character */
     if (length < 0 || (size_t)length >= sizeof outer.message - used)
         mark_cut(outer.message);
     return outer;

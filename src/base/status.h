@@ -29,7 +29,8 @@ struct status {
 /* The good outcome. */
 struct status status_ok(void);
 
-/* An error with a printf-style message; longer messages are cut at a UTF-8 boundary and end in "...". */
+/* An error with a printf-style message; longer messages are cut at a UTF-8 boundary and end in "...", and bytes that are
+ * no UTF-8 become '?'. */
 struct status status_error(enum status_code code, const char *format, ...) STATUS_PRINTF(2, 3);
 struct status status_verror(enum status_code code, const char *format, va_list args) STATUS_PRINTF(2, 0);
 

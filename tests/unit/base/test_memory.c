@@ -29,6 +29,23 @@ static void long_messages_are_cut_at_a_character(void **state) {
     }
 }
 
+/* Names that clients and files chose, and names that SLICE_ARGS cut in the middle of a character. */
+static void messages_are_utf8_whatever_they_quote(void **state) {
+    (void)state;
+    struct status status = status_error(STATUS_NOT_FOUND, "no field '%s' in \xc3\xa4", "\xb8'\xb8\xe2\x82");
+    assert_string_equal(status.message, "no field '?'?\?\?' in \xc3\xa4");
+    char text[STATUS_MESSAGE_MAX * 2] = "";
+    for (size_t at = 0; at + 4 < sizeof text; at += 3)
+        memcpy(text + at, "\xe2\x82\xac", 3);
+    status = status_error(STATUS_NOT_FOUND, "'%.*s'", SLICE_ARGS(slice_of(text)));
+    assert_true(slice_is_utf8(slice_of(status.message)));
+    memset(text, 0x80, sizeof text - 1);
+    status = status_prefix(status_error(STATUS_NOT_FOUND, "%s", text), "in %s", "\xff");
+    assert_int_equal(strlen(status.message), STATUS_MESSAGE_MAX - 1);
+    assert_true(slice_starts_with(slice_of(status.message), SLICE_LITERAL("in ?: ?\?\?")));
+    assert_true(slice_ends_with(slice_of(status.message), SLICE_LITERAL("?...")));
+}
+
 static void a_prefix_goes_in_front(void **state) {
     (void)state;
     struct status status = status_prefix(status_error(STATUS_NOT_FOUND, "no file"), "model '%s'", "m");
@@ -149,6 +166,7 @@ static void a_buffer_grows_and_gives_its_memory_away(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_messages_are_cut_at_a_character),
+        cmocka_unit_test(messages_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_prefix_goes_in_front),
         cmocka_unit_test(numbers_are_whole_and_in_range),
         cmocka_unit_test(utf8_is_checked_strictly),

@@ -258,9 +258,9 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
                             "the server says Inference-Header-Content-Length %llu of a body of %zu bytes",
                             (unsigned long long)call->json_size, body.size);
     size_t json_size = call->has_json_size ? (size_t)call->json_size : body.size;
-    struct answer_reader reader = {arena, {body.data + json_size, body.size - json_size}, 0};
-    if (json_size == 0)
+    if (json_size == 0) /* also: no memory at all */
         return malformed("a JSON object, got nothing");
+    struct answer_reader reader = {arena, {body.data + json_size, body.size - json_size}, 0};
     yyjson_read_err error;
     /* Without YYJSON_READ_INSITU the text is only read. */
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.data, json_size, 0, NULL, &error);

@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all run test test-full bench install setup setup-test clean help
+.PHONY: all run test test-full fuzz-smoke bench install setup setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
@@ -17,6 +17,9 @@ test: setup-test  ## all tests: unit, real clients, and the same under sanitizer
 
 test-full: setup-test  ## the tests, and the long ones too
 	@scripts/run_tests --full
+
+fuzz-smoke: setup-test  ## each fuzz target for a few seconds (part of `make test`)
+	@scripts/run_fuzz
 
 bench: all  ## measure against the peers (installs them on first use)
 	@scripts/run_bench

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""Makes the seeds of fuzz/corpus: what real clients say to a running server, real configs, small checkpoints.
+
+    .venv/bin/python fuzz/make_seeds.py     (needs build/inferd and the packages of tests/requirements.txt)
+
+Files are named seed-*; inputs that a bug was found with are named after the bug and stay. Run it when clients, calls or the form
+of a target's input (top of each fuzz_*.c) change."""
+
+import gzip
+import json
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import zlib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "clients"))
+
+import grpc
+import models
+import numpy as np
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from google.protobuf import descriptor, json_format, text_format
+from serving import Server
+from tritonclient.grpc import model_config_pb2, service_pb2
+
+FIXTURES = HERE.parent / "tests" / "fixtures"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SEED_MAX = 4096  # longer ones make every step slow
+CUTS = bytes([5])  # of a stream: small pieces, always the same
+DATA = 0
+
+
+def write(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{name}").write_bytes(data[:SEED_MAX])
+
+
+class Recorder:
+    """Stands between a client and the server, and keeps what both say, by connection."""
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = []  # [from the client, from the server]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(("127.0.0.1", self.target))
+            said = [bytearray(), bytearray()]
+            self.connections.append(said)
+            for side, (source, sink) in enumerate([(client, server), (server, client)]):
+                threading.Thread(target=self._copy, args=(source, sink, said[side]), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, sink, said):
+        try:
+            while data := source.recv(65536):
+                said += data
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def arrays():
+    for datatype, (_, kind) in models.DATATYPES.items():
+        if datatype == "BYTES":
+            yield datatype, np.array([["", "Grüße".encode(), b"\xff\x00"]], dtype=np.object_)
+        elif kind is not None:
+            yield datatype, np.array([[1, 0, 1]], dtype=kind)
+
+
+def infer_inputs(triton, datatype, values, **more):
+    tensor = triton.InferInput("IN", list(values.shape), datatype)
+    tensor.set_data_from_numpy(values, **more)
+    return [tensor]
+
+
+def http_traffic(port):
+    """What tritonclient does over HTTP; one connection a call, so that seeds are small."""
+    for compression in (None, "gzip", "deflate"):
+        with triton_http.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            client.infer("id_int32", infer_inputs(triton_http, "INT32", np.array([[1, 2, 3]], np.int32)),
+                         request_compression_algorithm=compression, response_compression_algorithm=compression)
+    for call in ("is_server_live", "is_server_ready", "get_server_metadata", "get_inference_statistics"):
+        with triton_http.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            getattr(client, call)()
+    with triton_http.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        client.is_model_ready("id_int32")
+        client.get_model_metadata("id_int32")
+        client.get_model_config("id_int32")
+    for datatype, values in arrays():
+        for binary in (True, False):
+            if not binary and datatype in ("FP16", "BYTES"):
+                continue
+            with triton_http.InferenceServerClient(f"127.0.0.1:{port}") as client:
+                output = triton_http.InferRequestedOutput("OUT", binary_data=binary)
+                client.infer("id_" + datatype.lower(), infer_inputs(triton_http, datatype, values, binary_data=binary),
+                             outputs=[output], request_id=datatype)
+
+
+def grpc_traffic(port):
+    for compression in (None, "gzip", "deflate"):
+        with triton_grpc.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            client.infer("id_int32", infer_inputs(triton_grpc, "INT32", np.array([[1, 2, 3]], np.int32)),
+                         compression_algorithm=compression, client_timeout=10)
+    with triton_grpc.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        client.is_server_live()
+        client.get_server_metadata()
+        client.get_model_config("id_int32")
+    for datatype, values in arrays():
+        with triton_grpc.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            client.infer("id_" + datatype.lower(), infer_inputs(triton_grpc, datatype, values), request_id=datatype)
+
+
+def frames(data):
+    """(kind, flags, stream, payload) of each whole frame."""
+    at = 0
+    while at + 9 <= len(data):
+        size = int.from_bytes(data[at : at + 3], "big")
+        kind, flags, stream = struct.unpack(">BBI", data[at + 3 : at + 9])
+        yield kind, flags, stream & 0xFF, data[at + 9 : at + 9 + size]
+        at += 9 + size
+
+
+def compact(data):
+    """Frames in the form that the targets take, which put the lengths right."""
+    return b"".join(struct.pack("<BBBH", kind, flags, stream, len(payload)) + payload
+                    for kind, flags, stream, payload in frames(data) if len(payload) < 65536)
+
+
+def http_seeds(connections):
+    for i, (client, server) in enumerate(connections):
+        write("http1", f"traffic-{i}", CUTS + b"\0" + client)
+        write("client", f"http-{i}", CUTS + b"\0" + server)
+        head, _, body = bytes(client).partition(b"\r\n\r\n")
+        if b"/infer " in head and b"Content-Encoding" not in head:
+            length = [line for line in head.split(b"\r\n") if line.lower().startswith(b"inference-header-content-length")]
+            json_size = int(length[0].split(b":")[1]) if length else len(body)
+            write("json_infer", f"traffic-{i}", struct.pack("<H", len(body) - json_size) + body)
+    paths = "echo hold refuse stream idle deadline pieces dirty reset nothing".split()
+    post = b"POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+    chunked = b"POST /%s?q HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2;e=1\r\nab\r\n3\r\ncde\r\n0\r\nT: x\r\n\r\n"
+    for i, path in enumerate(paths):
+        write("http1", f"path-{path}", CUTS + bytes([1 << (i % 6)]) + post % path.encode() + chunked % path.encode())
+    write("http1", "pipeline", CUTS + b"\0" + b"".join(post % path.encode() for path in paths if path != "reset"))
+    write("http1", "expect", CUTS + b"\0POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na")
+    write("http1", "head", CUTS + b"\0HEAD http://h:1/pieces HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n\r\n")
+
+
+def grpc_seeds(connections):
+    for i, (client, server) in enumerate(connections):
+        assert client.startswith(PREFACE)
+        client = client[len(PREFACE) :]
+        write("http2", f"raw-{i}", CUTS + b"\0" + client)
+        write("http2", f"frames-{i}", CUTS + b"\x80" + compact(client))
+        write("client", f"grpc-{i}", CUTS + b"\x09" + compact(server))
+        body = b"".join(payload for kind, _, _, payload in frames(client) if kind == DATA)
+        write("grpc_framing", f"traffic-{i}", CUTS + b"\0" + struct.pack("<BH", 0, len(body)) + body)
+    field = lambda name, value: b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    for i, path in enumerate(b"echo hold refuse stream idle deadline pieces dirty reset nothing".split()):
+        head = b"".join(field(*pair) for pair in [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"h"), (b":path", b"/" + path)])
+        stream = b"".join(struct.pack("<BBBH", kind, flags, number, len(payload)) + payload for kind, flags, number, payload in
+                          [(4, 0, 0, b""), (1, 4, 1, head), (0, 0, 1, b"hello"), (0, 1, 1, b"!"), (1, 5, 3, head), (3, 0, 3, bytes(4)),
+                           (1, 4, 5, head), (0, 0, 5, b"x" * 50), (6, 0, 0, bytes(8)), (8, 0, 0, b"\0\0\1\0"), (7, 0, 0, bytes(8))])
+        write("http2", f"path-{path.decode()}", CUTS + bytes([0x80 | 1 << (i % 6)]) + stream)
+    for i, choice in enumerate((0, 0x40, 0x61, 0x42, 0x63, 0xC3, 0x4B, 0x5B, 0x28, 5)):
+        fields = (b"\x0510S  " if choice & 8 else b"") + (b"\x08identity" if choice & 16 else b"")
+        records = b"".join(struct.pack("<BH", flag, 5) + b"hello" for flag in ((3,) if choice & 0x40 else ())) or b"\0\0\0\0\5hello"
+        if choice & 7 == 3:
+            records += struct.pack("<BH", 0, 2) + b"xy" + struct.pack("<BH", 3, 1) + b"!"
+        call = bytes([choice]) + fields + struct.pack("<H", len(records)) + records
+        write("grpc_framing", f"call-{i}", CUTS + b"\0" + call * 2)
+
+
+def fill(message, depth=0):
+    """Sets every field, so that a seed shows all of them."""
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            value = field.message_type.fields_by_name["value"]
+            entry = getattr(message, field.name)
+            key = 7 if field.message_type.fields_by_name["key"].cpp_type != descriptor.FieldDescriptor.CPPTYPE_STRING else "key"
+            if value.message_type:
+                fill(entry[key], depth + 1) if depth < 4 else entry[key].SetInParent()
+            else:
+                entry[key] = "text" if value.cpp_type == descriptor.FieldDescriptor.CPPTYPE_STRING else 3
+        elif field.message_type:
+            if depth < 4:
+                repeated = field.is_repeated
+                fill(getattr(message, field.name).add() if repeated else getattr(message, field.name), depth + 1)
+        else:
+            kind = field.cpp_type
+            value = ("text" if field.type == descriptor.FieldDescriptor.TYPE_STRING else b"\0\xff" if field.type == descriptor.FieldDescriptor.TYPE_BYTES
+                     else True if kind == descriptor.FieldDescriptor.CPPTYPE_BOOL
+                     else field.enum_type.values[-1].number if kind == descriptor.FieldDescriptor.CPPTYPE_ENUM
+                     else 1.5 if kind in (descriptor.FieldDescriptor.CPPTYPE_FLOAT, descriptor.FieldDescriptor.CPPTYPE_DOUBLE) else 300)
+            if field.is_repeated:
+                getattr(message, field.name).extend([value, value])
+            else:
+                setattr(message, field.name, value)
+    return message
+
+
+def protobuf_seeds():
+    service = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+    for i, method in enumerate(service.methods):
+        for k, kind in enumerate((method.input_type, method.output_type)):
+            message = fill(getattr(service_pb2, kind.name)())
+            write("protobuf", f"{kind.name}", bytes([2 * i + k]) + message.SerializeToString())
+    count = len(service.methods)
+    write("protobuf", "HealthCheckRequest", bytes([2 * count]) + b"\x0a\x04text")
+    write("protobuf", "HealthCheckResponse", bytes([2 * count + 1]) + b"\x08\x01")
+    write("protobuf", "ModelConfig", bytes([2 * count + 2]) + fill(model_config_pb2.ModelConfig()).SerializeToString())
+
+
+def config_seeds(repository):
+    paths = sorted(repository.glob("*/config.pbtxt")) + sorted(FIXTURES.glob("foreign/repository/*/config.pbtxt"))
+    for path in paths:
+        name = path.parent.name.replace(" ", "-")
+        write("text_config", f"text-{name}", b"\0" + path.read_bytes())
+        message = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+        write("text_config", f"json-{name}", b"\1" + json_format.MessageToJson(message, preserving_proto_field_name=True).encode())
+    for choice in ("dynamic_batching", "sequence_batching", "ensemble_scheduling"):
+        full = fill(model_config_pb2.ModelConfig())
+        for other in ("dynamic_batching", "sequence_batching", "ensemble_scheduling"):
+            if other != choice:
+                full.ClearField(other)
+        fill(getattr(full, choice))
+        full = text_format.MessageToString(full)
+        for i in range(0, len(full), 3000):
+            write("text_config", f"full-{choice}-{i}", b"\0" + full[i : i + 3500].encode())
+
+
+def text_seeds():
+    texts = ["The Norman dynasty had a major political, cultural and military impact.", "unaffable, [CLS] [SEP] don't!",
+             "Ångström ﬁ Ǆ ΣΑΣ straße İstanbul", "日本語のテキスト 한국어 ไทย العربية", "a\u0300\u0301\u0327 \u200b\u00ad\ufeff\u2028 e\u0301",
+             "😀 👩‍👩‍👧 \U0001d54f", "x" * 150 + " " + "ä" * 101]
+    for i, text in enumerate(texts):
+        write("wordpiece", f"text-{i}", bytes([i % 2 ^ 1]) + text.encode())
+    write("wordpiece", "broken", b"\1\xff\xc3 a\xe2\x82 \xed\xa0\x80")
+    small = {name: json.loads((FIXTURES / folder / name).read_text()) for folder, name in [("hf_checkpoint", "config.json"), ("tf_checkpoint", "bert_config.json")]}
+    for name, config in small.items():
+        write("bert_config", name, b"\0" + json.dumps(config).encode())
+    write("bert_config", "vocab", b"\1" + (FIXTURES / "hf_checkpoint" / "vocab.txt").read_bytes())
+    answer = {"text": "b c", "answer_start": 2}
+    qas = [{"id": "1", "question": "what?", "answers": [answer], "is_impossible": False},
+           {"id": "2", "question": "who?", "answers": [], "plausible_answers": [answer], "is_impossible": True}]
+    data = json.dumps({"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "a b c", "qas": qas}]}]}).encode()
+    for odd, second in ((0, {"1": "b c", "2": ""}), (1, {"1": 1.5, "2": -2e9})):
+        data += b" " * (len(data) % 2 != odd)
+        write("squad", f"set-{odd}", struct.pack("<H", len(data)) + data + json.dumps(second).encode())
+    write("texts", "base64", b"\0aGVsbG8=")
+    write("texts", "timeout", b"\x0199999999H")
+    for i, route in enumerate(("GET /v2/models/a%20b/versions/12/ready", "POST /v2/models/m/infer", "GET /v2/models/stats", "PUT /metrics")):
+        write("texts", f"route-{i}", b"\2" + route.encode())
+    write("texts", "target", b"\3http://h:1/a?b")
+    write("texts", "gzip", b"\4" + gzip.compress(b"hello " * 20, mtime=0))
+    write("texts", "deflate", b"\5" + zlib.compress(b"hello " * 20))
+    write("texts", "accept", b"\6gzip;q=0.5, deflate, identity;q=0, *;q=0.1")
+    write("onnx_writer", "small", bytes([1, 0, 1, 3, 1, 32, 0, 100, 0, 64, 0, 1, 0, 200]))
+
+
+def safetensors_seeds():
+    def file(tensors, metadata=None):
+        header, data = ({"__metadata__": metadata} if metadata else {}), b""
+        for name, (kind, shape, content) in tensors.items():
+            header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+            data += content
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + data
+
+    write("safetensors", "types", file({"a": ("F32", [2, 2], bytes(16)), "b": ("F16", [3], bytes(6)), "c": ("BF16", [], bytes(2)),
+                                        "d": ("I64", [1, 0], b""), "e": ("U8", [3], b"abc")}, {"format": "pt"}))
+    write("safetensors", "empty", file({}))
+    fixed = bytearray(file({"w": ("F32", [1], bytes(4))}))
+    fixed[7] = 0x80  # the target puts the length right
+    write("safetensors", "fixed", bytes(fixed))
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def varint(value):
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def bundle_seeds():
+    write("tensor_bundle", "fixture", b"\0" + (FIXTURES / "tf_checkpoint" / "model.ckpt.index").read_bytes())
+
+    def entry(name, value, shared=0):
+        return varint(shared) + varint(len(name)) + varint(len(value)) + name + value
+
+    def tensor(offset, dims, size):
+        crc = crc32c(bytes(size))
+        shape = b"".join(b"\x12" + varint(len(dim)) + dim for dim in [b"\x08" + varint(n) for n in dims])
+        return (b"\x08\x01\x12" + varint(len(shape)) + shape + (b"\x20" + varint(offset) if offset else b"") + b"\x28" + varint(size) +
+                b"\x35" + struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF))
+
+    first = entry(b"", b"\x08\x01\x1a\x02\x08\x01") + entry(b"bert/a", tensor(0, [2, 3], 24)) + entry(b"b", tensor(24, [4], 16), shared=5)
+    second = entry(b"cls/x", tensor(64, [], 4)) + entry(b"y", tensor(100, [0, 5], 0), shared=4)
+    blocks = b"".join(struct.pack("<H", len(block)) + block for block in (first, second))
+    write("tensor_bundle", "built", b"\1\2" + blocks)
+    write("tensor_bundle", "raw-index", b"\3\1" + struct.pack("<H", len(first)) + first + entry(b"z", varint(0) + varint(len(first) + 8)))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        repository = Path(folder)
+        models.build(repository)
+        server = Server(repository)
+        http, grpc_recorder = Recorder(server.http), Recorder(server.grpc)
+        try:
+            http_traffic(http.port)
+            grpc_traffic(grpc_recorder.port)
+        finally:
+            server.stop()
+        http_seeds(http.connections)
+        grpc_seeds(grpc_recorder.connections)
+        config_seeds(repository)
+    protobuf_seeds()
+    text_seeds()
+    safetensors_seeds()
+    bundle_seeds()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@
  *   in that map become private zeros, the map is marked lost, and the access goes on. Whoever used the map asks
  *   guarded_map_is_lost afterwards, and throws away what he made of it.
  *
+ * A thread that touches such a map must not block SIGBUS: a blocked fault ends the process.
  * The bytes themselves may change at any time: what must be read twice and be the same has to be copied first. A cut
  * in the middle of a page raises nothing: the rest of that page reads as zeros.
  * Thread: any, for different maps; a map is open while anyone may touch it. The handler takes no lock, and finds maps

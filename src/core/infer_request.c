@@ -30,6 +30,8 @@ struct infer_request *infer_request_create(size_t arena_limit) {
 void infer_request_destroy(struct infer_request *request) {
     if (!request)
         return;
+    if (request->state->detach_memory)
+        request->state->detach_memory(request);
     if (request->model)
         request->state->unpin(request->model);
     arena_destroy(request->arena); /* the request itself lies in it */

@@ -45,10 +45,10 @@ struct sequence_id {
 
 struct requested_output {
     struct slice name;
-    uint32_t classification;           /* top-k wanted as strings; 0 for the tensor itself */
-    struct slice shared_memory_region; /* where to put it; empty: in the response */
-    uint64_t shared_memory_offset, shared_memory_size;
-    void *adapter; /* the adapter's own note (JSON or binary), not looked at by the core */
+    uint32_t classification; /* top-k wanted as strings; 0 for the tensor itself */
+    struct memory_part part; /* where to put it; none: in the response */
+    char *destination;       /* the part's address, set by submission until the final response */
+    void *adapter;           /* the adapter's own note (JSON or binary), not looked at by the core */
 };
 
 /* Times in clock_monotonic_ns; 0 while not reached; the compute times are there with the final response. Names are
@@ -101,9 +101,10 @@ struct infer_request {
     /* Filled by the core; adapters read them in callbacks. */
     struct infer_cost cost;
     struct infer_times times;
-    struct model *model;         /* set when a submission was accepted; pinned until the request is destroyed */
-    struct infer_request *next;  /* link of the queue, the batch or the mailbox that owns the request */
-    struct request_state *state; /* the core's own (request_state.h), in the arena */
+    struct model *model; /* set when a submission was accepted; pinned until the request is destroyed */
+    struct shared_memory_uses *shared_memory; /* parts of clients' memory that it keeps; NULL: none */
+    struct infer_request *next;               /* link of the queue, the batch or the mailbox that owns the request */
+    struct request_state *state;              /* the core's own (request_state.h), in the arena */
 };
 
 /* A zeroed request with an arena of its own, limited to arena_limit bytes (0: none); model_version -1. NULL when memory

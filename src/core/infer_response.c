@@ -1,5 +1,6 @@
 #include "core/infer_response.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/request_state.h"
@@ -16,6 +17,8 @@ struct infer_response *infer_response_create(const struct infer_request *request
         response->model_version = request->model ? request->state->model_version : request->model_version;
         response->outputs = arena_calloc(arena, output_capacity, sizeof *response->outputs);
         response->output_capacity = output_capacity;
+        response->requested = request->outputs;
+        response->requested_count = request->output_count;
     }
     if (!response || !response->outputs || response->model_name.size != name.size) {
         arena_destroy(arena);
@@ -46,6 +49,14 @@ void infer_response_destroy(struct infer_response *response) {
         arena_destroy(response->arena); /* the response itself lies in it */
 }
 
+/* Where the request wants the output; NULL: in the response. */
+static const struct requested_output *find_destination(const struct infer_response *response, struct slice name) {
+    for (size_t i = 0; i < response->requested_count; i++)
+        if (response->requested[i].destination && slice_equal(response->requested[i].name, name))
+            return &response->requested[i];
+    return NULL;
+}
+
 struct status infer_response_add_output(struct infer_response *response, struct slice name, enum datatype type,
                                         const int64_t *shape, int rank, size_t size, char **ret_data) {
     if (rank < 0 || rank > TENSOR_RANK_MAX)
@@ -54,7 +65,13 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     if (response->output_count == response->output_capacity)
         return status_error(STATUS_INTERNAL, "output '%.*s' is one more than the %zu that the response has room for",
                             SLICE_ARGS(name), response->output_capacity);
-    char *data = arena_alloc(response->arena, size);
+    const struct requested_output *elsewhere = find_destination(response, name);
+    if (elsewhere && size > elsewhere->part.size)
+        return status_error(STATUS_INTERNAL,
+                            "shared memory size specified with the request for output '%.*s' (%" PRIu64
+                            " bytes) should be at least %zu bytes to hold the results",
+                            SLICE_ARGS(name), elsewhere->part.size, size);
+    char *data = elsewhere ? elsewhere->destination : arena_alloc(response->arena, size);
     struct slice own_name = arena_copy(response->arena, name);
     if (!data || own_name.size != name.size)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the %zu bytes of output '%.*s'", size,
@@ -66,7 +83,7 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     if (rank)
         memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
     tensor->data = (struct slice){data, size};
-    tensor->memory = MEMORY_REQUEST;
+    tensor->memory = elsewhere ? MEMORY_SHARED : MEMORY_REQUEST;
     *ret_data = data;
     return status_ok();
 }

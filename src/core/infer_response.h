@@ -8,6 +8,8 @@
 #include "base/arena.h"
 #include "core/tensor.h"
 
+struct requested_output;
+
 struct infer_response {
     struct arena *arena;     /* owned; names and small things */
     struct status status;    /* when not OK there are no outputs */
@@ -23,6 +25,8 @@ struct infer_response {
     void *release_user;
 
     /* The core's own. */
+    const struct requested_output *requested; /* the request's, for outputs with a destination */
+    size_t requested_count;
     struct infer_response *next; /* link of a list of responses that wait for delivery */
     bool reserved;               /* lives in its request's memory (infer_response_create_error) */
 };
@@ -35,8 +39,9 @@ struct infer_response *infer_response_create(const struct infer_request *request
  * request; a request can have one such response only. */
 struct infer_response *infer_response_create_error(struct infer_request *request, struct status status);
 void infer_response_destroy(struct infer_response *response); /* accepts NULL */
-/* Adds an output with room for `size` bytes of data in the response's arena; RESOURCE_EXHAUSTED when memory is short.
- */
+/* Adds an output with room for `size` bytes of data: in the response's arena, or where the request wants it
+ * (MEMORY_SHARED: write once and do not read, and do not look at the data after the final response). RESOURCE_EXHAUSTED
+ * when memory is short; INTERNAL when the request's own place for it is too small. */
 struct status infer_response_add_output(struct infer_response *response, struct slice name, enum datatype type,
                                         const int64_t *shape, int rank, size_t size, char **ret_data) STATUS_MUST_CHECK;
 

@@ -13,6 +13,7 @@ struct inference_server {
     atomic_bool stopping;
     struct log log; /* what a zeroed option leaves: silence */
     struct backend_registry *registry;
+    struct shared_memory *shared_memory;
     struct model_repository *repository;
 };
 
@@ -30,6 +31,9 @@ static struct status create_parts(struct inference_server *server, const struct 
                                                 .builtin_count = options->builtin_backend_count,
                                                 .plugin_directory = options->backend_directory};
     STATUS_TRY(backend_registry_create(&registry, &server->registry));
+    server->shared_memory = shared_memory_create(&options->shared_memory);
+    if (!server->shared_memory)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the server");
     struct model_loader loader = {.registry = server->registry,
                                   .max_queue_size = options->max_queue_size,
                                   .log = options->log ? options->log : &server->log};
@@ -66,6 +70,7 @@ void inference_server_destroy(struct inference_server *server) {
         return;
     model_repository_destroy(server->repository);
     backend_registry_destroy(server->registry);
+    shared_memory_destroy(server->shared_memory);
     free(server);
 }
 
@@ -92,12 +97,22 @@ struct status inference_server_index(struct inference_server *server, struct are
     return model_repository_index(server->repository, arena, ret_rows, ret_count);
 }
 
+struct shared_memory *inference_server_shared_memory(struct inference_server *server) {
+    return server->shared_memory;
+}
+
 struct status inference_server_submit(struct inference_server *server, struct infer_request *request) {
     if (atomic_load(&server->stopping))
         return status_error(STATUS_UNAVAILABLE, "Server exiting: it takes no more requests");
     struct model *model;
     STATUS_TRY(model_repository_acquire(server->repository, request->model_name, request->model_version, &model));
-    struct status status = model_submit(model, request);
+    struct status status = shared_memory_attach(server->shared_memory, request);
+    if (status_is_ok(&status))
+        status = model_submit(model, request);
+    else
+        status = request_status(request, status);
+    if (!status_is_ok(&status))
+        shared_memory_detach(request);
     model_release(model);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "core/backend.h"
 #include "core/infer_request.h"
+#include "core/shared_memory.h"
 #include "core/statistics.h"
 
 struct inference_server;
@@ -20,6 +21,7 @@ struct inference_server_options {
     const char *backend_directory;                     /* where inferd_backend_<name>.so lie */
     const struct backend_ops *const *builtin_backends; /* compiled in */
     size_t builtin_backend_count;
+    struct shared_memory_options shared_memory;
     uint32_t max_queue_size; /* requests waiting per model, at least 1; above it: UNAVAILABLE */
     const struct log *log;   /* borrowed; outlives the server; NULL: silence */
 };
@@ -70,10 +72,13 @@ struct model_index_row {
 struct status inference_server_index(struct inference_server *server, struct arena *arena,
                                      struct model_index_row **ret_rows, size_t *ret_count) STATUS_MUST_CHECK;
 
+/* The regions of clients' memory that requests may name. */
+struct shared_memory *inference_server_shared_memory(struct inference_server *server);
+
 /* Submits a filled request. OK: the core owns it and will deliver its responses and release it. Error: nothing
  * happened, the caller still owns it. Does all validation against the model's config: names, datatypes, shapes, batch
  * size, byte sizes, wanted outputs, sequence and priority parameters; missing optional inputs are fine. Messages say
- * expected and got. */
+ * expected and got. Parts of shared memory that it names are found here, and kept until its final response. */
 struct status inference_server_submit(struct inference_server *server, struct infer_request *request) STATUS_MUST_CHECK;
 /* Asks for a request to be dropped: it leaves the queue at once and gets a CANCELLED response; one that runs goes on,
  * and long backends look at request->cancelled. Only while the caller knows that the request has not been released. */

@@ -12,6 +12,7 @@
 #include "core/request_completion.h"
 #include "core/request_state.h"
 #include "core/request_validation.h"
+#include "core/shared_memory.h"
 #include "core/worker_thread.h"
 
 static void free_model(struct model *model) {
@@ -246,6 +247,7 @@ static struct status submit(struct model *model, struct infer_request *request) 
                             SLICE_ARGS(model->config->name));
     uint32_t items;
     STATUS_TRY(request_validate(model->config, request, &items));
+    STATUS_TRY(shared_memory_settle(request));
     describe(model, request, items);
     struct status status = check_startable(model, request);
     if (status_is_ok(&status))

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "core/request_state.h"
 #include "core/request_validation.h"
+#include "core/shared_memory.h"
 
 struct status request_status(const struct infer_request *request, struct status status) {
     if (!request->id.size)
@@ -43,7 +44,8 @@ void request_deliver(struct infer_request *request, struct infer_response *respo
         return;
     }
     struct model *model = request->model;
-    model_retain(model); /* the request's own reference may go with on_release */
+    model_retain(model);           /* the request's own reference may go with on_release */
+    shared_memory_detach(request); /* before the client can see the answer: a region unregistered since then is gone */
     request->on_response(request, response, request->user);
     request->on_release(request, request->user);
     model_request_done(model);
@@ -112,6 +114,7 @@ static struct status check_final(struct infer_request *request, struct infer_res
         return request_status(request, status_error(STATUS_CANCELLED, "request was cancelled during its execution"));
     if (response->empty)
         return config->decoupled ? status_ok() : breach(request, "no response");
+    STATUS_TRY(shared_memory_check(request)); /* the client has not taken its memory back meanwhile */
     return response_reshape_outputs(config, response); /* the shapes as the config tells them */
 }
 
@@ -149,8 +152,8 @@ static void fail_later(struct infer_request *request, struct status status) {
 static void respond_in_part(struct infer_request *request, struct infer_response *response) {
     const struct model_config *config = request->model->config;
     bool unwanted = request->state->failure || atomic_load(&request->cancelled) || is_late(request);
-    struct status status = status_ok();
-    if (!unwanted)
+    struct status status = shared_memory_check(request);
+    if (!unwanted && status_is_ok(&status))
         status = config->decoupled ? response_reshape_outputs(config, response) : breach(request, "several responses");
     if (!unwanted && status_is_ok(&status)) {
         response->final = false;

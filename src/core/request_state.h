@@ -25,6 +25,7 @@ struct request_state {
     /* Set at submission, so that backends' plug-ins need no code of the scheduler. */
     void (*respond)(struct infer_request *request, struct infer_response *response, bool final);
     void (*unpin)(struct model *model);
+    void (*detach_memory)(struct infer_request *request); /* NULL: nothing to detach */
     struct slice model_name;
     int64_t model_version;
     uint32_t batch_size; /* as the request asks for it, at least 1 */

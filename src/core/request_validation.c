@@ -28,6 +28,10 @@ static struct status check_output(const struct model_config *config, const struc
         return status_error(STATUS_INVALID_ARGUMENT,
                             "class result not available for output '%.*s' of model '%.*s' due to unsupported type '%s'",
                             SLICE_ARGS(wanted->name), SLICE_ARGS(config->name), datatype_name(output->type));
+    if (wanted->classification && wanted->part.region.size > 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "output '%.*s' of model '%.*s': a class result cannot be put into shared memory",
+                            SLICE_ARGS(wanted->name), SLICE_ARGS(config->name));
     return status_ok();
 }
 

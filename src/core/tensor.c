@@ -66,7 +66,7 @@ struct status tensor_check_size(const struct tensor *tensor) {
         struct status status = shape_element_count(tensor->shape, tensor->rank, &count);
         if (!status_is_ok(&status))
             return status_prefix(status, "tensor '%.*s' of shape %s", SLICE_ARGS(tensor->name), shape);
-        return tensor->memory == MEMORY_DEVICE ? status_ok() : check_strings(tensor, count);
+        return tensor->memory == MEMORY_REQUEST ? check_strings(tensor, count) : status_ok();
     }
     size_t size;
     struct status status = tensor_fixed_size(tensor->type, tensor->shape, tensor->rank, &size);

@@ -16,8 +16,14 @@ enum { TENSOR_RANK_MAX = 16 };
 /* Who keeps the bytes alive, and where they are. */
 enum memory_kind {
     MEMORY_REQUEST, /* the request's (or response's) arena or body buffer */
-    MEMORY_SHARED,  /* a registered shared-memory region, pinned by the request */
+    MEMORY_SHARED,  /* a client's shared memory, kept by the request; its bytes may change at any time */
     MEMORY_DEVICE   /* device memory; `device` tells which */
+};
+
+/* A part of a client's shared memory, as a request names it (shared_memory.h). */
+struct memory_part {
+    struct slice region; /* empty: none is named */
+    uint64_t offset, size;
 };
 
 struct tensor {
@@ -27,15 +33,16 @@ struct tensor {
     int64_t shape[TENSOR_RANK_MAX]; /* with the batch dimension in front, where the model batches */
     struct slice data;              /* binary form; for MEMORY_DEVICE an address on that device */
     enum memory_kind memory;
-    int device; /* device number for MEMORY_DEVICE, else 0 */
+    int device;              /* device number for MEMORY_DEVICE, else 0 */
+    struct memory_part part; /* where the data of an input lies, for submission to find it */
 };
 
 /* Product of the dims; INVALID_ARGUMENT on a negative dim or overflow of int64. */
 struct status shape_element_count(const int64_t *shape, int rank, int64_t *ret) STATUS_MUST_CHECK;
 /* Bytes that a tensor of a fixed-size type takes; INVALID_ARGUMENT on a negative dim or overflow. 0 for BYTES. */
 struct status tensor_fixed_size(enum datatype type, const int64_t *shape, int rank, size_t *ret) STATUS_MUST_CHECK;
-/* Checks that data.size is what type and shape need; for BYTES walks the length prefixes (not on a device). Errors name
- * the tensor and tell expected and got. */
+/* Checks that data.size is what type and shape need; for BYTES walks the length prefixes, except in memory that
+ * others may change or that is not ours to read. Errors name the tensor and tell expected and got. */
 struct status tensor_check_size(const struct tensor *tensor) STATUS_MUST_CHECK;
 /* "[2,128]" into text; cut when it does not fit. */
 void shape_format(const int64_t *shape, int rank, char *text, size_t size);

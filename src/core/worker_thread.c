@@ -8,9 +8,14 @@
 #include "base/clock.h"
 
 struct status worker_thread_start(pthread_t *ret, void *(*run)(void *argument), void *argument, const char *name) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* Not the signals that a thread's own instructions raise: blocked, they end the process in place of their handler.
+     * Threads that an engine makes inherit the mask. */
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t others, before;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
     int failed = pthread_create(ret, NULL, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed)

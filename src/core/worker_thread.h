@@ -1,5 +1,5 @@
-/* worker_thread.h: threads of the scheduler: named, and deaf to signals, which belong to the thread that waits for
- * them. */
+/* worker_thread.h: threads of the scheduler: named, and deaf to signals that others send, which belong to the thread
+ * that waits for them; faults of their own are not blocked (base/guarded_map.h handles some). */
 #ifndef INFERD_CORE_WORKER_THREAD_H
 #define INFERD_CORE_WORKER_THREAD_H
 

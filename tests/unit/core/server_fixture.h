@@ -42,6 +42,7 @@ struct fixture {
     struct log log; /* goes to <directory>.log */
     uint32_t max_queue_size;
     bool lax; /* not strict_readiness */
+    struct shared_memory_options shared_memory;
     const struct backend_ops *backends[4];
     size_t backend_count;
     size_t failed; /* of the load */
@@ -109,6 +110,7 @@ static inline void create_server(struct fixture *f) {
                                                .strict_readiness = !f->lax,
                                                .builtin_backends = f->backends,
                                                .builtin_backend_count = f->backend_count,
+                                               .shared_memory = f->shared_memory,
                                                .max_queue_size = f->max_queue_size,
                                                .log = &f->log};
     assert_good(inference_server_create(&options, &f->server));

@@ -182,6 +182,19 @@ struct status file_write_atomic(const char *path, struct slice content) {
     return status;
 }
 
+struct status file_write_new(const char *path, struct slice content) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno_status("create", path);
+    bool good = write_all(fd, content);
+    good = close(fd) == 0 && good;
+    if (good)
+        return status_ok();
+    struct status status = errno_status("write", path);
+    unlink(path);
+    return status;
+}
+
 bool file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;
@@ -209,6 +222,18 @@ struct status file_make_directories(const char *path) {
     }
     if (!file_is_directory(path))
         return status_error(STATUS_ALREADY_EXISTS, "%s exists and is not a folder", path);
+    return status_ok();
+}
+
+struct status file_make_temporary_directory(const char *parent, const char *prefix, struct arena *arena,
+                                            char **ret_path) {
+    const char *name = arena_printf(arena, "%sXXXXXX", prefix);
+    char *path = name ? path_join(arena, parent, name) : NULL;
+    if (!path)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the name of a folder in %s", parent);
+    if (!mkdtemp(path))
+        return errno_status("make a folder in", parent);
+    *ret_path = path;
     return status_ok();
 }
 

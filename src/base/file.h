@@ -22,10 +22,17 @@ struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct bu
  * that is a link, a device or a folder is refused. */
 struct status file_write_atomic(const char *path, struct slice content) STATUS_MUST_CHECK;
 
+/* Writes a file that must not be there yet (mode 0600); ALREADY_EXISTS when something has its name. */
+struct status file_write_new(const char *path, struct slice content) STATUS_MUST_CHECK;
+
 bool file_exists(const char *path); /* follows links; true for folders too */
 bool file_is_directory(const char *path);
 /* Makes the folder and its missing parents (mode 0755); good when it exists. */
 struct status file_make_directories(const char *path) STATUS_MUST_CHECK;
+/* Makes a new folder below `parent`, its name the prefix and some letters, that only this user may enter (mode 0700);
+ * the path is the arena's. */
+struct status file_make_temporary_directory(const char *parent, const char *prefix, struct arena *arena,
+                                            char **ret_path) STATUS_MUST_CHECK;
 /* Removes a file, or a folder with all in it, without following links; good when nothing is there. */
 struct status file_remove_tree(const char *path) STATUS_MUST_CHECK;
 /* Names in a folder, sorted bytewise, without "." and ".."; memory from the arena. */

@@ -1,6 +1,7 @@
 #include "core/inference_server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "core/backend_registry.h"
@@ -9,6 +10,7 @@
 #include "core/request_completion.h"
 
 struct inference_server {
+    enum model_control control;
     bool strict_readiness;
     atomic_bool stopping;
     struct log log; /* what a zeroed option leaves: silence */
@@ -26,6 +28,24 @@ static struct status check_options(const struct inference_server_options *option
     return status_ok();
 }
 
+static struct status create_repository(struct inference_server *server,
+                                       const struct inference_server_options *options) {
+    struct model_loader loader = {.registry = server->registry,
+                                  .max_queue_size = options->max_queue_size,
+                                  .log = options->log ? options->log : &server->log};
+    struct model_repository_options repository = {.loader = loader,
+                                                  .folders = {options->repositories, options->repository_count},
+                                                  .load_all = options->control == MODEL_CONTROL_NONE,
+                                                  .temporary_directory = options->temporary_directory};
+    if (options->control == MODEL_CONTROL_EXPLICIT) {
+        repository.names = options->startup_models;
+        repository.name_count = options->startup_model_count;
+    }
+    for (size_t i = 0; i < repository.name_count; i++)
+        repository.load_all |= strcmp(repository.names[i], "*") == 0;
+    return model_repository_create(&repository, &server->repository);
+}
+
 static struct status create_parts(struct inference_server *server, const struct inference_server_options *options) {
     struct backend_registry_options registry = {.builtin = options->builtin_backends,
                                                 .builtin_count = options->builtin_backend_count,
@@ -34,10 +54,7 @@ static struct status create_parts(struct inference_server *server, const struct 
     server->shared_memory = shared_memory_create(&options->shared_memory);
     if (!server->shared_memory)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the server");
-    struct model_loader loader = {.registry = server->registry,
-                                  .max_queue_size = options->max_queue_size,
-                                  .log = options->log ? options->log : &server->log};
-    return model_repository_create(&loader, options->repositories, options->repository_count, &server->repository);
+    return create_repository(server, options);
 }
 
 struct status inference_server_create(const struct inference_server_options *options, struct inference_server **ret) {
@@ -45,6 +62,7 @@ struct status inference_server_create(const struct inference_server_options *opt
     struct inference_server *server = calloc(1, sizeof *server);
     if (!server)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the server");
+    server->control = options->control;
     server->strict_readiness = options->strict_readiness;
     struct status status = create_parts(server, options);
     if (!status_is_ok(&status)) {
@@ -56,7 +74,11 @@ struct status inference_server_create(const struct inference_server_options *opt
 }
 
 struct status inference_server_load_models(struct inference_server *server, size_t *ret_failed) {
-    return model_repository_load(server->repository, ret_failed);
+    return model_repository_start(server->repository, ret_failed);
+}
+
+void inference_server_refuse_loads(struct inference_server *server) {
+    model_repository_refuse_loads(server->repository);
 }
 
 struct status inference_server_drain(struct inference_server *server, uint64_t deadline_ns) {
@@ -101,16 +123,40 @@ struct shared_memory *inference_server_shared_memory(struct inference_server *se
     return server->shared_memory;
 }
 
+struct status inference_server_rescan(struct inference_server *server) {
+    return server->control == MODEL_CONTROL_EXPLICIT ? model_repository_rescan(server->repository) : status_ok();
+}
+
+static struct status check_control(const struct inference_server *server) {
+    if (server->control == MODEL_CONTROL_EXPLICIT)
+        return status_ok();
+    return status_error(STATUS_UNAVAILABLE, "explicit model load / unload is not allowed: the model control mode is "
+                                            "'none'; start the server with --model-control-mode=explicit");
+}
+
+struct status inference_server_load_model(struct inference_server *server, struct slice name,
+                                          const struct model_override *override) {
+    STATUS_TRY(check_control(server));
+    return model_repository_load(server->repository, name, override);
+}
+
+struct status inference_server_unload_model(struct inference_server *server, struct slice name) {
+    STATUS_TRY(check_control(server));
+    return model_repository_unload(server->repository, name);
+}
+
 struct status inference_server_submit(struct inference_server *server, struct infer_request *request) {
     if (atomic_load(&server->stopping))
         return status_error(STATUS_UNAVAILABLE, "Server exiting: it takes no more requests");
     struct model *model;
-    STATUS_TRY(model_repository_acquire(server->repository, request->model_name, request->model_version, &model));
+    STATUS_TRY(model_repository_admit(server->repository, request->model_name, request->model_version, &model));
     struct status status = shared_memory_attach(server->shared_memory, request);
-    if (status_is_ok(&status))
+    if (status_is_ok(&status)) {
         status = model_submit(model, request);
-    else
+    } else {
+        model_withdraw(model);
         status = request_status(request, status);
+    }
     if (!status_is_ok(&status))
         shared_memory_detach(request);
     model_release(model);

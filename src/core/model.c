@@ -261,9 +261,16 @@ static struct status submit(struct model *model, struct infer_request *request) 
     return status;
 }
 
+void model_admit(struct model *model) {
+    atomic_fetch_add(&model->in_flight, 1);
+}
+
+void model_withdraw(struct model *model) {
+    model_request_done(model);
+}
+
 struct status model_submit(struct model *model, struct infer_request *request) {
     request->times.queued = clock_monotonic_ns();
-    atomic_fetch_add(&model->in_flight, 1);
     struct status status = submit(model, request);
     if (status_is_ok(&status))
         return status;

@@ -31,8 +31,13 @@ struct status model_wait_idle(struct model *model, uint64_t deadline_ns) STATUS_
 void model_stop(struct model *model);
 void model_retain(struct model *model);
 
-/* Validates and queues; see inference_server_submit. The caller holds a reference; a second one is taken for the
- * request. */
+/* Counts a request as in flight before it is submitted, so that whoever takes the model out of service right then waits
+ * for it. model_submit has to follow, or model_withdraw. */
+void model_admit(struct model *model);
+/* The request will not be submitted after all. */
+void model_withdraw(struct model *model);
+/* Validates and queues an admitted request; see inference_server_submit. The caller holds a reference; a second one is
+ * taken for the request. */
 struct status model_submit(struct model *model, struct infer_request *request) STATUS_MUST_CHECK;
 /* `why`: CANCELLED, or DEADLINE_EXCEEDED. */
 void model_cancel(struct model *model, struct infer_request *request, enum status_code why);

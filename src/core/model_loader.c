@@ -64,13 +64,19 @@ static struct status read_config(struct model_folder *folder, struct arena *aren
     return status;
 }
 
-struct status model_folder_open(const char *path, const char *name, struct arena *arena, struct model_folder *ret) {
+struct status model_folder_open(const char *path, const char *name, const struct slice *config, struct arena *arena,
+                                struct model_folder *ret) {
     struct model_folder folder = {.name = name, .path = path};
     if (!path_is_plain_name(slice_of(name)) || !slice_is_utf8(slice_of(name)))
         return status_error(STATUS_INVALID_ARGUMENT,
                             "a model's name is that of its folder: expected UTF-8 without control characters");
     STATUS_TRY(list_folder(&folder, arena));
-    STATUS_TRY(read_config(&folder, arena));
+    if (config) {
+        folder.has_config = folder.config_is_json = true;
+        folder.config_text = *config;
+    } else {
+        STATUS_TRY(read_config(&folder, arena));
+    }
     if (folder.version_count == 0)
         return status_error(STATUS_NOT_FOUND,
                             "no version folder: the model's files belong into a folder named by a number, such as %s/1",
@@ -79,9 +85,11 @@ struct status model_folder_open(const char *path, const char *name, struct arena
     return status_ok();
 }
 
-/* The config as far as the file tells it. */
+/* The config as far as it is written down. */
 static struct status parse_config(const struct model_folder *folder, struct model_config **ret) {
     struct slice name = slice_of(folder->name);
+    if (folder->config_is_json)
+        return model_config_parse_json(name, folder->config_text, ret);
     return folder->has_config ? model_config_parse(name, folder->config_text, CONFIG_NAME, ret)
                               : model_config_create(name, ret);
 }

@@ -17,14 +17,15 @@ struct model_loader {
 struct model_folder {
     const char *name, *path; /* borrowed */
     bool has_config;
+    bool config_is_json; /* given with the load, in place of a config.pbtxt */
     struct slice config_text;
     const int64_t *versions; /* ascending: the folders named by a decimal number without a leading 0 */
     size_t version_count;
 };
 
-/* Reads the folder; memory from the arena. NOT_FOUND when it has no version, INVALID_ARGUMENT when its name cannot be a
- * model's. */
-struct status model_folder_open(const char *path, const char *name, struct arena *arena,
+/* Reads the folder; memory from the arena. `config` (JSON, borrowed) stands for the config.pbtxt that is there; NULL:
+ * none does. NOT_FOUND when it has no version, INVALID_ARGUMENT when its name cannot be a model's. */
+struct status model_folder_open(const char *path, const char *name, const struct slice *config, struct arena *arena,
                                 struct model_folder *ret) STATUS_MUST_CHECK;
 /* The versions that the config's version_policy asks for, ascending, whether they are there or not. Errors of the
  * config. */

@@ -51,6 +51,34 @@ static void what_is_written_is_read(void **state) {
     buf_free(&content);
 }
 
+static void what_is_new_is_private_and_replaces_nothing(void **state) {
+    struct fixture *fixture = *state;
+    char *folder, *path;
+    struct stat info;
+    struct status status = file_make_temporary_directory(fixture->folder, "given-", fixture->arena, &folder);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_memory_equal(strrchr(folder, '/'), "/given-", 7);
+    assert_int_equal(stat(folder, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0700);
+    path = path_join(fixture->arena, folder, "file");
+    status = file_write_new(path, slice_of("hello"));
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    status = file_write_new(path, slice_of("other"));
+    assert_int_equal(status.code, STATUS_ALREADY_EXISTS);
+    struct buf content = BUF_EMPTY;
+    status = file_read(path, 5, &content);
+    assert_true(slice_equal_text(buf_slice(&content), "hello"));
+    char *link = path_join(fixture->arena, folder, "link");
+    assert_int_equal(symlink("nowhere", link), 0);
+    status = file_write_new(link, slice_of("x"));
+    assert_int_equal(status.code, STATUS_ALREADY_EXISTS);
+    status = file_make_temporary_directory(path, "given-", fixture->arena, &folder);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    buf_free(&content);
+}
+
 static void gzip_is_unpacked_within_bounds(void **state) {
     struct fixture *fixture = *state;
     char *path = in_folder(fixture, "data.gz");
@@ -162,6 +190,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(what_is_new_is_private_and_replaces_nothing),
         cmocka_unit_test(gzip_is_unpacked_within_bounds),
         cmocka_unit_test(folders_are_made_listed_and_removed),
         cmocka_unit_test(plain_names_hold_no_paths),

@@ -43,6 +43,10 @@ struct fixture {
     uint32_t max_queue_size;
     bool lax; /* not strict_readiness */
     struct shared_memory_options shared_memory;
+    enum model_control control;
+    const char *startup[4]; /* models to load at start, in MODEL_CONTROL_EXPLICIT */
+    size_t startup_count;
+    const char *temporary_directory;
     const struct backend_ops *backends[4];
     size_t backend_count;
     size_t failed; /* of the load */
@@ -108,6 +112,10 @@ static inline void create_server(struct fixture *f) {
     struct inference_server_options options = {.repositories = repositories,
                                                .repository_count = 1,
                                                .strict_readiness = !f->lax,
+                                               .control = f->control,
+                                               .startup_models = f->startup,
+                                               .startup_model_count = f->startup_count,
+                                               .temporary_directory = f->temporary_directory,
                                                .builtin_backends = f->backends,
                                                .builtin_backend_count = f->backend_count,
                                                .shared_memory = f->shared_memory,

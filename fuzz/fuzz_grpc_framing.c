@@ -126,10 +126,15 @@ static void on_last(struct grpc_call *call) {
 }
 
 static const struct grpc_method methods[] = {
-    {"/t.S/Echo", false, echo_on_message, NULL, on_last, on_last},
-    {"/t.S/Hold", false, hold_on_message, NULL, on_last, on_last},
-    {"/t.S/Fail", false, fail_on_message, NULL, on_last, on_last},
-    {"/t.S/Stream", true, stream_on_message, stream_on_half_close, on_last, on_last},
+    {.path = "/t.S/Echo", .on_message = echo_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = "/t.S/Hold", .on_message = hold_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = "/t.S/Fail", .on_message = fail_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = "/t.S/Stream",
+     .client_streaming = true,
+     .on_half_close = stream_on_half_close,
+     .on_message = stream_on_message,
+     .on_cancel = on_last,
+     .on_close = on_last},
 };
 
 static void release_held(struct grpc_fuzz *fuzz) {
@@ -332,7 +337,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(&fuzz, 0, sizeof fuzz);
     fuzz_driver_init(&fuzz.driver, fuzz_byte(&input) & (FUZZ_LAZY_READER | FUZZ_GONE | FUZZ_TIME_PASSES));
     fuzz.driver.handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, &fuzz};
-    fuzz.service = (struct grpc_service){methods, sizeof methods / sizeof methods[0], &fuzz, MESSAGE_MAX};
+    fuzz.service = (struct grpc_service){.methods = methods,
+                                         .method_count = sizeof methods / sizeof methods[0],
+                                         .user = &fuzz,
+                                         .max_message_bytes = MESSAGE_MAX};
     struct status status = h2_session_create(&fuzz.driver.handler, &fuzz.driver.limits, &fuzz.driver.session);
     FUZZ_CHECK(status_is_ok(&status));
     nghttp2_session *client = client_create(&fuzz);

@@ -1,18 +1,6 @@
 /* The wire form of every message that clients and servers exchange. Input: which message, then its bytes.
  * Holds: what decodes can be encoded to the size foretold, decodes again, and then encodes to the same bytes. */
-#include "codec/health_messages.h"
-#include "codec/inference_messages.h"
-#include "fuzz.h"
-
-static const struct pb_message *message_of(uint8_t choice) {
-    size_t methods = PB_INFERENCE_METHOD_COUNT + PB_HEALTH_METHOD_COUNT, i = choice % (2 * methods + 1);
-    if (i == 2 * methods)
-        return &pb_model_config_type;
-    const struct pb_method *method = i / 2 < PB_INFERENCE_METHOD_COUNT
-                                         ? &pb_inference_methods[i / 2]
-                                         : &pb_health_methods[i / 2 - PB_INFERENCE_METHOD_COUNT];
-    return i % 2 ? method->response : method->request;
-}
+#include "fuzz_messages.h"
 
 static struct buf encode(const struct pb_message *type, const void *message) {
     struct buf out = BUF_EMPTY;
@@ -24,7 +12,7 @@ static struct buf encode(const struct pb_message *type, const void *message) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fuzz_input input = fuzz_input_on(data, size);
-    const struct pb_message *type = message_of(fuzz_byte(&input));
+    const struct pb_message *type = fuzz_message(fuzz_byte(&input));
     struct slice rest = fuzz_rest(&input);
     struct slice bytes = {fuzz_copy(rest), rest.size};
     struct arena *arena = fuzz_arena(64 << 20);

@@ -215,11 +215,14 @@ def protobuf_seeds():
     for i, method in enumerate(service.methods):
         for k, kind in enumerate((method.input_type, method.output_type)):
             message = fill(getattr(service_pb2, kind.name)())
-            write("protobuf", f"{kind.name}", bytes([2 * i + k]) + message.SerializeToString())
+            write("protobuf", kind.name, bytes([2 * i + k]) + message.SerializeToString())
+            write("pb_forms", f"wire-{kind.name}", bytes([2 * i + k, 0]) + message.SerializeToString())
+            write("pb_forms", f"text-{kind.name}", bytes([2 * i + k, 1]) + text_format.MessageToString(message).encode())
+            write("pb_forms", f"json-{kind.name}", bytes([2 * i + k, 2 + k]) + json_format.MessageToJson(message, indent=0).encode())
     count = len(service.methods)
     write("protobuf", "HealthCheckRequest", bytes([2 * count]) + b"\x0a\x04text")
     write("protobuf", "HealthCheckResponse", bytes([2 * count + 1]) + b"\x08\x01")
-    write("protobuf", "ModelConfig", bytes([2 * count + 2]) + fill(model_config_pb2.ModelConfig()).SerializeToString())
+    write("protobuf", "ModelConfig", bytes([255]) + fill(model_config_pb2.ModelConfig()).SerializeToString())
 
 
 def config_seeds(repository):

@@ -46,7 +46,7 @@ def one(datatype="INT32", rows=1):
     return {"inputs": [infer_input([1] * rows, shape=[rows, 1], datatype=datatype)]}
 
 
-@case("HI01", "HTTP", "GET /metrics", "three histograms for every model version, typed and documented, valid for Prometheus' parser")
+@case("LH01", "HTTP", "GET /metrics", "three histograms for every model version, typed and documented, valid for Prometheus' parser")
 def test_there_for_every_version(server):
     found = families(server.metrics)
     for name in HISTOGRAMS:
@@ -55,7 +55,7 @@ def test_there_for_every_version(server):
         assert {("versions", "1"), ("versions", "2"), ("versions", "10"), ("plain", "1")} <= series
 
 
-@case("HI02", "HTTP", "GET /metrics", "buckets ascend from 50 us to 60 s and +Inf, are cumulative, and end in the count")
+@case("LH02", "HTTP", "GET /metrics", "buckets ascend from 50 us to 60 s and +Inf, are cumulative, and end in the count")
 def test_buckets_are_cumulative(server):
     assert post_infer(server.http, "id_int32", one()).status == 200
     for name in HISTOGRAMS:
@@ -67,7 +67,7 @@ def test_buckets_are_cumulative(server):
         assert values == sorted(values) and values[-1] == histogram.count > 0
 
 
-@case("HI03", "HTTP", "inferences", "count rises by one a request, whatever its batch; equal to nv_inference_request_success")
+@case("LH03", "HTTP", "inferences", "count rises by one a request, whatever its batch; equal to nv_inference_request_success")
 def test_counts_requests(server):
     before = [Histogram(server.metrics, name, model="id_int16").count for name in HISTOGRAMS]
     for rows in (1, 4, 8):
@@ -80,14 +80,14 @@ def test_counts_requests(server):
     assert set(after) == {success}
 
 
-@case("HI04", "gRPC", "ModelInfer", "counted in the same histogram")
+@case("LH04", "gRPC", "ModelInfer", "counted in the same histogram")
 def test_counts_grpc(server):
     before = Histogram(server.metrics, HISTOGRAMS[0], model="id_int64").count
     grpc_infer(server.grpc, infer_message("id_int64", ("IN", "INT64", [1, 1], b"\1" + bytes(7))))
     assert Histogram(server.metrics, HISTOGRAMS[0], model="id_int64").count == before + 1
 
 
-@case("HI05", "HTTP", "a model that takes 300 ms", "request and compute fall between 200 ms and the end, queue is far below; sums tell it")
+@case("LH05", "HTTP", "a model that takes 300 ms", "request and compute fall between 200 ms and the end, queue is far below; sums tell it")
 def test_a_slow_model(server):
     names = dict(zip(("request", "queue", "compute"), HISTOGRAMS))
     before = {part: Histogram(server.metrics, name, model="slow") for part, name in names.items()}
@@ -100,7 +100,7 @@ def test_a_slow_model(server):
     assert after["queue"].sum - before["queue"].sum < after["compute"].sum - before["compute"].sum
 
 
-@case("HI06", "HTTP", "requests that wait behind another", "their wait is in the queue's histogram, not in the compute's")
+@case("LH06", "HTTP", "requests that wait behind another", "their wait is in the queue's histogram, not in the compute's")
 def test_waiting_is_queue_time(start, repository):
     models.add(repository, "m", models.PLAIN + models.pair("INT32", "1") + models.parameter("execute_delay_ms", "120"))
     running = start(repository)
@@ -114,20 +114,20 @@ def test_waiting_is_queue_time(start, repository):
     assert abs(request.sum - queue.sum - compute.sum) < 0.5 * request.sum
 
 
-@case("HI07", "HTTP", "failing inferences", "not in the histograms, which are about successes")
+@case("LH07", "HTTP", "failing inferences", "not in the histograms, which are about successes")
 def test_failures_are_left_out(server):
     before = Histogram(server.metrics, HISTOGRAMS[0], model="failing").count
     assert post_infer(server.http, "failing", one()).status == 500
     assert Histogram(server.metrics, HISTOGRAMS[0], model="failing").count == before
 
 
-@case("HI08", "HTTP", "metric_tags in the config", "labels of every bucket, sum and count")
+@case("LH08", "HTTP", "metric_tags in the config", "labels of every bucket, sum and count")
 def test_tags(server):
     histogram = Histogram(server.metrics, HISTOGRAMS[1], model="tagged", _team='a"b\\c')
     assert len(histogram.buckets) == 20
 
 
-@case("HI09", "flag", "--metrics-config=histogram_latencies=false", "no histograms, counters as ever")
+@case("LH09", "flag", "--metrics-config=histogram_latencies=false", "no histograms, counters as ever")
 def test_without_histograms(start, repository):
     models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
     found = families(start(repository, "--metrics-config=histogram_latencies=false").metrics)
@@ -135,7 +135,7 @@ def test_without_histograms(start, repository):
     assert set(COUNTERS) <= set(found)
 
 
-@case("HI10", "flag", "--metrics-config=counter_latencies=false", "no cumulated durations; counts and histograms as ever")
+@case("LH10", "flag", "--metrics-config=counter_latencies=false", "no cumulated durations; counts and histograms as ever")
 def test_without_counters(start, repository):
     models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
     found = families(start(repository, "--metrics-config", "counter_latencies=false").metrics)
@@ -144,14 +144,14 @@ def test_without_counters(start, repository):
 
 
 @pytest.mark.parametrize("setting", ["summary_latencies=true", "summary_quantiles=0.5:0.05", "counter_latencies=maybe", "x", ""])
-@case("HI11", "flag", "--metrics-config with what is not implemented or has no sense", "exit code 2, and what was expected")
+@case("LH11", "flag", "--metrics-config with what is not implemented or has no sense", "exit code 2, and what was expected")
 def test_unknown_settings(setting, repository):
     ended = run("serve", "--model-repository", str(repository), f"--metrics-config={setting}")
     assert ended.returncode == 2
     assert "--metrics-config: " in ended.stderr
 
 
-@case("HI12", "HTTP", "GET /metrics", "nv_model_load_duration_secs of every ready version, above 0 and below the age of the server")
+@case("LH12", "HTTP", "GET /metrics", "nv_model_load_duration_secs of every ready version, above 0 and below the age of the server")
 def test_load_duration(server):
     family = families(server.metrics)["nv_model_load_duration_secs"]
     assert family.type == "gauge"
@@ -167,7 +167,7 @@ def cpu(running):
     return families(running.metrics)["nv_cpu_utilization"].samples[0].value
 
 
-@case("HI13", "flag", "--metrics-interval-ms=1 on a busy machine", "nv_cpu_utilization above 0, at most 1")
+@case("LH13", "flag", "--metrics-interval-ms=1 on a busy machine", "nv_cpu_utilization above 0, at most 1")
 def test_cpu_use_is_seen(start, repository):
     models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
     running = start(repository, "--metrics-interval-ms=1")
@@ -175,7 +175,7 @@ def test_cpu_use_is_seen(start, repository):
     assert 0 <= cpu(running) <= 1
 
 
-@case("HI14", "flag", "--metrics-interval-ms=86400000 on a busy machine", "no figure yet: 0 at every reading of the first day")
+@case("LH14", "flag", "--metrics-interval-ms=86400000 on a busy machine", "no figure yet: 0 at every reading of the first day")
 def test_cpu_is_measured_over_the_interval(start, repository):
     models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
     running = start(repository, "--metrics-interval-ms=86400000")

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/log.h"
 #include "core/inference_server.h"
 
 /* A piece of work for a loop thread. Embedded in its owner's memory, which stays valid until run() is called. */
@@ -46,6 +47,7 @@ struct api_context {
     size_t max_body_bytes;      /* of a request, also after decompression */
     const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
     struct metrics_state *metrics;
+    struct log *log; /* its settings may be changed */
 };
 
 #endif

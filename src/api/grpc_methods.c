@@ -25,6 +25,7 @@ struct plain_method {
     METHOD(V2 "ModelConfig", API_MODEL_CONFIG, model_config_request, model_config_response, v2_call_model_config)      \
     METHOD(V2 "ModelStatistics", API_STATISTICS, model_statistics_request, model_statistics_response,                  \
            v2_call_model_statistics)                                                                                   \
+    METHOD(V2 "LogSettings", API_LOGGING, log_settings_request, log_settings_response, v2_call_log_settings)           \
     METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
            v2_call_health_check)
 #define UNSERVED_METHODS(METHOD)                                                                                       \
@@ -38,7 +39,6 @@ struct plain_method {
     METHOD("CudaSharedMemoryRegister", API_SHARED_MEMORY, false)                                                       \
     METHOD("CudaSharedMemoryUnregister", API_SHARED_MEMORY, false)                                                     \
     METHOD("TraceSetting", API_TRACE, false)                                                                           \
-    METHOD("LogSettings", API_LOGGING, false)                                                                          \
     METHOD("ModelStreamInfer", API_INFERENCE, true)
 
 static const struct plain_method plain_methods[] = {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "api/call_log.h"
+
 /* Honest requests of any form need less: the widest growth is that of one-byte varints into 64-bit integers, in arrays
  * with room to spare. */
 enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
@@ -100,6 +102,8 @@ static void on_release(struct infer_request *request, void *user) {
     struct infer_call *call = user;
     struct buf body = call->body;
     call->body = BUF_EMPTY;
+    if (!status_is_ok(&call->end.status))
+        call_log_failure(call->context->log, request, &call->end.status);
     call->end.final = true;
     /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
     pthread_mutex_lock(&call->lock);

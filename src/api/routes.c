@@ -17,6 +17,8 @@ const struct route api_routes[] = {
     {"GET", "/v2/models/{model}/versions/{version}/stats", API_STATISTICS, v2_statistics},
     {"POST", "/v2/models/{model}/infer", API_INFERENCE, v2_infer_http},
     {"POST", "/v2/models/{model}/versions/{version}/infer", API_INFERENCE, v2_infer_http},
+    {"GET", "/v2/logging", API_LOGGING, v2_log_settings},
+    {"POST", "/v2/logging", API_LOGGING, v2_log_settings},
     {"GET", "/metrics", API_METRICS, metrics_handle},
 };
 

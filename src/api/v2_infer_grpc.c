@@ -1,6 +1,7 @@
 /* v2_infer_grpc.c: ModelInfer: ModelInferRequest -> infer_request; infer_response -> ModelInferResponse. */
 #include <inttypes.h>
 
+#include "api/call_log.h"
 #include "api/grpc_front.h"
 #include "api/infer_call.h"
 #include "api/infer_outputs.h"
@@ -246,11 +247,14 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         call->request->deadline_ns = grpc_call_deadline_ns(grpc);
         call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
         status = decode(message, call->request);
+        call_log_note(context->log, grpc_call_exchange(grpc), call->request);
     }
     if (status_is_ok(&status))
         status = infer_call_submit(call);
-    if (!status_is_ok(&status))
+    if (!status_is_ok(&status)) {
+        call_log_failure(context->log, call ? call->request : NULL, &status);
         grpc_front_fail(grpc, &status);
+    }
 }
 
 void v2_infer_grpc_leave(struct grpc_call *grpc) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/body_coding.h"
+#include "api/call_log.h"
 #include "api/handlers.h"
 #include "api/infer_call.h"
 #include "api/infer_json.h"
@@ -148,9 +149,13 @@ void v2_infer_http(struct http_call *http) {
         status = create_call(http, &body, &infer);
     if (status_is_ok(&status))
         status = decode(http, infer);
+    if (infer)
+        call_log_note(http->context->log, http->exchange, infer->call.request);
     if (status_is_ok(&status))
         status = infer_call_submit(&infer->call);
-    if (!status_is_ok(&status))
+    if (!status_is_ok(&status)) {
+        call_log_failure(http->context->log, infer ? infer->call.request : NULL, &status);
         http_call_answer_error(http, &status);
+    }
     buf_free(&body);
 }

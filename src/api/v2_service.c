@@ -8,7 +8,7 @@
 /* Names of the protocol's extensions that are implemented. */
 static struct slice extensions[] = {
     {"classification", 14}, {"model_configuration", 19}, {"binary_tensor_data", 18},
-    {"parameters", 10},     {"statistics", 10},
+    {"parameters", 10},     {"statistics", 10},          {"logging", 7},
 };
 
 static struct status no_memory(void) {

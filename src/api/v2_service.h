@@ -18,6 +18,7 @@ v2_call_f v2_call_server_metadata;
 v2_call_f v2_call_model_metadata;
 v2_call_f v2_call_model_config;
 v2_call_f v2_call_model_statistics; /* v2_statistics.c */
+v2_call_f v2_call_log_settings;     /* v2_logging.c */
 v2_call_f v2_call_health_check;     /* grpc.health.v1 */
 
 /* Ready: its models are, and it is not being stopped. */

@@ -99,14 +99,17 @@ bool slice_to_double(struct slice s, double *ret) {
     return true;
 }
 
-/* Bytes of the valid UTF-8 character at p (n bytes left), or 0. Ranges are those of Unicode table 3-7. */
-static size_t utf8_length(const unsigned char *p, size_t n) {
+/* Ranges are those of Unicode table 3-7. */
+size_t slice_utf8_length(struct slice s) {
+    const unsigned char *p = (const unsigned char *)s.data;
+    if (s.size == 0)
+        return 0;
     if (p[0] < 0x80)
         return 1;
     if (p[0] < 0xC2 || p[0] > 0xF4)
         return 0;
     size_t length = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (n < length)
+    if (s.size < length)
         return 0;
     unsigned char low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
     unsigned char high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
@@ -121,7 +124,7 @@ static size_t utf8_length(const unsigned char *p, size_t n) {
 size_t slice_utf8_prefix(struct slice s) {
     size_t at = 0;
     while (at < s.size) {
-        size_t length = utf8_length((const unsigned char *)s.data + at, s.size - at);
+        size_t length = slice_utf8_length((struct slice){s.data + at, s.size - at});
         if (length == 0)
             break;
         at += length;

@@ -32,6 +32,8 @@ bool slice_to_u64(struct slice s, uint64_t *ret);
 bool slice_to_i64(struct slice s, int64_t *ret);
 bool slice_to_double(struct slice s, double *ret); /* C locale, no hexadecimal, no surrounding blanks */
 
+/* Bytes of the UTF-8 character that `s` begins with; 0 when it is empty or begins with something else. */
+size_t slice_utf8_length(struct slice s);
 /* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, shortest form). */
 bool slice_is_utf8(struct slice s);
 /* How many bytes of it are that, from the start. */

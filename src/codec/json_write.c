@@ -101,17 +101,9 @@ static void append_valid(struct buf *out, struct slice text) {
         buf_append(out, text.data + plain, text.size - plain);
 }
 
-/* Bytes of the valid UTF-8 character that begins at `text`, or 0. */
-static size_t character_size(struct slice text) {
-    for (size_t size = 1; size <= 4 && size <= text.size; size++)
-        if (slice_is_utf8((struct slice){text.data, size}))
-            return size;
-    return 0;
-}
-
 static void append_repaired(struct buf *out, struct slice text) {
     while (text.size > 0) {
-        size_t size = character_size(text);
+        size_t size = slice_utf8_length(text);
         if (size)
             append_valid(out, (struct slice){text.data, size});
         else

@@ -39,10 +39,11 @@ static struct http_header accept_encoding(void) {
 
 enum { STATUS_FIELDS = 2 };
 
-/* grpc-status and grpc-message, in arena memory; how many of the two. */
+/* grpc-status and grpc-message, in arena memory; how many of the two. Every call gets its status here. */
 static size_t status_fields(struct http_exchange *exchange, enum grpc_code code, const char *message,
                             struct http_header fields[static STATUS_FIELDS]) {
     struct arena *arena = http_exchange_arena(exchange);
+    http_exchange_set_inner_status(exchange, (int)code);
     const char *number = arena_printf(arena, "%d", (int)code);
     fields[0] = (struct http_header){SLICE_LITERAL("grpc-status"), slice_of(number)};
     struct slice text = grpc_encode_message(arena, slice_of(message));

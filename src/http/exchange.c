@@ -102,6 +102,7 @@ void *exchange_create(struct exchange_pool *pool, size_t size, struct session *s
         return NULL;
     }
     exchange->request.content_length = -1;
+    exchange->inner_status = -1;
     exchange->arena = arena;
     exchange->session = session;
     exchange->ops = ops;
@@ -308,6 +309,30 @@ void *http_exchange_context(const struct http_exchange *exchange) {
     return exchange->context;
 }
 
+void http_exchange_set_note(struct http_exchange *exchange, void *note) {
+    exchange->note = note;
+}
+
+void *http_exchange_note(const struct http_exchange *exchange) {
+    return exchange->note;
+}
+
+int http_exchange_status(const struct http_exchange *exchange) {
+    return exchange->status;
+}
+
+uint64_t http_exchange_answer_bytes(const struct http_exchange *exchange) {
+    return exchange->answer_bytes;
+}
+
+void http_exchange_set_inner_status(struct http_exchange *exchange, int status) {
+    exchange->inner_status = status;
+}
+
+int http_exchange_inner_status(const struct http_exchange *exchange) {
+    return exchange->inner_status;
+}
+
 size_t http_exchange_unsent_bytes(const struct http_exchange *exchange) {
     return exchange->answer.bytes;
 }
@@ -360,6 +385,7 @@ static void send_head(struct http_exchange *exchange, int status, const struct h
     if (status == 204 || status == 304)
         head.content_length = -1;
     exchange->answer_no_body = head.no_body;
+    exchange->status = status;
     exchange->answer_state = HTTP_ANSWER_BEGUN;
     if (!head.headers || !exchange->ops->send_head(exchange, &head))
         http_exchange_reset(exchange);
@@ -370,6 +396,7 @@ static void push_data(struct http_exchange *exchange, struct buf *data) {
         buf_free(data);
         return;
     }
+    exchange->answer_bytes += data->size;
     if (buf_failed(data)) {
         buf_free(data);
         http_exchange_reset(exchange);

@@ -74,6 +74,15 @@ uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* mon
 void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns); /* 0: none */
 void http_exchange_set_context(struct http_exchange *exchange, void *context);          /* the handler's own state */
 void *http_exchange_context(const struct http_exchange *exchange);
+/* A second place, for who stands in front of the handlers. */
+void http_exchange_set_note(struct http_exchange *exchange, void *note);
+void *http_exchange_note(const struct http_exchange *exchange);
+/* What became of the exchange, for logs: the HTTP status (0: there is no answer), the bytes of the answer's body, and
+ * the status of the protocol that is carried by HTTP, such as gRPC's (-1: none). */
+int http_exchange_status(const struct http_exchange *exchange);
+uint64_t http_exchange_answer_bytes(const struct http_exchange *exchange);
+void http_exchange_set_inner_status(struct http_exchange *exchange, int status);
+int http_exchange_inner_status(const struct http_exchange *exchange);
 /* Bytes of the answer that wait for the client to take them: for handlers that produce an answer piece by piece. */
 size_t http_exchange_unsent_bytes(const struct http_exchange *exchange);
 /* Address and port of the client, "127.0.0.1:40000", for logs; "" when it is not known. */

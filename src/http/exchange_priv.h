@@ -50,7 +50,7 @@ struct http_exchange {
     const struct http_handler *handler;
     const struct http_limits *limits;
     struct arena *arena; /* holds this struct too */
-    void *context;
+    void *context, *note;
     uint64_t received_ns;
     uint64_t deadline_ns;
     struct buf body;
@@ -59,9 +59,11 @@ struct http_exchange {
     struct http_header *trailers;
     size_t trailer_count;
     enum http_answer_state answer_state;
-    bool announced;    /* on_head was called, so a last callback is owed */
-    bool streaming;    /* body goes to on_data */
-    bool idle_allowed; /* no body time-out */
+    int status, inner_status; /* of the answer; 0, -1: none */
+    uint64_t answer_bytes;    /* of its body, given so far */
+    bool announced;           /* on_head was called, so a last callback is owed */
+    bool streaming;           /* body goes to on_data */
+    bool idle_allowed;        /* no body time-out */
     bool answer_no_body;
     bool request_ended; /* all of the request has come */
 };

@@ -74,7 +74,7 @@ class Server:
                     raise AssertionError(f"no log line matches {pattern!r}:\n" + "\n".join(self.lines))
 
     def port(self, name):
-        return int(self.wait_for(rf"\b{name} listening on .*:(\d+)$").group(1))
+        return int(self.wait_for(rf"\b{name} listening on \S*:(\d+)(?:$|\")").group(1))
 
     @property
     def http_url(self):

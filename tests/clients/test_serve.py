@@ -48,7 +48,7 @@ def test_unknown_flag():
 
 @case("SV04", "command line", "values out of range or of the wrong type", "exit 2 with flag, expected and got")
 @pytest.mark.parametrize(
-    "flag", ["--http-port=65536", "--grpc-port=-1", "--metrics-port=http", "--strict-readiness=perhaps", "--log-format=json", "--max-queue-size=0"]
+    "flag", ["--http-port=65536", "--grpc-port=-1", "--metrics-port=http", "--strict-readiness=perhaps", "--log-format=xml", "--max-queue-size=0"]
 )
 def test_bad_values(flag):
     done = run("serve", "--model-repository=/tmp", flag)

@@ -60,14 +60,16 @@ static const struct option_row rows[] = {
     {OPTION_INT, "metrics-interval-ms", NULL, FIELD(metrics_interval_ms), "2000", "MILLISECONDS",
      "Shortest time that the use of the CPUs is measured over.", 1, 86400000, NULL},
 
-    {.type = OPTION_HEADING, .help = "Log (on stderr)"},
-    {OPTION_INT, "log-verbose", NULL, FIELD(log_verbose), "0", "LEVEL", "1: also a line for each request; 0: none.", 0,
-     1, NULL},
+    {.type = OPTION_HEADING, .help = "Log (clients may change all but the file while the server runs)"},
+    {OPTION_STRING, "log-file", NULL, FIELD(log_file), NULL, "FILE", "Append lines to this file; without it: stderr.",
+     0, 0, NULL},
+    {OPTION_INT, "log-verbose", NULL, FIELD(log_verbose), "0", "LEVEL",
+     "From 1 on: also a line for each request and each refused inference; 0: none.", 0, INT32_MAX, NULL},
     {OPTION_BOOL, "log-info", NULL, FIELD(log_info), "true", NULL, "Write information.", 0, 0, NULL},
     {OPTION_BOOL, "log-warning", NULL, FIELD(log_warning), "true", NULL, "Write warnings.", 0, 0, NULL},
     {OPTION_BOOL, "log-error", NULL, FIELD(log_error), "true", NULL, "Write errors.", 0, 0, NULL},
-    {OPTION_CHOICE, "log-format", NULL, FIELD(log_format), "default", "FORMAT", "Form of the time in a line.", 0, 0,
-     "default|ISO8601"},
+    {OPTION_CHOICE, "log-format", NULL, FIELD(log_format), "default", "FORMAT",
+     "Form of a line: Triton's, with the time of ISO 8601, or a JSON object.", 0, 0, "default|ISO8601|json"},
 };
 
 const struct option_table serve_option_table = {

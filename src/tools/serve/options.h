@@ -22,7 +22,7 @@ struct serve_options {
 
     int64_t log_verbose;
     bool log_info, log_warning, log_error;
-    const char *log_format;
+    const char *log_format, *log_file; /* file: NULL for stderr */
 };
 
 extern const struct option_table serve_option_table;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/call_log.h"
 #include "api/grpc_front.h"
 #include "api/http_front.h"
 
@@ -19,19 +20,8 @@ static bool wants_grpc(struct http_exchange *exchange) {
            slice_starts_with(type, SLICE_LITERAL("application/grpc"));
 }
 
-static void log_request(const struct log *log, const struct http_exchange *exchange) {
-    if (log->verbose < 1)
-        return;
-    const struct http_request *request = http_exchange_request(exchange);
-    char peer[80];
-    http_exchange_peer_text(exchange, peer, sizeof peer);
-    LOG_VERBOSE(log, "%s HTTP/%d.%d %.*s %.*s", peer, request->version / 10, request->version % 10,
-                SLICE_ARGS(request->method), SLICE_ARGS(request->path));
-}
-
 static void on_head(void *user, struct http_exchange *exchange) {
     struct port_front *front = user;
-    log_request(front->log, exchange);
     if (is_grpc(exchange) || wants_grpc(exchange))
         grpc_on_head(&front->service, front->service_count, exchange);
     else
@@ -58,7 +48,8 @@ static void on_deadline(void *user, struct http_exchange *exchange) {
 }
 
 static void on_abort(void *user, struct http_exchange *exchange) {
-    (void)user;
+    struct port_front *front = user;
+    call_log_end(front->context.log, exchange, false);
     if (is_grpc(exchange))
         grpc_on_abort(exchange);
     else
@@ -66,7 +57,8 @@ static void on_abort(void *user, struct http_exchange *exchange) {
 }
 
 static void on_close(void *user, struct http_exchange *exchange) {
-    (void)user;
+    struct port_front *front = user;
+    call_log_end(front->context.log, exchange, true);
     if (is_grpc(exchange))
         grpc_on_close(exchange);
     else
@@ -92,8 +84,7 @@ static struct status choose_session(void *user, size_t loop_index, struct slice 
 }
 
 static void fill_front(struct port_front *front, const struct api_context *context, struct api_loop *loop,
-                       const struct http_limits *limits, const struct log *log) {
-    front->log = log;
+                       const struct http_limits *limits) {
     front->context = *context;
     front->context.loop = loop;
     front->service = grpc_front_service(&front->context, limits->max_body_bytes);
@@ -103,7 +94,7 @@ static void fill_front(struct port_front *front, const struct api_context *conte
 
 struct status port_open(struct port *port, const char *name, const char *address, int number,
                         const struct api_context *context, const struct http_limits *limits, size_t max_connections,
-                        struct loop_thread *threads, size_t thread_count, const struct log *log) {
+                        struct loop_thread *threads, size_t thread_count) {
     struct loop **loops = calloc(thread_count, sizeof(struct loop *));
     port->name = name;
     port->limits = limits;
@@ -114,7 +105,7 @@ struct status port_open(struct port *port, const char *name, const char *address
     }
     for (size_t i = 0; i < thread_count; i++) {
         loops[i] = threads[i].loop;
-        fill_front(&port->fronts[i], context, &threads[i].api, limits, log);
+        fill_front(&port->fronts[i], context, &threads[i].api, limits);
     }
     port->policy = (struct connection_policy){.choose_session = choose_session,
                                               .user = port,

@@ -3,7 +3,6 @@
 #define INFERD_TOOLS_SERVE_PORT_H
 
 #include "api/context.h"
-#include "base/log.h"
 #include "grpc/call.h"
 #include "net/listener.h"
 #include "tools/serve/loop_thread.h"
@@ -14,7 +13,6 @@ struct port_front {
     struct grpc_service service;
     size_t service_count; /* 0 where gRPC is not served */
     struct http_handler handler;
-    const struct log *log;
 };
 
 struct port {
@@ -26,10 +24,10 @@ struct port {
 };
 
 /* Binds. `context` is the pattern for the fronts, which get their loops in; its classes tell what is served. Before the
- * loops run. Borrows limits and log, which at level 1 gets a line for each request. */
+ * loops run. Borrows the limits. */
 struct status port_open(struct port *port, const char *name, const char *address, int number,
                         const struct api_context *context, const struct http_limits *limits, size_t max_connections,
-                        struct loop_thread *threads, size_t thread_count, const struct log *log) STATUS_MUST_CHECK;
+                        struct loop_thread *threads, size_t thread_count) STATUS_MUST_CHECK;
 /* After the loops have stopped and before they are destroyed. Good for a zeroed port. */
 void port_close(struct port *port);
 

@@ -1,6 +1,7 @@
 #include "tools/serve/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,14 +17,24 @@
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static struct log log_of(const struct serve_options *options) {
-    struct log log = log_default();
-    log.info = options->log_info;
-    log.warning = options->log_warning;
-    log.error = options->log_error;
-    log.verbose = (int)options->log_verbose;
-    log.iso8601 = strcmp(options->log_format, "ISO8601") == 0;
-    return log;
+/* Opens --log-file to append to it, so that it may be rotated by copying and truncating. */
+static struct status open_log(const struct serve_options *options, struct log *ret) {
+    *ret = log_default();
+    enum log_format format = LOG_FORMAT_DEFAULT;
+    (void)log_format_from_name(slice_of(options->log_format), &format); /* one of the choices of the flag */
+    ret->format = (int)format;
+    ret->info = options->log_info;
+    ret->warning = options->log_warning;
+    ret->error = options->log_error;
+    ret->verbose = (int)options->log_verbose;
+    if (!options->log_file || !*options->log_file)
+        return status_ok();
+    int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return status_error(STATUS_NOT_FOUND, "cannot open --log-file %s: %s", options->log_file, strerror(errno));
+    ret->fd = fd;
+    ret->path = options->log_file;
+    return status_ok();
 }
 
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
@@ -84,7 +95,7 @@ static bool wait_for_end(int signal_fd, int failure_fd) {
 }
 
 static int run(const struct serve_options *options, const struct serve_settings *settings, const char *version,
-               const struct log *log, int signal_fd, int failure_fd) {
+               struct log *log, int signal_fd, int failure_fd) {
     struct server *server = NULL;
     struct status status = server_start(options, settings, version, log, failure_fd, &server);
     if (!status_is_ok(&status)) {
@@ -140,16 +151,20 @@ int serve_main(const char *version, int argc, char **argv) {
         arena_destroy(scratch);
         return exit_code;
     }
-    struct log log = log_of(&options);
+    struct log log;
+    struct status status = open_log(&options, &log);
     raise_descriptor_limit();
     int failure_fd = eventfd(0, EFD_CLOEXEC);
-    struct status status = open_signals(&signal_fd);
-    if (failure_fd < 0)
+    if (status_is_ok(&status))
+        status = open_signals(&signal_fd);
+    if (status_is_ok(&status) && failure_fd < 0)
         status = status_error(STATUS_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
     if (status_is_ok(&status))
         exit_code = run(&options, &settings, version, &log, signal_fd, failure_fd);
     else
         LOG_ERROR(&log, "%s", status.message);
+    if (log.path)
+        close(log.fd);
     if (failure_fd >= 0)
         close(failure_fd);
     if (signal_fd >= 0)

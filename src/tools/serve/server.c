@@ -19,7 +19,7 @@ enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 }
 
 struct server {
     const struct serve_options *options;
-    const struct log *log;
+    struct log *log;
     const char *version;
     int on_failure_fd;
     uint64_t started_ns;
@@ -117,13 +117,14 @@ static struct status open_ports(struct server *server) {
         .max_body_bytes = server->limits.max_body_bytes,
         .exiting = &server->exiting,
         .metrics = server->metrics,
+        .log = server->log,
     };
     for (int i = 0; i < PORT_COUNT; i++) {
         struct port *port = &server->ports[i];
         context.classes = rows[i].classes;
         struct status status =
             port_open(port, rows[i].name, rows[i].address, (int)rows[i].number, &context, &server->limits,
-                      (size_t)options->max_connections, server->threads, server->thread_count, server->log);
+                      (size_t)options->max_connections, server->threads, server->thread_count);
         if (!status_is_ok(&status))
             return status_prefix(status, "%s port", rows[i].name);
         bool colons = strchr(rows[i].address, ':') != NULL;
@@ -178,7 +179,7 @@ static struct status start_threads(struct server *server) {
 }
 
 static struct server *server_create(const struct serve_options *options, const struct serve_settings *settings,
-                                    const char *version, const struct log *log, int on_failure_fd) {
+                                    const char *version, struct log *log, int on_failure_fd) {
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return NULL;
@@ -210,7 +211,7 @@ static struct status assemble(struct server *server) {
 }
 
 struct status server_start(const struct serve_options *options, const struct serve_settings *settings,
-                           const char *version, const struct log *log, int on_failure_fd, struct server **ret) {
+                           const char *version, struct log *log, int on_failure_fd, struct server **ret) {
     struct server *server = server_create(options, settings, version, log, on_failure_fd);
     if (!server)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory at start");

@@ -14,7 +14,7 @@ struct server;
  * the models are. Options, settings, log and version are borrowed until server_destroy. `on_failure_fd` is an eventfd
  * that is written to when the server should stop because of --exit-on-error. */
 struct status server_start(const struct serve_options *options, const struct serve_settings *settings,
-                           const char *version, const struct log *log, int on_failure_fd,
+                           const char *version, struct log *log, int on_failure_fd,
                            struct server **ret) STATUS_MUST_CHECK;
 /* Not ready any more; no new connections; waits for requests under way until the deadline (monotonic ns).
  * DEADLINE_EXCEEDED: some did not end, and the server cannot be destroyed: the process has to exit. */

@@ -139,7 +139,8 @@ static inline void served_start(struct served *served) {
                                            .classes = API_ALL,
                                            .max_body_bytes = 1 << 20,
                                            .exiting = &served->exiting,
-                                           .metrics = served->metrics};
+                                           .metrics = served->metrics,
+                                           .log = &served->log};
     served->handler = (struct http_handler){.on_head = served_on_head,
                                             .on_end = served_on_end,
                                             .on_abort = served_on_abort,

@@ -1,4 +1,4 @@
-/* Whole files, gzip, folders; log lines; CPU count. */
+/* Whole files, gzip, folders; CPU count. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,6 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
-#include "base/log.h"
 
 struct fixture {
     struct arena *arena;
@@ -141,29 +140,6 @@ static void plain_names_hold_no_paths(void **state) {
     assert_true(path_is_plain_name(slice_of("..a")));
 }
 
-static void a_log_line_cannot_be_forged(void **state) {
-    struct fixture *fixture = *state;
-    char *path = in_folder(fixture, "log");
-    int fd = open(path, O_CREAT | O_RDWR, 0600);
-    assert_true(fd >= 0);
-    struct log log = log_default();
-    log.fd = fd;
-    LOG_INFO(&log, "name \"%s\"", "x\nE1122 forged");
-    log.info = false;
-    LOG_INFO(&log, "unseen");
-    LOG_VERBOSE(&log, "unseen");
-    close(fd);
-    struct buf content = BUF_EMPTY;
-    struct status status = file_read(path, 10000, &content);
-    assert_int_equal(status.code, STATUS_OK);
-    buf_append_char(&content, '\0');
-    assert_int_equal(content.data[0], 'I');
-    assert_non_null(strstr(content.data, "test_file.c:"));
-    assert_non_null(strstr(content.data, "x\\x0aE1122 forged"));
-    assert_ptr_equal(strchr(content.data, '\n'), content.data + content.size - 2);
-    buf_free(&content);
-}
-
 static void there_is_a_cpu(void **state) {
     (void)state;
     assert_in_range(cpu_available_count(), 1, 100000);
@@ -194,7 +170,6 @@ int main(void) {
         cmocka_unit_test(gzip_is_unpacked_within_bounds),
         cmocka_unit_test(folders_are_made_listed_and_removed),
         cmocka_unit_test(plain_names_hold_no_paths),
-        cmocka_unit_test(a_log_line_cannot_be_forged),
         cmocka_unit_test(there_is_a_cpu),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -15,6 +15,7 @@ void grpc_front_fail(struct grpc_call *call, const struct status *error);
 
 /* ModelInfer (v2_infer_grpc.c). */
 void v2_infer_grpc_on_message(struct grpc_call *call, struct slice message);
-void v2_infer_grpc_leave(struct grpc_call *call); /* cancelled or closed */
+void v2_infer_grpc_expire(struct grpc_call *call); /* its deadline has passed */
+void v2_infer_grpc_leave(struct grpc_call *call);  /* cancelled or closed */
 
 #endif

@@ -53,12 +53,21 @@ static void unserved_on_half_close(struct grpc_call *call);
 
 /* The plain ones come first, in the order of plain_methods. */
 static const struct grpc_method methods[] = {
-#define METHOD(path, class, request, response, run) {path, class, false, plain_on_message, NULL, NULL, NULL},
+#define METHOD(full, class, request, response, run) {.path = full, .kind = class, .on_message = plain_on_message},
     PLAIN_METHODS(METHOD)
 #undef METHOD
-        {V2 "ModelInfer", API_INFERENCE, false, v2_infer_grpc_on_message, NULL, v2_infer_grpc_leave,
-         v2_infer_grpc_leave},
-#define METHOD(name, class, streams) {V2 name, class, streams, unserved_on_message, unserved_on_half_close, NULL, NULL},
+        {.path = V2 "ModelInfer",
+         .kind = API_INFERENCE,
+         .on_message = v2_infer_grpc_on_message,
+         .on_wake = v2_infer_grpc_expire,
+         .on_cancel = v2_infer_grpc_leave,
+         .on_close = v2_infer_grpc_leave},
+#define METHOD(name, class, streams)                                                                                   \
+    {.path = V2 name,                                                                                                  \
+     .kind = class,                                                                                                    \
+     .client_streaming = streams,                                                                                      \
+     .on_message = unserved_on_message,                                                                                \
+     .on_half_close = unserved_on_half_close},
     UNSERVED_METHODS(METHOD)
 #undef METHOD
 };

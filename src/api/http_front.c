@@ -37,6 +37,18 @@ void http_front_on_end(struct http_exchange *exchange) {
         call->route->handle(call);
 }
 
+void http_front_on_deadline(struct http_exchange *exchange) {
+    struct http_call *call = http_exchange_context(exchange);
+    if (call && call->infer)
+        infer_call_expire(call->infer);
+}
+
+void http_front_on_drain(struct http_exchange *exchange) {
+    struct http_call *call = http_exchange_context(exchange);
+    if (call && call->on_drain)
+        call->on_drain(call);
+}
+
 static void leave(struct http_exchange *exchange) {
     struct http_call *call = http_exchange_context(exchange);
     if (!call)

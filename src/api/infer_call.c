@@ -141,6 +141,7 @@ struct status infer_call_submit(struct infer_call *call) {
     request->on_response = on_response;
     request->on_release = on_release;
     request->user = call;
+    call->deadline_ns = request->deadline_ns;
     atomic_fetch_add(&call->references, 1);
     struct status status = inference_server_submit(call->context->server, request);
     if (!status_is_ok(&status)) {

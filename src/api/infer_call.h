@@ -47,6 +47,7 @@ struct infer_call {
     void *exchange;                /* the protocol's own handle; NULL once it is gone. Loop thread only */
     struct buf body;               /* memory that the request's slices may point into */
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
+    uint64_t deadline_ns;          /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
 
     /* Private to infer_call.c. */
     atomic_int references;

@@ -107,8 +107,10 @@ static struct status set_timeout(struct infer_request *request, const struct inf
     if (__builtin_mul_overflow(microseconds, NS_PER_US, &deadline) ||
         __builtin_add_overflow(deadline, now_ns, &deadline))
         return status_ok();
-    if (request->deadline_ns == 0 || deadline < request->deadline_ns)
+    if (request->deadline_ns == 0 || deadline < request->deadline_ns) {
         request->deadline_ns = deadline;
+        request->deadline_code = STATUS_UNAVAILABLE;
+    }
     return status_ok();
 }
 

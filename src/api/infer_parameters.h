@@ -1,7 +1,8 @@
 /* infer_parameters.h: the meaning of request parameters, the same for HTTP and gRPC.
  *
  * Well-known ones land in the request's own fields: sequence_id, sequence_start, sequence_end, priority, and timeout
- * (microseconds, which becomes the deadline). Names that begin with "triton_", and "headers", are reserved and refused.
+ * (microseconds, which becomes the deadline if it is the earlier one; its passing is told as UNAVAILABLE, as Triton
+ * does). Names that begin with "triton_", and "headers", are reserved and refused.
  * All others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy
  * extension. */
 #ifndef INFERD_API_INFER_PARAMETERS_H

@@ -254,7 +254,15 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     if (!status_is_ok(&status)) {
         call_log_failure(context->log, call ? call->request : NULL, &status);
         grpc_front_fail(grpc, &status);
+    } else if (call->deadline_ns != grpc_call_deadline_ns(grpc)) {
+        grpc_call_wake_at(grpc, call->deadline_ns);
     }
+}
+
+void v2_infer_grpc_expire(struct grpc_call *grpc) {
+    struct infer_call *call = grpc_call_context(grpc);
+    if (call)
+        infer_call_expire(call);
 }
 
 void v2_infer_grpc_leave(struct grpc_call *grpc) {

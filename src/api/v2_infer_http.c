@@ -156,6 +156,8 @@ void v2_infer_http(struct http_call *http) {
     if (!status_is_ok(&status)) {
         call_log_failure(http->context->log, infer ? infer->call.request : NULL, &status);
         http_call_answer_error(http, &status);
+    } else if (infer->call.deadline_ns) {
+        http_exchange_set_deadline(http->exchange, infer->call.deadline_ns);
     }
     buf_free(&body);
 }

@@ -12,8 +12,9 @@ struct status request_status(const struct infer_request *request, struct status 
 }
 
 struct status request_expired(const struct infer_request *request) {
-    enum status_code code = request->deadline_code == STATUS_OK ? STATUS_DEADLINE_EXCEEDED : request->deadline_code;
-    return status_error(code, "Request timeout expired");
+    if (request->deadline_code == STATUS_OK)
+        return status_error(STATUS_DEADLINE_EXCEEDED, "Deadline Exceeded"); /* as gRPC's clients say it themselves */
+    return status_error(request->deadline_code, "Request timeout expired");
 }
 
 /* Clocks of different threads are read at different moments; a duration is never negative. */

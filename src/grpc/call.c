@@ -20,10 +20,13 @@ struct grpc_call {
     const struct grpc_method *method;
     void *context;
     uint64_t deadline_ns;
+    uint64_t wake_ns; /* 0: not wanted */
     struct message_reader reader;
     struct buf message; /* the one that was last complete */
-    bool has_message;   /* unary: it has come */
-    bool announced;     /* the method got a callback, so a last one is owed */
+    size_t lent_bytes;  /* held by the method */
+    bool paused;
+    bool has_message; /* unary: it has come */
+    bool announced;   /* the method got a callback, so a last one is owed */
     bool head_sent;
     bool finished;
     bool detached; /* the last callback was given */
@@ -203,30 +206,42 @@ static void take_message(struct grpc_call *call) {
     message_reader_next(&call->reader);
 }
 
-void grpc_on_data(struct http_exchange *exchange, const char *data, size_t size) {
-    struct grpc_call *call = http_exchange_context(exchange);
-    while (call && size > 0 && !call->finished) {
-        if (call->has_message) {
-            fail(call, GRPC_UNIMPLEMENTED, "the method takes exactly one message, the client sent more");
-            return;
-        }
-        size_t taken = 0;
-        bool complete = false;
-        struct status status = message_reader_take(&call->reader, data, size, &taken, &complete);
-        if (!status_is_ok(&status)) {
-            fail_with(call, &status);
-            return;
-        }
-        if (!http_exchange_hold(exchange, call->message.size + call->reader.message.size)) {
-            fail(call, GRPC_RESOURCE_EXHAUSTED,
-                 "no room for the message: all requests together hold as many bytes as they may; try again later");
-            return;
-        }
-        data += taken;
-        size -= taken;
-        if (complete)
-            take_message(call);
+/* Makes what the call has in memory known, with what the method has of it. */
+static bool hold(struct grpc_call *call, size_t lent_bytes) {
+    return http_exchange_hold(call->exchange, lent_bytes + call->message.size + call->reader.message.size);
+}
+
+/* Takes bytes of one message; returns how many. */
+static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
+    size_t taken = 0;
+    bool complete = false;
+    struct status status = message_reader_take(&call->reader, data, size, &taken, &complete);
+    if (!status_is_ok(&status)) {
+        fail_with(call, &status);
+        return size;
     }
+    if (!hold(call, call->lent_bytes)) {
+        fail(call, GRPC_RESOURCE_EXHAUSTED,
+             "no room for the message: all requests together hold as many bytes as they may; try again later");
+        return size;
+    }
+    if (complete)
+        take_message(call);
+    return taken;
+}
+
+size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t size) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    size_t at = 0;
+    while (call && at < size && !call->finished) {
+        if (call->paused && message_reader_is_empty(&call->reader))
+            return at;
+        if (call->has_message)
+            fail(call, GRPC_UNIMPLEMENTED, "the method takes exactly one message, the client sent more");
+        else
+            at += take_data(call, data + at, size - at);
+    }
+    return size;
 }
 
 void grpc_on_end(struct http_exchange *exchange) {
@@ -264,10 +279,35 @@ void grpc_on_abort(struct http_exchange *exchange) {
     free_buffers(call);
 }
 
+/* The exchange has one timer for both times. True when it is for the wake. */
+static bool wakes_first(const struct grpc_call *call) {
+    return call->wake_ns && (!call->deadline_ns || call->wake_ns < call->deadline_ns);
+}
+
+static void set_timer(struct grpc_call *call) {
+    http_exchange_set_deadline(call->exchange, wakes_first(call) ? call->wake_ns : call->deadline_ns);
+}
+
 void grpc_on_deadline(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
-    if (call && !call->finished)
+    if (!call || call->finished)
+        return;
+    bool expired = !wakes_first(call);
+    call->wake_ns = 0;
+    if (call->announced && call->method->on_wake)
+        call->method->on_wake(call);
+    if (call->finished)
+        return;
+    if (expired)
         fail(call, GRPC_DEADLINE_EXCEEDED, "Deadline Exceeded");
+    else
+        set_timer(call);
+}
+
+void grpc_on_drain(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (call && !call->finished && call->announced && call->method->on_drain)
+        call->method->on_drain(call);
 }
 
 void grpc_on_close(struct http_exchange *exchange) {
@@ -316,6 +356,41 @@ struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_mess
     call->message = BUF_EMPTY;
     *ret_message = buf_slice(&message);
     return message;
+}
+
+void grpc_call_pause(struct grpc_call *call) {
+    call->paused = true;
+}
+
+void grpc_call_resume(struct grpc_call *call) {
+    if (!call->paused)
+        return;
+    call->paused = false;
+    http_exchange_resume_body(call->exchange);
+}
+
+bool grpc_call_hold(struct grpc_call *call, size_t bytes) {
+    if (!hold(call, bytes))
+        return false;
+    call->lent_bytes = bytes;
+    return true;
+}
+
+void grpc_call_wake_at(struct grpc_call *call, uint64_t time_ns) {
+    call->wake_ns = time_ns;
+    set_timer(call);
+}
+
+size_t grpc_call_unsent_bytes(const struct grpc_call *call) {
+    return http_exchange_unsent_bytes(call->exchange);
+}
+
+void grpc_call_await_drain(struct grpc_call *call, size_t bytes) {
+    http_exchange_await_drain(call->exchange, bytes);
+}
+
+bool grpc_call_is_finished(const struct grpc_call *call) {
+    return call->finished;
 }
 
 static void write_prefix(char *to, size_t size) {

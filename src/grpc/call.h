@@ -46,6 +46,11 @@ struct grpc_method {
     /* The finished call was written out. Optional. A call that got any callback gets one of on_cancel and on_close,
      * last. */
     void (*on_close)(struct grpc_call *call);
+    /* The time of grpc_call_wake_at has come, or the call's deadline: its last chance to say more than that. Optional.
+     */
+    void (*on_wake)(struct grpc_call *call);
+    /* The client has taken what grpc_call_await_drain waited for. Optional. */
+    void (*on_drain)(struct grpc_call *call);
 };
 
 struct grpc_service {
@@ -63,10 +68,11 @@ bool grpc_is_call(const struct http_request *request);
  * other than one message for a unary method UNIMPLEMENTED. The context of the exchange is theirs. `services` outlive
  * the call. */
 void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange);
-void grpc_on_data(struct http_exchange *exchange, const char *data, size_t size);
+size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t size);
 void grpc_on_end(struct http_exchange *exchange);
 void grpc_on_abort(struct http_exchange *exchange);
 void grpc_on_deadline(struct http_exchange *exchange);
+void grpc_on_drain(struct http_exchange *exchange);
 void grpc_on_close(struct http_exchange *exchange);
 
 void *grpc_call_user(const struct grpc_call *call);
@@ -79,6 +85,20 @@ void *grpc_call_context(const struct grpc_call *call);
 /* Moves the memory behind the current message to the caller (buf_free), so that slices into it outlive the call. For
  * unary until the call ends, for streaming from inside on_message. */
 struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_message);
+/* Streaming: no more on_message or on_half_close until grpc_call_resume; the client is made to wait. What has come
+ * already is given before grpc_call_resume returns, unless on_message is running. */
+void grpc_call_pause(struct grpc_call *call);
+void grpc_call_resume(struct grpc_call *call);
+/* Books bytes that the method has in memory for this call beside the message that is coming in (messages that it took,
+ * answers), in place of those booked before. False when the budget has no room; nothing is changed then. */
+bool grpc_call_hold(struct grpc_call *call, size_t bytes);
+/* Asks for on_wake at that time (monotonic; 0: not any more) in place of any asked for before. */
+void grpc_call_wake_at(struct grpc_call *call, uint64_t time_ns);
+/* Bytes of messages that the client has not taken yet, and one call of on_drain when they are no more than so many. */
+size_t grpc_call_unsent_bytes(const struct grpc_call *call);
+void grpc_call_await_drain(struct grpc_call *call, size_t bytes);
+/* True once it is finished, by whatever side. */
+bool grpc_call_is_finished(const struct grpc_call *call);
 /* Sends a message (taken over), uncompressed. Without effect on a call that is finished. */
 void grpc_call_send(struct grpc_call *call, struct buf *message);
 /* Ends the call with a status; before any message it is sent as trailers only. `message` (UTF-8, copied) may be NULL.

@@ -1,5 +1,5 @@
-/* exchange.c: the life of an exchange that both protocols share: collecting the body within its limit, the states of
- * the answer, and the cleaning of what handlers give. It never touches bytes of the wire. */
+/* exchange.c: the life of an exchange that both protocols share: the states of the answer, and the cleaning of what
+ * handlers give. It never touches bytes of the wire. The request's body is in exchange_body.c. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,6 @@
 #include "base/clock.h"
 #include "http/exchange_priv.h"
 #include "http/http_text.h"
-
-/* A body's memory grows in steps of what has come, so that a large Content-Length alone takes nothing. */
-enum { BODY_FIRST_RESERVE = 1 << 20 };
 
 struct http_limits http_limits_default(void) {
     return (struct http_limits){
@@ -120,8 +117,7 @@ void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange,
     }
     queue_clear(&exchange->answer);
     free(exchange->answer.items);
-    buf_free(&exchange->body);
-    (void)http_exchange_hold(exchange, 0);
+    exchange_free_body(exchange);
     struct arena *arena = exchange->arena;
     if (pool->count < EXCHANGE_POOL_SIZE) {
         arena_reset(arena);
@@ -140,68 +136,10 @@ static void announce_change(struct http_exchange *exchange) {
         session->wake(session->wake_user);
 }
 
-static bool answer_is_open(const struct http_exchange *exchange) {
-    return exchange->answer_state == HTTP_ANSWER_NONE || exchange->answer_state == HTTP_ANSWER_BEGUN;
-}
-
-static void refuse_large_body(struct http_exchange *exchange) {
-    exchange_refuse(exchange, 413, "the request body is larger than the limit of %zu bytes",
-                    exchange->limits->max_body_bytes);
-}
-
-static void refuse_beyond_budget(struct http_exchange *exchange) {
-    exchange_refuse(exchange, 503,
-                    "no room for the request body: all requests together may hold %zu bytes in memory; try again later",
-                    exchange->limits->budget->max_bytes);
-}
-
 void exchange_announce(struct http_exchange *exchange) {
     exchange->announced = true;
     exchange->handler->on_head(exchange->handler->user, exchange);
-    if (answer_is_open(exchange) && !exchange->streaming && exchange->request.content_length > 0 &&
-        (uint64_t)exchange->request.content_length > exchange->limits->max_body_bytes)
-        refuse_large_body(exchange);
-}
-
-/* Room for `more` bytes, and beforehand for what Content-Length tells, but never for more than twice of what has come.
- */
-static void reserve_body(struct http_exchange *exchange, size_t more) {
-    struct buf *body = &exchange->body;
-    int64_t told = exchange->request.content_length;
-    if (body->capacity - body->size >= more || told < 0)
-        return;
-    size_t wanted = body->size * 2 > BODY_FIRST_RESERVE ? body->size * 2 : BODY_FIRST_RESERVE;
-    if ((uint64_t)told < wanted)
-        wanted = (size_t)told;
-    if (wanted > body->size + more)
-        buf_reserve(body, wanted - body->size);
-}
-
-void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size) {
-    if (!answer_is_open(exchange) || size == 0)
-        return;
-    if (exchange->streaming) {
-        exchange->handler->on_data(exchange->handler->user, exchange, data, size);
-        return;
-    }
-    if (size > exchange->limits->max_body_bytes - exchange->body.size) {
-        refuse_large_body(exchange);
-        return;
-    }
-    if (!http_exchange_hold(exchange, exchange->body.size + size)) {
-        refuse_beyond_budget(exchange);
-        return;
-    }
-    reserve_body(exchange, size);
-    buf_append(&exchange->body, data, size);
-    if (buf_failed(&exchange->body))
-        exchange_refuse(exchange, 503, "no memory for the request body");
-}
-
-void exchange_end_request(struct http_exchange *exchange) {
-    exchange->request_ended = true;
-    if (answer_is_open(exchange))
-        exchange->handler->on_end(exchange->handler->user, exchange);
+    exchange_check_content_length(exchange);
 }
 
 uint64_t exchange_drain_timeout(const struct http_limits *limits, uint64_t timeout_ns) {
@@ -212,7 +150,7 @@ bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns) {
     if (exchange->deadline_ns == 0 || now_ns < exchange->deadline_ns)
         return false;
     exchange->deadline_ns = 0;
-    if (answer_is_open(exchange) && exchange->handler->on_deadline)
+    if (exchange_is_open(exchange) && exchange->handler->on_deadline)
         exchange->handler->on_deadline(exchange->handler->user, exchange);
     return true;
 }
@@ -254,38 +192,6 @@ bool http_request_header(const struct http_request *request, const char *name, s
         }
     }
     return false;
-}
-
-struct slice http_exchange_body(const struct http_exchange *exchange) {
-    return buf_slice(&exchange->body);
-}
-
-struct buf http_exchange_take_body(struct http_exchange *exchange) {
-    struct buf body = exchange->body;
-    exchange->body = BUF_EMPTY;
-    return body;
-}
-
-bool http_exchange_hold(struct http_exchange *exchange, size_t bytes) {
-    struct http_budget *budget = exchange->limits->budget;
-    if (budget && bytes <= exchange->held_bytes) {
-        atomic_fetch_sub(&budget->held_bytes, exchange->held_bytes - bytes);
-    } else if (budget) {
-        size_t more = bytes - exchange->held_bytes;
-        size_t held = atomic_load(&budget->held_bytes);
-        do {
-            if (more > budget->max_bytes || held > budget->max_bytes - more)
-                return false;
-        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + more));
-    }
-    exchange->held_bytes = bytes;
-    return true;
-}
-
-void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed) {
-    assert(exchange->handler->on_data && exchange->body.size == 0);
-    exchange->streaming = true;
-    exchange->idle_allowed = idle_allowed;
 }
 
 struct arena *http_exchange_arena(struct http_exchange *exchange) {
@@ -335,6 +241,22 @@ int http_exchange_inner_status(const struct http_exchange *exchange) {
 
 size_t http_exchange_unsent_bytes(const struct http_exchange *exchange) {
     return exchange->answer.bytes;
+}
+
+void http_exchange_await_drain(struct http_exchange *exchange, size_t bytes) {
+    exchange->drain_wanted = true;
+    exchange->drain_bytes = bytes;
+    announce_change(exchange); /* it may be so already */
+}
+
+bool exchange_drain_is_due(const struct http_exchange *exchange) {
+    return exchange->drain_wanted && exchange->answer.bytes <= exchange->drain_bytes && exchange_is_open(exchange);
+}
+
+void exchange_drain(struct http_exchange *exchange) {
+    exchange->drain_wanted = false;
+    if (exchange->handler->on_drain)
+        exchange->handler->on_drain(exchange->handler->user, exchange);
 }
 
 void http_exchange_peer_text(const struct http_exchange *exchange, char *text, size_t size) {

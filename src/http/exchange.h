@@ -42,12 +42,15 @@ struct http_handler {
      * by http_exchange_stream_body. */
     void (*on_head)(void *user, struct http_exchange *exchange);
     /* Bytes of the body as they come, for exchanges of http_exchange_stream_body only; may be NULL if there are none.
-     */
-    void (*on_data)(void *user, struct http_exchange *exchange, const char *data, size_t size);
-    /* The request is complete. Not called once the answer is. */
+     * Returns how many of them it has taken. When it takes fewer the rest is kept, the client is made to wait (flow
+     * control), and nothing more is called until http_exchange_resume_body. */
+    size_t (*on_data)(void *user, struct http_exchange *exchange, const char *data, size_t size);
+    /* The request is complete, and on_data has taken all of it. Not called once the answer is. */
     void (*on_end)(void *user, struct http_exchange *exchange);
     /* Optional. The time set by http_exchange_set_deadline has passed. */
     void (*on_deadline)(void *user, struct http_exchange *exchange);
+    /* Optional. The client has taken so much of the answer as http_exchange_await_drain wanted. */
+    void (*on_drain)(void *user, struct http_exchange *exchange);
     /* The peer reset the exchange or the connection was lost before the answer was complete. Last callback. */
     void (*on_abort)(void *user, struct http_exchange *exchange);
     /* The answer has been handed to the connection completely. Last callback. */
@@ -65,9 +68,13 @@ struct buf http_exchange_take_body(struct http_exchange *exchange);
 /* From on_head only: the body goes to on_data piece by piece and is neither collected nor limited. idle_allowed: the
  * client may stay silent for any time in the middle of it (a stream of messages); otherwise body_timeout_ns holds. */
 void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed);
+/* Goes on after an on_data that did not take all: it is called with what was kept before this function returns, unless
+ * it is running right now, and on_end may follow. */
+void http_exchange_resume_body(struct http_exchange *exchange);
 /* Books the bytes of the request that are in memory until the exchange ends, in place of those booked before; collected
- * bodies are booked as they come. For handlers that hold others: messages of a streamed body, a body decompressed.
- * False when the budget of all sessions has no room for them; nothing is changed then. */
+ * bodies, and what on_data has not taken, are booked as they come. For handlers that hold others: messages of a
+ * streamed body, a body decompressed. False when the budget of all sessions has no room for them; nothing is changed
+ * then. */
 bool http_exchange_hold(struct http_exchange *exchange, size_t bytes);
 struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */
 uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* monotonic, when the head began */
@@ -85,6 +92,8 @@ void http_exchange_set_inner_status(struct http_exchange *exchange, int status);
 int http_exchange_inner_status(const struct http_exchange *exchange);
 /* Bytes of the answer that wait for the client to take them: for handlers that produce an answer piece by piece. */
 size_t http_exchange_unsent_bytes(const struct http_exchange *exchange);
+/* Asks for one call of on_drain, later, when no more than so many bytes of the answer wait any more. */
+void http_exchange_await_drain(struct http_exchange *exchange, size_t bytes);
 /* Address and port of the client, "127.0.0.1:40000", for logs; "" when it is not known. */
 void http_exchange_peer_text(const struct http_exchange *exchange, char *text, size_t size);
 

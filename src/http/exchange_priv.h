@@ -38,6 +38,8 @@ struct http_answer_head {
 struct exchange_ops {
     /* Takes the head. False when memory is short. */
     bool (*send_head)(struct http_exchange *exchange, const struct http_answer_head *head);
+    /* Optional. So many bytes of the body need no more room: the client may send as many more. */
+    void (*taken)(struct http_exchange *exchange, size_t bytes);
     /* Optional. The queue, the state of the answer or the deadline has changed. In state HTTP_ANSWER_RESET the exchange
      * is to be broken off and exchange_finish called, but later: a handler may be running. */
     void (*changed)(struct http_exchange *exchange);
@@ -53,9 +55,12 @@ struct http_exchange {
     void *context, *note;
     uint64_t received_ns;
     uint64_t deadline_ns;
-    struct buf body;
-    size_t held_bytes; /* booked in the budget */
+    struct buf body; /* collected; or what on_data has not taken yet, from body_at on */
+    size_t body_at;
+    size_t held_bytes;   /* by the handler's word */
+    size_t booked_bytes; /* in the budget: those, and what on_data has not taken */
     struct http_queue answer;
+    size_t drain_bytes;
     struct http_header *trailers;
     size_t trailer_count;
     enum http_answer_state answer_state;
@@ -63,9 +68,12 @@ struct http_exchange {
     uint64_t answer_bytes;    /* of its body, given so far */
     bool announced;           /* on_head was called, so a last callback is owed */
     bool streaming;           /* body goes to on_data */
+    bool in_on_data;          /* which runs now */
+    bool drain_wanted;        /* on_drain, when at most drain_bytes are unsent */
     bool idle_allowed;        /* no body time-out */
     bool answer_no_body;
     bool request_ended; /* all of the request has come */
+    bool end_told;      /* on_end was called */
 };
 
 /* Arenas of finished exchanges, kept for the next ones. */
@@ -81,6 +89,8 @@ void *exchange_create(struct exchange_pool *pool, size_t size, struct session *s
                       const struct http_handler *handler, const struct http_limits *limits);
 /* The head is complete: calls on_head, and answers 413 if the body is told to be too large to collect. */
 void exchange_announce(struct http_exchange *exchange);
+/* Answers 413 if the body is told to be too large to collect. */
+void exchange_check_content_length(struct http_exchange *exchange);
 void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size);
 void exchange_end_request(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
@@ -92,6 +102,16 @@ void exchange_refuse_large_head(struct http_exchange *exchange, int status, cons
 uint64_t exchange_drain_timeout(const struct http_limits *limits, uint64_t timeout_ns);
 /* True once its deadline has passed; calls on_deadline then. */
 bool exchange_check_deadline(struct http_exchange *exchange, uint64_t now_ns);
+void exchange_free_body(struct http_exchange *exchange);
+/* True while the answer is not complete. */
+static inline bool exchange_is_open(const struct http_exchange *exchange) {
+    return exchange->answer_state == HTTP_ANSWER_NONE || exchange->answer_state == HTTP_ANSWER_BEGUN;
+}
+/* True while on_data has not taken what came: no more is wanted. */
+bool exchange_is_paused(const struct http_exchange *exchange);
+/* True when on_drain is due; exchange_drain calls it. */
+bool exchange_drain_is_due(const struct http_exchange *exchange);
+void exchange_drain(struct http_exchange *exchange);
 /* Gives the last callback, on_close if all was sent and else on_abort, and frees the exchange. */
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent);
 

@@ -100,7 +100,7 @@ static bool send_head(struct http_exchange *exchange, const struct http_answer_h
     return !buf_failed(out);
 }
 
-static const struct exchange_ops h1_exchange_ops = {send_head, NULL};
+static const struct exchange_ops h1_exchange_ops = {.send_head = send_head};
 
 /* ---- input ---- */
 
@@ -245,15 +245,16 @@ static void finish_exchange(struct h1_session *h1, bool sent) {
     exchange_finish(&h1->pool, exchange, sent);
 }
 
-/* The peer sends no more: a request that is complete is still answered, one that is not never will be. */
-static void give_up_incomplete(struct h1_session *h1) {
+/* The peer sends no more. Hardly a client says so and still waits, but all say so who go away: an answer that is
+ * complete is still sent, a request that waits for one is given up. */
+static void give_up_unanswered(struct h1_session *h1) {
     if (!h1->exchange) {
         end_session(h1);
-    } else if (h1->state == H1_BODY && h1->exchange->answer_state == HTTP_ANSWER_ENDED) {
-        h1->close = true;
-    } else if (h1->state == H1_BODY) {
+    } else if (exchange_is_open(h1->exchange)) {
         buf_clear(&h1->out);
         finish_exchange(h1, false);
+    } else if (h1->state == H1_BODY) {
+        h1->close = true;
     }
 }
 
@@ -267,7 +268,7 @@ static void consume_carried(struct h1_session *h1) {
         }
     }
     if (h1->input_closed)
-        give_up_incomplete(h1);
+        give_up_unanswered(h1);
 }
 
 static struct status h1_input(struct session *session, const char *data, size_t n) {
@@ -293,8 +294,7 @@ static struct status h1_input(struct session *session, const char *data, size_t 
 
 /* ---- output ---- */
 
-/* Appends what may be sent of the answer; true when that was all of it. */
-static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) {
+static void write_data(struct h1_session *h1, struct buf *out, size_t target) {
     struct http_exchange *exchange = h1->exchange;
     bool chunked = h1->framing == H1_FRAMED_BY_CHUNKS;
     while (exchange->answer.bytes > 0 && out->size < target) {
@@ -305,9 +305,19 @@ static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) 
         if (chunked)
             buf_append(out, "\r\n", 2);
     }
+}
+
+/* Appends what may be sent of the answer; true when that was all of it. */
+static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) {
+    struct http_exchange *exchange = h1->exchange;
+    write_data(h1, out, target);
+    while (exchange_drain_is_due(exchange)) {
+        exchange_drain(exchange);
+        write_data(h1, out, target);
+    }
     if (exchange->answer.bytes > 0 || exchange->answer_state != HTTP_ANSWER_ENDED)
         return false;
-    if (chunked) {
+    if (h1->framing == H1_FRAMED_BY_CHUNKS) {
         buf_append(out, "0\r\n", 3);
         for (size_t i = 0; i < exchange->trailer_count; i++)
             append_field(out, exchange->trailers[i].name, exchange->trailers[i].value);
@@ -339,6 +349,8 @@ static struct status h1_output(struct session *session, struct buf *out, size_t 
 
 static bool h1_wants_input(const struct session *session) {
     const struct h1_session *h1 = of_const(session);
+    if (h1->state == H1_BODY && h1->exchange && exchange_is_paused(h1->exchange))
+        return false;
     return h1->state != H1_ANSWER || h1->in.size - h1->in_at < CARRY_PAUSE;
 }
 
@@ -346,7 +358,7 @@ static void h1_input_closed(struct session *session, bool gone) {
     struct h1_session *h1 = of(session);
     h1->input_closed = true;
     if (!gone) {
-        give_up_incomplete(h1);
+        give_up_unanswered(h1);
         return;
     }
     buf_clear(&h1->out);

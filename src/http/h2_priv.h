@@ -46,6 +46,7 @@ struct h2_session {
     uint64_t glitch_window_ns; /* begin of the second in which glitches are counted */
     uint32_t glitches;
     bool greeted;     /* the client's SETTINGS have come */
+    bool drain_due;   /* of some exchange */
     struct buf *sink; /* where output() wants bytes; only set there */
     size_t sink_target;
     struct http_date date;

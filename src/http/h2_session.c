@@ -71,6 +71,21 @@ static struct status h2_input(struct session *session, const char *data, size_t 
     return status_ok();
 }
 
+/* Outside of nghttp2's callbacks, where handlers are free to do anything. True when one was called. */
+static bool drain_streams(struct h2_session *h2) {
+    bool any = false;
+    if (!h2->drain_due)
+        return false;
+    h2->drain_due = false;
+    for (struct h2_stream *stream = h2->streams; stream; stream = stream->next) {
+        if (exchange_drain_is_due(&stream->exchange)) {
+            exchange_drain(&stream->exchange);
+            any = true;
+        }
+    }
+    return any;
+}
+
 static struct status h2_output(struct session *session, struct buf *out, size_t target) {
     struct h2_session *h2 = of(session);
     if (h2->phase == H2_GONE)
@@ -78,14 +93,13 @@ static struct status h2_output(struct session *session, struct buf *out, size_t 
     h2->now_ns = clock_monotonic_ns();
     h2->sink = out;
     h2->sink_target = target;
-    ssize_t n = 0;
-    while (out->size < target) {
+    ssize_t n;
+    do {
         const uint8_t *data;
-        n = nghttp2_session_mem_send(h2->nghttp2, &data);
-        if (n <= 0)
-            break;
-        buf_append(out, data, (size_t)n);
-    }
+        n = 0;
+        while (out->size < target && (n = nghttp2_session_mem_send(h2->nghttp2, &data)) > 0)
+            buf_append(out, data, (size_t)n);
+    } while (n >= 0 && drain_streams(h2));
     h2->sink = NULL;
     if (n < 0)
         return status_error(STATUS_INTERNAL, "HTTP/2: %s", nghttp2_strerror((int)n));
@@ -198,6 +212,7 @@ static int create_nghttp2(struct h2_session *h2) {
         uint64_t resets = h2->limits->max_resets_per_second;
         nghttp2_option_set_stream_reset_rate_limit(option, 2 * resets, resets);
         nghttp2_option_set_no_closed_streams(option, 1);
+        nghttp2_option_set_no_auto_window_update(option, 1);
         error = nghttp2_session_server_new2(&h2->nghttp2, callbacks, h2, option);
     }
     nghttp2_option_del(option);

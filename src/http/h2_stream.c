@@ -74,6 +74,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     buf_append(h2->sink, head, FRAME_HEAD_SIZE);
     http_queue_move(&stream->exchange.answer, h2->sink, length);
     stream->activity_ns = h2->now_ns;
+    h2->drain_due |= exchange_drain_is_due(&stream->exchange);
     if (buf_failed(h2->sink))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     return h2->sink->size >= h2->sink_target ? NGHTTP2_ERR_PAUSE : 0;
@@ -126,10 +127,18 @@ static void changed(struct http_exchange *exchange) {
         stream->deferred = false;
         nghttp2_session_resume_data(h2->nghttp2, stream->id);
     }
+    h2->drain_due |= exchange_drain_is_due(exchange);
     h2_session_want_tick(h2, h2_stream_deadline(stream));
 }
 
-static const struct exchange_ops h2_exchange_ops = {send_head, changed};
+/* The windows of a connection are opened when bytes come, a stream's when they are taken: one that waits makes none of
+ * the others wait. */
+static void taken(struct http_exchange *exchange, size_t bytes) {
+    struct h2_stream *stream = of(exchange);
+    nghttp2_session_consume_stream(stream->h2->nghttp2, stream->id, bytes);
+}
+
+static const struct exchange_ops h2_exchange_ops = {.send_head = send_head, .taken = taken, .changed = changed};
 
 /* ---- requests ---- */
 
@@ -260,7 +269,9 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
                          void *user) {
     (void)flags, (void)user;
     struct h2_stream *stream = find_stream(session, stream_id);
+    nghttp2_session_consume_connection(session, size);
     if (stream && stream->end_sent) {
+        nghttp2_session_consume_stream(session, stream_id, size);
         stream->dropped += size;
         if (stream->dropped >= DROP_MAX)
             stop_sending(stream);

@@ -218,6 +218,12 @@ static enum transport_outcome write_output(struct connection *connection) {
     return TRANSPORT_DONE;
 }
 
+/* Its session has enough input for now, and nothing else keeps it from being read. */
+static bool is_paused(const struct connection *connection) {
+    return connection->session && !connection->broken && !connection->input_ended &&
+           !connection->session->ops->wants_input(connection->session);
+}
+
 static bool wants_input(const struct connection *connection) {
     if (connection->input_ended)
         return false;
@@ -229,6 +235,8 @@ static bool wants_input(const struct connection *connection) {
 
 static void watch_events(struct connection *connection, bool for_output) {
     uint32_t events = (wants_input(connection) ? (uint32_t)EPOLLIN : 0) | (for_output ? (uint32_t)EPOLLOUT : 0);
+    if (is_paused(connection))
+        events |= EPOLLRDHUP; /* the end is noticed behind input that is not read */
     if (events != connection->watch.events)
         loop_watch_change(connection->group->loop, &connection->watch, events);
 }
@@ -378,6 +386,8 @@ static void on_ready(struct loop_watch *watch, uint32_t events) {
     bool lost = events & (EPOLLERR | EPOLLHUP);
     if (!lost && events & EPOLLIN)
         lost = !read_input(connection);
+    else if (!lost && events & EPOLLRDHUP && is_paused(connection))
+        take_end(connection);
     if (lost)
         lose_connection(connection);
     else if (connection->phase == CONNECTION_LINGERING && connection->input_ended)

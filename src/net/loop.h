@@ -50,7 +50,7 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer); /* nothing 
  */
 struct loop_watch {
     int fd;
-    uint32_t events; /* EPOLLIN | EPOLLOUT */
+    uint32_t events; /* EPOLLIN | EPOLLOUT | EPOLLRDHUP */
     void (*ready)(struct loop_watch *watch, uint32_t events);
 };
 struct status loop_watch_add(struct loop *loop, struct loop_watch *watch) STATUS_MUST_CHECK;

@@ -80,14 +80,12 @@ def test_answers_that_are_not_read(server):
         good_inference(server.http)
 
 
-@case("AT05", "HTTP/1.1", "a request, a second one with half its body, and the end of sending", "the first is answered, then the connection is closed")
+@case("AT05", "HTTP/1.1", "a request, a second one with half its body, and the end of sending", "the client counts as gone: nothing is answered, the connection is closed")
 def test_half_closed_in_a_pipelined_body(server):
     with Socket(server.http) as connection:
         connection.send(INFER % (b"slow", len(BODY)) + BODY + INFER % (b"slow", len(BODY)) + BODY[:-5])
         connection.close_sending()
-        answer = connection.read_to_end()
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert answer.startswith(b"HTTP/1.1 200 ")
+        assert connection.read_to_end() == b""
 
 
 @case("AT06", "HTTP, gRPC", "SIGTERM while clients are silent in the middle of a head, a body, a message and an answer",

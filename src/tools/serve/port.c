@@ -28,9 +28,9 @@ static void on_head(void *user, struct http_exchange *exchange) {
         http_front_on_head(&front->context, exchange);
 }
 
-static void on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
     (void)user;
-    grpc_on_data(exchange, data, size); /* plain HTTP collects its bodies */
+    return grpc_on_data(exchange, data, size); /* plain HTTP collects its bodies */
 }
 
 static void on_end(void *user, struct http_exchange *exchange) {
@@ -45,6 +45,16 @@ static void on_deadline(void *user, struct http_exchange *exchange) {
     (void)user;
     if (is_grpc(exchange))
         grpc_on_deadline(exchange);
+    else
+        http_front_on_deadline(exchange);
+}
+
+static void on_drain(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_drain(exchange);
+    else
+        http_front_on_drain(exchange);
 }
 
 static void on_abort(void *user, struct http_exchange *exchange) {
@@ -89,7 +99,7 @@ static void fill_front(struct port_front *front, const struct api_context *conte
     front->context.loop = loop;
     front->service = grpc_front_service(&front->context, limits->max_body_bytes);
     front->service_count = context->classes & API_INFERENCE ? 1 : 0;
-    front->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, front};
+    front->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_drain, on_abort, on_close, front};
 }
 
 struct status port_open(struct port *port, const char *name, const char *address, int number,

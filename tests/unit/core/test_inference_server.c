@@ -120,7 +120,7 @@ static void errors_carry_the_request_id(void **state) {
     call.request->model_version = 1;
     call.request->inputs[0].type = DATATYPE_INT32;
     call.request->deadline_ns = 1;
-    assert_error(call_submit(&call), STATUS_DEADLINE_EXCEEDED, "[request id: r-7] Request timeout expired");
+    assert_error(call_submit(&call), STATUS_DEADLINE_EXCEEDED, "[request id: r-7] Deadline Exceeded");
     call.request->deadline_ns = 0;
     atomic_store(&call.request->cancelled, true);
     assert_error(call_submit(&call), STATUS_CANCELLED,

@@ -253,7 +253,7 @@ static void a_deadline_passes_while_all_are_busy(void **state) {
     for (int i = 0; i < 3; i += 2) {
         call_wait(&calls[i]);
         assert_int_equal(calls[i].status.code, STATUS_DEADLINE_EXCEEDED);
-        assert_string_equal(calls[i].status.message, "[request id: late] Request timeout expired");
+        assert_string_equal(calls[i].status.message, "[request id: late] Deadline Exceeded");
     }
     assert_false(call_is_answered(&calls[1]));
     probe_open();

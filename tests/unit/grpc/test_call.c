@@ -62,6 +62,11 @@ static void stream_on_message(struct grpc_call *call, struct slice message) {
         grpc_call_finish(call, GRPC_ABORTED, "as asked");
         return;
     }
+    if (slice_equal_text(message, "pause")) {
+        grpc_call_pause(call);
+        of(call)->held = call;
+        return;
+    }
     struct buf answer = copy_of(message);
     grpc_call_send(call, &answer);
 }
@@ -84,11 +89,29 @@ static void on_close(struct grpc_call *call) {
     note(call, "close");
 }
 
+static void on_wake(struct grpc_call *call) {
+    note(call, "wake");
+}
+
+static void on_drain(struct grpc_call *call) {
+    note(call, "drain");
+}
+
 static const struct grpc_method methods[] = {
-    {"/t.S/Echo", 0, false, echo_on_message, NULL, on_cancel, on_close},
-    {"/t.S/Hold", 0, false, hold_on_message, NULL, on_cancel, on_close},
-    {"/t.S/Fail", 0, false, fail_on_message, NULL, NULL, NULL},
-    {"/t.S/Stream", 0, true, stream_on_message, stream_on_half_close, on_cancel, on_close},
+    {.path = "/t.S/Echo", .on_message = echo_on_message, .on_cancel = on_cancel, .on_close = on_close},
+    {.path = "/t.S/Hold",
+     .on_message = hold_on_message,
+     .on_cancel = on_cancel,
+     .on_close = on_close,
+     .on_wake = on_wake,
+     .on_drain = on_drain},
+    {.path = "/t.S/Fail", .on_message = fail_on_message},
+    {.path = "/t.S/Stream",
+     .client_streaming = true,
+     .on_message = stream_on_message,
+     .on_half_close = stream_on_half_close,
+     .on_cancel = on_cancel,
+     .on_close = on_close},
 };
 
 /* ---- the composition ---- */
@@ -97,9 +120,9 @@ static void on_head(void *user, struct http_exchange *exchange) {
     grpc_on_head(&((struct fixture *)user)->service, 1, exchange);
 }
 
-static void on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
     (void)user;
-    grpc_on_data(exchange, data, size);
+    return grpc_on_data(exchange, data, size);
 }
 
 static void on_end(void *user, struct http_exchange *exchange) {
@@ -110,6 +133,11 @@ static void on_end(void *user, struct http_exchange *exchange) {
 static void on_deadline(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_deadline(exchange);
+}
+
+static void on_exchange_drain(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_drain(exchange);
 }
 
 static void on_abort(void *user, struct http_exchange *exchange) {
@@ -124,7 +152,8 @@ static void on_exchange_close(void *user, struct http_exchange *exchange) {
 
 static void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
-    f->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_exchange_close, f};
+    f->handler =
+        (struct http_handler){on_head, on_data, on_end, on_deadline, on_exchange_drain, on_abort, on_exchange_close, f};
     f->service = (struct grpc_service){methods, sizeof methods / sizeof methods[0], f, 1000};
     peer_open(&f->peer, h2, &f->handler, &f->limits);
 }
@@ -359,10 +388,53 @@ static void test_deadline(void **state) {
     assert_non_null(f->held);
     status = f->peer.session->ops->tick(f->peer.session, deadline);
     assert_int_equal(status.code, STATUS_OK);
-    expect_log(f, "message Hold|cancel Hold|");
+    expect_log(f, "message Hold|wake Hold|cancel Hold|");
     peer_run(&f->peer);
     expect_trailers_only(response, "grpc-status: 4\ngrpc-message: Deadline Exceeded\n");
     expect_log(f, "");
+}
+
+/* A method may be woken before the deadline, which holds all the same. */
+static void test_wake(void **state) {
+    struct fixture *f = *state;
+    const struct http_header timeout = {SLICE_LITERAL("grpc-timeout"), SLICE_LITERAL("5S")};
+    struct buf body = framed(0, SLICE_LITERAL("wait"));
+    struct peer_response *response = call_with(f, "/t.S/Hold", &timeout, 1, buf_slice(&body));
+    buf_free(&body);
+    struct session *session = f->peer.session;
+    uint64_t deadline = grpc_call_deadline_ns(f->held);
+    grpc_call_wake_at(f->held, deadline - NS_PER_S);
+    assert_true(session->ops->deadline(session) <= deadline - NS_PER_S);
+    struct status status = session->ops->tick(session, deadline - NS_PER_S - 1);
+    assert_int_equal(status.code, STATUS_OK);
+    expect_log(f, "message Hold|");
+    grpc_call_wake_at(f->held, 1); /* long ago */
+    status = session->ops->tick(session, 2);
+    assert_int_equal(status.code, STATUS_OK);
+    expect_log(f, "wake Hold|");
+    assert_int_equal(session->ops->deadline(session), deadline);
+    grpc_call_finish(f->held, GRPC_OK, NULL);
+    f->held = NULL;
+    peer_run(&f->peer);
+    assert_true(response->complete);
+    expect_log(f, "close Hold|");
+}
+
+static void test_drain(void **state) {
+    struct fixture *f = *state;
+    struct peer_response *response = call(f, "/t.S/Hold", SLICE_LITERAL("wait"));
+    struct buf answer = copy_of(SLICE_LITERAL("answer"));
+    grpc_call_send(f->held, &answer);
+    grpc_call_await_drain(f->held, 0);
+    assert_int_equal(grpc_call_unsent_bytes(f->held), 11);
+    expect_log(f, "message Hold|");
+    peer_run(&f->peer);
+    expect_log(f, "drain Hold|");
+    grpc_call_finish(f->held, GRPC_OK, NULL);
+    assert_true(grpc_call_is_finished(f->held));
+    f->held = NULL;
+    peer_run(&f->peer);
+    expect_message(response, SLICE_LITERAL("answer"));
 }
 
 static void test_deadline_that_has_passed_already(void **state) {
@@ -438,6 +510,66 @@ static void test_stream_in_both_directions_at_once(void **state) {
     buf_free(&one);
 }
 
+/* Nothing comes while the method wants nothing, and nothing is lost. */
+static void test_stream_that_pauses(void **state) {
+    struct fixture *f = *state;
+    struct buf body = BUF_EMPTY;
+    static const char *const messages[] = {"one", "pause", "two", "", "pause", "three"};
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        struct buf message = framed(0, slice_of(messages[i]));
+        buf_append_slice(&body, buf_slice(&message));
+        buf_free(&message);
+    }
+    struct http_budget budget = {.max_bytes = 1000};
+    f->limits.budget = &budget;
+    for (size_t step = 0; step < 4; step++) {
+        f->peer.step = step;
+        struct peer_response *response = call_with(f, "/t.S/Stream", NULL, 0, buf_slice(&body));
+        expect_log(f, "message Stream|message Stream|");
+        assert_true(grpc_call_hold(f->held, 100));
+        assert_false(grpc_call_hold(f->held, 1000));
+        assert_true(atomic_load(&budget.held_bytes) > 100);
+        grpc_call_resume(f->held);
+        expect_log(f, "message Stream|message Stream|message Stream|");
+        grpc_call_resume(f->held);
+        grpc_call_resume(f->held); /* it is not paused any more */
+        expect_log(f, "message Stream|half-close Stream|");
+        f->held = NULL;
+        peer_run(&f->peer);
+        assert_true(response->complete);
+        assert_int_equal(response->body.size, 5 + 3 + 5 + 3 + 5 + 5 + 5);
+        expect_log(f, "close Stream|");
+        assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    }
+    buf_free(&body);
+}
+
+/* A client gets no further than its window while its messages are not taken; others do. */
+static void test_paused_stream_stops_its_client(void **state) {
+    struct fixture *f = *state;
+    enum { SIZE = 5 << 20 };
+    f->service.max_message_bytes = SIZE;
+    struct buf body = framed(0, SLICE_LITERAL("pause")), large = BUF_EMPTY;
+    memset(buf_reserve(&large, SIZE), 'x', SIZE);
+    large.size = SIZE;
+    struct buf message = framed(0, buf_slice(&large));
+    buf_append_slice(&body, buf_slice(&message));
+    struct peer_response *response = call_with(f, "/t.S/Stream", NULL, 0, buf_slice(&body));
+    assert_true(response->upload_size > 0); /* of the large message */
+    expect_log(f, "message Stream|");
+    expect_message(call(f, "/t.S/Echo", SLICE_LITERAL("hello")), SLICE_LITERAL("hello"));
+    expect_log(f, "message Echo|close Echo|");
+    grpc_call_resume(f->held);
+    f->held = NULL;
+    peer_run(&f->peer);
+    assert_int_equal(response->upload_size, 0);
+    assert_int_equal(response->body.size, SIZE + 5);
+    expect_log(f, "message Stream|half-close Stream|close Stream|");
+    buf_free(&body);
+    buf_free(&large);
+    buf_free(&message);
+}
+
 static void test_stream_that_breaks(void **state) {
     struct fixture *f = *state;
     struct buf body = framed(0, SLICE_LITERAL("good"));
@@ -467,11 +599,15 @@ int main(void) {
         TEST(test_other_content_types),
         cmocka_unit_test(test_http_1_is_refused),
         TEST(test_deadline),
+        TEST(test_wake),
+        TEST(test_drain),
         TEST(test_deadline_that_has_passed_already),
         TEST(test_malformed_timeout),
         TEST(test_cancelled),
         TEST(test_stream),
         TEST(test_stream_in_both_directions_at_once),
+        TEST(test_stream_that_pauses),
+        TEST(test_paused_stream_stops_its_client),
         TEST(test_stream_that_breaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

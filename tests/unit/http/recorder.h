@@ -9,7 +9,8 @@
 struct recorder {
     struct http_handler handler;
     struct buf log;             /* "head /echo|end|close|" */
-    struct http_exchange *held; /* of /hold, unanswered */
+    struct http_exchange *held; /* of /hold, unanswered, or of /sip */
+    size_t thirst;              /* bytes that /sip still takes */
     size_t heads, lasts;
     size_t body_capacity; /* most memory a collected body had */
 };
@@ -36,7 +37,7 @@ static void recorder_on_head(void *user, struct http_exchange *exchange) {
     if (recorder_path(exchange, "/refuse")) {
         struct buf body = text_buf("refused");
         http_respond(exchange, 403, NULL, 0, &body);
-    } else if (recorder_path(exchange, "/stream")) {
+    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip")) {
         http_exchange_stream_body(exchange, false);
         http_respond_head(exchange, 200, NULL, 0);
     } else if (recorder_path(exchange, "/idle")) {
@@ -46,13 +47,26 @@ static void recorder_on_head(void *user, struct http_exchange *exchange) {
     }
 }
 
-static void recorder_on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
-    (void)user;
+/* /sip takes no more than recorder->thirst lets it. */
+static size_t recorder_on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+    struct recorder *recorder = user;
+    bool sips = recorder_path(exchange, "/sip");
+    if (sips) {
+        size = size < recorder->thirst ? size : recorder->thirst;
+        recorder->thirst -= size;
+        recorder->held = exchange;
+    }
     struct buf piece = BUF_EMPTY;
     buf_append(&piece, data, size);
-    if (recorder_path(exchange, "/stream"))
+    if (sips || recorder_path(exchange, "/stream"))
         http_respond_data(exchange, &piece);
     buf_free(&piece);
+    return size;
+}
+
+static void recorder_on_drain(void *user, struct http_exchange *exchange) {
+    recorder_note(user, "drain", exchange);
+    assert_true(http_exchange_unsent_bytes(exchange) <= 1000);
 }
 
 static void recorder_answer_pieces(struct http_exchange *exchange) {
@@ -105,7 +119,7 @@ static void recorder_on_end(void *user, struct http_exchange *exchange) {
         recorder_answer_dirty(exchange);
     } else if (recorder_path(exchange, "/describe")) {
         recorder_answer_describe(exchange);
-    } else if (recorder_path(exchange, "/stream")) {
+    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip")) {
         http_respond_end(exchange, NULL, 0);
     } else if (recorder_path(exchange, "/reset")) {
         http_exchange_reset(exchange);
@@ -154,7 +168,7 @@ static void recorder_on_close(void *user, struct http_exchange *exchange) {
 
 static void recorder_open(struct recorder *recorder) {
     *recorder = (struct recorder){.handler = {recorder_on_head, recorder_on_data, recorder_on_end, recorder_on_deadline,
-                                              recorder_on_abort, recorder_on_close, recorder}};
+                                              recorder_on_drain, recorder_on_abort, recorder_on_close, recorder}};
 }
 
 /* Every exchange that was announced got exactly one last callback. */

@@ -238,15 +238,41 @@ static void test_rest_of_a_refused_body(void **state) {
     assert_true(finished(f));
 }
 
-static void test_half_closed_clients_are_answered(void **state) {
+/* What is answered is sent, and so is what can be answered at once; nothing else is. */
+static void test_half_closed_with_answers_on_their_way(void **state) {
     struct fixture *f = *state;
-    give_text(f, GET("/hold") POST("/echo", 2, "ok") "GET /unfinis");
+    give_text(f, GET("/hold") POST("/echo", 2, "ok") GET("/hold") GET("/echo"));
+    recorder_release(&f->recorder, "held");
     f->session->ops->input_closed(f->session, false);
     assert_false(finished(f));
-    recorder_release(&f->recorder, "held");
     take_output(f);
     expect_output(f, OK(4, "held") OK(2, "ok"));
     assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|close /hold|head /echo|end /echo|close /echo|"
+                                      "head /hold|end /hold|abort /hold|");
+}
+
+static void test_half_closed_clients_do_not_wait(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold") GET("/echo"));
+    f->session->ops->input_closed(f->session, false);
+    take_output(f);
+    assert_int_equal(f->out.size, 0);
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|abort /hold|");
+}
+
+/* An answer that is given piece by piece is not complete. */
+static void test_half_closed_in_an_answer(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold"));
+    struct buf piece = text_buf("piece");
+    http_respond_head(f->recorder.held, 200, NULL, 0);
+    http_respond_data(f->recorder.held, &piece);
+    take_output(f);
+    f->session->ops->input_closed(f->session, false);
+    assert_true(finished(f));
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|abort /hold|");
 }
 
 static void test_half_closed_in_a_body(void **state) {
@@ -259,12 +285,12 @@ static void test_half_closed_in_a_body(void **state) {
     recorder_assert_log(&f->recorder, "head /echo|abort /echo|");
 }
 
-/* The client half-closes while an answer is under way, and in the middle of the body of the next request. */
+/* The client half-closes while it is sent an answer, and in the middle of the body of the next request. */
 static void test_half_closed_in_a_pipelined_body(void **state) {
     struct fixture *f = *state;
     give_text(f, GET("/hold") POST("/echo", 10, "half"));
-    f->session->ops->input_closed(f->session, false);
     recorder_release(&f->recorder, "held");
+    f->session->ops->input_closed(f->session, false);
     take_output(f);
     expect_output(f, OK(4, "held"));
     assert_true(finished(f));
@@ -274,8 +300,8 @@ static void test_half_closed_in_a_pipelined_body(void **state) {
 static void test_half_closed_in_a_pipelined_body_that_is_refused(void **state) {
     struct fixture *f = *state;
     give_text(f, GET("/hold") POST("/refuse", 10, "half"));
-    f->session->ops->input_closed(f->session, false);
     recorder_release(&f->recorder, "held");
+    f->session->ops->input_closed(f->session, false);
     take_output(f);
     expect_output(f, OK(4, "held") "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused");
     assert_true(finished(f));
@@ -420,7 +446,9 @@ int main(void) {
         TEST(test_continue_is_not_sent_when_the_body_is_here),
         TEST(test_refused_before_continue_closes),
         TEST(test_rest_of_a_refused_body),
-        TEST(test_half_closed_clients_are_answered),
+        TEST(test_half_closed_with_answers_on_their_way),
+        TEST(test_half_closed_clients_do_not_wait),
+        TEST(test_half_closed_in_an_answer),
         TEST(test_half_closed_in_a_body),
         TEST(test_half_closed_in_a_pipelined_body),
         TEST(test_half_closed_in_a_pipelined_body_that_is_refused),

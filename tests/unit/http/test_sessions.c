@@ -110,6 +110,75 @@ static void test_dirty_answers_are_cleaned(void **state) {
     run_over_both(dirty_body);
 }
 
+/* A handler takes a body as fast as it likes; nothing is lost, and the end comes last. */
+static void body_taken_slowly_body(struct fixture *f) {
+    const struct http_header length[] = {{SLICE_LITERAL("Content-Length"), SLICE_LITERAL("8")}};
+    struct http_budget budget = {.max_bytes = 100};
+    f->limits.budget = &budget;
+    f->recorder.thirst = 2;
+    struct peer_response *response =
+        peer_request_full(&f->peer, "POST", "/sip", f->h2 ? NULL : length, f->h2 ? 0 : 1, SLICE_LITERAL("012"), true);
+    peer_run(&f->peer);
+    assert_int_equal(f->recorder.thirst, 0);
+    assert_int_equal(atomic_load(&budget.held_bytes), 1);
+    if (!f->h2)
+        assert_false(f->peer.session->ops->wants_input(f->peer.session));
+    peer_send_more(&f->peer, response, SLICE_LITERAL("34567"), true);
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), 6);
+    f->recorder.thirst = 1;
+    http_exchange_resume_body(f->recorder.held);
+    f->recorder.thirst = 4;
+    http_exchange_resume_body(f->recorder.held);
+    recorder_assert_log(&f->recorder, "head /sip|");
+    f->recorder.thirst = 100;
+    http_exchange_resume_body(f->recorder.held);
+    assert_int_equal(f->recorder.thirst, 99);
+    recorder_assert_log(&f->recorder, "end /sip|");
+    f->recorder.held = NULL;
+    peer_run(&f->peer);
+    peer_assert_answer(response, 200, "01234567");
+    recorder_assert_log(&f->recorder, "close /sip|");
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    f->limits.budget = NULL;
+}
+
+static void test_body_taken_slowly(void **state) {
+    (void)state;
+    run_over_both(body_taken_slowly_body);
+}
+
+/* The handler hears when the client has taken most of what it was sent. */
+static void drain_body(struct fixture *f) {
+    enum { SIZE = 200000 };
+    struct peer_response *response = peer_request(&f->peer, "GET", "/hold", NO_BODY);
+    peer_run(&f->peer);
+    struct buf data = BUF_EMPTY;
+    memset(buf_reserve(&data, SIZE), 'd', SIZE);
+    data.size = SIZE;
+    http_respond_head(f->recorder.held, 200, NULL, 0);
+    http_respond_data(f->recorder.held, &data);
+    http_exchange_await_drain(f->recorder.held, 1000);
+    assert_int_equal(http_exchange_unsent_bytes(f->recorder.held), SIZE);
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|");
+    peer_run(&f->peer);
+    recorder_assert_log(&f->recorder, "drain /hold|");
+    peer_run(&f->peer);
+    recorder_assert_log(&f->recorder, ""); /* once */
+    http_exchange_await_drain(f->recorder.held, 0);
+    peer_run(&f->peer);
+    recorder_assert_log(&f->recorder, "drain /hold|"); /* it was so already */
+    http_respond_end(f->recorder.held, NULL, 0);
+    peer_run(&f->peer);
+    assert_int_equal(response->body.size, SIZE);
+    assert_true(response->complete);
+}
+
+static void test_drain(void **state) {
+    (void)state;
+    run_over_both(drain_body);
+}
+
 static void early_refusal_body(struct fixture *f) {
     struct peer_response *refused = peer_request(&f->peer, "POST", "/refuse", SLICE_LITERAL("dropped"));
     struct peer_response *next = peer_request(&f->peer, "POST", "/echo", SLICE_LITERAL("kept"));
@@ -455,6 +524,8 @@ int main(void) {
         cmocka_unit_test(test_early_refusal_keeps_the_connection),
         cmocka_unit_test(test_later_answer),
         cmocka_unit_test(test_streamed_body),
+        cmocka_unit_test(test_body_taken_slowly),
+        cmocka_unit_test(test_drain),
         cmocka_unit_test(test_body_limit),
         cmocka_unit_test(test_large_bodies),
         cmocka_unit_test(test_promised_bodies_take_no_memory),

@@ -317,6 +317,18 @@ static void test_half_closed_clients_get_their_answer(void **state) {
     expect_end(client);
 }
 
+/* Behind input that the session does not want to be read now. */
+static void test_end_is_noticed_while_input_is_paused(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "echo first\nhold\n");
+    expect(client, "first\n");
+    say(client, "echo unread\n");
+    shutdown(client, SHUT_WR);
+    expect_gone(client); /* with a reset, for what was not read */
+}
+
 static void test_too_many_connections(void **state) {
     struct server *server = *state;
     server->policy.max_connections = 2;
@@ -491,6 +503,7 @@ int main(void) {
         TEST(test_end_keeps_the_last_answer),
         TEST(test_error_ends_after_its_answer),
         TEST(test_half_closed_clients_get_their_answer),
+        TEST(test_end_is_noticed_while_input_is_paused),
         TEST(test_too_many_connections),
         TEST(test_without_descriptors_accepting_goes_on_later),
         TEST(test_drain),

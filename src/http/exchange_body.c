@@ -1,0 +1,197 @@
+/* exchange_body.c: the body of a request, collected within its limit or handed on piece by piece, and what of it is
+ * booked in the budget of all sessions. */
+#include <assert.h>
+
+#include "http/exchange_priv.h"
+
+/* A body's memory grows in steps of what has come, so that a large Content-Length alone takes nothing. */
+enum { BODY_FIRST_RESERVE = 1 << 20 };
+
+/* ---- budget ---- */
+
+/* Makes `bytes` what is booked for the exchange; false, and nothing changes, when there is no room for more. */
+static bool book(struct http_exchange *exchange, size_t bytes) {
+    struct http_budget *budget = exchange->limits->budget;
+    size_t booked = exchange->booked_bytes;
+    if (budget && bytes <= booked) {
+        atomic_fetch_sub(&budget->held_bytes, booked - bytes);
+    } else if (budget) {
+        size_t more = bytes - booked;
+        size_t held = atomic_load(&budget->held_bytes);
+        do {
+            if (more > budget->max_bytes || held > budget->max_bytes - more)
+                return false;
+        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + more));
+    }
+    exchange->booked_bytes = bytes;
+    return true;
+}
+
+/* Of a streamed body, besides what the handler holds. */
+static size_t kept_bytes(const struct http_exchange *exchange) {
+    return exchange->streaming ? exchange->body.size : 0;
+}
+
+bool http_exchange_hold(struct http_exchange *exchange, size_t bytes) {
+    if (!book(exchange, bytes + kept_bytes(exchange)))
+        return false;
+    exchange->held_bytes = bytes;
+    return true;
+}
+
+void exchange_free_body(struct http_exchange *exchange) {
+    buf_free(&exchange->body);
+    exchange->body_at = 0;
+    (void)book(exchange, 0);
+}
+
+/* ---- refusals ---- */
+
+static void refuse_large(struct http_exchange *exchange) {
+    exchange_refuse(exchange, 413, "the request body is larger than the limit of %zu bytes",
+                    exchange->limits->max_body_bytes);
+}
+
+static void refuse_beyond_budget(struct http_exchange *exchange) {
+    exchange_refuse(exchange, 503,
+                    "no room for the request body: all requests together may hold %zu bytes in memory; try again later",
+                    exchange->limits->budget->max_bytes);
+}
+
+void exchange_check_content_length(struct http_exchange *exchange) {
+    if (exchange_is_open(exchange) && !exchange->streaming && exchange->request.content_length > 0 &&
+        (uint64_t)exchange->request.content_length > exchange->limits->max_body_bytes)
+        refuse_large(exchange);
+}
+
+/* ---- collected ---- */
+
+/* Room for `more` bytes, and beforehand for what Content-Length tells, but never for more than twice of what has come.
+ */
+static void reserve(struct http_exchange *exchange, size_t more) {
+    struct buf *body = &exchange->body;
+    int64_t told = exchange->request.content_length;
+    if (body->capacity - body->size >= more || told < 0)
+        return;
+    size_t wanted = body->size * 2 > BODY_FIRST_RESERVE ? body->size * 2 : BODY_FIRST_RESERVE;
+    if ((uint64_t)told < wanted)
+        wanted = (size_t)told;
+    if (wanted > body->size + more)
+        buf_reserve(body, wanted - body->size);
+}
+
+static void collect(struct http_exchange *exchange, const char *data, size_t size) {
+    if (size > exchange->limits->max_body_bytes - exchange->body.size) {
+        refuse_large(exchange);
+        return;
+    }
+    if (!http_exchange_hold(exchange, exchange->body.size + size)) {
+        refuse_beyond_budget(exchange);
+        return;
+    }
+    reserve(exchange, size);
+    buf_append(&exchange->body, data, size);
+    if (buf_failed(&exchange->body))
+        exchange_refuse(exchange, 503, "no memory for the request body");
+}
+
+struct slice http_exchange_body(const struct http_exchange *exchange) {
+    return buf_slice(&exchange->body);
+}
+
+struct buf http_exchange_take_body(struct http_exchange *exchange) {
+    struct buf body = exchange->body;
+    exchange->body = BUF_EMPTY;
+    return body;
+}
+
+/* ---- streamed ---- */
+
+void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed) {
+    assert(exchange->handler->on_data && exchange->body.size == 0);
+    exchange->streaming = true;
+    exchange->idle_allowed = idle_allowed;
+}
+
+bool exchange_is_paused(const struct http_exchange *exchange) {
+    return exchange->streaming && exchange->body.size > 0;
+}
+
+static void tell_taken(struct http_exchange *exchange, size_t bytes) {
+    if (exchange->ops->taken)
+        exchange->ops->taken(exchange, bytes);
+}
+
+static void tell_end(struct http_exchange *exchange) {
+    exchange->end_told = true;
+    exchange->handler->on_end(exchange->handler->user, exchange);
+}
+
+/* Gives bytes to on_data; returns how many it took: all, once the answer is complete and nobody needs them. */
+static size_t offer(struct http_exchange *exchange, const char *data, size_t size) {
+    exchange->in_on_data = true;
+    size_t taken = exchange->handler->on_data(exchange->handler->user, exchange, data, size);
+    exchange->in_on_data = false;
+    taken = exchange_is_open(exchange) ? taken : size;
+    tell_taken(exchange, taken);
+    return taken;
+}
+
+/* For on_data to take later. What it has taken meanwhile is moved out of the way now and then. */
+static void keep(struct http_exchange *exchange, const char *data, size_t size) {
+    struct buf *body = &exchange->body;
+    if (exchange->body_at > 0 && exchange->body_at >= body->size / 2) {
+        buf_consume(body, exchange->body_at);
+        exchange->body_at = 0;
+    }
+    if (!book(exchange, exchange->held_bytes + body->size + size)) {
+        refuse_beyond_budget(exchange);
+        return;
+    }
+    buf_append(body, data, size);
+    if (buf_failed(body))
+        exchange_refuse(exchange, 503, "no memory for the request body");
+}
+
+static void stream(struct http_exchange *exchange, const char *data, size_t size) {
+    size_t taken = exchange_is_paused(exchange) ? 0 : offer(exchange, data, size);
+    if (taken < size)
+        keep(exchange, data + taken, size - taken);
+}
+
+void http_exchange_resume_body(struct http_exchange *exchange) {
+    if (exchange->in_on_data || !exchange_is_open(exchange))
+        return;
+    size_t kept = exchange->body.size - exchange->body_at;
+    if (kept > 0) {
+        size_t taken = offer(exchange, exchange->body.data + exchange->body_at, kept);
+        exchange->body_at += taken;
+        if (taken < kept)
+            return;
+        buf_free(&exchange->body);
+        exchange->body_at = 0;
+        (void)book(exchange, exchange->held_bytes);
+    }
+    if (exchange->request_ended && !exchange->end_told && exchange_is_open(exchange))
+        tell_end(exchange);
+}
+
+/* ---- for sessions ---- */
+
+void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size) {
+    if (size == 0)
+        return;
+    if (exchange->streaming && exchange_is_open(exchange)) {
+        stream(exchange, data, size);
+        return;
+    }
+    tell_taken(exchange, size);
+    if (exchange_is_open(exchange))
+        collect(exchange, data, size);
+}
+
+void exchange_end_request(struct http_exchange *exchange) {
+    exchange->request_ended = true;
+    if (exchange_is_open(exchange) && !exchange_is_paused(exchange))
+        tell_end(exchange);
+}

@@ -37,6 +37,8 @@ enum api_class {
     API_ALL = (1 << 10) - 1
 };
 
+struct header_pattern;
+struct load_meter;
 struct metrics_state;
 
 struct api_context {
@@ -47,7 +49,9 @@ struct api_context {
     size_t max_body_bytes;      /* of a request, also after decompression */
     const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
     struct metrics_state *metrics;
-    struct log *log; /* its settings may be changed */
+    struct load_meter *load;
+    struct log *log;                                              /* its settings may be changed */
+    const struct header_pattern *http_forwarded, *grpc_forwarded; /* headers that become parameters; NULL: none */
 };
 
 #endif

@@ -129,11 +129,23 @@ static const struct well_known {
     {"timeout", set_timeout},           {"headers", refuse_reserved},
 };
 
+static const struct well_known *find_well_known(struct slice name) {
+    for (size_t i = 0; i < sizeof well_known / sizeof well_known[0]; i++)
+        if (slice_equal_text(name, well_known[i].name))
+            return &well_known[i];
+    return NULL;
+}
+
+bool infer_parameter_is_reserved(struct slice name) {
+    return find_well_known(name) || slice_starts_with(name, SLICE_LITERAL("triton_")) ||
+           slice_equal_text(name, "binary_data_output");
+}
+
 struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
                                      uint64_t now_ns) {
-    for (size_t i = 0; i < sizeof well_known / sizeof well_known[0]; i++)
-        if (slice_equal_text(parameter->name, well_known[i].name))
-            return well_known[i].set(request, parameter, now_ns);
+    const struct well_known *known = find_well_known(parameter->name);
+    if (known)
+        return known->set(request, parameter, now_ns);
     if (slice_starts_with(parameter->name, SLICE_LITERAL("triton_")))
         return refuse_reserved(request, parameter, now_ns);
     request->parameters[request->parameter_count++] = *parameter;

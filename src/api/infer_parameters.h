@@ -16,6 +16,8 @@ struct status infer_parameters_reserve(struct infer_request *request, size_t cou
  * INVALID_ARGUMENT names the parameter, what was expected and got. */
 struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
                                      uint64_t now_ns) STATUS_MUST_CHECK;
+/* True for names that mean something to the server, or are kept for it: none of the model's own. */
+bool infer_parameter_is_reserved(struct slice name);
 /* "the integer -3", for messages. */
 void infer_parameter_describe(const struct infer_parameter *parameter, char *text, size_t size);
 /* The value as a number of 0 or more; false for other kinds and negative ones. */

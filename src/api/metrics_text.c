@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "api/handlers.h"
-#include "api/machine_usage.h"
 #include "base/clock.h"
 
 struct metrics_state {
@@ -67,6 +66,10 @@ void metrics_state_destroy(struct metrics_state *state) {
         return;
     machine_usage_destroy(state->machine);
     free(state);
+}
+
+struct machine_usage *metrics_state_machine(struct metrics_state *state) {
+    return state->machine;
 }
 
 static void write_head(struct buf *out, const char *name, const char *type, const char *help) {

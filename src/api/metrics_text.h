@@ -6,6 +6,7 @@
 #ifndef INFERD_API_METRICS_TEXT_H
 #define INFERD_API_METRICS_TEXT_H
 
+#include "api/machine_usage.h"
 #include "base/buf.h"
 #include "core/inference_server.h"
 
@@ -22,6 +23,8 @@ struct status metrics_options_apply(struct metrics_options *options, struct slic
 struct metrics_state;
 struct metrics_state *metrics_state_create(const struct metrics_options *options); /* NULL when memory is short */
 void metrics_state_destroy(struct metrics_state *state);                           /* accepts NULL */
+/* The machine's figures, for others who want to read them; lives as long as the state. */
+struct machine_usage *metrics_state_machine(struct metrics_state *state);
 
 /* Appends the whole text. */
 struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct arena *arena,

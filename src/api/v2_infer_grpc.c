@@ -4,6 +4,7 @@
 #include "api/call_log.h"
 #include "api/grpc_front.h"
 #include "api/infer_call.h"
+#include "api/infer_head.h"
 #include "api/infer_outputs.h"
 #include "api/infer_parameters.h"
 #include "api/tensor_contents.h"
@@ -249,6 +250,8 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         status = decode(message, call->request);
         call_log_note(context->log, grpc_call_exchange(grpc), call->request);
     }
+    if (status_is_ok(&status))
+        status = infer_head_apply(context->grpc_forwarded, grpc_call_exchange(grpc), call->request);
     if (status_is_ok(&status))
         status = infer_call_submit(call);
     if (!status_is_ok(&status)) {

@@ -6,7 +6,9 @@
 #include "api/call_log.h"
 #include "api/handlers.h"
 #include "api/infer_call.h"
+#include "api/infer_head.h"
 #include "api/infer_json.h"
+#include "api/load_report.h"
 #include "api/raw_request.h"
 #include "base/clock.h"
 
@@ -30,7 +32,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
         http_call_answer_error(http, &answer->status);
         return;
     }
-    struct http_header headers[3];
+    struct http_header headers[4];
     size_t count = 0;
     char length[32];
     struct slice type =
@@ -43,6 +45,8 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     if (infer->coding != BODY_IDENTITY)
         headers[count++] =
             (struct http_header){SLICE_LITERAL("Content-Encoding"), slice_of(body_coding_name(infer->coding))};
+    if (load_report_header(http->context, http->exchange, &headers[count]))
+        count++;
     http_respond(http->exchange, 200, headers, count, &answer->bytes);
 }
 
@@ -151,6 +155,8 @@ void v2_infer_http(struct http_call *http) {
         status = decode(http, infer);
     if (infer)
         call_log_note(http->context->log, http->exchange, infer->call.request);
+    if (status_is_ok(&status))
+        status = infer_head_apply(http->context->http_forwarded, http->exchange, infer->call.request);
     if (status_is_ok(&status))
         status = infer_call_submit(&infer->call);
     if (!status_is_ok(&status)) {

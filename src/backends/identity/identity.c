@@ -174,12 +174,9 @@ static struct infer_parameter sequence_parameter(struct infer_response *response
     return parameter;
 }
 
-static struct status echo_sequence(const struct infer_request *request, struct infer_response *response) {
+static void echo_sequence(const struct infer_request *request, struct infer_response *response) {
     if (request->sequence.kind == SEQUENCE_NONE)
-        return status_ok();
-    response->parameters = arena_calloc(response->arena, 3, sizeof *response->parameters);
-    if (!response->parameters)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for response parameters");
+        return;
     add_parameter(response, sequence_parameter(response, &request->sequence));
     add_parameter(response, (struct infer_parameter){.name = SLICE_LITERAL("sequence_start"),
                                                      .kind = PARAMETER_BOOL,
@@ -187,6 +184,38 @@ static struct status echo_sequence(const struct infer_request *request, struct i
     add_parameter(response, (struct infer_parameter){.name = SLICE_LITERAL("sequence_end"),
                                                      .kind = PARAMETER_BOOL,
                                                      .value.boolean = request->sequence_flags & SEQUENCE_END});
+}
+
+static struct status no_memory_for_parameters(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for response parameters");
+}
+
+/* A copy with memory of its own, for a response may outlive its request. */
+static struct status echo_parameter(const struct infer_parameter *from, struct infer_response *response) {
+    struct infer_parameter copy = *from;
+    copy.name = arena_copy(response->arena, from->name);
+    bool copied = copy.name.size == from->name.size;
+    if (from->kind == PARAMETER_STRING) {
+        copy.value.string = arena_copy(response->arena, from->value.string);
+        copied &= copy.value.string.size == from->value.string.size;
+    }
+    if (!copied)
+        return no_memory_for_parameters();
+    add_parameter(response, copy);
+    return status_ok();
+}
+
+static struct status echo_parameters(const struct infer_request *request, struct infer_response *response) {
+    enum { OF_SEQUENCE = 3 };
+    if (request->parameter_count == 0 && request->sequence.kind == SEQUENCE_NONE)
+        return status_ok();
+    response->parameters =
+        arena_calloc(response->arena, request->parameter_count + OF_SEQUENCE, sizeof *response->parameters);
+    if (!response->parameters)
+        return no_memory_for_parameters();
+    echo_sequence(request, response);
+    for (size_t i = 0; i < request->parameter_count; i++)
+        STATUS_TRY(echo_parameter(&request->parameters[i], response));
     return status_ok();
 }
 
@@ -202,7 +231,7 @@ static struct status copy_tensors(const struct model_config *config, const struc
         if (input->data.size)
             memcpy(data, input->data.data, input->data.size);
     }
-    return echo_sequence(request, response);
+    return echo_parameters(request, response);
 }
 
 static struct status make_response(const struct identity_model *model, struct infer_request *request,

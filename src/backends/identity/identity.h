@@ -3,8 +3,9 @@
  *
  * A model needs a config and an empty version folder. It has as many outputs as inputs, each of the same datatype and
  * with dims that its input always fits. The output of an optional input that a request leaves out is left out as well.
- * A sequence id and its flags come back as response parameters sequence_id, sequence_start and sequence_end. It is
- * ragged: requests of any shapes share a batch; each is copied for itself.
+ * A sequence id and its flags come back as response parameters sequence_id, sequence_start and sequence_end, and so do
+ * all parameters that mean nothing to the server. It is ragged: requests of any shapes share a batch; each is copied
+ * for itself.
  *
  * Config parameters (others are refused at load):
  *   execute_delay_ms   "2.5": every execution of a batch takes that much longer; it ends early, and answers CANCELLED,

@@ -35,6 +35,12 @@ static const struct option_row rows[] = {
     {OPTION_INT, "http-thread-count", NULL, FIELD(thread_count), "0", "N",
      "Threads that serve connections, of all ports together; 0: half the CPUs, at least 1 and at most 8.", 0, 256,
      NULL},
+    {OPTION_STRING, "http-header-forward-pattern", NULL, FIELD(http_forward_pattern), NULL, "REGEX",
+     "Headers of inferences over HTTP whose whole names match this POSIX extended regular expression, whatever their "
+     "case, become request parameters.",
+     0, 0, NULL},
+    {OPTION_STRING, "grpc-header-forward-pattern", NULL, FIELD(grpc_forward_pattern), NULL, "REGEX",
+     "The same for the metadata of inferences over gRPC.", 0, 0, NULL},
 
     {.type = OPTION_HEADING, .help = "Limits"},
     {OPTION_INT, "max-request-size", "http-max-input-size", FIELD(max_request_bytes), "67108864", "BYTES",

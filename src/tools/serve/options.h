@@ -12,7 +12,8 @@ struct serve_options {
 
     const char *http_address, *grpc_address, *metrics_address;
     int64_t http_port, grpc_port, metrics_port;
-    int64_t thread_count; /* 0: chosen */
+    int64_t thread_count;                                    /* 0: chosen */
+    const char *http_forward_pattern, *grpc_forward_pattern; /* NULL: no header is forwarded */
 
     int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;
     int64_t idle_timeout_secs, request_timeout_secs;

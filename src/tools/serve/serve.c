@@ -148,6 +148,7 @@ int serve_main(const char *version, int argc, char **argv) {
     int exit_code = EXIT_FAILED, signal_fd = -1;
     struct arena *scratch = arena_create(0);
     if (!scratch || !read_options(argc, argv, scratch, &options, &settings, &exit_code)) {
+        settings_free(&settings);
         arena_destroy(scratch);
         return exit_code;
     }
@@ -169,6 +170,7 @@ int serve_main(const char *version, int argc, char **argv) {
         close(failure_fd);
     if (signal_fd >= 0)
         close(signal_fd);
+    settings_free(&settings);
     arena_destroy(scratch);
     return exit_code;
 }

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/metrics_text.h"
+#include "api/load_report.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "core/inference_server.h"
@@ -19,6 +19,7 @@ enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 }
 
 struct server {
     const struct serve_options *options;
+    const struct serve_settings *settings;
     struct log *log;
     const char *version;
     int on_failure_fd;
@@ -28,6 +29,7 @@ struct server {
     const struct backend_ops *builtin[ENGINES_BUILTIN_COUNT];
     struct inference_server *core;
     struct metrics_state *metrics;
+    struct load_meter *load;
     struct http_limits limits;
     struct http_budget budget;
     struct loop_thread *threads;
@@ -117,7 +119,10 @@ static struct status open_ports(struct server *server) {
         .max_body_bytes = server->limits.max_body_bytes,
         .exiting = &server->exiting,
         .metrics = server->metrics,
+        .load = server->load,
         .log = server->log,
+        .http_forwarded = server->settings->http_forwarded,
+        .grpc_forwarded = server->settings->grpc_forwarded,
     };
     for (int i = 0; i < PORT_COUNT; i++) {
         struct port *port = &server->ports[i];
@@ -184,6 +189,7 @@ static struct server *server_create(const struct serve_options *options, const s
     if (!server)
         return NULL;
     server->options = options;
+    server->settings = settings;
     server->log = log;
     server->version = version;
     server->on_failure_fd = on_failure_fd;
@@ -196,7 +202,8 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_mutex_init(&server->lock, NULL);
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics);
-    if (!server->arena || !server->metrics) {
+    server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
+    if (!server->arena || !server->load) {
         server_destroy(server);
         return NULL;
     }
@@ -290,6 +297,7 @@ void server_destroy(struct server *server) {
         loop_thread_destroy(&server->threads[i]);
     free(server->threads);
     inference_server_destroy(server->core);
+    load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);
     arena_destroy(server->arena);
     pthread_cond_destroy(&server->changed);

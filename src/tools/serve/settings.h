@@ -3,14 +3,17 @@
 #ifndef INFERD_TOOLS_SERVE_SETTINGS_H
 #define INFERD_TOOLS_SERVE_SETTINGS_H
 
+#include "api/header_pattern.h"
 #include "api/metrics_text.h"
 #include "tools/serve/options.h"
 
 struct serve_settings {
     struct metrics_options metrics;
+    struct header_pattern *http_forwarded, *grpc_forwarded; /* NULL: no header becomes a parameter */
 };
 
-/* INVALID_ARGUMENT names the flag. */
+/* INVALID_ARGUMENT names the flag. Call settings_free in any case. */
 struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) STATUS_MUST_CHECK;
+void settings_free(struct serve_settings *settings); /* good for a zeroed one */
 
 #endif

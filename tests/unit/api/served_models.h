@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "api/http_front.h"
+#include "api/load_report.h"
 #include "api/metrics_text.h"
 #include "backends/identity/identity.h"
 #include "base/clock.h"
@@ -42,6 +43,7 @@ struct served {
     size_t backend_count;
     struct inference_server *server;
     struct metrics_state *metrics;
+    struct load_meter *load;
     atomic_bool exiting;
     struct api_context context;
     struct http_handler handler;
@@ -132,6 +134,8 @@ static inline void served_start(struct served *served) {
     const struct metrics_options metrics = metrics_options_default();
     served->metrics = metrics_state_create(&metrics);
     assert_non_null(served->metrics);
+    served->load = load_meter_create(metrics_state_machine(served->metrics));
+    assert_non_null(served->load);
     served->limits = http_limits_default();
     served->context = (struct api_context){.server = served->server,
                                            .loop = &served->loop,
@@ -140,6 +144,7 @@ static inline void served_start(struct served *served) {
                                            .max_body_bytes = 1 << 20,
                                            .exiting = &served->exiting,
                                            .metrics = served->metrics,
+                                           .load = served->load,
                                            .log = &served->log};
     served->handler = (struct http_handler){.on_head = served_on_head,
                                             .on_end = served_on_end,
@@ -154,6 +159,7 @@ static inline void served_end(struct served *served) {
     while (served->tasks)
         served_run_task(served);
     inference_server_destroy(served->server);
+    load_meter_destroy(served->load);
     metrics_state_destroy(served->metrics);
     assert_good(file_remove_tree(served->directory));
     pthread_mutex_destroy(&served->lock);

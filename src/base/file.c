@@ -24,8 +24,8 @@ static struct status errno_status(const char *doing, const char *path) {
     return status_error(code, "cannot %s %s: %s", doing, path, strerror_r(errno, text, sizeof text));
 }
 
-/* Opens a regular file and tells its size. */
-static struct status open_regular(const char *path, int *ret_fd, size_t *ret_size) {
+/* Opens a regular file whose mode has none of the forbidden bits, and tells its size. */
+static struct status open_regular(const char *path, mode_t forbidden, int *ret_fd, size_t *ret_size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO must not hang us */
     if (fd < 0)
         return errno_status("open", path);
@@ -39,6 +39,12 @@ static struct status open_regular(const char *path, int *ret_fd, size_t *ret_siz
         close(fd);
         return status_error(STATUS_INVALID_ARGUMENT, "%s is not a regular file", path);
     }
+    if (info.st_mode & forbidden) {
+        close(fd);
+        return status_error(STATUS_PERMISSION_DENIED,
+                            "%s holds a secret, but its mode %04o lets everybody use it: expected 0640 or less", path,
+                            (unsigned)info.st_mode & 07777);
+    }
     *ret_fd = fd;
     *ret_size = (size_t)info.st_size;
     return status_ok();
@@ -47,7 +53,7 @@ static struct status open_regular(const char *path, int *ret_fd, size_t *ret_siz
 struct status file_map_open(const char *path, struct file_map *ret) {
     int fd;
     size_t size;
-    STATUS_TRY(open_regular(path, &fd, &size));
+    STATUS_TRY(open_regular(path, 0, &fd, &size));
     struct file_map map = {.bytes = {NULL, size}};
     if (size > 0) {
         void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -69,11 +75,11 @@ void file_unmap(struct file_map *map) {
     map->bytes = (struct slice){NULL, 0};
 }
 
-struct status file_read(const char *path, size_t max_bytes, struct buf *ret) {
+static struct status read_file(const char *path, mode_t forbidden, size_t max_bytes, struct buf *ret) {
     int fd;
     size_t size;
     buf_clear(ret);
-    STATUS_TRY(open_regular(path, &fd, &size));
+    STATUS_TRY(open_regular(path, forbidden, &fd, &size));
     struct status status = status_ok();
     if (size > max_bytes)
         status = status_error(STATUS_TOO_LARGE, "%s has %zu bytes, more than the %zu allowed", path, size, max_bytes);
@@ -97,6 +103,14 @@ struct status file_read(const char *path, size_t max_bytes, struct buf *ret) {
     }
     close(fd);
     return status;
+}
+
+struct status file_read(const char *path, size_t max_bytes, struct buf *ret) {
+    return read_file(path, 0, max_bytes, ret);
+}
+
+struct status file_read_secret(const char *path, size_t max_bytes, struct buf *ret) {
+    return read_file(path, S_IRWXO, max_bytes, ret);
 }
 
 static struct status inflate_all(const char *path, struct slice packed, size_t max_bytes, struct buf *out) {

@@ -16,7 +16,11 @@ void file_unmap(struct file_map *map);
 
 /* Reads a regular file of at most max_bytes into ret (which it clears first). Errors name the path. */
 struct status file_read(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
-/* The same, and unpacks it when it begins with the gzip magic; max_bytes bounds the unpacked size too. */
+/* The same for a file that holds a secret. PERMISSION_DENIED when others than its owner and group may use it. The
+ * caller wipes the bytes when they are of no more use. */
+struct status file_read_secret(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
+/* Reads as file_read does, and unpacks it when it begins with the gzip magic; max_bytes bounds the unpacked size too.
+ */
 struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct buf *ret) STATUS_MUST_CHECK;
 /* Writes to a temporary name beside `path`, syncs, then renames over it: readers see the old or the new file. A name
  * that is a link, a device or a folder is refused. */

@@ -3,19 +3,16 @@
  *
  *   SNIFFING --first bytes told--> OPEN --finished, error--> LINGERING --peer closed, time-out--> gone
  *
+ * SNIFFING: a TLS handshake, if there is one, and the bytes behind it until they tell a protocol.
  * LINGERING: our side is shut, and what the peer still sends is dropped, so that the last answer is not lost to a
  * reset. */
 #include "net/connection.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
+#include "net/peer_address.h"
 #include "net/transport.h"
 
 enum {
@@ -46,6 +43,8 @@ struct connection {
     size_t out_at;     /* of out, written already */
     bool in_session;   /* one of its functions runs: a wake changes nothing */
     bool broken;       /* no more input: write what there is and end */
+    bool refused;      /* by the transport, which has told the peer */
+    bool ending;       /* the transport has not told the peer yet that there will be no more */
     bool input_ended;  /* by the peer */
     uint64_t since_ns; /* begin of the phase */
     uint64_t taken_ns; /* when the peer last took output, or last sent something while lingering */
@@ -116,14 +115,23 @@ static void lose_connection(struct connection *connection) {
 /* Shuts our side. Without anything written lately no answer can be lost, and the connection just goes: false. */
 static bool linger(struct connection *connection, bool wrote) {
     end_session(connection);
-    if (connection->input_ended || !wrote) {
+    connection->ending = connection->transport.ops->end(&connection->transport) == TRANSPORT_BLOCKED;
+    if (!connection->ending && (connection->input_ended || !wrote)) {
         close_connection(connection);
         return false;
     }
-    connection->transport.ops->end(&connection->transport);
     connection->phase = CONNECTION_LINGERING;
     connection->since_ns = connection->taken_ns = clock_monotonic_ns();
     return true;
+}
+
+/* True when there is nothing left to linger for. */
+static bool has_lingered(struct connection *connection) {
+    if (connection->phase != CONNECTION_LINGERING)
+        return false;
+    if (connection->ending)
+        connection->ending = connection->transport.ops->end(&connection->transport) == TRANSPORT_BLOCKED;
+    return connection->input_ended && !connection->ending;
 }
 
 /* ---- time ---- */
@@ -142,12 +150,14 @@ static uint64_t patience(const struct connection *connection, uint64_t timeout_n
 /* When the connection itself, apart from its session, runs out of patience; 0: it does not. */
 static uint64_t own_deadline(const struct connection *connection) {
     const struct connection_policy *policy = connection->group->policy;
-    if (connection->phase == CONNECTION_LINGERING)
+    if (connection->phase == CONNECTION_SNIFFING)
+        return connection->since_ns + policy->first_bytes_timeout_ns;
+    if (connection->phase == CONNECTION_LINGERING && !connection->ending)
         return earlier(connection->taken_ns + LINGER_SILENCE_NS,
                        connection->since_ns + patience(connection, LINGER_TOTAL_NS));
     if (connection->watch.events & EPOLLOUT) /* output waits for the peer */
         return connection->taken_ns + patience(connection, policy->write_timeout_ns);
-    return connection->phase == CONNECTION_SNIFFING ? connection->since_ns + policy->first_bytes_timeout_ns : 0;
+    return 0;
 }
 
 /* Deadlines mostly move away: the timer is only moved when one comes nearer, and asks again when it fires. */
@@ -234,7 +244,11 @@ static bool wants_input(const struct connection *connection) {
 }
 
 static void watch_events(struct connection *connection, bool for_output) {
-    uint32_t events = (wants_input(connection) ? (uint32_t)EPOLLIN : 0) | (for_output ? (uint32_t)EPOLLOUT : 0);
+    bool for_input = wants_input(connection), read_blocked = for_input && connection->transport.read_wants_write;
+    uint32_t events = (for_input && !read_blocked ? (uint32_t)EPOLLIN : 0) |
+                      (for_output || read_blocked || connection->ending ? (uint32_t)EPOLLOUT : 0);
+    if (read_blocked && !(connection->watch.events & EPOLLOUT))
+        connection->taken_ns = clock_monotonic_ns();
     if (is_paused(connection))
         events |= EPOLLRDHUP; /* the end is noticed behind input that is not read */
     if (events != connection->watch.events)
@@ -247,10 +261,20 @@ static bool is_finished(const struct connection *connection) {
            (connection->broken || (session && session->ops->finished(session)));
 }
 
+/* Set by the connection in its session. */
+static void on_wake(void *user) {
+    struct connection *connection = user;
+    if (connection->in_session || connection->message_posted)
+        return;
+    connection->message_posted = true;
+    loop_post(connection->group->loop, &connection->message);
+}
+
 /* Writes as much as there is and the socket takes, ends the connection when its session is finished, and otherwise sets
  * up what to wait for. The last act of every event: the connection may be gone after it. */
 static void pump(struct connection *connection) {
-    bool wrote = connection->watch.events & EPOLLOUT; /* the last time it was not all that there was to write */
+    bool wrote = /* the last time it was not all that there was to write */
+        connection->watch.events & EPOLLOUT || connection->refused;
     bool more = true;
     enum transport_outcome outcome = TRANSPORT_DONE;
     for (int round = 0; round < WRITE_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
@@ -271,37 +295,23 @@ static void pump(struct connection *connection) {
     if (!unsent && !more && is_finished(connection) && !linger(connection, wrote))
         return;
     watch_events(connection, unsent || more);
+    if (wants_input(connection) && connection->transport.ops->has_unread(&connection->transport))
+        on_wake(connection);
     arm_timer(connection);
 }
 
 /* ---- input ---- */
 
-/* Set by the connection in its session. */
-static void on_wake(void *user) {
-    struct connection *connection = user;
-    if (connection->in_session || connection->message_posted)
-        return;
-    connection->message_posted = true;
-    loop_post(connection->group->loop, &connection->message);
-}
-
 static void peer_text(void *user, char *text, size_t size) {
-    const struct connection *connection = user;
-    struct sockaddr_storage address;
-    socklen_t length = sizeof address;
-    char host[INET6_ADDRSTRLEN], port[8];
-    if (getpeername(connection->transport.fd, (struct sockaddr *)&address, &length) ||
-        getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV))
-        return;
-    snprintf(text, size, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    peer_address_text(((const struct connection *)user)->transport.fd, text, size);
 }
 
 /* Asks for a session with the bytes so far, which it then gets. */
 static struct status sniff(struct connection *connection, struct slice bytes) {
     const struct connection_policy *policy = connection->group->policy;
     struct session *session = NULL;
-    STATUS_TRY(policy->choose_session(policy->user, connection->group->loop_index, bytes, &session));
+    struct slice protocol = connection->transport.ops->protocol(&connection->transport);
+    STATUS_TRY(policy->choose_session(policy->user, connection->group->loop_index, protocol, bytes, &session));
     if (!session) {
         if (bytes.size >= FIRST_BYTES_MAX)
             return status_error(STATUS_INVALID_ARGUMENT, "no protocol was recognised");
@@ -364,13 +374,16 @@ static bool read_input(struct connection *connection) {
         switch (connection->transport.ops->read(&connection->transport, scratch, CONNECTION_SCRATCH_BYTES, &n)) {
         case TRANSPORT_DONE:
             take_input(connection, scratch, n);
-            if (n < CONNECTION_SCRATCH_BYTES)
+            if (n < CONNECTION_SCRATCH_BYTES && !connection->transport.ops->has_unread(&connection->transport))
                 return true;
             break;
         case TRANSPORT_BLOCKED:
             return true;
         case TRANSPORT_END:
             take_end(connection);
+            return true;
+        case TRANSPORT_REFUSED:
+            connection->broken = connection->refused = true;
             return true;
         case TRANSPORT_LOST:
             return false;
@@ -381,19 +394,24 @@ static bool read_input(struct connection *connection) {
 
 /* ---- events ---- */
 
-static void on_ready(struct loop_watch *watch, uint32_t events) {
-    struct connection *connection = LOOP_CONTAINER(watch, struct connection, watch);
-    bool lost = events & (EPOLLERR | EPOLLHUP);
-    if (!lost && events & EPOLLIN)
-        lost = !read_input(connection);
-    else if (!lost && events & EPOLLRDHUP && is_paused(connection))
-        take_end(connection);
+/* What every event ends in. */
+static void go_on(struct connection *connection, bool lost) {
     if (lost)
         lose_connection(connection);
-    else if (connection->phase == CONNECTION_LINGERING && connection->input_ended)
+    else if (has_lingered(connection))
         close_connection(connection);
     else
         pump(connection);
+}
+
+static void on_ready(struct loop_watch *watch, uint32_t events) {
+    struct connection *connection = LOOP_CONTAINER(watch, struct connection, watch);
+    bool lost = events & (EPOLLERR | EPOLLHUP);
+    if (!lost && (events & EPOLLIN || connection->transport.read_wants_write))
+        lost = !read_input(connection);
+    else if (!lost && events & EPOLLRDHUP && is_paused(connection))
+        take_end(connection);
+    go_on(connection, lost);
 }
 
 static void on_timer(struct loop_timer *timer) {
@@ -442,8 +460,10 @@ static void start(struct connection *connection) {
         connection->next->previous = connection;
     group->connections = connection;
     connection->since_ns = clock_monotonic_ns();
+    const struct connection_policy *policy = group->policy;
     struct status status = loop_watch_add(group->loop, &connection->watch);
-    if (!status_is_ok(&status))
+    if (!status_is_ok(&status) || (policy->tls && !transport_tls(policy->tls, connection->watch.fd,
+                                                                 policy->text_refusal, &connection->transport)))
         close_connection(connection);
     else if (group->draining)
         drain_connection(connection);
@@ -459,7 +479,7 @@ static void run_message(struct loop_message *message) {
     else if (connection->since_ns == 0)
         start(connection);
     else
-        pump(connection);
+        go_on(connection, connection->transport.ops->has_unread(&connection->transport) && !read_input(connection));
 }
 
 /* ---- groups ---- */

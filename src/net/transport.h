@@ -1,16 +1,20 @@
-/* transport.h: what stands between a connection and its descriptor: plain bytes today; a TLS transport fits the same
- * table.
+/* transport.h: what stands between a connection and its descriptor: plain bytes, or TLS.
  *
  * Owner: the connection embeds it. Thread: the loop's. */
 #ifndef INFERD_NET_TRANSPORT_H
 #define INFERD_NET_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "base/slice.h"
 
 enum transport_outcome {
     TRANSPORT_DONE,    /* some bytes went through */
     TRANSPORT_BLOCKED, /* none now; epoll will tell */
     TRANSPORT_END,     /* read only: the peer sends no more */
+    TRANSPORT_REFUSED, /* read only: the peer does not speak TLS as we do, and was told so; what else it sends is
+                          dropped */
     TRANSPORT_LOST     /* the connection is broken */
 };
 
@@ -18,16 +22,31 @@ struct transport;
 
 struct transport_ops {
     enum transport_outcome (*read)(struct transport *transport, char *data, size_t size, size_t *ret_n);
+    /* After BLOCKED the next write begins with the same bytes. */
     enum transport_outcome (*write)(struct transport *transport, const char *data, size_t size, size_t *ret_n);
-    void (*end)(struct transport *transport); /* tells the peer that nothing more will be written */
+    /* Tells the peer that nothing more will be written. BLOCKED: not yet; to be called again when it is writable. */
+    enum transport_outcome (*end)(struct transport *transport);
+    /* True when a read would yield something although the descriptor may not turn readable. */
+    bool (*has_unread)(const struct transport *transport);
+    /* The name of the protocol that the peer was promised (ALPN); empty when none was, or not yet. */
+    struct slice (*protocol)(const struct transport *transport);
     void (*close)(struct transport *transport);
 };
 
 struct transport {
     const struct transport_ops *ops;
-    int fd; /* owned, non-blocking */
+    int fd;                /* owned, non-blocking */
+    bool read_wants_write; /* the read that was blocked goes on when the descriptor is writable */
+    struct tls *tls;       /* transport_tls's own */
 };
 
 struct transport transport_plain(int fd);
+
+/* TLS over the descriptor, which the transport takes over when this is true; false when memory is short. The first
+ * reads are the handshake. `text_refusal` (borrowed) is sent as it is to a peer that begins with letters in place of
+ * TLS. */
+struct tls_context;
+bool transport_tls(struct tls_context *context, int fd, struct slice text_refusal, struct transport *ret)
+    __attribute__((warn_unused_result));
 
 #endif

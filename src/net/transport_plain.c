@@ -30,8 +30,19 @@ static enum transport_outcome plain_write(struct transport *transport, const cha
     return TRANSPORT_DONE;
 }
 
-static void plain_end(struct transport *transport) {
+static enum transport_outcome plain_end(struct transport *transport) {
     shutdown(transport->fd, SHUT_WR);
+    return TRANSPORT_DONE;
+}
+
+static bool plain_has_unread(const struct transport *transport) {
+    (void)transport;
+    return false;
+}
+
+static struct slice plain_protocol(const struct transport *transport) {
+    (void)transport;
+    return (struct slice){NULL, 0};
 }
 
 static void plain_close(struct transport *transport) {
@@ -40,6 +51,7 @@ static void plain_close(struct transport *transport) {
 }
 
 struct transport transport_plain(int fd) {
-    static const struct transport_ops ops = {plain_read, plain_write, plain_end, plain_close};
-    return (struct transport){&ops, fd};
+    static const struct transport_ops ops = {plain_read,       plain_write,    plain_end,
+                                             plain_has_unread, plain_protocol, plain_close};
+    return (struct transport){.ops = &ops, .fd = fd};
 }

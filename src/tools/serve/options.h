@@ -15,6 +15,10 @@ struct serve_options {
     int64_t thread_count;                                    /* 0: chosen */
     const char *http_forward_pattern, *grpc_forward_pattern; /* NULL: no header is forwarded */
 
+    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file, *tls_min_version;
+    bool tls_metrics, grpc_use_ssl, grpc_use_ssl_mutual;
+    const char *grpc_server_cert, *grpc_server_key, *grpc_root_cert;
+
     int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;
     int64_t idle_timeout_secs, request_timeout_secs;
 

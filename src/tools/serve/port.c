@@ -77,8 +77,14 @@ static void on_close(void *user, struct http_exchange *exchange) {
 
 /* ---- connections ---- */
 
-/* HTTP/2 begins with a line that no HTTP/1.1 request can have (RFC 9113, section 3.4). */
-static struct status choose_session(void *user, size_t loop_index, struct slice first_bytes,
+/* For a client without TLS on a port that has it. */
+static const char text_refusal[] =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 54\r\n"
+    "Connection: close\r\n\r\n{\"error\":\"this port speaks TLS: send https requests\"}\n";
+
+/* HTTP/2 begins with a line that no HTTP/1.1 request can have (RFC 9113, section 3.4). A client that was promised one
+ * of the two in the handshake must speak that one. */
+static struct status choose_session(void *user, size_t loop_index, struct slice protocol, struct slice first_bytes,
                                     struct session **ret_session) {
     static const struct slice preface = {"PRI * HTTP/2.0\r\n", 16};
     const struct port *port = user;
@@ -86,11 +92,13 @@ static struct status choose_session(void *user, size_t loop_index, struct slice 
     size_t size = first_bytes.size < preface.size ? first_bytes.size : preface.size;
     if (size == 0)
         return status_ok();
-    if (memcmp(first_bytes.data, preface.data, size) != 0)
-        return h1_session_create(handler, port->limits, ret_session);
-    if (size < preface.size)
+    bool other = memcmp(first_bytes.data, preface.data, size) != 0;
+    if (!other && size < preface.size)
         return status_ok(); /* more bytes will tell */
-    return h2_session_create(handler, port->limits, ret_session);
+    if (protocol.size > 0 && slice_equal_text(protocol, "h2") == other)
+        return status_error(STATUS_INVALID_ARGUMENT, "the client does not speak the protocol that was agreed on");
+    return other ? h1_session_create(handler, port->limits, ret_session)
+                 : h2_session_create(handler, port->limits, ret_session);
 }
 
 static void fill_front(struct port_front *front, const struct api_context *context, struct api_loop *loop,
@@ -102,16 +110,15 @@ static void fill_front(struct port_front *front, const struct api_context *conte
     front->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_drain, on_abort, on_close, front};
 }
 
-struct status port_open(struct port *port, const char *name, const char *address, int number,
-                        const struct api_context *context, const struct http_limits *limits, size_t max_connections,
+struct status port_open(struct port *port, const struct port_options *options, const struct api_context *context,
                         struct loop_thread *threads, size_t thread_count) {
+    const struct http_limits *limits = options->limits;
     struct loop **loops = calloc(thread_count, sizeof(struct loop *));
-    port->name = name;
     port->limits = limits;
     port->fronts = calloc(thread_count, sizeof *port->fronts);
     if (!loops || !port->fronts) {
         free(loops);
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %s port", name);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %s port", options->name);
     }
     for (size_t i = 0; i < thread_count; i++) {
         loops[i] = threads[i].loop;
@@ -119,10 +126,13 @@ struct status port_open(struct port *port, const char *name, const char *address
     }
     port->policy = (struct connection_policy){.choose_session = choose_session,
                                               .user = port,
-                                              .max_connections = max_connections,
+                                              .tls = options->tls,
+                                              .text_refusal = SLICE_LITERAL(text_refusal),
+                                              .max_connections = options->max_connections,
                                               .first_bytes_timeout_ns = limits->head_timeout_ns,
                                               .write_timeout_ns = limits->body_timeout_ns};
-    struct status status = listener_create(loops, thread_count, address, number, &port->policy, &port->listener);
+    struct status status =
+        listener_create(loops, thread_count, options->address, options->number, &port->policy, &port->listener);
     free(loops);
     return status;
 }

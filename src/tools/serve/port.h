@@ -15,8 +15,20 @@ struct port_front {
     struct http_handler handler;
 };
 
+/* What a port speaks, as ALPN has it: names in our order of preference, each behind its length. */
+#define PORT_PROTOCOLS "\x02h2\x08http/1.1"
+
+/* What a port is made of; the pointers are borrowed until port_close. */
+struct port_options {
+    const char *name; /* "HTTP", for the log */
+    const char *address;
+    int number;
+    const struct http_limits *limits;
+    size_t max_connections;
+    struct tls_context *tls; /* NULL: plain */
+};
+
 struct port {
-    const char *name;          /* "HTTP", for the log */
     struct port_front *fronts; /* one for each loop; owned */
     const struct http_limits *limits;
     struct connection_policy policy;
@@ -24,9 +36,8 @@ struct port {
 };
 
 /* Binds. `context` is the pattern for the fronts, which get their loops in; its classes tell what is served. Before the
- * loops run. Borrows the limits. */
-struct status port_open(struct port *port, const char *name, const char *address, int number,
-                        const struct api_context *context, const struct http_limits *limits, size_t max_connections,
+ * loops run. */
+struct status port_open(struct port *port, const struct port_options *options, const struct api_context *context,
                         struct loop_thread *threads, size_t thread_count) STATUS_MUST_CHECK;
 /* After the loops have stopped and before they are destroyed. Good for a zeroed port. */
 void port_close(struct port *port);

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "tools/serve/file_watch.h"
 #include "tools/serve/server.h"
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -37,6 +38,8 @@ static struct status open_log(const struct serve_options *options, struct log *r
     return status_ok();
 }
 
+enum { SETTLE_MS = 200 }; /* from the first change of a file until the files are read: others may follow */
+
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
 static sigset_t end_signals(void) {
     sigset_t set;
@@ -46,8 +49,10 @@ static sigset_t end_signals(void) {
     return set;
 }
 
+/* SIGHUP makes the server read its files again. */
 static struct status open_signals(int *ret_fd) {
     sigset_t set = end_signals();
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN); /* a lost client is an error of its socket */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     *ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
@@ -83,15 +88,51 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-/* True for a signal, false when the server is to stop because it failed. */
-static bool wait_for_end(int signal_fd, int failure_fd) {
-    struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = failure_fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        continue;
+/* How long to wait for more before files that have changed are read; -1: none have. */
+static int settle_ms(uint64_t settled_ns) {
+    uint64_t now = clock_monotonic_ns();
+    if (settled_ns == 0)
+        return -1;
+    return settled_ns > now ? (int)((settled_ns - now) / NS_PER_MS) + 1 : 0;
+}
+
+/* Reads a signal. True when it ends the server. */
+static bool take_signal(struct server *server, int signal_fd) {
     struct signalfd_siginfo info;
-    if (!(fds[0].revents & POLLIN))
+    if (read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
         return false;
-    return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
+    if (info.ssi_signo == SIGHUP)
+        server_reload_files(server);
+    return info.ssi_signo != SIGHUP;
+}
+
+/* What the main thread does while the server runs: it looks after the files that may change. True for a signal, false
+ * when the server is to stop because it failed. */
+static bool wait_for_end(struct server *server, int signal_fd, int failure_fd) {
+    uint64_t settled_ns = 0;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
+                               {.fd = failure_fd, .events = POLLIN},
+                               {.fd = server_watch_fd(server), .events = POLLIN}};
+        int ready = poll(fds, 3, settle_ms(settled_ns));
+        if (ready < 0)
+            continue;
+        if (fds[0].revents & POLLIN) {
+            if (take_signal(server, signal_fd))
+                return true;
+            continue; /* the descriptors may be others now */
+        }
+        if (fds[1].revents & POLLIN)
+            return false;
+        if (fds[2].revents & POLLIN) {
+            file_watch_drain(fds[2].fd);
+            settled_ns = settled_ns ? settled_ns : clock_monotonic_ns() + SETTLE_MS * NS_PER_MS;
+        }
+        if (settled_ns != 0 && clock_monotonic_ns() >= settled_ns) {
+            settled_ns = 0;
+            server_reload_files(server);
+        }
+    }
 }
 
 static int run(const struct serve_options *options, const struct serve_settings *settings, const char *version,
@@ -102,7 +143,7 @@ static int run(const struct serve_options *options, const struct serve_settings 
         LOG_ERROR(log, "%s", status.message);
         return EXIT_FAILED;
     }
-    bool asked = wait_for_end(signal_fd, failure_fd);
+    bool asked = wait_for_end(server, signal_fd, failure_fd);
     let_second_signal_exit();
     LOG_INFO(log, "%s: finishing the requests under way", asked ? "signal received" : "exiting on error");
     uint64_t timeout_ns = (uint64_t)options->exit_timeout_secs * NS_PER_S;

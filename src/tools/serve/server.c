@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "core/inference_server.h"
 #include "tools/serve/engines.h"
+#include "tools/serve/file_watch.h"
 #include "tools/serve/port.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
@@ -34,6 +35,8 @@ struct server {
     struct http_budget budget;
     struct loop_thread *threads;
     size_t thread_count;
+    struct tls_ports tls;
+    int watch_fd; /* of the files that are read again when they change; -1: none */
     struct port ports[PORT_COUNT];
     atomic_bool exiting;
 
@@ -107,10 +110,11 @@ static struct status open_ports(struct server *server) {
         const char *name, *address;
         int64_t number;
         unsigned classes;
+        struct tls_context *tls;
     } rows[PORT_COUNT] = {
-        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL},
-        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL},
-        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS},
+        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->tls.http},
+        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->tls.grpc},
+        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS, server->tls.metrics},
     };
     server->limits = limits_of(options, &server->budget);
     struct api_context context = {
@@ -126,10 +130,14 @@ static struct status open_ports(struct server *server) {
     };
     for (int i = 0; i < PORT_COUNT; i++) {
         struct port *port = &server->ports[i];
+        const struct port_options port_options = {.name = rows[i].name,
+                                                  .address = rows[i].address,
+                                                  .number = (int)rows[i].number,
+                                                  .limits = &server->limits,
+                                                  .max_connections = (size_t)options->max_connections,
+                                                  .tls = rows[i].tls};
         context.classes = rows[i].classes;
-        struct status status =
-            port_open(port, rows[i].name, rows[i].address, (int)rows[i].number, &context, &server->limits,
-                      (size_t)options->max_connections, server->threads, server->thread_count);
+        struct status status = port_open(port, &port_options, &context, server->threads, server->thread_count);
         if (!status_is_ok(&status))
             return status_prefix(status, "%s port", rows[i].name);
         bool colons = strchr(rows[i].address, ':') != NULL;
@@ -137,6 +145,30 @@ static struct status open_ports(struct server *server) {
                  colons ? "]" : "", listener_port(port->listener));
     }
     return status_ok();
+}
+
+/* ---- files that may change: certificates and keys ---- */
+
+static void watch_files(struct server *server) {
+    const char *files[SECURITY_FILES_MAX];
+    size_t count = settings_security_files(server->settings, files);
+    if (server->watch_fd >= 0)
+        close(server->watch_fd);
+    server->watch_fd = -1;
+    if (count == 0)
+        return;
+    struct status status = file_watch_open(files, count, &server->watch_fd);
+    if (!status_is_ok(&status))
+        LOG_WARNING(server->log, "%s; SIGHUP makes the server read them again", status.message);
+}
+
+int server_watch_fd(const struct server *server) {
+    return server->watch_fd;
+}
+
+void server_reload_files(struct server *server) {
+    tls_ports_reload(&server->tls, server->log);
+    watch_files(server); /* links may lead elsewhere now */
 }
 
 /* ---- loading, on a thread of its own while the ports already answer ---- */
@@ -191,6 +223,7 @@ static struct server *server_create(const struct serve_options *options, const s
     server->options = options;
     server->settings = settings;
     server->log = log;
+    server->watch_fd = -1;
     server->version = version;
     server->on_failure_fd = on_failure_fd;
     server->started_ns = clock_monotonic_ns();
@@ -213,6 +246,8 @@ static struct server *server_create(const struct serve_options *options, const s
 static struct status assemble(struct server *server) {
     STATUS_TRY(create_core(server));
     STATUS_TRY(create_loops(server));
+    STATUS_TRY(tls_ports_open(&server->settings->tls, server->log, &server->tls));
+    watch_files(server);
     STATUS_TRY(open_ports(server));
     return start_threads(server);
 }
@@ -296,6 +331,9 @@ void server_destroy(struct server *server) {
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_destroy(&server->threads[i]);
     free(server->threads);
+    tls_ports_close(&server->tls);
+    if (server->watch_fd >= 0)
+        close(server->watch_fd);
     inference_server_destroy(server->core);
     load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);

@@ -24,10 +24,23 @@ static struct status parse_pattern(const char *flag, const char *expression, str
 struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) {
     STATUS_TRY(parse_metrics(options, &ret->metrics));
     STATUS_TRY(parse_pattern("--http-header-forward-pattern", options->http_forward_pattern, &ret->http_forwarded));
-    return parse_pattern("--grpc-header-forward-pattern", options->grpc_forward_pattern, &ret->grpc_forwarded);
+    STATUS_TRY(parse_pattern("--grpc-header-forward-pattern", options->grpc_forward_pattern, &ret->grpc_forwarded));
+    return tls_settings_parse(options, &ret->tls);
 }
 
 void settings_free(struct serve_settings *settings) {
     header_pattern_destroy(settings->http_forwarded);
     header_pattern_destroy(settings->grpc_forwarded);
+}
+
+size_t settings_security_files(const struct serve_settings *settings, const char *ret[SECURITY_FILES_MAX]) {
+    const struct tls_options *ports[] = {&settings->tls.http, &settings->tls.grpc, &settings->tls.metrics};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        const char *files[] = {ports[i]->certificate_file, ports[i]->key_file, ports[i]->client_ca_file};
+        for (size_t k = 0; k < sizeof files / sizeof files[0] && ports[i]->certificate_file; k++)
+            if (files[k])
+                ret[count++] = files[k];
+    }
+    return count;
 }

@@ -6,14 +6,20 @@
 #include "api/header_pattern.h"
 #include "api/metrics_text.h"
 #include "tools/serve/options.h"
+#include "tools/serve/tls_ports.h"
 
 struct serve_settings {
     struct metrics_options metrics;
     struct header_pattern *http_forwarded, *grpc_forwarded; /* NULL: no header becomes a parameter */
+    struct tls_settings tls;
 };
 
 /* INVALID_ARGUMENT names the flag. Call settings_free in any case. */
 struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) STATUS_MUST_CHECK;
 void settings_free(struct serve_settings *settings); /* good for a zeroed one */
+
+/* The files that are read again when they change; how many. Borrows. */
+enum { SECURITY_FILES_MAX = 9 };
+size_t settings_security_files(const struct serve_settings *settings, const char *ret[SECURITY_FILES_MAX]);
 
 #endif

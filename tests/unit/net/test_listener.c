@@ -5,140 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "net/listener.h"
-#include "toy_session.h"
-
-enum { LOOPS = 2 };
-
-struct server {
-    struct loop *loops[LOOPS];
-    pthread_t threads[LOOPS];
-    bool running;
-    struct connection_policy policy;
-    struct listener *listener;
-    atomic_int sessions;        /* open */
-    atomic_int per_loop[LOOPS]; /* ever */
-    atomic_int drained;
-};
-
-/* The protocol is told by the first four bytes. */
-static struct status choose_session(void *user, size_t loop_index, struct slice first, struct session **ret) {
-    struct server *server = user;
-    if (first.size < 4)
-        return status_ok();
-    if (memcmp(first.data, "junk", 4) == 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "unknown protocol");
-    if (memcmp(first.data, "more", 4) == 0)
-        return status_ok();
-    atomic_fetch_add(&server->per_loop[loop_index], 1);
-    *ret = toy_create(server->loops[loop_index], &server->sessions);
-    return status_ok();
-}
-
-static void *run_loop(void *user) {
-    struct status status = loop_run(user);
-    if (!status_is_ok(&status))
-        abort();
-    return NULL;
-}
-
-static int setup(void **state) {
-    struct server *server = calloc(1, sizeof *server);
-    assert_non_null(server);
-    server->policy = (struct connection_policy){.choose_session = choose_session, .user = server};
-    for (int i = 0; i < LOOPS; i++) {
-        struct status status = loop_create(&server->loops[i]);
-        assert_int_equal(status.code, STATUS_OK);
-    }
-    *state = server;
-    return 0;
-}
-
-static void start(struct server *server) {
-    struct status status = listener_create(server->loops, LOOPS, "127.0.0.1", 0, &server->policy, &server->listener);
-    assert_int_equal(status.code, STATUS_OK);
-    for (int i = 0; i < LOOPS; i++)
-        assert_int_equal(pthread_create(&server->threads[i], NULL, run_loop, server->loops[i]), 0);
-    server->running = true;
-}
-
-static void stop(struct server *server) {
-    for (int i = 0; i < LOOPS && server->running; i++)
-        loop_stop(server->loops[i]);
-    for (int i = 0; i < LOOPS && server->running; i++)
-        pthread_join(server->threads[i], NULL);
-    server->running = false;
-}
-
-static int teardown(void **state) {
-    struct server *server = *state;
-    stop(server);
-    listener_destroy(server->listener);
-    for (int i = 0; i < LOOPS; i++)
-        loop_destroy(server->loops[i]);
-    assert_int_equal(atomic_load(&server->sessions), 0);
-    free(server);
-    return 0;
-}
-
-/* ---- clients ---- */
-
-static int connect_to(struct sockaddr *address, socklen_t size) {
-    int fd = socket(address->sa_family, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    /* A test that waits for what never comes fails rather than hangs. */
-    struct timeval patience = {.tv_sec = 60};
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    if (connect(fd, address, size)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static int dial(const struct server *server) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)listener_port(server->listener))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return connect_to((struct sockaddr *)&address, sizeof address);
-}
-
-static void say(int fd, const char *text) {
-    size_t size = strlen(text);
-    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
-static void expect(int fd, const char *text) {
-    char got[200] = "";
-    size_t size = strlen(text);
-    assert_true(size < sizeof got);
-    for (size_t at = 0; at < size;) {
-        ssize_t n = recv(fd, got + at, size - at, 0);
-        assert_true(n > 0);
-        at += (size_t)n;
-    }
-    assert_string_equal(got, text);
-}
-
-/* The server closes without a reset, and without anything more. */
-static void expect_end(int fd) {
-    char byte;
-    assert_int_equal(recv(fd, &byte, 1, 0), 0);
-    close(fd);
-}
-
-/* The server closes, if need be with a reset. */
-static void expect_gone(int fd) {
-    char byte;
-    assert_true(recv(fd, &byte, 1, 0) <= 0);
-    close(fd);
-}
+#include "listener_fixture.h"
 
 /* ---- talk ---- */
 
@@ -155,6 +25,7 @@ static void test_talk_on_all_loops(void **state) {
     assert_int_equal(listener_connection_count(server->listener), 10);
     for (int i = 0; i < LOOPS; i++)
         assert_int_equal(atomic_load(&server->per_loop[i]), 10 / LOOPS);
+    assert_int_equal(atomic_load(&server->with_protocol), 0);
     for (int i = 0; i < 10; i++) {
         say(clients[i], "echo a\necho b\n");
         expect(clients[i], "a\nb\n");

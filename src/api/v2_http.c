@@ -1,27 +1,47 @@
-/* v2_http.c: the HTTP form of the calls of v2_service.h: health by status alone, the others as JSON. */
+/* v2_http.c: the HTTP form of the calls of v2_service.h: each answers with JSON. */
 #include <inttypes.h>
 
 #include "api/handlers.h"
 #include "api/v2_service.h"
 #include "codec/inference_messages.h"
+#include "codec/json_write.h"
 #include "codec/pb_json.h"
 
+/* Health is told by the status; the body tells it again, to clients that read that (kserve's). */
+static void answer_health(struct http_call *call, int status, struct buf *body) {
+    if (buf_failed(body))
+        buf_free(body); /* the status alone has to do */
+    http_call_answer(call, status, "application/json", body);
+    buf_free(body);
+}
+
 void v2_health_live(struct http_call *call) {
-    http_call_answer(call, inference_server_is_live(call->context->server) ? 200 : 400, NULL, NULL);
+    bool live = inference_server_is_live(call->context->server);
+    struct buf body = BUF_EMPTY;
+    buf_append_text(&body, live ? "{\"live\":true}" : "{\"live\":false}");
+    answer_health(call, live ? 200 : 400, &body);
 }
 
 void v2_health_ready(struct http_call *call) {
-    http_call_answer(call, v2_server_is_ready(call->context) ? 200 : 400, NULL, NULL);
+    bool ready = v2_server_is_ready(call->context);
+    struct buf body = BUF_EMPTY;
+    buf_append_text(&body, ready ? "{\"ready\":true}" : "{\"ready\":false}");
+    answer_health(call, ready ? 200 : 400, &body);
 }
 
 void v2_model_ready(struct http_call *call) {
     struct model *model = NULL;
     struct status status = inference_server_acquire_model(call->context->server, call->model, call->version, &model);
     model_release(model);
-    if (status_is_ok(&status))
-        http_call_answer(call, 200, NULL, NULL);
-    else
+    if (!status_is_ok(&status)) {
         http_call_answer_error(call, &status);
+        return;
+    }
+    struct buf body = BUF_EMPTY;
+    buf_append_text(&body, "{\"name\":");
+    json_append_string(&body, call->model);
+    buf_append_text(&body, ",\"ready\":true}");
+    answer_health(call, 200, &body);
 }
 
 /* The version of the path as the messages carry it. */

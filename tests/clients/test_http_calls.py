@@ -5,16 +5,16 @@ from cases import case
 from wire import get, request
 
 
-@case("HC01", "HTTP", "GET /v2/health/live", "200, empty body")
+@case("HC01", "HTTP", "GET /v2/health/live", "200, the same as JSON")
 def test_live(server):
     answer = get(server.http, "/v2/health/live")
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.json) == (200, {"live": True})
 
 
-@case("HC02", "HTTP", "GET /v2/health/ready", "200, empty body")
+@case("HC02", "HTTP", "GET /v2/health/ready", "200, the same as JSON")
 def test_ready(server):
     answer = get(server.http, "/v2/health/ready")
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.json) == (200, {"ready": True})
 
 
 @case("HC03", "HTTP", "GET /v2", "name, version and the extensions that are really there")
@@ -112,10 +112,10 @@ def test_unknown_version(server):
     assert "versions" in answer.error and "7" in answer.error
 
 
-@case("HC14", "HTTP", "GET .../ready of a ready model and of an unknown one", "200 and empty; not 200, with an error")
+@case("HC14", "HTTP", "GET .../ready of a ready model and of an unknown one", "200, the same as JSON; not 200, with an error")
 def test_model_ready(server):
     answer = get(server.http, "/v2/models/plain/ready")
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.json) == (200, {"name": "plain", "ready": True})
     assert get(server.http, "/v2/models/versions/versions/10/ready").status == 200
     assert get(server.http, "/v2/models/nothing/ready").error
 

@@ -177,12 +177,12 @@ static void exiting_server_is_not_ready_but_answers(void **state) {
     (void)state;
     struct session *session = served_connect(&served);
     served_send(session, "GET /v2/health/ready HTTP/1.1\r\nHost: h\r\n\r\n");
-    served_expect(session, "200", "Content-Length: 0");
+    served_expect(session, "200", "{\"ready\":true}");
     atomic_store(&served.exiting, true);
     served_send(session, "GET /v2/health/ready HTTP/1.1\r\nHost: h\r\n\r\n");
-    served_expect(session, "400", "Content-Length: 0");
+    served_expect(session, "400", "{\"ready\":false}");
     served_send(session, "GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n");
-    served_expect(session, "200", "Content-Length: 0");
+    served_expect(session, "200", "{\"live\":true}");
     served_send_infer(session, "fast", VECTOR_REQUEST);
     served_run_task(&served);
     served_expect(session, "200", "[7,8]");
@@ -205,7 +205,7 @@ static void plain_calls_answer_at_once(void **state) {
         {"/v2/models/none/stats", "400", "requested model 'none' is not available"},
         {"/v2/models/fast/versions/9/stats", "400", "requested model 'fast', version 9 is not available"},
         {"/v2/models/stats", "200", "\"name\":\"slow\""},
-        {"/v2/models/fast/ready", "200", "Content-Length: 0"},
+        {"/v2/models/fast/ready", "200", "{\"name\":\"fast\",\"ready\":true}"},
         {"/v2/models/none/ready", "404", "{\"error\":"},
         {"/metrics", "200", "nv_inference_request_success{model=\"fast\",version=\"1\"} 0\n"},
         {"/nothing", "404", "{\"error\":\"Not Found\"}"},

@@ -52,8 +52,11 @@ void load_meter_destroy(struct load_meter *meter) {
     free(meter);
 }
 
-/* Rates of counters that may have begun anew, with a model that was loaded again. */
+/* Rates of counters that may have begun anew, with a model that was loaded again. The first reading may come soon after
+ * the start. */
 static double rate(uint64_t before, uint64_t now, uint64_t elapsed_ns) {
+    if (elapsed_ns < INTERVAL_NS)
+        elapsed_ns = INTERVAL_NS;
     return now > before ? (double)(now - before) * (double)NS_PER_S / (double)elapsed_ns : 0;
 }
 
@@ -146,7 +149,8 @@ static bool take_reading(struct load_meter *meter, struct inference_server *serv
 bool load_meter_read(struct load_meter *meter, struct inference_server *server, uint64_t now_ns,
                      struct load_report *ret) {
     pthread_mutex_lock(&meter->lock);
-    bool good = now_ns < meter->last.time_ns + INTERVAL_NS || take_reading(meter, server, now_ns);
+    bool fresh = meter->last.arena && now_ns < meter->last.time_ns + INTERVAL_NS;
+    bool good = fresh || take_reading(meter, server, now_ns);
     *ret = meter->report;
     pthread_mutex_unlock(&meter->lock);
     return good;

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/worker_thread.h"
 #include "core/request_queue.h"
 #include "core/request_state.h"
-#include "core/worker_thread.h"
 
 /* How far the decision looks into the queue: at least a whole batch of single items, and bounded. */
 enum { WINDOW_MIN = 256, WINDOW_MAX = 4096 };

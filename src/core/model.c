@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/worker_thread.h"
 #include "core/metric_tags.h"
 #include "core/model_instance.h"
 #include "core/model_priv.h"
@@ -13,7 +14,6 @@
 #include "core/request_state.h"
 #include "core/request_validation.h"
 #include "core/shared_memory.h"
-#include "core/worker_thread.h"
 
 static void free_model(struct model *model) {
     dynamic_batcher_destroy(model->batcher);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/worker_thread.h"
 #include "core/model_priv.h"
 #include "core/request_completion.h"
 #include "core/request_state.h"
-#include "core/worker_thread.h"
 
 struct model_instance {
     struct model *model;

@@ -2,8 +2,8 @@
 #include <stdatomic.h>
 
 #include "base/cpu.h"
+#include "base/worker_thread.h"
 #include "core/model_repository_priv.h"
-#include "core/worker_thread.h"
 
 enum { LOADER_THREADS_MAX = 4 };
 

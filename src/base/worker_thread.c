@@ -1,4 +1,4 @@
-#include "core/worker_thread.h"
+#include "base/worker_thread.h"
 
 #include <signal.h>
 #include <stdio.h>

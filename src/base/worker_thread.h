@@ -1,7 +1,7 @@
-/* worker_thread.h: threads of the scheduler: named, and deaf to signals that others send, which belong to the thread
+/* worker_thread.h: threads of our own: named, and deaf to signals that others send, which belong to the thread
  * that waits for them; faults of their own are not blocked (base/guarded_map.h handles some). */
-#ifndef INFERD_CORE_WORKER_THREAD_H
-#define INFERD_CORE_WORKER_THREAD_H
+#ifndef INFERD_BASE_WORKER_THREAD_H
+#define INFERD_BASE_WORKER_THREAD_H
 
 #include <pthread.h>
 #include <stdint.h>

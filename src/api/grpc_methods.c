@@ -26,18 +26,24 @@ struct plain_method {
     METHOD(V2 "ModelStatistics", API_STATISTICS, model_statistics_request, model_statistics_response,                  \
            v2_call_model_statistics)                                                                                   \
     METHOD(V2 "LogSettings", API_LOGGING, log_settings_request, log_settings_response, v2_call_log_settings)           \
+    METHOD(V2 "SystemSharedMemoryStatus", API_SHARED_MEMORY, system_shared_memory_status_request,                      \
+           system_shared_memory_status_response, v2_call_system_memory_status)                                         \
+    METHOD(V2 "SystemSharedMemoryRegister", API_SHARED_MEMORY, system_shared_memory_register_request,                  \
+           system_shared_memory_register_response, v2_call_system_memory_register)                                     \
+    METHOD(V2 "SystemSharedMemoryUnregister", API_SHARED_MEMORY, system_shared_memory_unregister_request,              \
+           system_shared_memory_unregister_response, v2_call_system_memory_unregister)                                 \
+    METHOD(V2 "CudaSharedMemoryStatus", API_SHARED_MEMORY, cuda_shared_memory_status_request,                          \
+           cuda_shared_memory_status_response, v2_call_cuda_memory_status)                                             \
+    METHOD(V2 "CudaSharedMemoryRegister", API_SHARED_MEMORY, cuda_shared_memory_register_request,                      \
+           cuda_shared_memory_register_response, v2_call_cuda_memory_register)                                         \
+    METHOD(V2 "CudaSharedMemoryUnregister", API_SHARED_MEMORY, cuda_shared_memory_unregister_request,                  \
+           cuda_shared_memory_unregister_response, v2_call_cuda_memory_unregister)                                     \
     METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
            v2_call_health_check)
 #define UNSERVED_METHODS(METHOD)                                                                                       \
     METHOD("RepositoryIndex", API_MODEL_REPOSITORY, false)                                                             \
     METHOD("RepositoryModelLoad", API_MODEL_REPOSITORY, false)                                                         \
     METHOD("RepositoryModelUnload", API_MODEL_REPOSITORY, false)                                                       \
-    METHOD("SystemSharedMemoryStatus", API_SHARED_MEMORY, false)                                                       \
-    METHOD("SystemSharedMemoryRegister", API_SHARED_MEMORY, false)                                                     \
-    METHOD("SystemSharedMemoryUnregister", API_SHARED_MEMORY, false)                                                   \
-    METHOD("CudaSharedMemoryStatus", API_SHARED_MEMORY, false)                                                         \
-    METHOD("CudaSharedMemoryRegister", API_SHARED_MEMORY, false)                                                       \
-    METHOD("CudaSharedMemoryUnregister", API_SHARED_MEMORY, false)                                                     \
     METHOD("TraceSetting", API_TRACE, false)                                                                           \
     METHOD("ModelStreamInfer", API_INFERENCE, true)
 

@@ -179,7 +179,7 @@ static struct status read_tensor_parameters(struct reader *reader, struct place 
             STATUS_TRY(tensor_parameters_apply(&ret->common, &parameter, place.list, place.index));
         }
     }
-    return status_ok();
+    return tensor_parameters_check(&ret->common, place.list, place.index);
 }
 
 static struct status read_shape(struct place place, yyjson_val *value, struct tensor *tensor) {
@@ -235,6 +235,16 @@ static struct status take_binary(struct reader *reader, struct place place, uint
     return status_ok();
 }
 
+static struct status ways_error(struct place place, bool data, bool binary, bool shared) {
+    char what[200];
+    snprintf(what, sizeof what,
+             "expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got %s%s%s%s%s%s",
+             data ? "data" : "", data && binary ? " and " : "", binary ? "parameters.binary_data_size" : "",
+             (data || binary) && shared ? " and " : "", shared ? "parameters.shared_memory_region" : "",
+             data || binary || shared ? "" : "none");
+    return place_error(place, "", what);
+}
+
 static struct status read_input(struct reader *reader, size_t index, yyjson_val *object, struct tensor *tensor) {
     enum { NAME, SHAPE, DATATYPE, PARAMETERS, DATA, MEMBER_COUNT };
     static const char *const names[MEMBER_COUNT] = {"name", "shape", "datatype", "parameters", "data"};
@@ -246,13 +256,14 @@ static struct status read_input(struct reader *reader, size_t index, yyjson_val 
     STATUS_TRY(read_shape(place, members[SHAPE], tensor));
     struct tensor_form form;
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
-    if (form.has_size && members[DATA])
-        return place_error(place, "data",
-                           "an input has either data or parameters.binary_data_size, and this one has both");
+    bool shared = form.common.part.region.size > 0;
+    if ((members[DATA] != NULL) + form.has_size + shared != 1)
+        return ways_error(place, members[DATA] != NULL, form.has_size, shared);
+    tensor->part = form.common.part;
+    if (shared)
+        return status_ok();
     if (form.has_size)
         return take_binary(reader, place, form.binary_size, tensor);
-    if (!members[DATA])
-        return place_error(place, "data", "the member is missing, and there is no parameters.binary_data_size either");
     return tensor_json_decode(members[DATA], reader->json_size, "inputs", index, reader->request->arena, tensor);
 }
 
@@ -291,6 +302,7 @@ static struct status read_output(struct reader *reader, size_t index, yyjson_val
     struct tensor_form form;
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
     output->classification = (uint32_t)form.common.classification;
+    output->part = form.common.part;
     infer_json_set_output_binary(output, form.binary_data);
     return status_ok();
 }

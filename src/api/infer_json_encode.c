@@ -24,7 +24,16 @@ static void encode_parameter(struct json_writer *writer, const struct infer_para
     }
 }
 
-static struct status encode_output(struct json_writer *writer, const struct tensor *output, bool binary) {
+static void encode_parameters(struct json_writer *writer, const struct infer_parameter *parameters, size_t count) {
+    json_key(writer, "parameters");
+    json_begin_object(writer);
+    for (size_t i = 0; i < count; i++)
+        encode_parameter(writer, &parameters[i]);
+    json_end_object(writer);
+}
+
+static struct status encode_output(struct json_writer *writer, const struct infer_output *selected, bool binary) {
+    const struct tensor *output = &selected->tensor;
     json_begin_object(writer);
     json_key(writer, "name");
     json_string(writer, output->name);
@@ -35,7 +44,9 @@ static struct status encode_output(struct json_writer *writer, const struct tens
     for (int i = 0; i < output->rank; i++)
         json_i64(writer, output->shape[i]);
     json_end_array(writer);
-    if (binary) {
+    if (output->memory == MEMORY_SHARED) {
+        encode_parameters(writer, selected->parameters, selected->parameter_count);
+    } else if (binary) {
         json_key(writer, "parameters");
         json_begin_object(writer);
         json_key(writer, "binary_data_size");
@@ -68,17 +79,12 @@ static struct status encode_json(const struct infer_request *request, const stru
     char version[JSON_NUMBER_MAX];
     json_key(&writer, "model_version");
     json_string(&writer, (struct slice){version, json_format_i64(version, response->model_version)});
-    if (response->parameter_count > 0) {
-        json_key(&writer, "parameters");
-        json_begin_object(&writer);
-        for (size_t i = 0; i < response->parameter_count; i++)
-            encode_parameter(&writer, &response->parameters[i]);
-        json_end_object(&writer);
-    }
+    if (response->parameter_count > 0)
+        encode_parameters(&writer, response->parameters, response->parameter_count);
     json_key(&writer, "outputs");
     json_begin_array(&writer);
     for (size_t i = 0; i < output_count; i++)
-        STATUS_TRY(encode_output(&writer, &outputs[i].tensor, is_binary(&outputs[i], all_binary)));
+        STATUS_TRY(encode_output(&writer, &outputs[i], is_binary(&outputs[i], all_binary)));
     json_end_array(&writer);
     json_end_object(&writer);
     return status_ok();

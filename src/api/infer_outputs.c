@@ -9,6 +9,23 @@ static const struct requested_output *find_requested(const struct infer_request 
     return NULL;
 }
 
+/* For a result that the client finds in his own memory: where, and how many bytes it has. */
+static void tell_part(struct infer_output *output) {
+    const struct memory_part *part = &output->requested->part;
+    struct infer_parameter *next = output->parameters;
+    *next++ = (struct infer_parameter){
+        .name = SLICE_LITERAL("shared_memory_region"), .kind = PARAMETER_STRING, .value.string = part->region};
+    if (part->offset > 0)
+        *next++ = (struct infer_parameter){.name = SLICE_LITERAL("shared_memory_offset"),
+                                           .kind = PARAMETER_INT,
+                                           .value.integer = (int64_t)part->offset};
+    *next++ = (struct infer_parameter){.name = SLICE_LITERAL("shared_memory_byte_size"),
+                                       .kind = PARAMETER_INT,
+                                       .value.integer = (int64_t)output->tensor.data.size};
+    output->parameter_count = (size_t)(next - output->parameters);
+    output->tensor.data = (struct slice){NULL, 0};
+}
+
 struct status infer_outputs_select(const struct infer_request *request, const struct infer_response *response,
                                    struct infer_output **ret, size_t *ret_count) {
     struct infer_output *outputs = arena_calloc(response->arena, response->output_count, sizeof *outputs);
@@ -27,6 +44,8 @@ struct status infer_outputs_select(const struct infer_request *request, const st
                                              &output->tensor));
         else
             output->tensor = *tensor;
+        if (output->tensor.memory == MEMORY_SHARED)
+            tell_part(output);
     }
     *ret = outputs;
     *ret_count = count;

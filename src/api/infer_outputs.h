@@ -6,8 +6,10 @@
 #include "core/infer_request.h"
 
 struct infer_output {
-    struct tensor tensor;                     /* of the response, or its classes */
+    struct tensor tensor;                     /* of the response, or its classes; in shared memory: without data */
     const struct requested_output *requested; /* NULL: the client named no outputs */
+    struct infer_parameter parameters[3];     /* where it lies in shared memory */
+    size_t parameter_count;
 };
 
 /* The wanted outputs in the model's order, classified where that was asked for. Memory is the response's. */

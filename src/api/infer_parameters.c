@@ -152,24 +152,80 @@ struct status infer_parameters_apply(struct infer_request *request, const struct
     return status_ok();
 }
 
+static struct status wrong_member(const struct infer_parameter *parameter, const char *list, size_t index,
+                                  const char *expected) {
+    char got[128];
+    infer_parameter_describe(parameter, got, sizeof got);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu].parameters.%.*s: expected %s, got %s", list, index,
+                        SLICE_ARGS(parameter->name), expected, got);
+}
+
+static struct status set_classification(struct tensor_parameters *parameters, const struct infer_parameter *p,
+                                        const char *list, size_t index) {
+    uint64_t count;
+    if (!infer_parameter_as_u64(p, &count) || count == 0 || count > UINT32_MAX)
+        return wrong_member(p, list, index, "an integer in 1..4294967295");
+    parameters->classification = count;
+    return status_ok();
+}
+
+static struct status set_region(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
+                                size_t index) {
+    if (p->kind != PARAMETER_STRING || p->value.string.size == 0)
+        return wrong_member(p, list, index, "the name of a region, a string that is not empty");
+    parameters->part.region = p->value.string;
+    return status_ok();
+}
+
+static struct status set_offset(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
+                                size_t index) {
+    if (!infer_parameter_as_u64(p, &parameters->part.offset))
+        return wrong_member(p, list, index, "bytes, an integer of 0 or more");
+    parameters->has_offset = true;
+    return status_ok();
+}
+
+static struct status set_size(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
+                              size_t index) {
+    if (!infer_parameter_as_u64(p, &parameters->part.size))
+        return wrong_member(p, list, index, "bytes, an integer of 0 or more");
+    parameters->has_size = true;
+    return status_ok();
+}
+
+static const struct tensor_row {
+    const char *name;
+    struct status (*set)(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
+                         const char *list, size_t index);
+} tensor_rows[] = {
+    {"classification", set_classification},
+    {"shared_memory_region", set_region},
+    {"shared_memory_offset", set_offset},
+    {"shared_memory_byte_size", set_size},
+};
+
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
                                       const char *list, size_t index) {
-    if (slice_starts_with(parameter->name, SLICE_LITERAL("shared_memory_")))
-        return status_error(
-            STATUS_UNSUPPORTED,
-            "%s[%zu].parameters.%.*s: client shared memory is not available in this server; send tensors "
-            "in the request and take them from the response",
-            list, index, SLICE_ARGS(parameter->name));
-    if (slice_equal_text(parameter->name, "classification")) {
-        uint64_t count;
-        if (!infer_parameter_as_u64(parameter, &count) || count == 0 || count > UINT32_MAX) {
-            char got[128];
-            infer_parameter_describe(parameter, got, sizeof got);
-            return status_error(STATUS_INVALID_ARGUMENT,
-                                "%s[%zu].parameters.classification: expected an integer in 1..%" PRIu32 ", got %s",
-                                list, index, UINT32_MAX, got);
-        }
-        parameters->classification = count;
-    }
+    for (size_t i = 0; i < sizeof tensor_rows / sizeof tensor_rows[0]; i++)
+        if (slice_equal_text(parameter->name, tensor_rows[i].name))
+            return tensor_rows[i].set(parameters, parameter, list, index);
+    return status_ok();
+}
+
+struct status tensor_parameters_check(const struct tensor_parameters *parameters, const char *list, size_t index) {
+    bool region = parameters->part.region.size > 0;
+    if (!region && (parameters->has_offset || parameters->has_size))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s[%zu].parameters.%s: expected shared_memory_region with it, got none", list, index,
+                            parameters->has_size ? "shared_memory_byte_size" : "shared_memory_offset");
+    if (region && !parameters->has_size)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s[%zu].parameters.shared_memory_region: expected shared_memory_byte_size with it, got "
+                            "none",
+                            list, index);
+    if (region && parameters->classification > 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s[%zu].parameters: classification and shared_memory_region exclude each other", list,
+                            index);
     return status_ok();
 }

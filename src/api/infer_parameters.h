@@ -3,8 +3,8 @@
  * Well-known ones land in the request's own fields: sequence_id, sequence_start, sequence_end, priority, and timeout
  * (microseconds, which becomes the deadline if it is the earlier one; its passing is told as UNAVAILABLE, as Triton
  * does). Names that begin with "triton_", and "headers", are reserved and refused.
- * All others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy
- * extension. */
+ * All others are the model's own and are kept. Source: KServe v2 parameters extension and Triton's schedule policy,
+ * classification and shared-memory extensions. */
 #ifndef INFERD_API_INFER_PARAMETERS_H
 #define INFERD_API_INFER_PARAMETERS_H
 
@@ -27,9 +27,15 @@ bool infer_parameter_as_u64(const struct infer_parameter *parameter, uint64_t *r
  * names are ignored, as the protocol wants. */
 struct tensor_parameters {
     uint64_t classification; /* top-k; 0: not asked for */
+    struct memory_part
+        part; /* shared_memory_region, _offset and _byte_size; its text lives as long as the parameter's */
+    bool has_offset, has_size;
 };
-/* `place` is for messages: "inputs[1]". Shared-memory parameters are refused as UNSUPPORTED. */
+/* List and index are for messages: "inputs[1]". */
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
                                       const char *list, size_t index) STATUS_MUST_CHECK;
+/* After the last one: whether they go together. */
+struct status tensor_parameters_check(const struct tensor_parameters *parameters, const char *list,
+                                      size_t index) STATUS_MUST_CHECK;
 
 #endif

@@ -19,6 +19,16 @@ const struct route api_routes[] = {
     {"POST", "/v2/models/{model}/versions/{version}/infer", API_INFERENCE, v2_infer_http},
     {"GET", "/v2/logging", API_LOGGING, v2_log_settings},
     {"POST", "/v2/logging", API_LOGGING, v2_log_settings},
+    {"GET", "/v2/systemsharedmemory/status", API_SHARED_MEMORY, v2_system_memory_status},
+    {"GET", "/v2/systemsharedmemory/region/{name}/status", API_SHARED_MEMORY, v2_system_memory_status},
+    {"POST", "/v2/systemsharedmemory/region/{name}/register", API_SHARED_MEMORY, v2_system_memory_register},
+    {"POST", "/v2/systemsharedmemory/unregister", API_SHARED_MEMORY, v2_system_memory_unregister},
+    {"POST", "/v2/systemsharedmemory/region/{name}/unregister", API_SHARED_MEMORY, v2_system_memory_unregister},
+    {"GET", "/v2/cudasharedmemory/status", API_SHARED_MEMORY, v2_cuda_memory_status},
+    {"GET", "/v2/cudasharedmemory/region/{name}/status", API_SHARED_MEMORY, v2_cuda_memory_status},
+    {"POST", "/v2/cudasharedmemory/region/{name}/register", API_SHARED_MEMORY, v2_cuda_memory_register},
+    {"POST", "/v2/cudasharedmemory/unregister", API_SHARED_MEMORY, v2_cuda_memory_unregister},
+    {"POST", "/v2/cudasharedmemory/region/{name}/unregister", API_SHARED_MEMORY, v2_cuda_memory_unregister},
     {"GET", "/metrics", API_METRICS, metrics_handle},
 };
 

@@ -77,8 +77,33 @@ static struct status read_shape(const struct pb_model_infer_request_infer_input_
     return status_ok();
 }
 
-static struct status read_input(const struct pb_model_infer_request *message, size_t index, struct arena *arena,
-                                struct tensor *tensor) {
+/* The bytes of an input that is not in shared memory: the raw entry, or the typed contents when there are no raw ones.
+ */
+static struct status read_content(const struct pb_model_infer_request *message, size_t index, size_t *next_raw,
+                                  struct arena *arena, struct tensor *tensor) {
+    const struct pb_infer_tensor_contents *contents = message->inputs.items[index].contents;
+    size_t raw = message->raw_input_contents.count;
+    if (raw > 0) {
+        if (contents)
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "inputs[%zu].contents: typed contents and raw_input_contents exclude each other in a request", index);
+        if (*next_raw == raw)
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "raw_input_contents: expected an entry for each input that is not in shared memory, got "
+                "%zu entries and none for inputs[%zu]",
+                raw, index);
+        tensor->data = message->raw_input_contents.items[(*next_raw)++];
+        return status_ok();
+    }
+    static const struct pb_infer_tensor_contents empty;
+    return tensor_contents_decode(contents ? contents : &empty, index, arena, tensor);
+}
+
+/* *next_raw: the first entry of raw_input_contents that no input has taken yet. */
+static struct status read_input(const struct pb_model_infer_request *message, size_t index, size_t *next_raw,
+                                struct arena *arena, struct tensor *tensor) {
     const struct pb_model_infer_request_infer_input_tensor *input = &message->inputs.items[index];
     tensor->name = input->name;
     tensor->type = datatype_from_name(input->datatype);
@@ -89,36 +114,31 @@ static struct status read_input(const struct pb_model_infer_request *message, si
             "INT64, FP16, FP32, FP64, BYTES, BF16, got '%.*s'",
             index, SLICE_ARGS(input->datatype));
     STATUS_TRY(read_shape(input, index, tensor));
-    struct tensor_parameters unused = {0};
+    struct tensor_parameters parameters = {0};
     for (size_t i = 0; i < input->parameters.count; i++) {
         struct infer_parameter parameter;
         STATUS_TRY(read_parameter(input->parameters.items[i].key, input->parameters.items[i].value, &parameter));
-        STATUS_TRY(tensor_parameters_apply(&unused, &parameter, "inputs", index));
+        STATUS_TRY(tensor_parameters_apply(&parameters, &parameter, "inputs", index));
     }
-    if (message->raw_input_contents.count > 0) {
-        if (input->contents)
-            return status_error(
-                STATUS_INVALID_ARGUMENT,
-                "inputs[%zu].contents: typed contents and raw_input_contents exclude each other in a request", index);
-        tensor->data = message->raw_input_contents.items[index];
-        return status_ok();
-    }
-    static const struct pb_infer_tensor_contents empty;
-    return tensor_contents_decode(input->contents ? input->contents : &empty, index, arena, tensor);
+    STATUS_TRY(tensor_parameters_check(&parameters, "inputs", index));
+    if (parameters.part.region.size == 0)
+        return read_content(message, index, next_raw, arena, tensor);
+    if (input->contents)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "inputs[%zu].contents: an input in shared memory has no contents in the request", index);
+    tensor->part = parameters.part;
+    return status_ok();
 }
 
-/* raw_input_contents has an entry for every input, in their order; surplus ones are ignored, as the protocol wants. */
+/* Surplus entries of raw_input_contents are ignored, as the protocol wants. */
 static struct status read_inputs(const struct pb_model_infer_request *message, struct infer_request *request) {
-    size_t count = message->inputs.count, raw = message->raw_input_contents.count;
-    if (raw > 0 && raw < count)
-        return status_error(STATUS_INVALID_ARGUMENT, "raw_input_contents: expected %zu entries for %zu inputs, got %zu",
-                            count, count, raw);
+    size_t count = message->inputs.count, next_raw = 0;
     request->inputs = arena_calloc(request->arena, count, sizeof *request->inputs);
     if (!request->inputs)
         return no_memory();
     request->input_count = count;
     for (size_t i = 0; i < count; i++)
-        STATUS_TRY(read_input(message, i, request->arena, &request->inputs[i]));
+        STATUS_TRY(read_input(message, i, &next_raw, request->arena, &request->inputs[i]));
     return status_ok();
 }
 
@@ -136,8 +156,10 @@ static struct status read_outputs(const struct pb_model_infer_request *message, 
             STATUS_TRY(read_parameter(output->parameters.items[p].key, output->parameters.items[p].value, &parameter));
             STATUS_TRY(tensor_parameters_apply(&parameters, &parameter, "outputs", i));
         }
+        STATUS_TRY(tensor_parameters_check(&parameters, "outputs", i));
         request->outputs[i].name = output->name;
         request->outputs[i].classification = (uint32_t)parameters.classification;
+        request->outputs[i].part = parameters.part;
     }
     return status_ok();
 }
@@ -196,7 +218,26 @@ static struct status fill_parameters(const struct infer_response *response, stru
     return status_ok();
 }
 
-/* One raw entry for each output, at its index: clients find an output's bytes by that. */
+static struct status fill_output_parameters(const struct infer_output *output, struct arena *arena,
+                                            struct pb_model_infer_response_infer_output_tensor *ret) {
+    size_t count = output->parameter_count;
+    if (count == 0)
+        return status_ok();
+    ret->parameters.items = arena_calloc(arena, count, sizeof *ret->parameters.items);
+    struct pb_infer_parameter *values = arena_calloc(arena, count, sizeof *values);
+    if (!ret->parameters.items || !values)
+        return no_memory();
+    ret->parameters.count = count;
+    for (size_t i = 0; i < count; i++) {
+        fill_parameter(&output->parameters[i], &values[i]);
+        ret->parameters.items[i].key = output->parameters[i].name;
+        ret->parameters.items[i].value = &values[i];
+    }
+    return status_ok();
+}
+
+/* One raw entry for each output, at its index: clients find an output's bytes by that. In shared memory: an empty one.
+ */
 static struct status fill_outputs(const struct infer_request *request, const struct infer_response *response,
                                   struct pb_model_infer_response *ret) {
     struct infer_output *outputs;
@@ -214,6 +255,7 @@ static struct status fill_outputs(const struct infer_request *request, const str
         ret->outputs.items[i].shape.items = tensor->shape;
         ret->outputs.items[i].shape.count = (size_t)tensor->rank;
         ret->raw_output_contents.items[i] = tensor->data;
+        STATUS_TRY(fill_output_parameters(&outputs[i], response->arena, &ret->outputs.items[i]));
     }
     return status_ok();
 }

@@ -5,10 +5,22 @@
 #include "codec/health_messages.h"
 #include "codec/inference_messages.h"
 
-/* Names of the protocol's extensions that are implemented. */
-static struct slice extensions[] = {
-    {"classification", 14}, {"model_configuration", 19}, {"binary_tensor_data", 18},
-    {"parameters", 10},     {"statistics", 10},          {"logging", 7},
+static bool has_shared_memory(const struct api_context *context) {
+    return shared_memory_is_allowed(inference_server_shared_memory(context->server));
+}
+
+/* Names of the protocol's extensions that are implemented, and of those that a server may lack when it can tell. */
+static const struct extension_row {
+    struct slice name;
+    bool (*available)(const struct api_context *context); /* NULL: always */
+} extensions[] = {
+    {{"classification", 14}, NULL},
+    {{"model_configuration", 19}, NULL},
+    {{"system_shared_memory", 20}, has_shared_memory},
+    {{"binary_tensor_data", 18}, NULL},
+    {{"parameters", 10}, NULL},
+    {{"statistics", 10}, NULL},
+    {{"logging", 7}, NULL},
 };
 
 static struct status no_memory(void) {
@@ -70,12 +82,17 @@ struct status v2_call_model_ready(const struct api_context *context, const void 
 
 struct status v2_call_server_metadata(const struct api_context *context, const void *request, struct arena *arena,
                                       void *response, struct model **ret_pinned) {
-    (void)request, (void)arena, (void)ret_pinned;
+    (void)request, (void)ret_pinned;
+    enum { EXTENSION_COUNT = sizeof extensions / sizeof extensions[0] };
     struct pb_server_metadata_response *answer = response;
     answer->name = SLICE_LITERAL("inferd");
     answer->version = slice_of(context->version);
-    answer->extensions.items = extensions;
-    answer->extensions.count = sizeof extensions / sizeof extensions[0];
+    answer->extensions.items = arena_calloc(arena, EXTENSION_COUNT, sizeof *answer->extensions.items);
+    if (!answer->extensions.items)
+        return no_memory();
+    for (size_t i = 0; i < EXTENSION_COUNT; i++)
+        if (!extensions[i].available || extensions[i].available(context))
+            answer->extensions.items[answer->extensions.count++] = extensions[i].name;
     return status_ok();
 }
 

@@ -17,9 +17,15 @@ v2_call_f v2_call_model_ready;
 v2_call_f v2_call_server_metadata;
 v2_call_f v2_call_model_metadata;
 v2_call_f v2_call_model_config;
-v2_call_f v2_call_model_statistics; /* v2_statistics.c */
-v2_call_f v2_call_log_settings;     /* v2_logging.c */
-v2_call_f v2_call_health_check;     /* grpc.health.v1 */
+v2_call_f v2_call_model_statistics;     /* v2_statistics.c */
+v2_call_f v2_call_log_settings;         /* v2_logging.c */
+v2_call_f v2_call_health_check;         /* grpc.health.v1 */
+v2_call_f v2_call_system_memory_status; /* v2_shared_memory.c */
+v2_call_f v2_call_system_memory_register;
+v2_call_f v2_call_system_memory_unregister;
+v2_call_f v2_call_cuda_memory_status;
+v2_call_f v2_call_cuda_memory_register;
+v2_call_f v2_call_cuda_memory_unregister;
 
 /* Ready: its models are, and it is not being stopped. */
 bool v2_server_is_ready(const struct api_context *context);

@@ -119,10 +119,10 @@ def test_broken_string_tensor(server, raw):
     refused(server, one(raw, datatype="BYTES", model="id_bytes"), INVALID, "'IN'")
 
 
-@case("GE18", "gRPC", "fewer raw entries than inputs", "INVALID_ARGUMENT with both numbers")
+@case("GE18", "gRPC", "fewer raw entries than inputs", "INVALID_ARGUMENT with their number, and the input that has none")
 def test_too_few_raw_contents(server):
     message = infer_message("optional", ("IN0", "INT32", [1, 2], PAIR), ("IN1", "INT32", [1, 2], None))
-    refused(server, message, INVALID, "raw_input_contents: expected 2 entries for 2 inputs, got 1")
+    refused(server, message, INVALID, "raw_input_contents: expected an entry for each input", "got 1 entries and none for inputs[1]")
 
 
 @case("GE19", "gRPC", "raw and typed contents in one request", "INVALID_ARGUMENT: they exclude each other")
@@ -221,14 +221,18 @@ def test_parameter_of_the_wrong_type(server, name, member, value):
     refused(server, message, INVALID, f"'{name}': expected")
 
 
-@case("GE31", "gRPC", "an input or output in shared memory", "UNIMPLEMENTED: not available in this server")
+@case("GE31", "gRPC", "an input or output in shared memory, without --allow-client-shm", "UNIMPLEMENTED with the flag's name")
 def test_shared_memory(server):
+    def put(parameters):
+        parameters["shared_memory_region"].string_param = "r"
+        parameters["shared_memory_byte_size"].int64_param = 8
+
     message = one()
-    message.inputs[0].parameters["shared_memory_region"].string_param = "r"
-    refused(server, message, grpc.StatusCode.UNIMPLEMENTED, "inputs[0]", "shared memory")
+    put(message.inputs[0].parameters)
+    refused(server, message, grpc.StatusCode.UNIMPLEMENTED, "--allow-client-shm")
     message = one()
-    message.outputs.add(name="OUT").parameters["shared_memory_region"].string_param = "r"
-    refused(server, message, grpc.StatusCode.UNIMPLEMENTED, "outputs[0]", "shared memory")
+    put(message.outputs.add(name="OUT").parameters)
+    refused(server, message, grpc.StatusCode.UNIMPLEMENTED, "--allow-client-shm")
 
 
 @case("GE32", "gRPC", "a bad classification", "INVALID_ARGUMENT with the path")

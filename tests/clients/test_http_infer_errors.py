@@ -260,16 +260,16 @@ def test_outputs_of_the_wrong_form(server, outputs, text):
     refused(server, {**one(), "outputs": outputs}, 400, text)
 
 
-@case("HE40", "HTTP", "an input without data", "400: data is missing, and binary_data_size too")
+@case("HE40", "HTTP", "an input without data", "400 with the ways to give it")
 def test_no_data(server):
     body = one()
     del body["inputs"][0]["data"]
-    refused(server, body, 400, "inputs[0].data", "missing", "binary_data_size")
+    refused(server, body, 400, "inputs[0]: expected one of data, parameters.binary_data_size", "got none")
 
 
 @case("HE41", "HTTP", "an input with data and binary_data_size", "400: one of both")
 def test_data_twice(server):
-    refused(server, one(parameters={"binary_data_size": 8}), 400, "inputs[0].data", "both")
+    refused(server, one(parameters={"binary_data_size": 8}), 400, "inputs[0]: expected one of", "got data and parameters.binary_data_size")
 
 
 # ---- parameters ----
@@ -333,13 +333,13 @@ def test_classification_of_a_datatype_without_order(server, datatype, value):
     refused(server, body, 400, "'OUT'", f"'{datatype}'", model="id_" + datatype.lower())
 
 
-@case("HE49", "HTTP", "an input or output in shared memory", "501: not available in this server")
+@case("HE49", "HTTP", "an input or output in shared memory, without --allow-client-shm", "501 with the flag's name")
 def test_shared_memory(server):
     region = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
     body = one(parameters=region)
     del body["inputs"][0]["data"]
-    refused(server, body, 501, "inputs[0]", "shared memory")
-    refused(server, {**one(), "outputs": [{"name": "OUT", "parameters": region}]}, 501, "outputs[0]", "shared memory")
+    refused(server, body, 501, "--allow-client-shm")
+    refused(server, {**one(), "outputs": [{"name": "OUT", "parameters": region}]}, 501, "--allow-client-shm")
 
 
 # ---- binary tensor data ----

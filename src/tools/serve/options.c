@@ -89,6 +89,16 @@ static const struct option_row rows[] = {
     {OPTION_INT, "metrics-interval-ms", NULL, FIELD(metrics_interval_ms), "2000", "MILLISECONDS",
      "Shortest time that the use of the CPUs is measured over.", 1, 86400000, NULL},
 
+    {.type = OPTION_HEADING, .help = "Shared memory"},
+    {OPTION_BOOL, "allow-client-shm", NULL, FIELD(allow_client_shm), "false", NULL,
+     "Let clients on this machine register shared memory, for tensors that are to pass no socket. The server then "
+     "opens any object of /dev/shm that a client names and its own user may write to.",
+     0, 0, NULL},
+    {OPTION_INT, "max-shm-regions", NULL, FIELD(max_shm_regions), "4096", "N", "Regions registered at once.", 1, 50000,
+     NULL},
+    {OPTION_INT, "max-shm-size", NULL, FIELD(max_shm_bytes), "68719476736", "BYTES",
+     "Memory of all registered regions together.", 1, (int64_t)1 << 46, NULL},
+
     {.type = OPTION_HEADING, .help = "Log (clients may change all but the file while the server runs)"},
     {OPTION_STRING, "log-file", NULL, FIELD(log_file), NULL, "FILE", "Append lines to this file; without it: stderr.",
      0, 0, NULL},

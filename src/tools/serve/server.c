@@ -65,6 +65,10 @@ static struct status create_core(struct server *server) {
         .backend_directory = directory,
         .builtin_backends = server->builtin,
         .builtin_backend_count = ENGINES_BUILTIN_COUNT,
+        .shared_memory = {.allowed = options->allow_client_shm,
+                          .max_regions = (size_t)options->max_shm_regions,
+                          .max_mapped_bytes = (uint64_t)options->max_shm_bytes,
+                          .max_input_bytes = (uint64_t)options->max_inflight_bytes},
         .max_queue_size = (uint32_t)options->max_queue_size,
         .log = server->log,
     };

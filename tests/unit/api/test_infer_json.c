@@ -110,10 +110,19 @@ static const struct bad_row {
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}",
      "inputs[0].shape: expected at most 16 dimensions, got 17"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1]}]}",
-     "inputs[0].data: the member is missing, and there is no parameters.binary_data_size either"},
+     "inputs[0]: expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got none"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"binary_data_"
      "size\":4}}]}",
-     "inputs[0].data: an input has either data or parameters.binary_data_size, and this one has both"},
+     "inputs[0]: expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got data and "
+     "parameters.binary_data_size"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":{\"binary_data_size\":4,"
+     "\"shared_memory_region\":\"r\",\"shared_memory_byte_size\":4}}]}",
+     "inputs[0]: expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got "
+     "parameters.binary_data_size and parameters.shared_memory_region"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{"
+     "\"binary_data_size\":4,\"shared_memory_region\":\"r\",\"shared_memory_byte_size\":4}}]}",
+     "inputs[0]: expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got data and "
+     "parameters.binary_data_size and parameters.shared_memory_region"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":{\"binary_data_size\":4}}]}",
      "inputs[0].parameters.binary_data_size: binary data needs the header Inference-Header-Content-Length, which tells "
      "where it begins"},
@@ -169,12 +178,21 @@ static void binary_sizes_must_add_up(void **state) {
                         "the body has 1 bytes more than the JSON and the binary_data_size of all inputs account for");
 }
 
-static void shared_memory_is_refused(void **state) {
+static void shared_memory_is_left_to_the_core(void **state) {
     (void)state;
     struct status status = decode("{\"inputs\":[{\"name\":\"A\",\"shape\":[1],\"datatype\":\"FP32\",\"parameters\":"
-                                  "{\"shared_memory_region\":\"r\",\"shared_memory_byte_size\":4}}]}");
-    assert_int_equal(status.code, STATUS_UNSUPPORTED);
-    assert_non_null(strstr(status.message, "inputs[0].parameters.shared_memory_region"));
+                                  "{\"shared_memory_region\":\"r\",\"shared_memory_byte_size\":4}}],\"outputs\":["
+                                  "{\"name\":\"B\",\"parameters\":{\"shared_memory_region\":\"s\","
+                                  "\"shared_memory_offset\":18446744073709551615,\"shared_memory_byte_size\":1}}]}");
+    assert_string_equal(status.message, "");
+    const struct memory_part *in = &request->inputs[0].part, *out = &request->outputs[0].part;
+    assert_true(slice_equal_text(in->region, "r"));
+    assert_int_equal(in->offset, 0);
+    assert_int_equal(in->size, 4);
+    assert_int_equal(request->inputs[0].data.size, 0);
+    assert_true(slice_equal_text(out->region, "s"));
+    assert_true(out->offset == UINT64_MAX);
+    assert_int_equal(out->size, 1);
 }
 
 static void ignored_members_have_a_nesting_limit_too(void **state) {
@@ -308,7 +326,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bad_requests_tell_the_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(syntax_errors_tell_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_sizes_must_add_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(shared_memory_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shared_memory_is_left_to_the_core, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ignored_members_have_a_nesting_limit_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(truncated_requests_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_take_the_form_that_was_asked_for, set_up, tear_down),

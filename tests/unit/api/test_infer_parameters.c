@@ -139,13 +139,51 @@ static void tensor_parameters_are_read(void **state) {
     status = tensor_parameters_apply(&parameters, &p, "outputs", 2);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     assert_non_null(strstr(status.message, "outputs[2].parameters.classification"));
-    p = string("shared_memory_region", "r");
-    status = tensor_parameters_apply(&parameters, &p, "inputs", 0);
-    assert_int_equal(status.code, STATUS_UNSUPPORTED);
-    assert_non_null(strstr(status.message, "inputs[0].parameters.shared_memory_region"));
     p = string("color", "red");
     status = tensor_parameters_apply(&parameters, &p, "inputs", 0);
     assert_int_equal(status.code, STATUS_OK);
+}
+
+static void shared_memory_parameters_are_read(void **state) {
+    (void)state;
+    struct tensor_parameters parameters = {0};
+    const struct infer_parameter good[] = {string("shared_memory_region", "r"), integer("shared_memory_offset", 12),
+                                           integer("shared_memory_byte_size", 0)};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(tensor_parameters_apply(&parameters, &good[i], "inputs", 0).code, STATUS_OK);
+    assert_int_equal(tensor_parameters_check(&parameters, "inputs", 0).code, STATUS_OK);
+    assert_true(slice_equal_text(parameters.part.region, "r"));
+    assert_int_equal(parameters.part.offset, 12);
+    assert_int_equal(parameters.part.size, 0);
+    const struct infer_parameter bad[] = {string("shared_memory_region", ""), integer("shared_memory_region", 1),
+                                          integer("shared_memory_offset", -1), string("shared_memory_offset", "1"),
+                                          integer("shared_memory_byte_size", -1)};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct status status = tensor_parameters_apply(&parameters, &bad[i], "outputs", 3);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(status.message, "outputs[3].parameters.shared_memory_"));
+    }
+}
+
+static void shared_memory_parameters_go_together(void **state) {
+    (void)state;
+    const struct {
+        struct tensor_parameters parameters;
+        const char *message;
+    } rows[] = {
+        {{.part = {.region = {"r", 1}}},
+         "outputs[1].parameters.shared_memory_region: expected shared_memory_byte_size with it, got none"},
+        {{.has_size = true},
+         "outputs[1].parameters.shared_memory_byte_size: expected shared_memory_region with it, got none"},
+        {{.has_offset = true},
+         "outputs[1].parameters.shared_memory_offset: expected shared_memory_region with it, got none"},
+        {{.part = {.region = {"r", 1}}, .has_size = true, .classification = 1},
+         "outputs[1].parameters: classification and shared_memory_region exclude each other"},
+        {{.classification = 1}, ""},
+        {{.classification = 0}, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(tensor_parameters_check(&rows[i].parameters, "outputs", 1).message, rows[i].message);
 }
 
 int main(void) {
@@ -159,6 +197,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reserved_names_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_are_the_models_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tensor_parameters_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shared_memory_parameters_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shared_memory_parameters_go_together, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

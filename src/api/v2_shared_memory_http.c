@@ -1,0 +1,142 @@
+/* v2_shared_memory_http.c: the HTTP form of the calls of v2_shared_memory.c: regions as an array, and the bodies of
+ * register. */
+#include <yyjson.h>
+
+#include "api/handlers.h"
+#include "api/tensor_json.h"
+#include "api/v2_service.h"
+#include "codec/base64.h"
+#include "codec/inference_messages.h"
+#include "codec/pb_json.h"
+
+/* Runs a call; *ret is its response. */
+static struct status run(struct http_call *call, v2_call_f *function, const void *request,
+                         const struct pb_message *type, void **ret) {
+    struct arena *arena = http_exchange_arena(call->exchange);
+    struct model *pinned = NULL; /* these calls concern no model */
+    *ret = arena_calloc(arena, 1, type->size);
+    if (!*ret)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer");
+    return function(call->context, request, arena, *ret, &pinned);
+}
+
+/* The values of the response's map `regions`, as an array. */
+static struct status write_regions(const struct pb_message *type, const void *response, struct buf *out) {
+    const struct pb_field *regions = pb_field_by_name(type, SLICE_LITERAL("regions"));
+    const struct pb_field *value = pb_field_by_name(regions->message, SLICE_LITERAL("value"));
+    struct json_writer writer = json_writer_on(out);
+    json_begin_array(&writer);
+    for (size_t i = 0; i < pb_child_count(regions, response); i++)
+        pb_json_write(&writer, value->message, pb_child(value, pb_child(regions, response, i), 0));
+    json_end_array(&writer);
+    return buf_failed(out) ? status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer") : status_ok();
+}
+
+static void answer_regions(struct http_call *call, v2_call_f *function, const void *request,
+                           const struct pb_message *type) {
+    void *response;
+    struct buf body = BUF_EMPTY;
+    struct status status = run(call, function, request, type, &response);
+    if (status_is_ok(&status))
+        status = write_regions(type, response, &body);
+    if (status_is_ok(&status))
+        http_call_answer_json(call, &body);
+    else
+        http_call_answer_error(call, &status);
+    buf_free(&body);
+}
+
+/* Answers a call that has nothing to say but that it went well; `status` is what came of reading the request. */
+static void answer_empty(struct http_call *call, struct status status, v2_call_f *function, const void *request,
+                         const struct pb_message *type) {
+    void *response;
+    if (status_is_ok(&status))
+        status = run(call, function, request, type, &response);
+    if (status_is_ok(&status))
+        http_call_answer(call, 200, NULL, NULL);
+    else
+        http_call_answer_error(call, &status);
+}
+
+/* ---- system ---- */
+
+void v2_system_memory_status(struct http_call *call) {
+    const struct pb_system_shared_memory_status_request request = {.name = call->name};
+    answer_regions(call, v2_call_system_memory_status, &request, &pb_system_shared_memory_status_response_type);
+}
+
+void v2_system_memory_register(struct http_call *call) {
+    struct pb_system_shared_memory_register_request request;
+    struct status status =
+        pb_json_parse_lenient(&pb_system_shared_memory_register_request_type, http_exchange_body(call->exchange),
+                              http_exchange_arena(call->exchange), &request);
+    request.name = call->name;
+    answer_empty(call, status, v2_call_system_memory_register, &request,
+                 &pb_system_shared_memory_register_response_type);
+}
+
+void v2_system_memory_unregister(struct http_call *call) {
+    const struct pb_system_shared_memory_unregister_request request = {.name = call->name};
+    answer_empty(call, status_ok(), v2_call_system_memory_unregister, &request,
+                 &pb_system_shared_memory_unregister_response_type);
+}
+
+/* ---- CUDA ---- */
+
+void v2_cuda_memory_status(struct http_call *call) {
+    const struct pb_cuda_shared_memory_status_request request = {.name = call->name};
+    answer_regions(call, v2_call_cuda_memory_status, &request, &pb_cuda_shared_memory_status_response_type);
+}
+
+static struct status expected(const char *path, const char *what, yyjson_val *got) {
+    char text[96];
+    json_value_describe(got, text, sizeof text);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s: expected %s, got %s", path, what, text);
+}
+
+/* {"raw_handle": {"b64": text}, "device_id": number, "byte_size": number}: not the JSON form of the message, in which
+ * the handle would be the text itself. */
+static struct status read_cuda_region(yyjson_val *root, struct arena *arena,
+                                      struct pb_cuda_shared_memory_register_request *ret) {
+    if (!yyjson_is_obj(root))
+        return expected("request", "an object", root);
+    yyjson_val *handle = yyjson_obj_get(yyjson_obj_get(root, "raw_handle"), "b64");
+    yyjson_val *device = yyjson_obj_get(root, "device_id"), *size = yyjson_obj_get(root, "byte_size");
+    if (!yyjson_is_str(handle))
+        return expected("raw_handle.b64", "a string in base64", handle);
+    if (!yyjson_is_uint(device) || yyjson_get_uint(device) > INT64_MAX)
+        return expected("device_id", "an integer of 0 or more", device);
+    if (!yyjson_is_uint(size))
+        return expected("byte_size", "an integer of 0 or more", size);
+    ret->device_id = (int64_t)yyjson_get_uint(device);
+    ret->byte_size = yyjson_get_uint(size);
+    struct status status =
+        base64_decode((struct slice){yyjson_get_str(handle), yyjson_get_len(handle)}, arena, &ret->raw_handle);
+    return status_is_ok(&status) ? status : status_prefix(status, "raw_handle.b64");
+}
+
+static struct status parse_cuda_region(struct slice body, struct arena *arena,
+                                       struct pb_cuda_shared_memory_register_request *ret) {
+    yyjson_read_err error;
+    char *text = (char *)(uintptr_t)body.data; /* only read: the in-situ flag is not set */
+    yyjson_doc *doc = yyjson_read_opts(text, body.size, 0, NULL, &error);
+    if (!doc)
+        return status_error(STATUS_INVALID_ARGUMENT, "the request is not JSON: byte %zu: %s", body.size ? error.pos : 0,
+                            body.size ? error.msg : "it is empty");
+    struct status status = read_cuda_region(yyjson_doc_get_root(doc), arena, ret);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+void v2_cuda_memory_register(struct http_call *call) {
+    struct pb_cuda_shared_memory_register_request request = {.name = call->name};
+    struct status status =
+        parse_cuda_region(http_exchange_body(call->exchange), http_exchange_arena(call->exchange), &request);
+    answer_empty(call, status, v2_call_cuda_memory_register, &request, &pb_cuda_shared_memory_register_response_type);
+}
+
+void v2_cuda_memory_unregister(struct http_call *call) {
+    const struct pb_cuda_shared_memory_unregister_request request = {.name = call->name};
+    answer_empty(call, status_ok(), v2_call_cuda_memory_unregister, &request,
+                 &pb_cuda_shared_memory_unregister_response_type);
+}

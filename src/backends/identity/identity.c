@@ -1,5 +1,6 @@
 #include "backends/identity/identity.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,14 @@ struct identity_instance {
 
 /* --- Load: parameters and tensors --- */
 
-static struct status parse_delay(struct slice text, uint64_t *ret_ns) {
+/* 0 where the config has no such parameter. */
+static struct status parse_delay(const struct model_config *config, const char *parameter, uint64_t *ret_ns) {
     double ms;
+    struct slice text = SLICE_LITERAL("0");
+    (void)model_config_parameter(config, parameter, &text);
     if (!slice_to_double(text, &ms) || !(ms >= 0 && ms <= DELAY_MAX_MS))
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "parameter execute_delay_ms must be a number from 0 to %.0f, got '%.*s'", DELAY_MAX_MS,
-                            SLICE_ARGS(text));
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter %s must be a number from 0 to %.0f, got '%.*s'",
+                            parameter, DELAY_MAX_MS, SLICE_ARGS(text));
     *ret_ns = (uint64_t)(ms * (double)NS_PER_MS);
     return status_ok();
 }
@@ -47,19 +50,28 @@ static struct status parse_every(const char *parameter, struct slice text, uint6
 }
 
 static struct status parse_parameters(struct identity_model *model) {
-    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions", "fail_load",
-                                        RESPONSE_PLAN_PARAMETERS};
+    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions",
+                                        "load_delay_ms",    "fail_load",     RESPONSE_PLAN_PARAMETERS};
     STATUS_TRY(config_parameters_check(model->config, "identity", known, sizeof known / sizeof known[0]));
     struct slice value;
-    if (model_config_parameter(model->config, "execute_delay_ms", &value))
-        STATUS_TRY(parse_delay(value, &model->delay_ns));
+    STATUS_TRY(parse_delay(model->config, "execute_delay_ms", &model->delay_ns));
     if (model_config_parameter(model->config, "fail_requests", &value))
         STATUS_TRY(parse_every("fail_requests", value, &model->fail_requests_every));
     if (model_config_parameter(model->config, "fail_executions", &value))
         STATUS_TRY(parse_every("fail_executions", value, &model->fail_executions_every));
-    STATUS_TRY(response_plan_parse(model->config, &model->plan));
-    if (model_config_parameter(model->config, "fail_load", &value))
-        return status_error(STATUS_INTERNAL, "%.*s", SLICE_ARGS(value));
+    return response_plan_parse(model->config, &model->plan);
+}
+
+/* What a load is made to be like. */
+static struct status act_load(const struct model_config *config) {
+    uint64_t delay_ns;
+    struct slice failure;
+    STATUS_TRY(parse_delay(config, "load_delay_ms", &delay_ns));
+    struct timespec delay = {.tv_sec = (time_t)(delay_ns / NS_PER_S), .tv_nsec = (long)(delay_ns % NS_PER_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, &delay) == EINTR)
+        continue;
+    if (model_config_parameter(config, "fail_load", &failure))
+        return status_error(STATUS_INTERNAL, "%.*s", SLICE_ARGS(failure));
     return status_ok();
 }
 
@@ -110,6 +122,7 @@ static struct status identity_load(void *backend, const struct backend_model_arg
     struct identity_model model = {.config = args->config};
     STATUS_TRY(check_tensors(args->config));
     STATUS_TRY(parse_parameters(&model));
+    STATUS_TRY(act_load(args->config));
     struct identity_model *copy = malloc(sizeof *copy);
     if (!copy)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an identity model");

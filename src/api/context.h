@@ -11,15 +11,21 @@
 #include "base/log.h"
 #include "core/inference_server.h"
 
-/* A piece of work for a loop thread. Embedded in its owner's memory, which stays valid until run() is called. */
+/* A piece of work for another thread. Embedded in its owner's memory, which stays valid until run() is called. */
 struct api_task {
     void (*run)(struct api_task *task);
-    struct api_task *next; /* the loop's own */
+    struct api_task *next; /* of whoever has it */
 };
 
 /* The loop thread of an exchange. post() may be called from any thread, never fails and never waits. */
 struct api_loop {
     void (*post)(struct api_loop *loop, struct api_task *task);
+};
+
+/* Threads for work that would keep a loop waiting. submit() may be called from any thread and never waits; task->run is
+ * called on one of the threads. False: too much waits already, and the task stays the caller's. */
+struct api_workers {
+    bool (*submit)(struct api_workers *workers, struct api_task *task);
 };
 
 /* Kinds of calls, for ports that serve only some of them and for permissions. */
@@ -44,6 +50,7 @@ struct metrics_state;
 struct api_context {
     struct inference_server *server;
     struct api_loop *loop;
+    struct api_workers *workers;
     const char *version;        /* of the program */
     unsigned classes;           /* enum api_class bits that this port serves; others are "not found" */
     size_t max_body_bytes;      /* of a request, also after decompression */

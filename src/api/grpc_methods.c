@@ -1,5 +1,6 @@
 /* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
  * extensions, and grpc.health.v1. */
+#include "api/blocking_call.h"
 #include "api/grpc_front.h"
 #include "api/status_map.h"
 #include "api/v2_service.h"
@@ -12,8 +13,9 @@ struct plain_method {
     v2_call_f *run;
 };
 
-/* Rows: METHOD(path, class, request message, response message, function). UNSERVED are methods of the protocol that
- * this server does not have: a client is told so by name. */
+/* Rows: METHOD(path, class, request message, response message, function). The functions of BLOCKING methods run on a
+ * thread of the workers, those of PLAIN ones right away. UNSERVED are methods of the protocol that this server does not
+ * have: a client is told so by name. */
 #define V2 "/inference.GRPCInferenceService/"
 #define PLAIN_METHODS(METHOD)                                                                                          \
     METHOD(V2 "ServerLive", API_HEALTH, server_live_request, server_live_response, v2_call_server_live)                \
@@ -40,34 +42,48 @@ struct plain_method {
            cuda_shared_memory_unregister_response, v2_call_cuda_memory_unregister)                                     \
     METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
            v2_call_health_check)
+#define BLOCKING_METHODS(METHOD)                                                                                       \
+    METHOD(V2 "RepositoryIndex", API_MODEL_REPOSITORY, repository_index_request, repository_index_response,            \
+           v2_call_repository_index)                                                                                   \
+    METHOD(V2 "RepositoryModelLoad", API_MODEL_REPOSITORY, repository_model_load_request,                              \
+           repository_model_load_response, v2_call_repository_model_load)                                              \
+    METHOD(V2 "RepositoryModelUnload", API_MODEL_REPOSITORY, repository_model_unload_request,                          \
+           repository_model_unload_response, v2_call_repository_model_unload)
 #define UNSERVED_METHODS(METHOD)                                                                                       \
-    METHOD("RepositoryIndex", API_MODEL_REPOSITORY, false)                                                             \
-    METHOD("RepositoryModelLoad", API_MODEL_REPOSITORY, false)                                                         \
-    METHOD("RepositoryModelUnload", API_MODEL_REPOSITORY, false)                                                       \
     METHOD("TraceSetting", API_TRACE, false)                                                                           \
     METHOD("ModelStreamInfer", API_INFERENCE, true)
 
 static const struct plain_method plain_methods[] = {
 #define METHOD(path, class, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
-    PLAIN_METHODS(METHOD)
+    PLAIN_METHODS(METHOD) BLOCKING_METHODS(METHOD)
 #undef METHOD
 };
 
 static void plain_on_message(struct grpc_call *call, struct slice message);
+static void blocking_on_message(struct grpc_call *call, struct slice message);
+static void blocking_leave(struct grpc_call *call);
 static void unserved_on_message(struct grpc_call *call, struct slice message);
 static void unserved_on_half_close(struct grpc_call *call);
 
-/* The plain ones come first, in the order of plain_methods. */
+/* Those of plain_methods come first, in its order. */
 static const struct grpc_method methods[] = {
 #define METHOD(full, class, request, response, run) {.path = full, .kind = class, .on_message = plain_on_message},
     PLAIN_METHODS(METHOD)
 #undef METHOD
-        {.path = V2 "ModelInfer",
-         .kind = API_INFERENCE,
-         .on_message = v2_infer_grpc_on_message,
-         .on_wake = v2_infer_grpc_expire,
-         .on_cancel = v2_infer_grpc_leave,
-         .on_close = v2_infer_grpc_leave},
+#define METHOD(full, class, request, response, run)                                                                    \
+    {.path = full,                                                                                                     \
+     .kind = class,                                                                                                    \
+     .on_message = blocking_on_message,                                                                                \
+     .on_cancel = blocking_leave,                                                                                      \
+     .on_close = blocking_leave},
+        BLOCKING_METHODS(METHOD)
+#undef METHOD
+            {.path = V2 "ModelInfer",
+             .kind = API_INFERENCE,
+             .on_message = v2_infer_grpc_on_message,
+             .on_wake = v2_infer_grpc_expire,
+             .on_cancel = v2_infer_grpc_leave,
+             .on_close = v2_infer_grpc_leave},
 #define METHOD(name, class, streams)                                                                                   \
     {.path = V2 name,                                                                                                  \
      .kind = class,                                                                                                    \
@@ -105,17 +121,61 @@ static struct status run_plain(const struct api_context *context, const struct p
     return status;
 }
 
-static void plain_on_message(struct grpc_call *call, struct slice message) {
-    const struct plain_method *method = &plain_methods[grpc_call_method(call) - methods];
-    struct buf answer = BUF_EMPTY;
-    struct status status = run_plain(grpc_call_user(call), method, message, grpc_call_arena(call), &answer);
-    if (status_is_ok(&status)) {
-        grpc_call_send(call, &answer);
+static void answer_plain(struct grpc_call *call, const struct status *status, struct buf *answer) {
+    if (status_is_ok(status)) {
+        grpc_call_send(call, answer);
         grpc_call_finish(call, GRPC_OK, "");
     } else {
-        grpc_front_fail(call, &status);
+        grpc_front_fail(call, status);
     }
+}
+
+static const struct plain_method *plain_method_of(const struct grpc_call *call) {
+    return &plain_methods[grpc_call_method(call) - methods];
+}
+
+static void plain_on_message(struct grpc_call *call, struct slice message) {
+    struct buf answer = BUF_EMPTY;
+    struct status status =
+        run_plain(grpc_call_user(call), plain_method_of(call), message, grpc_call_arena(call), &answer);
+    answer_plain(call, &status, &answer);
     buf_free(&answer);
+}
+
+/* The same on a thread of the workers. */
+struct grpc_blocking {
+    struct blocking_call call; /* first */
+    const struct plain_method *method;
+};
+
+static struct status blocking_work(struct blocking_call *call) {
+    const struct grpc_blocking *blocking = (struct grpc_blocking *)call;
+    return run_plain(call->context, blocking->method, buf_slice(&call->body), call->arena, &call->answer);
+}
+
+static void blocking_send(struct blocking_call *call) {
+    answer_plain(call->exchange, &call->status, &call->answer);
+}
+
+static const struct blocking_call_ops grpc_blocking_ops = {blocking_work, blocking_send};
+
+static void blocking_on_message(struct grpc_call *grpc, struct slice message) {
+    struct grpc_blocking *blocking =
+        blocking_call_create(&grpc_blocking_ops, sizeof *blocking, grpc_call_user(grpc), grpc, message.size);
+    struct status status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the call");
+    if (blocking) {
+        grpc_call_set_context(grpc, &blocking->call);
+        blocking->method = plain_method_of(grpc);
+        blocking->call.body = grpc_call_take_message(grpc, &message);
+        status = blocking_call_submit(&blocking->call);
+    }
+    if (!status_is_ok(&status))
+        grpc_front_fail(grpc, &status);
+}
+
+static void blocking_leave(struct grpc_call *grpc) {
+    blocking_call_detach(grpc_call_context(grpc));
+    grpc_call_set_context(grpc, NULL);
 }
 
 static void refuse_unserved(struct grpc_call *call) {

@@ -20,6 +20,9 @@ void v2_system_memory_unregister(struct http_call *call);
 void v2_cuda_memory_status(struct http_call *call);
 void v2_cuda_memory_register(struct http_call *call);
 void v2_cuda_memory_unregister(struct http_call *call);
+void v2_repository_index(struct http_call *call); /* v2_repository_http.c */
+void v2_repository_model_load(struct http_call *call);
+void v2_repository_model_unload(struct http_call *call);
 void metrics_handle(struct http_call *call); /* metrics_text.c */
 
 #endif

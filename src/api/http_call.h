@@ -7,6 +7,7 @@
 #include "api/context.h"
 #include "http/exchange.h"
 
+struct blocking_call;
 struct infer_call;
 struct route;
 
@@ -18,6 +19,7 @@ struct http_call {
     struct slice name;                        /* {name} of the path, likewise: a memory region, a repository */
     int64_t version;                          /* {version}; -1 where the path has none */
     struct infer_call *infer;                 /* the inference under way, if this is one */
+    struct blocking_call *blocking;           /* likewise the work on another thread */
     void (*on_drain)(struct http_call *call); /* what http_exchange_await_drain waited for has come; may be NULL */
 };
 

@@ -1,5 +1,6 @@
 #include "api/http_front.h"
 
+#include "api/blocking_call.h"
 #include "api/infer_call.h"
 #include "api/router.h"
 #include "api/status_map.h"
@@ -55,6 +56,8 @@ static void leave(struct http_exchange *exchange) {
         return;
     infer_call_detach(call->infer);
     call->infer = NULL;
+    blocking_call_detach(call->blocking);
+    call->blocking = NULL;
 }
 
 void http_front_on_abort(struct http_exchange *exchange) {

@@ -15,6 +15,8 @@ static const struct extension_row {
     bool (*available)(const struct api_context *context); /* NULL: always */
 } extensions[] = {
     {{"classification", 14}, NULL},
+    {{"model_repository", 16}, NULL},
+    {{"model_repository(unload_dependents)", 35}, NULL},
     {{"model_configuration", 19}, NULL},
     {{"system_shared_memory", 20}, has_shared_memory},
     {{"binary_tensor_data", 18}, NULL},

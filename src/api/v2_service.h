@@ -26,6 +26,12 @@ v2_call_f v2_call_system_memory_unregister;
 v2_call_f v2_call_cuda_memory_status;
 v2_call_f v2_call_cuda_memory_register;
 v2_call_f v2_call_cuda_memory_unregister;
+v2_call_f v2_call_repository_index;      /* v2_repository.c; these three may block */
+v2_call_f v2_call_repository_model_load; /* they have nothing to tell: response may be NULL */
+v2_call_f v2_call_repository_model_unload;
+
+/* Load parameters that are files begin so. */
+#define V2_FILE_PREFIX "file:"
 
 /* Ready: its models are, and it is not being stopped. */
 bool v2_server_is_ready(const struct api_context *context);

@@ -2,39 +2,13 @@
 #include <yyjson.h>
 
 #include "api/handlers.h"
-#include "api/tensor_json.h"
+#include "api/json_body.h"
 #include "api/v2_service.h"
 #include "codec/inference_messages.h"
 #include "codec/json_write.h"
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the settings");
-}
-
-/* The object that a body holds; an empty body is an empty object. *ret_doc, which is NULL then, is the caller's. */
-static struct status read_object(struct slice body, yyjson_doc **ret_doc, yyjson_val **ret) {
-    *ret_doc = NULL;
-    *ret = NULL;
-    if (slice_trim(body).size == 0)
-        return status_ok();
-    yyjson_read_err error;
-    char *text = (char *)(uintptr_t)body.data; /* only read: the in-situ flag is not set */
-    *ret_doc = yyjson_read_opts(text, body.size, YYJSON_READ_NOFLAG, NULL, &error);
-    if (!*ret_doc && error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return no_memory();
-    if (!*ret_doc)
-        return status_error(STATUS_INVALID_ARGUMENT, "the request is not JSON: byte %zu of %zu: %s", error.pos,
-                            body.size, error.msg);
-    *ret = yyjson_doc_get_root(*ret_doc);
-    if (yyjson_is_obj(*ret))
-        return status_ok();
-    char got[96];
-    json_value_describe(*ret, got, sizeof got);
-    return status_error(STATUS_INVALID_ARGUMENT, "expected an object of settings, got %s", got);
-}
-
-static struct slice text_of(yyjson_val *value) {
-    return (struct slice){yyjson_get_str(value), yyjson_get_len(value)};
 }
 
 /* ---- logging ---- */
@@ -49,7 +23,7 @@ static void fill_log_setting(yyjson_val *from, struct pb_log_settings_request_se
         ret->uint32_param = (uint32_t)yyjson_get_uint(from);
     } else if (yyjson_is_str(from)) {
         ret->which_parameter_choice = pb_log_settings_request_setting_value_string_param_number;
-        ret->string_param = text_of(from);
+        ret->string_param = json_body_text(from);
     }
 }
 
@@ -65,7 +39,7 @@ static struct status read_log_settings(yyjson_val *object, struct arena *arena, 
         if (yyjson_is_null(value))
             continue;
         fill_log_setting(value, &values[at]);
-        ret->settings.items[ret->settings.count].key = text_of(key);
+        ret->settings.items[ret->settings.count].key = json_body_text(key);
         ret->settings.items[ret->settings.count++].value = &values[at];
     }
     return status_ok();
@@ -108,7 +82,7 @@ static void answer(struct http_call *call,
     struct buf out = BUF_EMPTY;
     struct status status = status_ok();
     if (slice_equal_text(http_exchange_request(call->exchange)->method, "POST"))
-        status = read_object(http_exchange_body(call->exchange), &doc, &object);
+        status = json_body_read(http_exchange_body(call->exchange), &doc, &object);
     if (status_is_ok(&status))
         status = run(call, object, &out);
     yyjson_doc_free(doc);

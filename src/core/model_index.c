@@ -90,6 +90,14 @@ size_t model_index_count_failed(const struct model_repository *repository) {
 
 /* ---- brought up to date ---- */
 
+/* Nothing that was asked for is told by the entry: it may go with its folder. */
+static bool is_idle(const struct model_entry *entry) {
+    for (size_t i = 0; entry->set && i < entry->set->count; i++)
+        if (!entry->set->rows[i].unloaded)
+            return false;
+    return !entry->claimed;
+}
+
 /* Under the lock. Whatever a load or unload is at work on is left to that. */
 static struct status merge(struct model_repository *repository, const char *const *names, size_t count) {
     struct model_table *table = &repository->table;
@@ -105,7 +113,7 @@ static struct status merge(struct model_repository *repository, const char *cons
     }
     for (size_t i = table->count; i > 0; i--) {
         struct model_entry *entry = table->entries[i - 1];
-        if (!entry->claimed && !entry->listed && !entry->set)
+        if (!entry->listed && is_idle(entry))
             model_table_remove(table, entry);
     }
     return status_ok();

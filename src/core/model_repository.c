@@ -20,7 +20,8 @@ static bool copy_texts(struct arena *arena, const char *const *texts, size_t cou
 
 static bool copy_options(struct model_repository_options *options, struct arena *arena) {
     const char *temporary = options->temporary_directory;
-    options->temporary_directory = arena_strdup(arena, temporary ? slice_of(temporary) : SLICE_LITERAL("/tmp"));
+    options->temporary_directory =
+        arena_strdup(arena, temporary && temporary[0] ? slice_of(temporary) : SLICE_LITERAL("/tmp"));
     return options->temporary_directory &&
            copy_texts(arena, options->folders.paths, options->folders.count, &options->folders.paths) &&
            copy_texts(arena, options->names, options->name_count, &options->names);

@@ -101,7 +101,7 @@ def test_statistics_of_an_unknown_model(server):
 @case("GC11", "gRPC", "methods of the protocol that are not implemented", "UNIMPLEMENTED with the method's name")
 @pytest.mark.parametrize(
     "method",
-    ["RepositoryIndex", "RepositoryModelLoad", "TraceSetting"],
+    ["TraceSetting"],
 )
 def test_method_that_is_not_implemented(server, method):
     code, text = grpc_error(server.grpc, method, b"")

@@ -11,6 +11,13 @@ static const struct option_row rows[] = {
      "Folder of the engines' plug-ins, inferd_backend_<name>.so. Default: lib/inferd beside the program or one folder "
      "up.",
      0, 0, NULL},
+    {OPTION_CHOICE, "model-control-mode", NULL, FIELD(model_control_mode), "none", "MODE",
+     "none: all models are loaded at start, and that is it; explicit: those of --load-model, and what clients load and "
+     "unload; poll is not implemented.",
+     0, 0, "none|poll|explicit"},
+    {OPTION_LIST, "load-model", NULL, FIELD(load_models), NULL, "NAME",
+     "Model to load at start with --model-control-mode=explicit; '*' alone: all. May be given several times.", 0, 0,
+     NULL},
     {OPTION_BOOL, "exit-on-error", NULL, FIELD(exit_on_error), "false", NULL,
      "Stop with exit code 1 when a model cannot be loaded at start.", 0, 0, NULL},
     {OPTION_BOOL, "strict-readiness", NULL, FIELD(strict_readiness), "true", NULL,

@@ -7,6 +7,8 @@
 struct serve_options {
     struct option_list repositories;
     const char *backend_directory; /* NULL: beside the executable */
+    const char *model_control_mode;
+    struct option_list load_models; /* at start, with control mode "explicit" */
     bool exit_on_error, strict_readiness;
     int64_t exit_timeout_secs;
 

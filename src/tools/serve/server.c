@@ -15,6 +15,7 @@
 #include "tools/serve/engines.h"
 #include "tools/serve/file_watch.h"
 #include "tools/serve/port.h"
+#include "tools/serve/worker_pool.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
 
@@ -33,6 +34,7 @@ struct server {
     struct load_meter *load;
     struct http_limits limits;
     struct http_budget budget;
+    struct worker_pool workers;
     struct loop_thread *threads;
     size_t thread_count;
     struct tls_ports tls;
@@ -52,7 +54,7 @@ struct server {
 
 /* ---- parts, in the order in which they are made ---- */
 
-static struct status create_core(struct server *server) {
+static struct status create_core(struct server *server, const struct serve_settings *settings) {
     const struct serve_options *options = server->options;
     const char *directory = options->backend_directory;
     if (!directory)
@@ -62,6 +64,10 @@ static struct status create_core(struct server *server) {
         .repositories = options->repositories.items,
         .repository_count = options->repositories.count,
         .strict_readiness = options->strict_readiness,
+        .control = settings->control,
+        .startup_models = options->load_models.items,
+        .startup_model_count = options->load_models.count,
+        .temporary_directory = getenv("TMPDIR"),
         .backend_directory = directory,
         .builtin_backends = server->builtin,
         .builtin_backend_count = ENGINES_BUILTIN_COUNT,
@@ -123,6 +129,7 @@ static struct status open_ports(struct server *server) {
     server->limits = limits_of(options, &server->budget);
     struct api_context context = {
         .server = server->core,
+        .workers = &server->workers.api,
         .version = server->version,
         .max_body_bytes = server->limits.max_body_bytes,
         .exiting = &server->exiting,
@@ -237,6 +244,7 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_cond_init(&server->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&server->lock, NULL);
+    worker_pool_init(&server->workers);
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
@@ -247,8 +255,8 @@ static struct server *server_create(const struct serve_options *options, const s
     return server;
 }
 
-static struct status assemble(struct server *server) {
-    STATUS_TRY(create_core(server));
+static struct status assemble(struct server *server, const struct serve_settings *settings) {
+    STATUS_TRY(create_core(server, settings));
     STATUS_TRY(create_loops(server));
     STATUS_TRY(tls_ports_open(&server->settings->tls, server->log, &server->tls));
     watch_files(server);
@@ -261,7 +269,7 @@ struct status server_start(const struct serve_options *options, const struct ser
     struct server *server = server_create(options, settings, version, log, on_failure_fd);
     if (!server)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory at start");
-    struct status status = assemble(server);
+    struct status status = assemble(server, settings);
     if (status_is_ok(&status))
         *ret = server;
     else
@@ -312,11 +320,14 @@ static void join_loader(struct server *server) {
 /* The metrics port is the last to close, so that the end can be watched. */
 struct status server_drain(struct server *server, uint64_t deadline_ns) {
     atomic_store(&server->exiting, true);
+    inference_server_refuse_loads(server->core);
     join_loader(server);
     listener_drain(server->ports[PORT_HTTP].listener, on_drained, server);
     listener_drain(server->ports[PORT_GRPC].listener, on_drained, server);
     if (!wait_for(server, 2, deadline_ns))
         return not_drained(server);
+    if (!worker_pool_wait_idle(&server->workers, deadline_ns))
+        return status_error(STATUS_DEADLINE_EXCEEDED, "models that are being loaded or unloaded");
     struct status status = inference_server_drain(server->core, deadline_ns);
     if (!status_is_ok(&status))
         return status_error(STATUS_DEADLINE_EXCEEDED, "%s", status.message);
@@ -328,6 +339,7 @@ void server_destroy(struct server *server) {
     if (!server)
         return;
     join_loader(server);
+    worker_pool_stop(&server->workers);
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_stop(&server->threads[i]);
     for (int i = 0; i < PORT_COUNT; i++)

@@ -1,5 +1,7 @@
 #include "tools/serve/settings.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 static struct status parse_metrics(const struct serve_options *options, struct metrics_options *ret) {
@@ -13,6 +15,25 @@ static struct status parse_metrics(const struct serve_options *options, struct m
     return status_ok();
 }
 
+static struct status parse_control(const struct serve_options *options, enum model_control *ret) {
+    const struct option_list *models = &options->load_models;
+    if (strcmp(options->model_control_mode, "poll") == 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--model-control-mode=poll is not implemented; with 'explicit' models are loaded anew by "
+                            "calls of the model repository extension");
+    *ret = strcmp(options->model_control_mode, "explicit") == 0 ? MODEL_CONTROL_EXPLICIT : MODEL_CONTROL_NONE;
+    if (models->count > 0 && *ret != MODEL_CONTROL_EXPLICIT)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--load-model: expected only with --model-control-mode=explicit; with '%s' all models are "
+                            "loaded",
+                            options->model_control_mode);
+    for (size_t i = 0; models->count > 1 && i < models->count; i++)
+        if (strcmp(models->items[i], "*") == 0)
+            return status_error(STATUS_INVALID_ARGUMENT, "--load-model: expected '*', for all models, or names, got "
+                                                         "both");
+    return status_ok();
+}
+
 /* An empty expression forwards nothing. */
 static struct status parse_pattern(const char *flag, const char *expression, struct header_pattern **ret) {
     if (!expression || !*expression)
@@ -22,6 +43,7 @@ static struct status parse_pattern(const char *flag, const char *expression, str
 }
 
 struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) {
+    STATUS_TRY(parse_control(options, &ret->control));
     STATUS_TRY(parse_metrics(options, &ret->metrics));
     STATUS_TRY(parse_pattern("--http-header-forward-pattern", options->http_forward_pattern, &ret->http_forwarded));
     STATUS_TRY(parse_pattern("--grpc-header-forward-pattern", options->grpc_forward_pattern, &ret->grpc_forwarded));

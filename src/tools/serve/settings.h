@@ -10,6 +10,7 @@
 
 struct serve_settings {
     struct metrics_options metrics;
+    enum model_control control;
     struct header_pattern *http_forwarded, *grpc_forwarded; /* NULL: no header becomes a parameter */
     struct tls_settings tls;
 };

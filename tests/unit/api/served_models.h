@@ -31,8 +31,16 @@
         assert_string_equal(good_.message, "");                                                                        \
     } while (0)
 
+/* Takes tasks for worker threads; the test runs them, on a thread of its own or not. */
+struct served_workers {
+    struct api_workers api; /* first */
+    struct api_task *tasks[8];
+    size_t count, room;
+};
+
 struct served {
     struct api_loop loop; /* first */
+    struct served_workers workers;
     pthread_mutex_t lock;
     pthread_cond_t posted;
     struct api_task *tasks, **last_task;
@@ -59,6 +67,14 @@ static inline void served_post(struct api_loop *loop, struct api_task *task) {
     served->last_task = &task->next;
     pthread_cond_signal(&served->posted);
     pthread_mutex_unlock(&served->lock);
+}
+
+static inline bool served_submit(struct api_workers *workers, struct api_task *task) {
+    struct served_workers *served = (struct served_workers *)workers;
+    if (served->count == served->room)
+        return false;
+    served->tasks[served->count++] = task;
+    return true;
 }
 
 /* Waits until a task has been posted, without running it. */
@@ -102,6 +118,7 @@ static inline void served_on_close(void *user, struct http_exchange *exchange) {
 
 static inline void served_init(struct served *served) {
     *served = (struct served){.loop = {served_post}};
+    served->workers = (struct served_workers){.api = {served_submit}, .room = 8};
     served->last_task = &served->tasks;
     pthread_mutex_init(&served->lock, NULL);
     pthread_cond_init(&served->posted, NULL);
@@ -120,9 +137,12 @@ static inline void served_add_model(struct served *served, const char *name, con
 }
 
 static inline void served_start(struct served *served) {
-    const char *repositories[] = {served->directory};
+    const char *repositories[] = {served->directory}, *all[] = {"*"};
     const struct inference_server_options options = {.repositories = repositories,
                                                      .repository_count = 1,
+                                                     .control = MODEL_CONTROL_EXPLICIT,
+                                                     .startup_models = all,
+                                                     .startup_model_count = 1,
                                                      .builtin_backends = served->backends,
                                                      .builtin_backend_count = served->backend_count,
                                                      .max_queue_size = 100,
@@ -139,6 +159,7 @@ static inline void served_start(struct served *served) {
     served->limits = http_limits_default();
     served->context = (struct api_context){.server = served->server,
                                            .loop = &served->loop,
+                                           .workers = &served->workers.api,
                                            .version = "1.2.3",
                                            .classes = API_ALL,
                                            .max_body_bytes = 1 << 20,

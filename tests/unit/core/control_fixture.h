@@ -107,8 +107,10 @@ static inline void use_temporary_folder(struct fixture *f, char path[static 96])
 
 static inline struct status load_files(struct fixture *f, const char *name, const struct model_file *files,
                                        size_t count) {
-    struct model_override override = {
-        .has_config = true, .config = slice_of(GATE_JSON(",\"max_batch_size\":8")), .files = files, .file_count = count};
+    struct model_override override = {.has_config = true,
+                                      .config = slice_of(GATE_JSON(",\"max_batch_size\":8")),
+                                      .files = files,
+                                      .file_count = count};
     return inference_server_load_model(f->server, slice_of(name), &override);
 }
 

@@ -337,10 +337,15 @@ static void a_rescan_sees_what_is_new_and_what_is_gone(void **state) {
     control_begin(&f);
     add_model(&f, "kept", GATE_CONFIG);
     add_model(&f, "gone", GATE_CONFIG);
+    add_model(&f, "unloaded", GATE_CONFIG);
     add_model(&f, "serving", GATE_CONFIG);
     f.startup[f.startup_count++] = "serving";
     start_server(&f);
     snprintf(gone, sizeof gone, "%s/gone", f.directory);
+    assert_good(file_remove_tree(gone));
+    assert_good(load(&f, "unloaded"));
+    assert_good(unload(&f, "unloaded"));
+    snprintf(gone, sizeof gone, "%s/unloaded", f.directory);
     assert_good(file_remove_tree(gone));
     snprintf(gone, sizeof gone, "%s/serving", f.directory);
     assert_good(file_remove_tree(gone));

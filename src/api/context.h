@@ -43,6 +43,7 @@ enum api_class {
     API_ALL = (1 << 10) - 1
 };
 
+struct access;
 struct header_pattern;
 struct load_meter;
 struct metrics_state;
@@ -55,6 +56,7 @@ struct api_context {
     unsigned classes;           /* enum api_class bits that this port serves; others are "not found" */
     size_t max_body_bytes;      /* of a request, also after decompression */
     const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
+    struct access *access;      /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;
     struct load_meter *load;
     struct log *log;                                              /* its settings may be changed */

@@ -1,5 +1,6 @@
 /* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
  * extensions, and grpc.health.v1. */
+#include "api/access.h"
 #include "api/blocking_call.h"
 #include "api/grpc_front.h"
 #include "api/status_map.h"
@@ -94,15 +95,25 @@ static const struct grpc_method methods[] = {
 #undef METHOD
 };
 
+static bool admit(void *user, const struct grpc_method *method, struct http_exchange *exchange) {
+    const struct api_context *context = user;
+    struct status status = access_check(context->access, method ? method->kind : 0, http_exchange_request(exchange));
+    if (status_is_ok(&status))
+        return true;
+    grpc_refuse(exchange, status_map_grpc(status.code), status.message, status_map_retry_ms(status.code));
+    return false;
+}
+
 struct grpc_service grpc_front_service(const struct api_context *context, size_t max_message_bytes) {
     return (struct grpc_service){.methods = methods,
                                  .method_count = sizeof methods / sizeof methods[0],
                                  .user = (void *)(uintptr_t)context, /* handlers only read it */
-                                 .max_message_bytes = max_message_bytes};
+                                 .max_message_bytes = max_message_bytes,
+                                 .admit = admit};
 }
 
 void grpc_front_fail(struct grpc_call *call, const struct status *error) {
-    grpc_call_finish(call, status_map_grpc(error->code), error->message);
+    grpc_call_finish_for_now(call, status_map_grpc(error->code), error->message, status_map_retry_ms(error->code));
 }
 
 /* Decodes the request, lets the function of the row answer it, and encodes what it says. */

@@ -14,8 +14,9 @@ void http_call_answer_json(struct http_call *call, struct buf *body) {
 
 void http_answer_error_text(struct http_exchange *exchange, int status, struct slice message,
                             const struct http_header *headers, size_t header_count) {
-    struct http_header all[4] = {{SLICE_LITERAL("Content-Type"), SLICE_LITERAL("application/json")}};
-    size_t count = 1;
+    struct http_header all[4] = {{SLICE_LITERAL("Content-Type"), SLICE_LITERAL("application/json")},
+                                 {SLICE_LITERAL("Retry-After"), SLICE_LITERAL("1")}};
+    size_t count = status == 503 ? 2 : 1;
     for (size_t i = 0; i < header_count && count < sizeof all / sizeof all[0]; i++)
         all[count++] = headers[i];
     struct buf body = BUF_EMPTY;

@@ -1,9 +1,18 @@
 #include "api/http_front.h"
 
+#include "api/access.h"
 #include "api/blocking_call.h"
 #include "api/infer_call.h"
 #include "api/router.h"
 #include "api/status_map.h"
+
+static void refuse(struct http_exchange *exchange, const struct status *status, const char *allow) {
+    const struct http_header allowed = {SLICE_LITERAL("Allow"), slice_of(allow)};
+    const struct http_header challenge = {SLICE_LITERAL("WWW-Authenticate"), SLICE_LITERAL("Bearer")};
+    bool challenged = status->code == STATUS_UNAUTHENTICATED;
+    http_answer_error_text(exchange, status_map_http(status->code), slice_of(status->message),
+                           challenged ? &challenge : &allowed, challenged || allow ? 1 : 0);
+}
 
 void http_front_on_head(const struct api_context *context, struct http_exchange *exchange) {
     const struct http_request *request = http_exchange_request(exchange);
@@ -12,6 +21,11 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     struct status status =
         router_match(api_routes, api_route_count, context->classes, request->method, request->path, arena, &match);
     struct http_call *call = NULL;
+    struct status permission = access_check(context->access, status_is_ok(&status) ? match.route->class : 0, request);
+    if (!status_is_ok(&permission)) {
+        status = permission;
+        match.allow = NULL;
+    }
     if (status_is_ok(&status)) {
         call = arena_calloc(arena, 1, sizeof *call);
         if (!call)
@@ -19,9 +33,7 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     }
     http_exchange_set_context(exchange, call);
     if (!call) {
-        const struct http_header allow = {SLICE_LITERAL("Allow"), slice_of(match.allow)};
-        http_answer_error_text(exchange, status_map_http(status.code), slice_of(status.message), &allow,
-                               match.allow ? 1 : 0);
+        refuse(exchange, &status, match.allow);
         return;
     }
     call->exchange = exchange;

@@ -73,8 +73,8 @@ struct status infer_head_apply(const struct header_pattern *forwarded, struct ht
     STATUS_TRY(make_room(request, head->header_count));
     for (size_t i = 0; i < head->header_count; i++) {
         struct slice name = head->headers[i].name;
-        if (infer_parameter_is_reserved(name) || !header_pattern_matches(forwarded, name) ||
-            !is_first_of_its_name(head, i))
+        if (infer_parameter_is_reserved(name) || slice_equal_text(name, "authorization") ||
+            !header_pattern_matches(forwarded, name) || !is_first_of_its_name(head, i))
             continue;
         struct infer_parameter parameter = {.name = arena_copy(request->arena, name), .kind = PARAMETER_STRING};
         if (!parameter.name.data)

@@ -38,6 +38,10 @@ int status_map_http(enum status_code code) {
     return row_of(code)->http;
 }
 
+uint32_t status_map_retry_ms(enum status_code code) {
+    return code == STATUS_UNAVAILABLE || code == STATUS_RESOURCE_EXHAUSTED ? 1000 : 0;
+}
+
 enum grpc_code status_map_grpc(enum status_code code) {
     return row_of(code)->grpc;
 }

@@ -11,5 +11,9 @@
 int status_map_http(enum status_code code);
 /* The gRPC status for an error kind. */
 enum grpc_code status_map_grpc(enum status_code code);
+/* How long a client is asked to wait before it tries again (Retry-After, grpc-retry-pushback-ms); 0: that would not
+ * help.
+ */
+uint32_t status_map_retry_ms(enum status_code code);
 
 #endif

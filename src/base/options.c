@@ -71,7 +71,7 @@ static struct status unknown_flag(const struct option_table *table, struct slice
     const char *names[256];
     size_t count = 0;
     for (size_t i = 0; i < table->row_count && count + 2 <= sizeof names / sizeof names[0]; i++) {
-        if (table->rows[i].type == OPTION_HEADING)
+        if (table->rows[i].type == OPTION_HEADING || table->rows[i].type == OPTION_REFUSED)
             continue;
         names[count++] = table->rows[i].name;
         if (table->rows[i].alias)
@@ -122,6 +122,8 @@ static struct status set_value(const struct option_row *row, const char *origin,
     switch (row->type) {
     case OPTION_HEADING:
         break;
+    case OPTION_REFUSED:
+        return status_error(STATUS_INVALID_ARGUMENT, "%s is not taken: %s", origin, row->help);
     case OPTION_BOOL:
         if (!parse_bool(text, field))
             return status_error(STATUS_INVALID_ARGUMENT, "%s: expected true or false, got \"%.100s\"", origin, text);
@@ -164,7 +166,7 @@ static struct status set_list_from_environment(const struct option_row *row, con
                                                struct arena *scratch, void *ret) {
     struct slice rest = slice_of(text), one;
     while (rest.size > 0) {
-        slice_split(rest, ':', &one, &rest);
+        slice_split(rest, row->choices ? row->choices[0] : ':', &one, &rest);
         const char *copy = arena_strdup(scratch, one);
         if (!copy)
             return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %s", origin);
@@ -334,7 +336,7 @@ void options_print_help(const struct option_table *table, FILE *out) {
         const struct option_row *row = &table->rows[i];
         if (row->type == OPTION_HEADING)
             fprintf(out, "\n%s:\n", row->help);
-        else
+        else if (row->type != OPTION_REFUSED)
             print_row(row, out);
     }
     fputs("  --help\n      Show this and exit.\n", out);

@@ -21,7 +21,8 @@ enum option_type {
     OPTION_DOUBLE,  /* double, min..max (whole numbers) */
     OPTION_STRING,  /* const char *, borrowed from argv or the environment */
     OPTION_CHOICE,  /* const char *, one of `choices` ("a|b|c") */
-    OPTION_LIST     /* struct option_list: every occurrence in order (environment: separated by ':') */
+    OPTION_LIST,    /* struct option_list: every occurrence in order (environment: separated by `choices`, or ':') */
+    OPTION_REFUSED  /* a flag of others that is known and not taken: `help` says what to do instead. Not in --help */
 };
 
 enum { OPTION_LIST_MAX = 64 };
@@ -39,7 +40,7 @@ struct option_row {
     const char *value_name;    /* shown in --help: "PORT"; NULL for bool */
     const char *help;          /* one sentence or two */
     int64_t min, max;          /* for INT and DOUBLE; both 0: any value */
-    const char *choices;
+    const char *choices;       /* of CHOICE, "a|b|c"; of LIST, the character between items in the environment */
 };
 
 struct option_table {

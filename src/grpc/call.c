@@ -40,41 +40,61 @@ static struct http_header accept_encoding(void) {
 
 /* ---- status ---- */
 
-enum { STATUS_FIELDS = 2 };
+enum {
+    STATUS_FIELDS = 3,
+    BUSY_RETRY_MS = 1000 /* what a client is asked to wait when there is no memory for its message */
+};
 
-/* grpc-status and grpc-message, in arena memory; how many of the two. Every call gets its status here. */
-static size_t status_fields(struct http_exchange *exchange, enum grpc_code code, const char *message,
+/* How a call ends. */
+struct ending {
+    enum grpc_code code;
+    const char *message;
+    uint32_t retry_ms; /* 0: nothing is said of another try */
+};
+
+/* grpc-status, grpc-message and grpc-retry-pushback-ms, in arena memory; how many of the three. */
+static size_t status_fields(struct http_exchange *exchange, const struct ending *ending,
                             struct http_header fields[static STATUS_FIELDS]) {
     struct arena *arena = http_exchange_arena(exchange);
-    http_exchange_set_inner_status(exchange, (int)code);
-    const char *number = arena_printf(arena, "%d", (int)code);
-    fields[0] = (struct http_header){SLICE_LITERAL("grpc-status"), slice_of(number)};
-    struct slice text = grpc_encode_message(arena, slice_of(message));
-    if (text.size == 0)
-        return 1;
-    fields[1] = (struct http_header){SLICE_LITERAL("grpc-message"), text};
-    return 2;
+    const char *number = arena_printf(arena, "%d", (int)ending->code);
+    size_t count = 0;
+    fields[count++] = (struct http_header){SLICE_LITERAL("grpc-status"), slice_of(number)};
+    struct slice text = grpc_encode_message(arena, slice_of(ending->message));
+    if (text.size > 0)
+        fields[count++] = (struct http_header){SLICE_LITERAL("grpc-message"), text};
+    const char *retry = ending->retry_ms ? arena_printf(arena, "%u", (unsigned)ending->retry_ms) : NULL;
+    if (retry)
+        fields[count++] = (struct http_header){SLICE_LITERAL("grpc-retry-pushback-ms"), slice_of(retry)};
+    return count;
 }
 
 /* The whole answer in one block of fields. http_status is 200 except for what is no call at all. */
-static void answer_trailers_only(struct http_exchange *exchange, int http_status, enum grpc_code code,
-                                 const char *message) {
+static void answer_trailers_only(struct http_exchange *exchange, int http_status, const struct ending *ending) {
     struct http_header fields[2 + STATUS_FIELDS] = {content_type, accept_encoding()};
-    size_t count = 2 + status_fields(exchange, code, message, fields + 2);
+    size_t count = 2 + status_fields(exchange, ending, fields + 2);
     http_respond(exchange, http_status, fields, count, NULL);
 }
 
-void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message) {
+void grpc_refuse(struct http_exchange *exchange, enum grpc_code code, const char *message, uint32_t retry_ms) {
+    answer_trailers_only(exchange, 200, &(struct ending){code, message, retry_ms});
+}
+
+void grpc_call_finish_for_now(struct grpc_call *call, enum grpc_code code, const char *message, uint32_t retry_ms) {
+    const struct ending ending = {code, message, retry_ms};
     if (call->finished)
         return;
     call->finished = true;
     if (!call->head_sent) {
-        answer_trailers_only(call->exchange, 200, code, message);
+        answer_trailers_only(call->exchange, 200, &ending);
         return;
     }
     struct http_header fields[STATUS_FIELDS];
-    size_t count = status_fields(call->exchange, code, message, fields);
+    size_t count = status_fields(call->exchange, &ending, fields);
     http_respond_end(call->exchange, fields, count);
+}
+
+void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message) {
+    grpc_call_finish_for_now(call, code, message, 0);
 }
 
 static void cancel(struct grpc_call *call) {
@@ -123,20 +143,21 @@ static bool refuse_other_protocols(struct http_exchange *exchange, const struct 
         return true;
     }
     if (!grpc_is_call(request)) {
-        answer_trailers_only(exchange, 415, GRPC_UNKNOWN, "the content-type is not application/grpc");
+        answer_trailers_only(exchange, 415,
+                             &(struct ending){GRPC_UNKNOWN, "the content-type is not application/grpc", 0});
         return true;
     }
     if (!slice_equal_text(request->method, "POST")) {
-        answer_trailers_only(exchange, 405, GRPC_INTERNAL, "the HTTP method of a call is POST");
+        answer_trailers_only(exchange, 405, &(struct ending){GRPC_INTERNAL, "the HTTP method of a call is POST", 0});
         return true;
     }
     return false;
 }
 
-static void refuse(struct http_exchange *exchange, enum grpc_code code, const char *what, struct slice value) {
+static void refuse_value(struct http_exchange *exchange, enum grpc_code code, const char *what, struct slice value) {
     char text[256];
     snprintf(text, sizeof text, "%s: %.*s", what, SLICE_ARGS(value));
-    answer_trailers_only(exchange, 200, code, text);
+    grpc_refuse(exchange, code, text, 0);
 }
 
 /* From grpc-timeout; 0: none. False: the field is broken. */
@@ -153,6 +174,12 @@ static bool find_deadline(const struct http_exchange *exchange, const struct htt
     return true;
 }
 
+/* Asks the service; for a path that none has, the first one. */
+static bool is_admitted(const struct grpc_service *service, size_t service_count, const struct grpc_method *method,
+                        struct http_exchange *exchange) {
+    return service_count == 0 || !service->admit || service->admit(service->user, method, exchange);
+}
+
 void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange) {
     const struct http_request *request = http_exchange_request(exchange);
     const struct grpc_service *service = NULL;
@@ -165,15 +192,17 @@ void grpc_on_head(const struct grpc_service *services, size_t service_count, str
     http_request_header(request, "grpc-encoding", &encoding_name);
     http_request_header(request, "grpc-timeout", &timeout);
     const struct grpc_method *method = find_method(services, service_count, request->path, &service);
+    if (!is_admitted(method ? service : services, service_count, method, exchange))
+        return;
     struct grpc_call *call = method ? arena_calloc(http_exchange_arena(exchange), 1, sizeof *call) : NULL;
     if (!method) {
-        refuse(exchange, GRPC_UNIMPLEMENTED, "unknown method", request->path);
+        refuse_value(exchange, GRPC_UNIMPLEMENTED, "unknown method", request->path);
     } else if (!grpc_parse_encoding(encoding_name, &encoding)) {
-        refuse(exchange, GRPC_UNIMPLEMENTED, "unknown grpc-encoding", encoding_name);
+        refuse_value(exchange, GRPC_UNIMPLEMENTED, "unknown grpc-encoding", encoding_name);
     } else if (!find_deadline(exchange, request, &deadline_ns)) {
-        refuse(exchange, GRPC_INTERNAL, "malformed grpc-timeout", timeout);
+        refuse_value(exchange, GRPC_INTERNAL, "malformed grpc-timeout", timeout);
     } else if (!call) {
-        answer_trailers_only(exchange, 200, GRPC_RESOURCE_EXHAUSTED, "no memory for a call");
+        grpc_refuse(exchange, GRPC_RESOURCE_EXHAUSTED, "no memory for a call", BUSY_RETRY_MS);
     } else {
         call->exchange = exchange;
         call->service = service;
@@ -221,8 +250,11 @@ static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
         return size;
     }
     if (!hold(call, call->lent_bytes)) {
-        fail(call, GRPC_RESOURCE_EXHAUSTED,
-             "no room for the message: all requests together hold as many bytes as they may; try again later");
+        grpc_call_finish_for_now(
+            call, GRPC_RESOURCE_EXHAUSTED,
+            "no room for the message: all requests together hold as many bytes as they may; try again later",
+            BUSY_RETRY_MS);
+        cancel(call);
         return size;
     }
     if (complete)

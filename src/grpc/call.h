@@ -58,6 +58,9 @@ struct grpc_service {
     size_t method_count;
     void *user; /* grpc_call_user */
     size_t max_message_bytes;
+    /* Optional. Whether the client may make this call: asked when its head is there, before anything of its body is
+     * read. `method` is NULL when there is none of that path. False: grpc_refuse was called. */
+    bool (*admit)(void *user, const struct grpc_method *method, struct http_exchange *exchange);
 };
 
 /* True when the head is a gRPC call (content-type application/grpc, application/grpc+proto). */
@@ -74,6 +77,10 @@ void grpc_on_abort(struct http_exchange *exchange);
 void grpc_on_deadline(struct http_exchange *exchange);
 void grpc_on_drain(struct http_exchange *exchange);
 void grpc_on_close(struct http_exchange *exchange);
+
+/* From grpc_service.admit: ends the call with a status. retry_ms: how long the client is asked to wait before it tries
+ * again (grpc-retry-pushback-ms, gRPC proposal A6); 0: nothing is said. */
+void grpc_refuse(struct http_exchange *exchange, enum grpc_code code, const char *message, uint32_t retry_ms);
 
 void *grpc_call_user(const struct grpc_call *call);
 const struct grpc_method *grpc_call_method(const struct grpc_call *call);
@@ -104,5 +111,7 @@ void grpc_call_send(struct grpc_call *call, struct buf *message);
 /* Ends the call with a status; before any message it is sent as trailers only. `message` (UTF-8, copied) may be NULL.
  * Only the first finish counts. on_close or on_cancel follows later, never from inside this function. */
 void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message);
+/* The same, and asks the client to wait so long before it tries again, as grpc_refuse does. */
+void grpc_call_finish_for_now(struct grpc_call *call, enum grpc_code code, const char *message, uint32_t retry_ms);
 
 #endif

@@ -167,8 +167,9 @@ void exchange_refuse(struct http_exchange *exchange, int status, const char *for
     va_end(args);
     struct buf body = BUF_EMPTY;
     buf_printf(&body, "{\"error\":\"%s\"}", text);
-    static const struct http_header type = {{"content-type", 12}, {"application/json", 16}};
-    http_respond(exchange, status, &type, 1, &body);
+    static const struct http_header headers[] = {{{"content-type", 12}, {"application/json", 16}},
+                                                 {{"retry-after", 11}, {"1", 1}}};
+    http_respond(exchange, status, headers, status == 503 ? 2 : 1, &body);
 }
 
 void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text) {

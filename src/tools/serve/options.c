@@ -72,6 +72,20 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "grpc-root-cert", NULL, FIELD(grpc_root_cert), NULL, "FILE",
      "The authorities for those, in place of --tls-client-ca-file.", 0, 0, NULL},
 
+    {.type = OPTION_HEADING, .help = "Permissions (without --restrict everybody may call everything)"},
+    {OPTION_LIST, "restrict", NULL, FIELD(restrictions), NULL, "APIS:FILE|APIS:public",
+     "Calls of these kinds need a bearer token that is a line of FILE, or are open to everybody; all other calls are "
+     "refused. APIS: all, or a list with commas of health, metadata, inference, model-config, statistics, metrics, "
+     "model-repository, shared-memory, trace, logging. FILE is read again when it changes. May be given several times "
+     "(in the environment with ';' between).",
+     0, 0, ";"},
+    {OPTION_REFUSED, "http-restricted-api", NULL, 0, NULL, NULL,
+     "a secret on the command line can be read by everybody on the machine; put it in a file: --restrict=APIS:FILE", 0,
+     0, NULL},
+    {OPTION_REFUSED, "grpc-restricted-protocol", NULL, 0, NULL, NULL,
+     "a secret on the command line can be read by everybody on the machine; put it in a file: --restrict=APIS:FILE", 0,
+     0, NULL},
+
     {.type = OPTION_HEADING, .help = "Limits"},
     {OPTION_INT, "max-request-size", "http-max-input-size", FIELD(max_request_bytes), "67108864", "BYTES",
      "Largest request body or gRPC message, also after decompression.", 1, (int64_t)1 << 40, NULL},

@@ -19,6 +19,7 @@ struct serve_options {
 
     const char *tls_cert_file, *tls_key_file, *tls_client_ca_file, *tls_min_version;
     bool tls_metrics, grpc_use_ssl, grpc_use_ssl_mutual;
+    struct option_list restrictions;
     const char *grpc_server_cert, *grpc_server_key, *grpc_root_cert;
 
     int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;

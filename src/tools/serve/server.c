@@ -13,8 +13,8 @@
 #include "base/cpu.h"
 #include "core/inference_server.h"
 #include "tools/serve/engines.h"
-#include "tools/serve/file_watch.h"
 #include "tools/serve/port.h"
+#include "tools/serve/security.h"
 #include "tools/serve/worker_pool.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
@@ -37,8 +37,7 @@ struct server {
     struct worker_pool workers;
     struct loop_thread *threads;
     size_t thread_count;
-    struct tls_ports tls;
-    int watch_fd; /* of the files that are read again when they change; -1: none */
+    struct security security;
     struct port ports[PORT_COUNT];
     atomic_bool exiting;
 
@@ -122,9 +121,10 @@ static struct status open_ports(struct server *server) {
         unsigned classes;
         struct tls_context *tls;
     } rows[PORT_COUNT] = {
-        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->tls.http},
-        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->tls.grpc},
-        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS, server->tls.metrics},
+        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->security.tls.http},
+        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->security.tls.grpc},
+        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS,
+                          server->security.tls.metrics},
     };
     server->limits = limits_of(options, &server->budget);
     struct api_context context = {
@@ -133,6 +133,7 @@ static struct status open_ports(struct server *server) {
         .version = server->version,
         .max_body_bytes = server->limits.max_body_bytes,
         .exiting = &server->exiting,
+        .access = server->security.access,
         .metrics = server->metrics,
         .load = server->load,
         .log = server->log,
@@ -158,28 +159,12 @@ static struct status open_ports(struct server *server) {
     return status_ok();
 }
 
-/* ---- files that may change: certificates and keys ---- */
-
-static void watch_files(struct server *server) {
-    const char *files[SECURITY_FILES_MAX];
-    size_t count = settings_security_files(server->settings, files);
-    if (server->watch_fd >= 0)
-        close(server->watch_fd);
-    server->watch_fd = -1;
-    if (count == 0)
-        return;
-    struct status status = file_watch_open(files, count, &server->watch_fd);
-    if (!status_is_ok(&status))
-        LOG_WARNING(server->log, "%s; SIGHUP makes the server read them again", status.message);
-}
-
 int server_watch_fd(const struct server *server) {
-    return server->watch_fd;
+    return server->security.watch_fd;
 }
 
 void server_reload_files(struct server *server) {
-    tls_ports_reload(&server->tls, server->log);
-    watch_files(server); /* links may lead elsewhere now */
+    security_reload(&server->security);
 }
 
 /* ---- loading, on a thread of its own while the ports already answer ---- */
@@ -234,7 +219,7 @@ static struct server *server_create(const struct serve_options *options, const s
     server->options = options;
     server->settings = settings;
     server->log = log;
-    server->watch_fd = -1;
+    server->security.watch_fd = -1;
     server->version = version;
     server->on_failure_fd = on_failure_fd;
     server->started_ns = clock_monotonic_ns();
@@ -258,8 +243,7 @@ static struct server *server_create(const struct serve_options *options, const s
 static struct status assemble(struct server *server, const struct serve_settings *settings) {
     STATUS_TRY(create_core(server, settings));
     STATUS_TRY(create_loops(server));
-    STATUS_TRY(tls_ports_open(&server->settings->tls, server->log, &server->tls));
-    watch_files(server);
+    STATUS_TRY(security_open(&server->security, server->settings, server->log));
     STATUS_TRY(open_ports(server));
     return start_threads(server);
 }
@@ -347,9 +331,7 @@ void server_destroy(struct server *server) {
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_destroy(&server->threads[i]);
     free(server->threads);
-    tls_ports_close(&server->tls);
-    if (server->watch_fd >= 0)
-        close(server->watch_fd);
+    security_close(&server->security);
     inference_server_destroy(server->core);
     load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);

@@ -16,10 +16,10 @@ struct server;
 struct status server_start(const struct serve_options *options, const struct serve_settings *settings,
                            const char *version, struct log *log, int on_failure_fd,
                            struct server **ret) STATUS_MUST_CHECK;
-/* A descriptor that turns readable when certificates or keys may have changed (file_watch.h); -1 when there are none.
- * It may be another one after server_reload_files. */
+/* A descriptor that turns readable when certificates, keys or tokens may have changed (file_watch.h); -1 when there are
+ * none. It may be another one after server_reload_files. */
 int server_watch_fd(const struct server *server);
-/* Reads certificates and keys again. What is broken is logged, and the old ones stay. */
+/* Reads certificates, keys and tokens again. What is broken is logged, and the old ones stay. */
 void server_reload_files(struct server *server);
 /* Not ready any more; no new connections; waits for requests under way until the deadline (monotonic ns).
  * DEADLINE_EXCEEDED: some did not end, and the server cannot be destroyed: the process has to exit. */

@@ -42,12 +42,22 @@ static struct status parse_pattern(const char *flag, const char *expression, str
     return status_is_ok(&status) ? status : status_prefix(status, "%s", flag);
 }
 
+static struct status parse_restrictions(const struct serve_options *options, struct serve_settings *ret) {
+    struct status status = status_ok();
+    for (size_t i = 0; i < options->restrictions.count && status_is_ok(&status); i++)
+        status = access_rule_parse(options->restrictions.items[i], &ret->access_rules[ret->access_rule_count++]);
+    if (status_is_ok(&status))
+        status = access_rules_check(ret->access_rules, ret->access_rule_count);
+    return status_is_ok(&status) ? status : status_prefix(status, "--restrict");
+}
+
 struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) {
     STATUS_TRY(parse_control(options, &ret->control));
     STATUS_TRY(parse_metrics(options, &ret->metrics));
     STATUS_TRY(parse_pattern("--http-header-forward-pattern", options->http_forward_pattern, &ret->http_forwarded));
     STATUS_TRY(parse_pattern("--grpc-header-forward-pattern", options->grpc_forward_pattern, &ret->grpc_forwarded));
-    return tls_settings_parse(options, &ret->tls);
+    STATUS_TRY(tls_settings_parse(options, &ret->tls));
+    return parse_restrictions(options, ret);
 }
 
 void settings_free(struct serve_settings *settings) {
@@ -64,5 +74,8 @@ size_t settings_security_files(const struct serve_settings *settings, const char
             if (files[k])
                 ret[count++] = files[k];
     }
+    for (size_t i = 0; i < settings->access_rule_count; i++)
+        if (settings->access_rules[i].file)
+            ret[count++] = settings->access_rules[i].file;
     return count;
 }

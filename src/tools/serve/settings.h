@@ -3,6 +3,7 @@
 #ifndef INFERD_TOOLS_SERVE_SETTINGS_H
 #define INFERD_TOOLS_SERVE_SETTINGS_H
 
+#include "api/access.h"
 #include "api/header_pattern.h"
 #include "api/metrics_text.h"
 #include "tools/serve/options.h"
@@ -13,6 +14,8 @@ struct serve_settings {
     enum model_control control;
     struct header_pattern *http_forwarded, *grpc_forwarded; /* NULL: no header becomes a parameter */
     struct tls_settings tls;
+    struct access_rule access_rules[OPTION_LIST_MAX];
+    size_t access_rule_count;
 };
 
 /* INVALID_ARGUMENT names the flag. Call settings_free in any case. */
@@ -20,7 +23,7 @@ struct status settings_parse(const struct serve_options *options, struct serve_s
 void settings_free(struct serve_settings *settings); /* good for a zeroed one */
 
 /* The files that are read again when they change; how many. Borrows. */
-enum { SECURITY_FILES_MAX = 9 };
+enum { SECURITY_FILES_MAX = 9 + OPTION_LIST_MAX };
 size_t settings_security_files(const struct serve_settings *settings, const char *ret[SECURITY_FILES_MAX]);
 
 #endif

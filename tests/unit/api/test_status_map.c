@@ -55,6 +55,17 @@ static void protocol_table_holds(void **state) {
     }
 }
 
+/* Another try helps against what passes by itself, and against nothing else. */
+static void another_try_is_for_what_passes(void **state) {
+    (void)state;
+    assert_int_equal(status_map_retry_ms(STATUS_UNAVAILABLE), 1000);
+    assert_int_equal(status_map_retry_ms(STATUS_RESOURCE_EXHAUSTED), 1000);
+    assert_int_equal(status_map_retry_ms(STATUS_TOO_LARGE), 0);
+    assert_int_equal(status_map_retry_ms(STATUS_INVALID_ARGUMENT), 0);
+    assert_int_equal(status_map_retry_ms(STATUS_UNAUTHENTICATED), 0);
+    assert_int_equal(status_map_retry_ms(STATUS_OK), 0);
+}
+
 static void number_out_of_the_table_is_internal(void **state) {
     (void)state;
     assert_int_equal(status_map_http((enum status_code)1000), 500);
@@ -65,6 +76,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_is_mapped),
         cmocka_unit_test(protocol_table_holds),
+        cmocka_unit_test(another_try_is_for_what_passes),
         cmocka_unit_test(number_out_of_the_table_is_internal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ struct sample {
     double delay;
     const char *name;
     const char *mode;
-    struct option_list repositories;
+    struct option_list repositories, rules;
 };
 
 static const struct option_row rows[] = {
@@ -28,6 +28,8 @@ static const struct option_row rows[] = {
     {OPTION_CHOICE, "mode", NULL, offsetof(struct sample, mode), "fast", NULL, "Mode.", 0, 0, "fast|slow"},
     {OPTION_LIST, "model-repository", "model-store", offsetof(struct sample, repositories), NULL, "DIR",
      "Repositories.", 0, 0, NULL},
+    {OPTION_LIST, "rule", NULL, offsetof(struct sample, rules), NULL, "RULE", "Rules.", 0, 0, ";"},
+    {OPTION_REFUSED, "secret", NULL, 0, NULL, NULL, "use --name", 0, 0, NULL},
 };
 static const struct option_table table = {"inferd test", "[options]", "A test.", rows, sizeof rows / sizeof rows[0],
                                           false};
@@ -95,6 +97,11 @@ static void environment_counts_below_the_command_line(void **state) {
     assert_int_equal(got.port, 7);
     assert_int_equal(got.repositories.count, 2);
     assert_string_equal(got.repositories.items[1], "q");
+    setenv("INFERD_RULE", "a:b;c:d", 1);
+    status = parse(*state, &got, &outcome, NULL);
+    assert_int_equal(got.rules.count, 2);
+    assert_string_equal(got.rules.items[0], "a:b");
+    unsetenv("INFERD_RULE");
     status = parse(*state, &got, &outcome, "--http-port=9", "--model-repository=z", NULL);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(got.port, 9);
@@ -123,6 +130,7 @@ static void mistakes_are_named(void **state) {
         {"stray", "unexpected argument"},
         {"-p", "unknown option -p"},
         {"--name", "needs a value"},
+        {"--secret=x", "--secret is not taken: use --name"},
         {"--http-port=9223372036854775808", "whole number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -146,6 +154,7 @@ static void help_lists_every_flag(void **state) {
     fclose(out);
     assert_non_null(strstr(text, "--model-repository, --model-store DIR"));
     assert_non_null(strstr(text, "environment INFERD_MODEL_REPOSITORY"));
+    assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "default 8000; 0 to 65535; environment INFERD_HTTP_PORT"));
     free(text);
 }

@@ -150,11 +150,26 @@ static void on_exchange_close(void *user, struct http_exchange *exchange) {
     grpc_on_close(exchange);
 }
 
+/* Whoever says "stranger" is one. */
+static bool admit(void *user, const struct grpc_method *method, struct http_exchange *exchange) {
+    struct fixture *f = user;
+    struct slice value;
+    if (!http_request_header(http_exchange_request(exchange), "stranger", &value))
+        return true;
+    buf_printf(&f->log, "stranger %s|", method ? strrchr(method->path, '/') + 1 : "nowhere");
+    grpc_refuse(exchange, GRPC_PERMISSION_DENIED, "go away", 250);
+    return false;
+}
+
 static void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
     f->handler =
         (struct http_handler){on_head, on_data, on_end, on_deadline, on_exchange_drain, on_abort, on_exchange_close, f};
-    f->service = (struct grpc_service){methods, sizeof methods / sizeof methods[0], f, 1000};
+    f->service = (struct grpc_service){.methods = methods,
+                                       .method_count = sizeof methods / sizeof methods[0],
+                                       .user = f,
+                                       .max_message_bytes = 1000,
+                                       .admit = admit};
     peer_open(&f->peer, h2, &f->handler, &f->limits);
 }
 
@@ -265,12 +280,23 @@ static void test_budget(void **state) {
     struct peer_response *refused = call(f, "/t.S/Echo", SLICE_LITERAL("12345"));
     expect_trailers_only(refused,
                          "grpc-status: 8\ngrpc-message: no room for the message: all requests together hold as many "
-                         "bytes as they may; try again later\n");
+                         "bytes as they may; try again later\ngrpc-retry-pushback-ms: 1000\n");
     expect_message(call(f, "/t.S/Echo", SLICE_LITERAL("1234")), SLICE_LITERAL("1234"));
     grpc_call_finish(f->held, GRPC_OK, NULL);
     f->held = NULL;
     peer_run(&f->peer);
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
+/* Strangers are refused before their messages are looked at, and learn no names of methods. */
+static void test_strangers(void **state) {
+    struct fixture *f = *state;
+    static const struct http_header stranger = {{"stranger", 8}, {"yes", 3}};
+    static const char *const paths[] = {"/t.S/Echo", "/t.S/Stream", "/t.S/None"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        expect_trailers_only(call_with(f, paths[i], &stranger, 1, SLICE_LITERAL("\1broken")),
+                             "grpc-status: 7\ngrpc-message: go away\ngrpc-retry-pushback-ms: 250\n");
+    expect_log(f, "stranger Echo|stranger Stream|stranger nowhere|");
 }
 
 static void test_error_status(void **state) {
@@ -590,6 +616,7 @@ int main(void) {
         TEST(test_unary),
         TEST(test_large_unary),
         TEST(test_budget),
+        TEST(test_strangers),
         TEST(test_error_status),
         TEST(test_later_answer),
         TEST(test_number_of_messages),

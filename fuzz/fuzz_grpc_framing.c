@@ -335,7 +335,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fuzz_input input = fuzz_input_on(data, size);
     uint8_t seed = fuzz_byte(&input);
     memset(&fuzz, 0, sizeof fuzz);
-    fuzz_driver_init(&fuzz.driver, fuzz_byte(&input) & (FUZZ_LAZY_READER | FUZZ_GONE | FUZZ_TIME_PASSES));
+    fuzz_driver_init(&fuzz.driver, fuzz_byte(&input) & (FUZZ_LAZY_READER | FUZZ_GONE | FUZZ_TIME_PASSES | FUZZ_POOR));
     fuzz.driver.handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, &fuzz};
     fuzz.service = (struct grpc_service){.methods = methods,
                                          .method_count = sizeof methods / sizeof methods[0],

@@ -198,8 +198,9 @@ void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
         driver->limits.max_body_bytes = 128;
         driver->limits.max_concurrent_streams = 3;
         driver->limits.max_resets_per_second = 8;
-        driver->budget.max_bytes = 200;
     }
+    if (flags & FUZZ_POOR)
+        driver->budget = (struct http_budget){.share_bytes = 4096 + 300, .max_bytes = 200};
 }
 
 static void keep_status(struct fuzz_driver *driver, struct status status) {

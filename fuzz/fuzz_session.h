@@ -18,7 +18,8 @@ enum fuzz_session_flags {
     FUZZ_SHUTDOWN = 4,    /* the server begins to end in the middle */
     FUZZ_TIME_PASSES = 8, /* time-outs come between the pieces */
     FUZZ_GONE = 16,       /* the client is lost at the end, without closing */
-    FUZZ_HASTY = 32       /* input is given also when the session wants none */
+    FUZZ_HASTY = 32,      /* input is given also when the session wants none */
+    FUZZ_POOR = 64        /* hardly any room for bodies and answers */
 };
 
 enum fuzz_phase { FUZZ_HEAD = 1, FUZZ_DATA, FUZZ_END, FUZZ_LAST };

@@ -136,6 +136,17 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     return call;
 }
 
+struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) {
+    size_t held = call->body.size + arena_used(call->request->arena);
+    if (http_exchange_hold(exchange, held))
+        return status_ok();
+    return status_error(
+        STATUS_UNAVAILABLE,
+        "no room for the request, which takes %zu bytes: all requests and answers together hold as many "
+        "bytes as they may; try again later",
+        held);
+}
+
 struct status infer_call_submit(struct infer_call *call) {
     struct infer_request *request = call->request;
     request->on_response = on_response;

@@ -20,6 +20,7 @@
 #include "api/context.h"
 #include "base/buf.h"
 #include "core/infer_request.h"
+#include "http/exchange.h"
 
 struct infer_call;
 
@@ -65,6 +66,9 @@ struct infer_call {
  */
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
                         void *exchange, size_t body_size);
+/* Books what the call holds, its body and what that was decoded to, in the exchange. UNAVAILABLE when there is no room
+ * for it. */
+struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) STATUS_MUST_CHECK;
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
 /* The request's deadline has passed: unless its final answer is on the way already, the client is told so now by

@@ -295,6 +295,8 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     if (status_is_ok(&status))
         status = infer_head_apply(context->grpc_forwarded, grpc_call_exchange(grpc), call->request);
     if (status_is_ok(&status))
+        status = infer_call_book(call, grpc_call_exchange(grpc));
+    if (status_is_ok(&status))
         status = infer_call_submit(call);
     if (!status_is_ok(&status)) {
         call_log_failure(context->log, call ? call->request : NULL, &status);

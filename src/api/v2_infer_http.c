@@ -93,10 +93,11 @@ static struct status take_body(struct http_call *http, enum body_coding coding, 
         return status_ok();
     STATUS_TRY(body_inflate(coding, http->context->max_body_bytes, ret));
     if (!http_exchange_hold(http->exchange, ret->size))
-        return status_error(STATUS_UNAVAILABLE,
-                            "no room for the %zu bytes of the body decompressed: all requests together hold as many "
-                            "bytes as they may; try again later",
-                            ret->size);
+        return status_error(
+            STATUS_UNAVAILABLE,
+            "no room for the %zu bytes of the body decompressed: all requests and answers together hold as many "
+            "bytes as they may; try again later",
+            ret->size);
     return status_ok();
 }
 
@@ -157,6 +158,8 @@ void v2_infer_http(struct http_call *http) {
         call_log_note(http->context->log, http->exchange, infer->call.request);
     if (status_is_ok(&status))
         status = infer_head_apply(http->context->http_forwarded, http->exchange, infer->call.request);
+    if (status_is_ok(&status))
+        status = infer_call_book(&infer->call, http->exchange);
     if (status_is_ok(&status))
         status = infer_call_submit(&infer->call);
     if (!status_is_ok(&status)) {

@@ -235,6 +235,15 @@ static void take_message(struct grpc_call *call) {
     message_reader_next(&call->reader);
 }
 
+/* The budget of all sessions has no room for it. */
+static void finish_without_room(struct grpc_call *call, const char *what) {
+    char text[160];
+    snprintf(text, sizeof text,
+             "no room for the %s: all requests and answers together hold as many bytes as they may; try again later",
+             what);
+    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, text, BUSY_RETRY_MS);
+}
+
 /* Makes what the call has in memory known, with what the method has of it. */
 static bool hold(struct grpc_call *call, size_t lent_bytes) {
     return http_exchange_hold(call->exchange, lent_bytes + call->message.size + call->reader.message.size);
@@ -250,10 +259,7 @@ static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
         return size;
     }
     if (!hold(call, call->lent_bytes)) {
-        grpc_call_finish_for_now(
-            call, GRPC_RESOURCE_EXHAUSTED,
-            "no room for the message: all requests together hold as many bytes as they may; try again later",
-            BUSY_RETRY_MS);
+        finish_without_room(call, "message");
         cancel(call);
         return size;
     }
@@ -448,6 +454,11 @@ void grpc_call_send(struct grpc_call *call, struct buf *message) {
     }
     if (buf_failed(message) || message->size > UINT32_MAX) {
         grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
+        buf_free(message);
+        return;
+    }
+    if (!http_exchange_has_room(call->exchange, message->size + MESSAGE_PREFIX_BYTES)) {
+        finish_without_room(call, "answer");
         buf_free(message);
         return;
     }

@@ -62,7 +62,7 @@ static void queue_clear(struct http_queue *queue) {
     queue->bytes = 0;
 }
 
-void http_queue_move(struct http_queue *queue, struct buf *out, size_t size) {
+static void queue_move(struct http_queue *queue, struct buf *out, size_t size) {
     while (size > 0 && queue->count > 0) {
         struct buf *first = &queue->items[queue->head];
         size_t n = first->size - queue->offset;
@@ -82,6 +82,10 @@ void http_queue_move(struct http_queue *queue, struct buf *out, size_t size) {
 }
 
 /* ---- life ---- */
+
+void exchange_pool_init(struct exchange_pool *pool, const struct http_limits *limits) {
+    *pool = (struct exchange_pool){.account.limits = limits};
+}
 
 void exchange_pool_free(struct exchange_pool *pool) {
     while (pool->count > 0)
@@ -105,7 +109,26 @@ void *exchange_create(struct exchange_pool *pool, size_t size, struct session *s
     exchange->ops = ops;
     exchange->handler = handler;
     exchange->limits = limits;
+    exchange->account = &pool->account;
     return exchange;
+}
+
+bool exchange_book_head(struct http_exchange *exchange, size_t bytes) {
+    if (!http_account_take(exchange->account, bytes))
+        return false;
+    exchange->head_bytes += bytes;
+    return true;
+}
+
+static void drop_answer(struct http_exchange *exchange) {
+    http_account_give(exchange->account, exchange->answer.bytes);
+    queue_clear(&exchange->answer);
+}
+
+void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size) {
+    size_t before = exchange->answer.bytes;
+    queue_move(&exchange->answer, out, size);
+    http_account_give(exchange->account, before - exchange->answer.bytes);
 }
 
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent) {
@@ -115,9 +138,10 @@ void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange,
         const struct http_handler *handler = exchange->handler;
         (sent ? handler->on_close : handler->on_abort)(handler->user, exchange);
     }
-    queue_clear(&exchange->answer);
+    drop_answer(exchange);
     free(exchange->answer.items);
     exchange_free_body(exchange);
+    http_account_give(exchange->account, exchange->head_bytes);
     struct arena *arena = exchange->arena;
     if (pool->count < EXCHANGE_POOL_SIZE) {
         arena_reset(arena);
@@ -135,6 +159,9 @@ static void announce_change(struct http_exchange *exchange) {
     if (session->wake)
         session->wake(session->wake_user);
 }
+
+static void respond_booked(struct http_exchange *exchange, int status, const struct http_header *headers,
+                           size_t header_count, struct buf *body);
 
 void exchange_announce(struct http_exchange *exchange) {
     exchange->announced = true;
@@ -169,7 +196,15 @@ void exchange_refuse(struct http_exchange *exchange, int status, const char *for
     buf_printf(&body, "{\"error\":\"%s\"}", text);
     static const struct http_header headers[] = {{{"content-type", 12}, {"application/json", 16}},
                                                  {{"retry-after", 11}, {"1", 1}}};
-    http_respond(exchange, status, headers, status == 503 ? 2 : 1, &body);
+    http_account_force(exchange->account, body.size);
+    respond_booked(exchange, status, headers, status == 503 ? 2 : 1, &body);
+}
+
+void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what) {
+    exchange_refuse(exchange, 503,
+                    "no room for the %s: all requests and answers together hold as many bytes as they may; try again "
+                    "later",
+                    what);
 }
 
 void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text) {
@@ -314,24 +349,40 @@ static void send_head(struct http_exchange *exchange, int status, const struct h
         http_exchange_reset(exchange);
 }
 
+/* Takes over data, whose size is booked. */
 static void push_data(struct http_exchange *exchange, struct buf *data) {
-    if (exchange->answer_no_body) {
+    size_t size = data->size;
+    bool failed = buf_failed(data);
+    bool queued = !exchange->answer_no_body && !failed && queue_push(&exchange->answer, data);
+    if (queued) {
+        exchange->answer_bytes += size;
+    } else {
         buf_free(data);
-        return;
+        http_account_give(exchange->account, size);
     }
-    exchange->answer_bytes += data->size;
-    if (buf_failed(data)) {
-        buf_free(data);
+    if (failed || (!queued && !exchange->answer_no_body))
         http_exchange_reset(exchange);
-    } else if (!queue_push(&exchange->answer, data)) {
-        http_exchange_reset(exchange);
-    }
 }
 
 static void end_answer(struct http_exchange *exchange) {
     exchange->answer_state = HTTP_ANSWER_ENDED;
     exchange->deadline_ns = 0;
     announce_change(exchange);
+}
+
+/* Answers whole, with a body that is booked; only where no answer has begun. */
+static void respond_booked(struct http_exchange *exchange, int status, const struct http_header *headers,
+                           size_t header_count, struct buf *body) {
+    size_t size = body->size;
+    send_head(exchange, status, headers, header_count, (int64_t)size);
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN) {
+        push_data(exchange, body);
+    } else {
+        buf_free(body);
+        http_account_give(exchange->account, size);
+    }
+    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
+        end_answer(exchange);
 }
 
 void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
@@ -341,14 +392,12 @@ void http_respond(struct http_exchange *exchange, int status, const struct http_
         body = &none;
     if (exchange->answer_state != HTTP_ANSWER_NONE) {
         buf_free(body);
-        return;
+    } else if (!http_account_take(exchange->account, body->size)) {
+        buf_free(body);
+        exchange_refuse_beyond_budget(exchange, "answer");
+    } else {
+        respond_booked(exchange, status, headers, header_count, body);
     }
-    send_head(exchange, status, headers, header_count, (int64_t)body->size);
-    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
-        push_data(exchange, body);
-    if (exchange->answer_state == HTTP_ANSWER_BEGUN)
-        end_answer(exchange);
-    buf_free(body);
 }
 
 void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
@@ -365,7 +414,12 @@ void http_respond_data(struct http_exchange *exchange, struct buf *data) {
         buf_free(data);
         return;
     }
-    push_data(exchange, data);
+    if (http_account_take(exchange->account, data->size)) {
+        push_data(exchange, data);
+    } else {
+        buf_free(data);
+        http_exchange_reset(exchange);
+    }
     if (exchange->answer_state == HTTP_ANSWER_BEGUN)
         announce_change(exchange);
 }
@@ -400,6 +454,6 @@ void http_exchange_reset(struct http_exchange *exchange) {
         return;
     exchange->answer_state = HTTP_ANSWER_RESET;
     exchange->deadline_ns = 0;
-    queue_clear(&exchange->answer);
+    drop_answer(exchange);
     announce_change(exchange);
 }

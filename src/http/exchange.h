@@ -76,6 +76,8 @@ void http_exchange_resume_body(struct http_exchange *exchange);
  * streamed body, a body decompressed. False when the budget of all sessions has no room for them; nothing is changed
  * then. */
 bool http_exchange_hold(struct http_exchange *exchange, size_t bytes);
+/* Whether an answer of that size, or a piece of one, would find room in the budget now. */
+bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes);
 struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */
 uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* monotonic, when the head began */
 void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns); /* 0: none */
@@ -100,7 +102,8 @@ void http_exchange_peer_text(const struct http_exchange *exchange, char *text, s
 /* All respond functions copy names and values, take data over and free it also when they fail, and do nothing on an
  * answer that is complete. Content-Length, Transfer-Encoding, Connection and Date are the session's: rows of these
  * names are left out. Names may be given in any case (HTTP/2 sends them in lower case); control characters in values
- * become blanks. When memory is short the exchange is reset. */
+ * become blanks. Answers are booked until they are sent; when the budget has no room for one that has not begun it
+ * becomes a 503. When memory is short, or the budget has no room for a piece, the exchange is reset. */
 
 /* Answers whole: status, headers, body (may be NULL). Content-Length is added. */
 void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
@@ -113,10 +116,12 @@ void http_respond_end(struct http_exchange *exchange, const struct http_header *
 /* Ends the exchange abnormally (RST_STREAM with CANCEL, or closes an HTTP/1.1 connection). on_abort follows, later. */
 void http_exchange_reset(struct http_exchange *exchange);
 
-/* What the requests of all sessions together may hold in memory. Thread: any. */
+/* What the requests and answers of all sessions together may hold in memory: a share for each session, which nobody
+ * else can use up, and a common part for what sessions hold beyond theirs. Thread: any. */
 struct http_budget {
-    size_t max_bytes;
-    atomic_size_t held_bytes;
+    size_t share_bytes;       /* of each session */
+    size_t max_bytes;         /* of the common part */
+    atomic_size_t held_bytes; /* of it */
 };
 
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */

@@ -11,18 +11,10 @@ enum { BODY_FIRST_RESERVE = 1 << 20 };
 
 /* Makes `bytes` what is booked for the exchange; false, and nothing changes, when there is no room for more. */
 static bool book(struct http_exchange *exchange, size_t bytes) {
-    struct http_budget *budget = exchange->limits->budget;
-    size_t booked = exchange->booked_bytes;
-    if (budget && bytes <= booked) {
-        atomic_fetch_sub(&budget->held_bytes, booked - bytes);
-    } else if (budget) {
-        size_t more = bytes - booked;
-        size_t held = atomic_load(&budget->held_bytes);
-        do {
-            if (more > budget->max_bytes || held > budget->max_bytes - more)
-                return false;
-        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + more));
-    }
+    if (bytes <= exchange->booked_bytes)
+        http_account_give(exchange->account, exchange->booked_bytes - bytes);
+    else if (!http_account_take(exchange->account, bytes - exchange->booked_bytes))
+        return false;
     exchange->booked_bytes = bytes;
     return true;
 }
@@ -39,6 +31,10 @@ bool http_exchange_hold(struct http_exchange *exchange, size_t bytes) {
     return true;
 }
 
+bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes) {
+    return http_account_has_room(exchange->account, bytes);
+}
+
 void exchange_free_body(struct http_exchange *exchange) {
     buf_free(&exchange->body);
     exchange->body_at = 0;
@@ -50,12 +46,6 @@ void exchange_free_body(struct http_exchange *exchange) {
 static void refuse_large(struct http_exchange *exchange) {
     exchange_refuse(exchange, 413, "the request body is larger than the limit of %zu bytes",
                     exchange->limits->max_body_bytes);
-}
-
-static void refuse_beyond_budget(struct http_exchange *exchange) {
-    exchange_refuse(exchange, 503,
-                    "no room for the request body: all requests together may hold %zu bytes in memory; try again later",
-                    exchange->limits->budget->max_bytes);
 }
 
 void exchange_check_content_length(struct http_exchange *exchange) {
@@ -86,7 +76,7 @@ static void collect(struct http_exchange *exchange, const char *data, size_t siz
         return;
     }
     if (!http_exchange_hold(exchange, exchange->body.size + size)) {
-        refuse_beyond_budget(exchange);
+        exchange_refuse_beyond_budget(exchange, "request body");
         return;
     }
     reserve(exchange, size);
@@ -145,7 +135,7 @@ static void keep(struct http_exchange *exchange, const char *data, size_t size) 
         exchange->body_at = 0;
     }
     if (!book(exchange, exchange->held_bytes + body->size + size)) {
-        refuse_beyond_budget(exchange);
+        exchange_refuse_beyond_budget(exchange, "request body");
         return;
     }
     buf_append(body, data, size);

@@ -8,6 +8,7 @@
 
 #include "base/session.h"
 #include "http/exchange.h"
+#include "http/http_account.h"
 
 /* Bytes that wait to be sent: buffers in order, each owned. */
 struct http_queue {
@@ -55,10 +56,12 @@ struct http_exchange {
     void *context, *note;
     uint64_t received_ns;
     uint64_t deadline_ns;
-    struct buf body; /* collected; or what on_data has not taken yet, from body_at on */
+    struct http_account *account; /* the session's; booked in it: head_bytes, booked_bytes and what `answer` holds */
+    size_t head_bytes;            /* of the head, and what an exchange takes anyway */
+    struct buf body;              /* collected; or what on_data has not taken yet, from body_at on */
     size_t body_at;
     size_t held_bytes;   /* by the handler's word */
-    size_t booked_bytes; /* in the budget: those, and what on_data has not taken */
+    size_t booked_bytes; /* those, and what on_data has not taken */
     struct http_queue answer;
     size_t drain_bytes;
     struct http_header *trailers;
@@ -76,17 +79,25 @@ struct http_exchange {
     bool end_told;      /* on_end was called */
 };
 
-/* Arenas of finished exchanges, kept for the next ones. */
+/* Memory of a session's exchanges: arenas of finished ones, kept for the next, and what all together hold. */
 enum { EXCHANGE_POOL_SIZE = 8 };
 struct exchange_pool {
     struct arena *spare[EXCHANGE_POOL_SIZE];
     size_t count;
+    struct http_account account;
 };
+void exchange_pool_init(struct exchange_pool *pool, const struct http_limits *limits);
 void exchange_pool_free(struct exchange_pool *pool);
 
-/* A zeroed exchange of `size` bytes (a struct that begins with struct http_exchange). NULL when memory is short. */
+/* Bytes that any exchange takes, with its arena. */
+enum { EXCHANGE_COST = 4096 };
+
+/* A zeroed exchange of `size` bytes (a struct that begins with struct http_exchange). Its cost is booked by the session
+ * (exchange_book_head). NULL when memory is short. */
 void *exchange_create(struct exchange_pool *pool, size_t size, struct session *session, const struct exchange_ops *ops,
                       const struct http_handler *handler, const struct http_limits *limits);
+/* Books bytes of the head; false when the budget has no room for them. */
+bool exchange_book_head(struct http_exchange *exchange, size_t bytes);
 /* The head is complete: calls on_head, and answers 413 if the body is told to be too large to collect. */
 void exchange_announce(struct http_exchange *exchange);
 /* Answers 413 if the body is told to be too large to collect. */
@@ -96,6 +107,8 @@ void exchange_end_request(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
  * and must hold no byte that JSON would want escaped. */
 void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4);
+/* Refuses for want of room for `what` in the budget. */
+void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what);
 /* Refuses a request whose head, or what else is bounded like a head, is too large; the bounds are added to the text. */
 void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text);
 /* A time-out as it holds while the session is to end. */
@@ -115,7 +128,7 @@ void exchange_drain(struct http_exchange *exchange);
 /* Gives the last callback, on_close if all was sent and else on_abort, and frees the exchange. */
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent);
 
-/* Moves up to `size` bytes from the queue to the end of `out`. */
-void http_queue_move(struct http_queue *queue, struct buf *out, size_t size);
+/* Moves up to `size` bytes of the answer to the end of `out`. */
+void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size);
 
 #endif

@@ -37,6 +37,7 @@ struct h1_session {
     bool expect_continue; /* the client waits for 100 */
     struct buf in;        /* carried input */
     size_t in_at;         /* of it, looked at and done with */
+    size_t in_booked;     /* of its memory */
     struct buf out;       /* heads that output() has not taken yet */
     enum h1_framing framing;
     bool close;        /* no request after this one */
@@ -104,10 +105,25 @@ static const struct exchange_ops h1_exchange_ops = {.send_head = send_head};
 
 /* ---- input ---- */
 
-static void end_session(struct h1_session *h1) {
-    h1->state = H1_ENDED;
+/* Books what `in` has become; false when there is no room for it, and nothing is booked then. */
+static bool book_carried(struct h1_session *h1) {
+    http_account_give(&h1->pool.account, h1->in_booked);
+    h1->in_booked = 0;
+    if (!http_account_take(&h1->pool.account, h1->in.capacity))
+        return false;
+    h1->in_booked = h1->in.capacity;
+    return true;
+}
+
+static void drop_carried(struct h1_session *h1) {
     buf_free(&h1->in);
     h1->in_at = 0;
+    book_carried(h1);
+}
+
+static void end_session(struct h1_session *h1) {
+    h1->state = H1_ENDED;
+    drop_carried(h1);
 }
 
 static bool new_exchange(struct h1_session *h1) {
@@ -170,6 +186,8 @@ static size_t take_head(struct h1_session *h1, const char *data, size_t n) {
         refuse(h1, error);
         return n;
     }
+    exchange->head_bytes = EXCHANGE_COST + size; /* one for each connection: not refused */
+    http_account_force(exchange->account, exchange->head_bytes);
     begin_body(h1, &head, n > size);
     return size;
 }
@@ -262,10 +280,8 @@ static void give_up_unanswered(struct h1_session *h1) {
 static void consume_carried(struct h1_session *h1) {
     if (h1->in.size > 0) {
         h1->in_at += consume(h1, h1->in.data + h1->in_at, h1->in.size - h1->in_at);
-        if (h1->in_at >= h1->in.size) {
-            buf_free(&h1->in);
-            h1->in_at = 0;
-        }
+        if (h1->in_at >= h1->in.size)
+            drop_carried(h1);
     }
     if (h1->input_closed)
         give_up_unanswered(h1);
@@ -283,7 +299,7 @@ static struct status h1_input(struct session *session, const char *data, size_t 
         h1->in_at = 0;
     }
     buf_append(&h1->in, data + used, n - used);
-    if (buf_failed(&h1->in)) {
+    if (buf_failed(&h1->in) || !book_carried(h1)) {
         end_session(h1);
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a request");
     }
@@ -301,7 +317,7 @@ static void write_data(struct h1_session *h1, struct buf *out, size_t target) {
         size_t n = target - out->size < exchange->answer.bytes ? target - out->size : exchange->answer.bytes;
         if (chunked)
             buf_printf(out, "%zx\r\n", n);
-        http_queue_move(&exchange->answer, out, n);
+        exchange_move_answer(exchange, out, n);
         if (chunked)
             buf_append(out, "\r\n", 2);
     }
@@ -416,8 +432,7 @@ static struct status h1_tick(struct session *session, uint64_t now_ns) {
         h1->scan = (struct h1_scan){0};
         if (new_exchange(h1))
             refuse(h1, (struct h1_error){408, "the request head did not come in time"});
-        buf_clear(&h1->in);
-        h1->in_at = 0;
+        drop_carried(h1);
     } else if (h1->state == H1_BODY && h1->exchange) {
         refuse(h1, (struct h1_error){408, "the request body did not come in time"});
     } else {
@@ -432,7 +447,7 @@ static void h1_destroy(struct session *session) {
     struct h1_session *h1 = of(session);
     if (h1->exchange)
         finish_exchange(h1, false);
-    buf_free(&h1->in);
+    drop_carried(h1);
     buf_free(&h1->out);
     exchange_pool_free(&h1->pool);
     free(h1);
@@ -458,6 +473,7 @@ struct status h1_session_create(const struct http_handler *handler, const struct
     h1->session.ops = &h1_ops;
     h1->handler = handler;
     h1->limits = limits;
+    exchange_pool_init(&h1->pool, limits);
     h1->activity_ns = clock_monotonic_ns();
     *ret = &h1->session;
     return status_ok();

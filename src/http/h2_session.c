@@ -243,6 +243,7 @@ struct status h2_session_create(const struct http_handler *handler, const struct
     h2->session.ops = &h2_ops;
     h2->handler = handler;
     h2->limits = limits;
+    exchange_pool_init(&h2->pool, limits);
     h2->now_ns = clock_monotonic_ns();
     h2->idle_since_ns = h2->now_ns;
     h2_session_want_tick(h2, h2->idle_since_ns + limits->head_timeout_ns);

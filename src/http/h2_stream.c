@@ -72,7 +72,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     struct h2_session *h2 = user;
     struct h2_stream *stream = source->ptr;
     buf_append(h2->sink, head, FRAME_HEAD_SIZE);
-    http_queue_move(&stream->exchange.answer, h2->sink, length);
+    exchange_move_answer(&stream->exchange, h2->sink, length);
     stream->activity_ns = h2->now_ns;
     h2->drain_due |= exchange_drain_is_due(&stream->exchange);
     if (buf_failed(h2->sink))
@@ -150,6 +150,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         exchange_create(&h2->pool, sizeof *stream, &h2->session, &h2_exchange_ops, h2->handler, h2->limits);
     if (!stream)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (!exchange_book_head(&stream->exchange, EXCHANGE_COST)) {
+        exchange_finish(&h2->pool, &stream->exchange, false);
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+    }
     stream->h2 = h2;
     stream->id = frame->hd.stream_id;
     stream->activity_ns = h2->now_ns;
@@ -226,6 +230,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (stream->head_too_large)
         return 0;
     struct slice name_text = {(const char *)name, name_size}, value_text = {(const char *)value, value_size};
+    if (!exchange_book_head(&stream->exchange, name_size + value_size + sizeof(struct http_header)))
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return store_field(stream, name_text, value_text) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 

@@ -1,6 +1,7 @@
-"""--max-inflight-size: what all requests together may hold in memory."""
+"""--max-inflight-size: what all requests and answers together may hold in memory."""
 
 import gzip
+import json
 import struct
 
 import models
@@ -8,7 +9,7 @@ import pytest
 from cases import case
 from models import BATCHED, pair
 from serving import run
-from wire import SERVICE, Http2, Socket, good_inference, infer_message, post_infer, request
+from wire import SERVICE, Http2, Socket, good_inference, infer_input, infer_message, post_infer, request
 
 INFER = b"POST /v2/models/%s/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
 FREE = 100_000
@@ -18,19 +19,19 @@ FREE = 100_000
 def narrow(start, repository):
     """A server with little room for requests."""
     models.add(repository, "id_int32", BATCHED + pair("INT32", "-1"))
-    running = start(repository, f"--max-request-size={FREE}", f"--max-inflight-size={FREE}")
+    running = start(repository, f"--max-request-size={FREE}", f"--max-inflight-size={2 * FREE}")
     yield running
     good_inference(running.http)
 
 
-@case("IF01", "HTTP", "a body for which --max-inflight-size has no room beside a client's that has not ended", "503 with the limit; later it is taken")
+@case("IF01", "HTTP", "a body for which --max-inflight-size has no room beside a client's that has not ended", "503; later it is taken")
 def test_no_room_for_a_body(narrow):
     with Socket(narrow.http) as hoarder:
         hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE // 2))
         answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
         while answer.status != 503:  # its bytes may not have arrived yet
             answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
-        assert str(FREE) in answer.error
+        assert "no room for the request body" in answer.error
         good_inference(narrow.http)
     while (answer := request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)).status == 503:
         pass  # the server sees the hoarder go
@@ -47,9 +48,9 @@ def test_no_room_for_a_message(narrow):
 
     with Http2(narrow.grpc) as connection:
         first = connection.begin("POST", SERVICE + "ModelInfer", head)
-        connection.data(first, framed(12_000), end=False)
+        connection.data(first, framed(15_000), end=False)
         second = connection.begin("POST", SERVICE + "ModelInfer", head)
-        connection.data(second, framed(15_000))
+        connection.data(second, framed(24_000))
         assert connection.answer(second)["fields"]["grpc-status"] == "8"
         connection.data(first, b"")
         assert connection.answer(first)["trailers"]["grpc-status"] == "0"
@@ -64,12 +65,28 @@ def test_no_room_for_a_decompressed_body(narrow):
             answer = post_infer(narrow.http, "id_int32", gzip.compress(b" " * FREE), {"Content-Encoding": "gzip"})
             status = answer.status
         assert status == 503
-        assert str(FREE) in answer.error
+        assert "no room for the 100000 bytes" in answer.error
 
 
-@case("IF04", "command line", "--max-inflight-size below --max-request-size", "exit code 2 with both")
+@case("IF04", "command line", "--max-inflight-size below twice --max-request-size", "exit code 2 with both")
 def test_no_room_for_any_body(tmp_path):
-    ended = run("serve", f"--model-repository={tmp_path}", "--max-inflight-size=1000", "--max-request-size=2000")
+    ended = run("serve", f"--model-repository={tmp_path}", "--max-inflight-size=3999", "--max-request-size=2000")
     assert ended.returncode == 2
-    assert "--max-inflight-size: expected at least 2000" in ended.stderr
-    assert "got 1000" in ended.stderr
+    assert "--max-inflight-size: expected at least 4000" in ended.stderr
+    assert "got 3999" in ended.stderr
+
+
+@case("IF05", "HTTP", "JSON that takes more than --max-inflight-size has when it is decoded", "503")
+def test_no_room_for_a_decoded_body(narrow):
+    answer = post_infer(narrow.http, "id_int32", json.dumps({"inputs": [infer_input([1] * 40_000)]}, separators=(",", ":")).encode())
+    assert answer.status == 503
+    assert "no room for the request, which takes" in answer.error
+
+
+@case("IF06", "HTTP", "an inference whose answer takes more than --max-inflight-size has", "503")
+def test_no_room_for_an_answer(narrow):
+    values = struct.pack("<20000i", *[-2_000_000_000] * 20_000)  # 4 bytes each; 12 in JSON
+    text = json.dumps({"inputs": [{"name": "IN", "shape": [1, 20_000], "datatype": "INT32", "parameters": {"binary_data_size": 80_000}}]}).encode()
+    answer = post_infer(narrow.http, "id_int32", text + values, {"Inference-Header-Content-Length": str(len(text))})
+    assert answer.status == 503
+    assert "no room for the answer" in answer.error

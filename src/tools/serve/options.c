@@ -90,8 +90,9 @@ static const struct option_row rows[] = {
     {OPTION_INT, "max-request-size", "http-max-input-size", FIELD(max_request_bytes), "67108864", "BYTES",
      "Largest request body or gRPC message, also after decompression.", 1, (int64_t)1 << 40, NULL},
     {OPTION_INT, "max-inflight-size", NULL, FIELD(max_inflight_bytes), "2147483648", "BYTES",
-     "Request bodies and gRPC messages in memory at once, of all clients together; more are refused as unavailable.", 1,
-     (int64_t)1 << 40, NULL},
+     "Requests and answers in memory at once, of all clients together; more are refused as unavailable. A quarter is "
+     "divided among the connections, for each its own.",
+     1, (int64_t)1 << 40, NULL},
     {OPTION_INT, "max-connections", NULL, FIELD(max_connections), "4096", "N",
      "Connections open at once, for each port; more are closed at once.", 1, 1000000, NULL},
     {OPTION_INT, "max-streams", NULL, FIELD(max_streams), "256", "N", "HTTP/2 requests at once on one connection.", 1,

@@ -170,10 +170,11 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
     }
     if (status_is_ok(&status) && ret->repositories.count == 0)
         status = status_error(STATUS_INVALID_ARGUMENT, "--model-repository is missing: expected a folder of models");
-    if (status_is_ok(&status) && ret->max_inflight_bytes < ret->max_request_bytes)
+    /* A quarter is divided among the connections; the largest request must find room in the rest. */
+    if (status_is_ok(&status) && ret->max_inflight_bytes / 2 < ret->max_request_bytes)
         status = status_error(STATUS_INVALID_ARGUMENT,
-                              "--max-inflight-size: expected at least %lld, as much as --max-request-size, got %lld",
-                              (long long)ret->max_request_bytes, (long long)ret->max_inflight_bytes);
+                              "--max-inflight-size: expected at least %lld, twice --max-request-size, got %lld",
+                              (long long)ret->max_request_bytes * 2, (long long)ret->max_inflight_bytes);
     if (status_is_ok(&status))
         status = settings_parse(ret, ret_settings);
     if (status_is_ok(&status))

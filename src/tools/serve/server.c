@@ -100,9 +100,16 @@ static struct status create_loops(struct server *server) {
     return status_ok();
 }
 
+/* A quarter is divided among all connections that there may be, so that a few greedy ones cannot starve the others. */
+static void divide_budget(const struct serve_options *options, struct http_budget *budget) {
+    size_t all = (size_t)options->max_inflight_bytes, shares = all / 4;
+    budget->share_bytes = shares / ((size_t)options->max_connections * PORT_COUNT);
+    budget->max_bytes = all - shares;
+}
+
 static struct http_limits limits_of(const struct serve_options *options, struct http_budget *budget) {
     struct http_limits limits = http_limits_default();
-    budget->max_bytes = (size_t)options->max_inflight_bytes;
+    divide_budget(options, budget);
     limits.budget = budget;
     limits.max_body_bytes = (size_t)options->max_request_bytes;
     limits.max_concurrent_streams = (uint32_t)options->max_streams;

@@ -273,18 +273,25 @@ static void test_large_unary(void **state) {
 /* Messages are booked in the budget of all sessions until their call ends. */
 static void test_budget(void **state) {
     struct fixture *f = *state;
-    struct http_budget budget = {.max_bytes = 8};
+    struct http_budget budget = {.max_bytes = 100000};
     f->limits.budget = &budget;
     call(f, "/t.S/Hold", SLICE_LITERAL("wait"));
-    assert_int_equal(atomic_load(&budget.held_bytes), 4);
+    size_t held = atomic_load(&budget.held_bytes), head = held - 4;
+    budget.max_bytes = held + head + 4;
     struct peer_response *refused = call(f, "/t.S/Echo", SLICE_LITERAL("12345"));
     expect_trailers_only(refused,
-                         "grpc-status: 8\ngrpc-message: no room for the message: all requests together hold as many "
-                         "bytes as they may; try again later\ngrpc-retry-pushback-ms: 1000\n");
+                         "grpc-status: 8\ngrpc-message: no room for the message: all requests and answers together "
+                         "hold as many bytes as they may; try again later\ngrpc-retry-pushback-ms: 1000\n");
+    budget.max_bytes += 4 + 5; /* for the answer and its prefix, too */
     expect_message(call(f, "/t.S/Echo", SLICE_LITERAL("1234")), SLICE_LITERAL("1234"));
-    grpc_call_finish(f->held, GRPC_OK, NULL);
+    struct buf answer = copy_of(SLICE_LITERAL("123456789"));
+    budget.max_bytes = held;
+    grpc_call_send(f->held, &answer);
     f->held = NULL;
     peer_run(&f->peer);
+    expect_trailers_only(&f->peer.responses[0],
+                         "grpc-status: 8\ngrpc-message: no room for the answer: all requests and answers together "
+                         "hold as many bytes as they may; try again later\ngrpc-retry-pushback-ms: 1000\n");
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
 }
 
@@ -546,14 +553,14 @@ static void test_stream_that_pauses(void **state) {
         buf_append_slice(&body, buf_slice(&message));
         buf_free(&message);
     }
-    struct http_budget budget = {.max_bytes = 1000};
+    struct http_budget budget = {.max_bytes = 100000};
     f->limits.budget = &budget;
     for (size_t step = 0; step < 4; step++) {
         f->peer.step = step;
         struct peer_response *response = call_with(f, "/t.S/Stream", NULL, 0, buf_slice(&body));
         expect_log(f, "message Stream|message Stream|");
         assert_true(grpc_call_hold(f->held, 100));
-        assert_false(grpc_call_hold(f->held, 1000));
+        assert_false(grpc_call_hold(f->held, 100000));
         assert_true(atomic_load(&budget.held_bytes) > 100);
         grpc_call_resume(f->held);
         expect_log(f, "message Stream|message Stream|message Stream|");

@@ -1,5 +1,6 @@
 /* HTTP/1.1 connections byte for byte: order of pipelined answers, when a connection is kept, half-closed clients,
  * time-outs. */
+#include "http/exchange_priv.h"
 #include "peer.h"
 #include "recorder.h"
 
@@ -378,32 +379,78 @@ static void test_shutdown_shortens_timeouts(void **state) {
     }
 }
 
+/* What a request holds before its body comes: its head and the cost of any exchange. */
+static size_t head_cost(const char *head) {
+    return EXCHANGE_COST + strlen(head);
+}
+
 /* Bodies are booked as they come, refused when all together would be too much, and booked out with their exchange. */
 static void test_budget(void **state) {
     struct fixture *f = *state;
-    struct http_budget budget = {.max_bytes = 10};
+    size_t head = head_cost(POST("/echo", 10, "")), held = head_cost(POST("/hold", 3, ""));
+    struct http_budget budget = {.max_bytes = head + 10 + 10}; /* body and answer */
     f->limits.budget = &budget;
     give_text(f, POST("/echo", 10, "0123"));
-    assert_int_equal(atomic_load(&budget.held_bytes), 4);
+    assert_int_equal(atomic_load(&budget.held_bytes), head + 4);
     give_text(f, "456789");
     expect_output(f, OK(10, "0123456789"));
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    budget.max_bytes = held + 10;
     atomic_store(&budget.held_bytes, 7); /* by others */
     give_text(f, POST("/hold", 3, "012"));
-    assert_int_equal(atomic_load(&budget.held_bytes), 10);
+    assert_int_equal(atomic_load(&budget.held_bytes), held + 10);
     assert_false(http_exchange_hold(f->recorder.held, 4));
     assert_false(http_exchange_hold(f->recorder.held, SIZE_MAX));
     assert_true(http_exchange_hold(f->recorder.held, 2));
-    assert_int_equal(atomic_load(&budget.held_bytes), 9);
+    assert_int_equal(atomic_load(&budget.held_bytes), held + 9);
     recorder_release(&f->recorder, "");
     take_output(f);
     assert_int_equal(atomic_load(&budget.held_bytes), 7);
     buf_clear(&f->out);
-    give_text(f, POST("/echo", 4, "0123") POST("/echo", 3, "012"));
+    give_text(f, POST("/echo", 4, "0123"));
+    budget.max_bytes += 3; /* for the answer */
+    give_text(f, POST("/echo", 3, "012"));
     assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 503 ")));
     assert_int_equal(atomic_load(&budget.held_bytes), 7);
     buf_append_char(&f->out, '\0');
     assert_non_null(strstr(f->out.data, "HTTP/1.1 200 OK")); /* the connection is still good */
+}
+
+/* Within its share a session is served, whatever others hold; answers are booked until they are taken. */
+static void test_share_and_answers(void **state) {
+    struct fixture *f = *state;
+    size_t head = head_cost(POST("/echo", 4, ""));
+    struct http_budget budget = {.share_bytes = head + 8};
+    f->limits.budget = &budget;
+    give_text(f, POST("/echo", 4, "0123"));
+    expect_output(f, OK(4, "0123"));
+    give_text(f, POST("/hold", 1, "x"));
+    assert_false(http_exchange_has_room(f->recorder.held, 9));
+    assert_true(http_exchange_has_room(f->recorder.held, 7));
+    recorder_release(&f->recorder, "0123456789"); /* has no room: becomes a 503, which needs none */
+    assert_true(atomic_load(&budget.held_bytes) > 0);
+    take_output(f);
+    assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 503 ")));
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    buf_clear(&f->out);
+    budget.share_bytes = head_cost(GET("/pieces")) + 8;
+    give_text(f, GET("/pieces")); /* 9 bytes in pieces: the last has no room, and the answer is broken off */
+    assert_true(finished(f));
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
+/* Bytes that wait behind the request under way are booked too. */
+static void test_carried_bytes_are_booked(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 100000};
+    f->limits.budget = &budget;
+    give_text(f, GET("/hold"));
+    size_t before = atomic_load(&budget.held_bytes);
+    give_text(f, GET("/echo"));
+    assert_true(atomic_load(&budget.held_bytes) >= before + strlen(GET("/echo")));
+    budget.max_bytes = 0;
+    struct status status = f->session->ops->input(f->session, GET("/echo"), strlen(GET("/echo")));
+    assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
 }
 
 static void test_output_comes_in_pieces(void **state) {
@@ -460,6 +507,8 @@ int main(void) {
         TEST(test_shutdown_in_the_middle_of_a_head),
         TEST(test_shutdown_shortens_timeouts),
         TEST(test_budget),
+        TEST(test_share_and_answers),
+        TEST(test_carried_bytes_are_booked),
         TEST(test_output_comes_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

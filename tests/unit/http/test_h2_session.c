@@ -1,4 +1,5 @@
 /* HTTP/2 connections frame by frame: hostile clients, time-outs, flow control, orderly ends. */
+#include "http/exchange_priv.h"
 #include "peer.h"
 #include "recorder.h"
 
@@ -480,17 +481,66 @@ static void test_shutdown_with_an_unfinished_head(void **state) {
 
 static void test_budget(void **state) {
     struct fixture *f = *state;
-    struct http_budget budget = {.max_bytes = 6};
+    struct http_budget budget = {.max_bytes = 100000};
     f->limits.budget = &budget;
-    struct peer_response *first = peer_request_full(&f->peer, "POST", "/echo", NULL, 0, SLICE_LITERAL("half"), true);
+    struct peer_response *first = peer_request_full(&f->peer, "POST", "/echo", NULL, 0, SLICE_LITERAL(""), true);
     peer_run(&f->peer);
-    assert_int_equal(atomic_load(&budget.held_bytes), 4);
-    struct peer_response *second = peer_request(&f->peer, "POST", "/echo", SLICE_LITERAL("much"));
+    size_t head = atomic_load(&budget.held_bytes);
+    assert_true(head > EXCHANGE_COST);
+    peer_send_more(&f->peer, first, SLICE_LITERAL("half"), false);
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), head + 4);
+    enum { FIELDS = 200 }; /* more than the second head may have */
+    static const char much[FIELDS];
+    budget.max_bytes = 2 * head + FIELDS;
+    struct peer_response *second = peer_request(&f->peer, "POST", "/echo", (struct slice){much, sizeof much});
     peer_run(&f->peer);
     assert_int_equal(second->status, 503);
     peer_send_more(&f->peer, first, SLICE_LITERAL("!!"), true);
     peer_run(&f->peer);
     peer_assert_answer(first, 200, "half!!");
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
+/* Streams for whose heads there is no room are refused, which tells clients that they may try again. */
+static void test_heads_are_booked(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 100000};
+    f->limits.budget = &budget;
+    peer_request(&f->peer, "GET", "/hold", NO_BODY);
+    peer_run(&f->peer);
+    size_t head = atomic_load(&budget.held_bytes);
+    budget.max_bytes = head + EXCHANGE_COST - 1;
+    struct peer_response *refused = peer_request(&f->peer, "GET", "/echo", NO_BODY);
+    peer_run(&f->peer);
+    assert_true(refused->reset);
+    assert_int_equal(refused->error_code, NGHTTP2_REFUSED_STREAM);
+    budget.max_bytes = head + EXCHANGE_COST + 10; /* not for the fields */
+    refused = peer_request(&f->peer, "GET", "/echo", NO_BODY);
+    peer_run(&f->peer);
+    assert_true(refused->reset);
+    assert_int_equal(atomic_load(&budget.held_bytes), head);
+    recorder_release(&f->recorder, "");
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
+/* Answers that the client takes in no window are booked; those without room become a short 503. */
+static void test_answers_are_booked(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 1 << 20};
+    f->limits.budget = &budget;
+    peer_request(&f->peer, "GET", "/hold", NO_BODY);
+    peer_run(&f->peer);
+    size_t head = atomic_load(&budget.held_bytes);
+    f->peer.no_reading = true;
+    budget.max_bytes = head + 5;
+    assert_true(http_exchange_has_room(f->recorder.held, 5));
+    assert_false(http_exchange_has_room(f->recorder.held, 6));
+    recorder_release(&f->recorder, "123456");
+    f->peer.no_reading = false;
+    peer_run(&f->peer);
+    assert_int_equal(f->peer.responses[0].status, 503);
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
 }
 
@@ -572,6 +622,8 @@ int main(void) {
         TEST(test_shutdown_with_an_unfinished_body),
         TEST(test_shutdown_with_an_unfinished_head),
         TEST(test_budget),
+        TEST(test_heads_are_booked),
+        TEST(test_answers_are_booked),
         TEST(test_closed_clients_are_gone),
         TEST(test_mutated_frames),
     };

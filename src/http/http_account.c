@@ -1,0 +1,60 @@
+#include "http/http_account.h"
+
+#include <assert.h>
+
+/* What `held` bytes take from the common part. */
+static size_t beyond_share(const struct http_account *account, size_t held) {
+    size_t share = account->limits->budget->share_bytes;
+    return held > share ? held - share : 0;
+}
+
+/* How much more of the common part the session would take; SIZE_MAX for sizes that do not fit. */
+static size_t common_part(const struct http_account *account, size_t more) {
+    size_t after;
+    if (__builtin_add_overflow(account->held, more, &after))
+        return SIZE_MAX;
+    return beyond_share(account, after) - beyond_share(account, account->held);
+}
+
+static bool fits(const struct http_budget *budget, size_t held, size_t more) {
+    return more <= budget->max_bytes && held <= budget->max_bytes - more;
+}
+
+bool http_account_has_room(const struct http_account *account, size_t more) {
+    if (!account->limits->budget)
+        return true;
+    size_t common = common_part(account, more);
+    return common == 0 || fits(account->limits->budget, atomic_load(&account->limits->budget->held_bytes), common);
+}
+
+bool http_account_take(struct http_account *account, size_t more) {
+    struct http_budget *budget = account->limits->budget;
+    size_t common = budget ? common_part(account, more) : 0;
+    if (common > 0) {
+        size_t held = atomic_load(&budget->held_bytes);
+        do {
+            if (!fits(budget, held, common))
+                return false;
+        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + common));
+    }
+    account->held += more;
+    return true;
+}
+
+void http_account_force(struct http_account *account, size_t more) {
+    size_t common = account->limits->budget ? common_part(account, more) : 0;
+    if (common > 0)
+        atomic_fetch_add(&account->limits->budget->held_bytes, common);
+    account->held += more;
+}
+
+void http_account_give(struct http_account *account, size_t less) {
+    assert(less <= account->held);
+    size_t after = account->held - less;
+    if (account->limits->budget) {
+        size_t common = beyond_share(account, account->held) - beyond_share(account, after);
+        if (common > 0)
+            atomic_fetch_sub(&account->limits->budget->held_bytes, common);
+    }
+    account->held = after;
+}

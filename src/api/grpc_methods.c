@@ -1,8 +1,9 @@
 /* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
- * extensions, and grpc.health.v1. */
+ * extensions, grpc.health.v1, and server reflection. */
 #include "api/access.h"
 #include "api/blocking_call.h"
 #include "api/grpc_front.h"
+#include "api/reflection.h"
 #include "api/status_map.h"
 #include "api/v2_service.h"
 #include "codec/health_messages.h"
@@ -66,6 +67,12 @@ static void blocking_leave(struct grpc_call *call);
 static void unserved_on_message(struct grpc_call *call, struct slice message);
 static void unserved_on_half_close(struct grpc_call *call);
 
+#define REFLECTION(full)                                                                                               \
+    {                                                                                                                  \
+        .path = full, .kind = API_METADATA, .client_streaming = true, .on_message = reflection_on_message,             \
+        .on_half_close = reflection_on_half_close, .on_drain = reflection_on_drain                                     \
+    }
+
 /* Those of plain_methods come first, in its order. */
 static const struct grpc_method methods[] = {
 #define METHOD(full, class, request, response, run) {.path = full, .kind = class, .on_message = plain_on_message},
@@ -85,6 +92,8 @@ static const struct grpc_method methods[] = {
              .on_wake = v2_infer_grpc_expire,
              .on_cancel = v2_infer_grpc_leave,
              .on_close = v2_infer_grpc_leave},
+    REFLECTION("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+    REFLECTION("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
 #define METHOD(name, class, streams)                                                                                   \
     {.path = V2 name,                                                                                                  \
      .kind = class,                                                                                                    \

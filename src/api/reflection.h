@@ -1,0 +1,16 @@
+/* reflection.h: gRPC server reflection: what services there are, and the .proto files that declare them, so that tools
+ * such as grpcurl need none of their own. grpc.reflection.v1 and v1alpha have the same messages and share this.
+ *
+ * Each request of the stream is answered at once, in order; what cannot be answered gets an error response and does not
+ * end the stream. While the client does not take its answers no more requests are read.
+ * Source: gRPC Server Reflection Protocol. Thread: the exchange's loop. */
+#ifndef INFERD_API_REFLECTION_H
+#define INFERD_API_REFLECTION_H
+
+#include "grpc/call.h"
+
+void reflection_on_message(struct grpc_call *call, struct slice message);
+void reflection_on_half_close(struct grpc_call *call);
+void reflection_on_drain(struct grpc_call *call);
+
+#endif

@@ -6,7 +6,7 @@
 #include "core/model_repository_priv.h"
 
 /* Models that were loaded from given files and are in no repository, with those being loaded. */
-enum { FOREIGN_MODELS_MAX = 1024 };
+enum { FOREIGN_MODELS_MAX = 256 };
 
 /* ---- claims: whoever works on a model has claimed its entry ---- */
 

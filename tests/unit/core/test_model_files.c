@@ -224,12 +224,12 @@ static void models_of_no_repository_are_bounded(void **state) {
     add_model(&f, "m", GATE_CONFIG);
     start_server(&f);
     const struct model_file file = {slice_of("1/data"), slice_of("given")};
-    for (int i = 0; i < 1024; i++) {
+    for (int i = 0; i < 256; i++) {
         snprintf(name, sizeof name, "foreign%d", i);
         assert_good(load_files(&f, name, &file, 1));
     }
     assert_error(load_files(&f, "one more", &file, 1), STATUS_RESOURCE_EXHAUSTED,
-                 "no room for model 'one more': memory is short, or there are 1024 models that are in no repository "
+                 "no room for model 'one more': memory is short, or there are 256 models that are in no repository "
                  "already");
     assert_good(load(&f, "m"));
     assert_good(load_files(&f, "foreign7", &file, 1));

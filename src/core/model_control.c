@@ -73,8 +73,10 @@ void model_control_discard(struct model_set *set) {
 
 /* ---- load ---- */
 
+/* *ret_failed: versions that should be ready and are not, or 1 when none could even be chosen. */
 static struct status load(struct model_repository *repository, struct slice name, const struct model_override *override,
-                          bool at_start) {
+                          bool at_start, size_t *ret_failed) {
+    *ret_failed = 1;
     struct model_entry *entry = claim(repository, name, true);
     if (!entry)
         return status_error(STATUS_RESOURCE_EXHAUSTED,
@@ -82,13 +84,18 @@ static struct status load(struct model_repository *repository, struct slice name
                             "repository already",
                             SLICE_ARGS(name), FOREIGN_MODELS_MAX);
     struct status status = model_replace(repository, entry, override, at_start);
+    pthread_mutex_lock(&repository->lock);
+    *ret_failed = model_set_count_failed(entry->set);
+    pthread_mutex_unlock(&repository->lock);
     release(repository, entry);
     return status;
 }
 
-void model_control_load_at_start(struct model_repository *repository, struct slice name) {
-    struct status status = load(repository, name, NULL, true);
+size_t model_control_load_at_start(struct model_repository *repository, struct slice name) {
+    size_t failed;
+    struct status status = load(repository, name, NULL, true, &failed);
     (void)status; /* logged, and kept as the model's reason */
+    return failed;
 }
 
 struct status model_repository_load(struct model_repository *repository, struct slice name,
@@ -102,7 +109,8 @@ struct status model_repository_load(struct model_repository *repository, struct 
         return status_error(STATUS_INVALID_ARGUMENT,
                             "files were given for model '%.*s' without the configuration that goes with them",
                             SLICE_ARGS(name));
-    return load(repository, name, override, false);
+    size_t failed;
+    return load(repository, name, override, false, &failed);
 }
 
 /* ---- unload ---- */

@@ -76,18 +76,6 @@ struct status model_repository_index(struct model_repository *repository, struct
     return status;
 }
 
-size_t model_index_count_failed(const struct model_repository *repository) {
-    size_t failed = 0;
-    for (size_t i = 0; i < repository->table.count; i++) {
-        const struct model_set *set = repository->table.entries[i]->set;
-        for (size_t v = 0; set && v < set->count; v++) {
-            const struct version_row *row = &set->rows[v];
-            failed += row->state == MODEL_LOADING || (row->state == MODEL_UNAVAILABLE && !row->unloaded);
-        }
-    }
-    return failed;
-}
-
 /* ---- brought up to date ---- */
 
 /* Nothing that was asked for is told by the entry: it may go with its folder. */

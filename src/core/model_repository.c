@@ -185,7 +185,9 @@ struct status model_repository_admit(struct model_repository *repository, struct
 
 bool model_repository_is_ready(struct model_repository *repository, bool strict) {
     pthread_mutex_lock(&repository->lock);
-    bool ready = repository->started && !repository->refusing && (!strict || model_index_count_failed(repository) == 0);
+    bool ready = repository->started && !repository->refusing;
+    for (size_t i = 0; strict && ready && i < repository->table.count; i++)
+        ready = model_set_count_failed(repository->table.entries[i]->set) == 0;
     pthread_mutex_unlock(&repository->lock);
     return ready;
 }

@@ -21,8 +21,9 @@ struct model_repository {
 };
 
 /* model_control.c: the load of one model at start. Versions that load are served although others do not, and a failure
- * stays as the model's reason also when no repository has it. */
-void model_control_load_at_start(struct model_repository *repository, struct slice name);
+ * stays as the model's reason also when no repository has it. Returns how many versions failed; 1 when none could be
+ * chosen. */
+size_t model_control_load_at_start(struct model_repository *repository, struct slice name);
 /* Gives a claimed entry another set (or none); the one that it had. */
 struct model_set *model_control_exchange(struct model_repository *repository, struct model_entry *entry,
                                          struct model_set *set);
@@ -35,8 +36,5 @@ void model_control_discard(struct model_set *set);
 /* model_replace.c: loads a claimed model. */
 struct status model_replace(struct model_repository *repository, struct model_entry *entry,
                             const struct model_override *override, bool at_start) STATUS_MUST_CHECK;
-
-/* model_index.c, under the lock: versions that should be ready and are not. */
-size_t model_index_count_failed(const struct model_repository *repository);
 
 #endif

@@ -12,20 +12,22 @@ struct load_job {
     struct model_repository *repository;
     const char *const *names;
     size_t count;
-    atomic_size_t next;
+    atomic_size_t next, failed;
 };
 
 static void *loader_run(void *argument) {
     struct load_job *job = argument;
     size_t index;
     while ((index = atomic_fetch_add(&job->next, 1)) < job->count)
-        model_control_load_at_start(job->repository, slice_of(job->names[index]));
+        atomic_fetch_add(&job->failed, model_control_load_at_start(job->repository, slice_of(job->names[index])));
     return NULL;
 }
 
-static void load_all(struct model_repository *repository, const char *const *names, size_t count) {
+/* Returns how many versions, or models as a whole, failed. */
+static size_t load_all(struct model_repository *repository, const char *const *names, size_t count) {
     struct load_job job = {.repository = repository, .names = names, .count = count};
     atomic_init(&job.next, 0);
+    atomic_init(&job.failed, 0);
     pthread_t helpers[LOADER_THREADS_MAX - 1];
     size_t wanted = (size_t)cpu_available_count();
     if (wanted > LOADER_THREADS_MAX)
@@ -42,6 +44,7 @@ static void load_all(struct model_repository *repository, const char *const *nam
     loader_run(&job);
     for (size_t i = 0; i < started; i++)
         pthread_join(helpers[i], NULL);
+    return atomic_load(&job.failed);
 }
 
 /* The models to load, known and LOADING from here on, so that requests for one learn that it will come. */
@@ -74,10 +77,9 @@ struct status model_repository_start(struct model_repository *repository, size_t
     struct status status = scratch ? announce(repository, scratch, &names, &count)
                                    : status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the models to load");
     if (status_is_ok(&status)) {
-        load_all(repository, names, count);
+        *ret_failed = load_all(repository, names, count);
         pthread_mutex_lock(&repository->lock);
         repository->started = true;
-        *ret_failed = model_index_count_failed(repository);
         pthread_mutex_unlock(&repository->lock);
     }
     arena_destroy(scratch);

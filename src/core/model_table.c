@@ -46,6 +46,14 @@ bool model_set_is_serving(const struct model_set *set) {
     return false;
 }
 
+size_t model_set_count_failed(const struct model_set *set) {
+    size_t failed = 0;
+    for (size_t i = 0; set && i < set->count; i++)
+        failed +=
+            set->rows[i].state == MODEL_LOADING || (set->rows[i].state == MODEL_UNAVAILABLE && !set->rows[i].unloaded);
+    return failed;
+}
+
 void model_set_fail(struct model_set *set, struct version_row *row, struct slice reason) {
     row->state = MODEL_UNAVAILABLE;
     row->reason = arena_copy(set->arena, reason);

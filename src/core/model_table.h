@@ -31,6 +31,8 @@ struct model_set *model_set_create_unloaded(const struct model_set *set);
 void model_set_destroy(struct model_set *set);
 /* Some version is ready. Accepts NULL. */
 bool model_set_is_serving(const struct model_set *set);
+/* Versions that should be ready and are not. Accepts NULL. */
+size_t model_set_count_failed(const struct model_set *set);
 /* The row becomes UNAVAILABLE for that reason (copied). */
 void model_set_fail(struct model_set *set, struct version_row *row, struct slice reason);
 

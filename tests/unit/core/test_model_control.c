@@ -49,6 +49,23 @@ static void a_name_that_is_nowhere_fails_at_start(void **state) {
     control_end(&f);
 }
 
+static void what_clients_load_meanwhile_is_no_failure_of_the_start(void **state) {
+    (void)state;
+    struct fixture f;
+    control_begin(&f);
+    add_model(&f, "bad", GATE_CONFIG GATE_FAILURE("out of luck"));
+    add_model(&f, "m", GATE_CONFIG);
+    f.startup[f.startup_count++] = "m";
+    create_server(&f);
+    assert_int_equal(load(&f, "bad").code, STATUS_INVALID_ARGUMENT);
+    assert_good(load(&f, "m"));
+    assert_good(inference_server_load_models(f.server, &f.failed));
+    assert_int_equal(f.failed, 0);
+    assert_index(&f, "bad 1 UNAVAILABLE out of luck\nm 1 READY\n");
+    assert_int_equal(gate_ask(&f, "m"), 2);
+    control_end(&f);
+}
+
 static void without_explicit_control_nothing_is_loaded_later(void **state) {
     (void)state;
     struct fixture f;
@@ -392,6 +409,7 @@ int main(void) {
         cmocka_unit_test(only_named_models_are_loaded_at_start),
         cmocka_unit_test(a_star_loads_all_at_start),
         cmocka_unit_test(a_name_that_is_nowhere_fails_at_start),
+        cmocka_unit_test(what_clients_load_meanwhile_is_no_failure_of_the_start),
         cmocka_unit_test(without_explicit_control_nothing_is_loaded_later),
         cmocka_unit_test(a_model_is_loaded_and_loaded_again),
         cmocka_unit_test(a_folder_that_was_not_there_at_start_is_loaded),

@@ -27,8 +27,8 @@ count once); after every module of tests the server must still be healthy and in
 
 
 def case(identity, protocol, sent, back, does=None, fails=None):
-    """Marks a test as a row of the table. `does` and `fails` name the method of tritonclient that it shows to answer, or to
-    refuse. The text is read from the source; only the clients of a test are kept here."""
+    """Marks a test as a row of the table. `does` and `fails` name the methods of tritonclient that it shows to answer, or
+    to refuse. The text is read from the source; only the clients of a test are kept here."""
     del identity, sent, back, does, fails
 
     def mark(function):
@@ -43,11 +43,12 @@ def clients(protocol):
     return CLIENTS.get(protocol, (protocol,) if protocol in ALL_CLIENTS else ())
 
 
-def triton_differs(reason, run=True):
-    """Marks a test that the real Triton 2.51 must fail, and why. `run=False`: the attempt alone would do harm there."""
+def triton_differs(reason, only=None, run=True):
+    """Marks a test that the real Triton 2.51 must fail, and why; `only` with some of the clients, named as a protocol of a case.
+    `run=False`: the attempt alone would do harm there."""
 
     def mark(function):
-        function.triton_differs = (reason, run)
+        function.triton_differs = (reason, clients(only), run)
         return function
 
     return mark
@@ -69,7 +70,8 @@ class Row:
                 more = {keyword.arg: ast.literal_eval(keyword.value) for keyword in mark.keywords}
                 self.does, self.fails = more.get("does"), more.get("fails")
             elif name == "triton_differs":
-                self.difference = ast.literal_eval(mark.args[0])
+                only = [ast.literal_eval(keyword.value) for keyword in mark.keywords if keyword.arg == "only"]
+                self.difference = ast.literal_eval(mark.args[0]) + "".join(f" ({clients} only)" for clients in only)
 
     @property
     def cells(self):
@@ -93,8 +95,8 @@ def methods(all_rows):
     found = {}
     for row in all_rows:
         for client in clients(row.protocol):
-            for outcome, method in enumerate((row.does, row.fails)):
-                if method:
+            for outcome, named in enumerate((row.does, row.fails)):
+                for method in (named or "").split():
                     found.setdefault((client, method), ([], []))[outcome].append(row.identity)
     return found
 

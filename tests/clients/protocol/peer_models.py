@@ -3,6 +3,7 @@
 from models import BATCHED, DATATYPES, PLAIN, add, pair, parameter, several_inputs, optional_inputs, tensor
 
 INTEGERS = pair("INT32", "-1")
+DECOUPLED = "model_transaction_policy { decoupled: true }"
 VERSIONS = (1, 2, 10)
 
 
@@ -21,3 +22,5 @@ def build(repository):
     add(repository, "slow", BATCHED + INTEGERS + parameter("execute_delay_ms", "3000"))
     # Longer than any test takes: only for requests that their client cancels.
     add(repository, "stuck", BATCHED + INTEGERS + parameter("execute_delay_ms", "600000"))
+    add(repository, "decoupled", BATCHED + INTEGERS + DECOUPLED)
+    add(repository, "endless", BATCHED + INTEGERS + DECOUPLED + parameter("responses", "100000") + parameter("response_delay_ms", "20"))

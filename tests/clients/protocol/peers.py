@@ -16,6 +16,8 @@ PEER = os.environ.get("INFERD_PEER", "inferd")
 TRITON = PEER == "triton"
 BACKEND = "python" if TRITON else "identity"
 PEERS = serving.ROOT / "build" / "peers"
+# Triton 2.51 has no flag for it: there clients may always register shared memory.
+ALLOW_SHM = [] if TRITON else ["--allow-client-shm=true"]
 MODEL_PY = Path(__file__).with_name("triton_identity.py")
 
 

@@ -76,8 +76,12 @@ def test_ready_version_that_is_no_number_over_http(client):
     assert client.is_model_ready("versions", "new") is False
 
 
-@case("CH09", "four clients", "any call to a port where nobody listens", "the client's or its transport's error, no answer", fails="is_server_live")
-@pytest.mark.parametrize("method", ["is_server_live", "get_server_metadata", "get_model_repository_index"])
+@case("CH09", "four clients", "calls that no server refuses, to a port where nobody listens", "the client's or its transport's error, no answer",
+      fails="is_server_live get_server_metadata get_model_repository_index get_log_settings unregister_system_shared_memory unregister_cuda_shared_memory")
+@pytest.mark.parametrize("method", [
+    "is_server_live", "get_server_metadata", "get_model_repository_index", "get_log_settings", "unregister_system_shared_memory",
+    "unregister_cuda_shared_memory",
+])
 def test_nobody_listens(form, runner, method):
     (port,) = peers.free_ports(1)
     with Client(form, f"127.0.0.1:{port}", runner) as client:

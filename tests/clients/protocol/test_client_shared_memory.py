@@ -4,35 +4,19 @@ import base64
 import threading
 
 import memory
+import models
 import numpy as np
-import peer_models
 import peers
 import pytest
-import wire
 from cases import case, triton_differs
 from models import DATATYPES
 from triton_client import array_of, integers, response_of, same
 from tritonclient.utils import serialize_byte_tensor
 
-# Triton 2.51 has no such flag: there clients may always do so.
-ALLOW = [] if peers.TRITON else ["--allow-client-shm=true"]
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """A server that lets clients register memory."""
-    repository = tmp_path_factory.mktemp("memory") / "models"
-    repository.mkdir()
-    peer_models.build(repository)
-    running = peers.start(repository, *ALLOW)
-    yield running
-    wire.good_inference(running.http)
-    running.stop()
-
 
 @pytest.fixture
-def client(host, connect):
-    connected = connect(host)
+def client(peer, connect):
+    connected = connect(peer)
     connected.unregister_system_shared_memory()
     return connected
 
@@ -363,10 +347,10 @@ def test_strings(client, make):
 
 
 @case("SM28", "four clients", "several clients at once, each with parts of its own of one region", "each its own elements")
-def test_many_at_once(client, host, connect, make):
+def test_many_at_once(client, peer, connect, make):
     made = make(64 * 1024)
     register(client, "r", made)
-    clients = [connect(host) for _ in range(1 if client.name.endswith("aio") else 4)]
+    clients = [connect(peer) for _ in range(1 if client.name.endswith("aio") else 4)]
     failures = []
 
     def work(number, own):
@@ -496,3 +480,34 @@ def test_cuda_status_of_a_system_region(client, make):
 def test_cuda_handle(client, size):
     with client.refused("INVALID_ARGUMENT", f"raw_handle: expected 64 bytes, got {size}"):
         client.register_cuda_shared_memory("c", base64.b64encode(bytes(size)), 0, 64)
+
+
+# ---- a server that does not let clients ----
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory):
+    repository = tmp_path_factory.mktemp("closed") / "models"
+    repository.mkdir()
+    models.add(repository, "id_int32", models.BATCHED + models.pair("INT32", "-1"))
+    running = peers.start(repository)
+    yield running
+    running.stop()
+
+
+@case("SM34", "four clients", "register a region, without --allow-client-shm", "UNIMPLEMENTED with the flag; status and unregister answer as ever")
+@triton_differs("2.51 has no such flag: clients may always do so")
+def test_not_allowed(closed, connect):
+    client = connect(closed)
+    with client.refused("UNIMPLEMENTED", "--allow-client-shm"):
+        client.register_system_shared_memory("r", "/inferd_key", 64)
+    assert regions(client) == []
+    client.unregister_system_shared_memory()
+
+
+@case("SM35", "four clients", "infer with an input in shared memory, without --allow-client-shm", "UNIMPLEMENTED with the flag")
+@triton_differs("2.51 has no such flag: the region is unknown")
+def test_infer_not_allowed(closed, connect):
+    client = connect(closed)
+    with client.refused("UNIMPLEMENTED", "--allow-client-shm"):
+        client.infer("id_int32", [shared_input(client, integers(1), "r")])

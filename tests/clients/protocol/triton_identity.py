@@ -12,25 +12,50 @@ NAP_S = 0.002
 class TritonPythonModel:
     def initialize(self, args):
         config = json.loads(args["model_config"])
-        parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
-        if "fail_load" in parameters:
-            raise pb.TritonModelException(parameters["fail_load"])
+        self.parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
+        if "fail_load" in self.parameters:
+            raise pb.TritonModelException(self.parameters["fail_load"])
         self.pairs = [(i["name"], o["name"]) for i, o in zip(config["input"], config["output"])]
-        self.delay_s = float(parameters.get("execute_delay_ms", 0)) / 1000
-        self.failing = "fail_executions" in parameters
+        self.decoupled = config.get("model_transaction_policy", {}).get("decoupled", False)
 
     def execute(self, requests):
-        end = time.monotonic() + self.delay_s
-        while time.monotonic() < end and not all(request.is_cancelled() for request in requests):
-            time.sleep(min(NAP_S, max(0, end - time.monotonic())))
-        if self.failing:
+        wait(float(self.parameters.get("execute_delay_ms", 0)), requests)
+        if "fail_executions" in self.parameters:
             raise pb.TritonModelException("fail_executions: this execution fails")
-        return [self.answer(request) for request in requests]
+        if not self.decoupled:
+            return [self.answer(request) for request in requests]
+        for request in requests:
+            self.stream(request)
+        return None
 
     def answer(self, request):
         inputs = {tensor.name(): tensor for tensor in request.inputs()}
         wanted = request.requested_output_names()
         return pb.InferenceResponse([copy(out, inputs[name]) for name, out in self.pairs if name in inputs and out in wanted])
+
+    def stream(self, request):
+        """Several responses, or none, as the parameters of the model and of the request say."""
+        asked = {**self.parameters, **json.loads(request.parameters())}
+        count, fail_after = int(asked.get("responses", 1)), int(asked.get("fail_after_responses", -1))
+        separate = str(asked.get("separate_final", "false")).lower() == "true"
+        sender = request.get_response_sender()
+        for i in range(count):
+            wait(float(asked.get("response_delay_ms", 0)), [request])
+            if i == fail_after:
+                error = pb.TritonError("fail_after_responses: this response fails", pb.TritonError.INTERNAL)
+                sender.send(pb.InferenceResponse(error=error), flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                return
+            last = i == count - 1 and not separate
+            sender.send(self.answer(request), flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL if last else 0)
+        if separate or count == 0:
+            sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def wait(delay_ms, requests):
+    """Sleeps, unless all requests are cancelled meanwhile."""
+    end = time.monotonic() + delay_ms / 1000
+    while time.monotonic() < end and not all(request.is_cancelled() for request in requests):
+        time.sleep(min(NAP_S, max(0, end - time.monotonic())))
 
 
 def copy(name, tensor):

@@ -251,16 +251,19 @@ static unsigned classes_of(struct access *access, struct slice token) {
 
 struct status access_check(struct access *access, unsigned class, const struct http_request *request) {
     struct slice token;
-    if (!access || (class ? access->public & class : access->public == API_ALL))
+    if (!access)
         return status_ok();
-    if (class ? !(access->restricted & class) : !access->restricted)
+    unsigned closed = (class ? class : API_ALL) & ~access->public;
+    if (!closed)
+        return status_ok();
+    if (class ? closed & ~access->restricted : !access->restricted)
         return status_error(STATUS_PERMISSION_DENIED, "this server does not offer such calls");
     if (!find_token(request, &token))
         return status_error(STATUS_UNAUTHENTICATED, "this call needs a token: Authorization: Bearer TOKEN");
     unsigned classes = classes_of(access, token);
     if (!classes)
         return status_error(STATUS_UNAUTHENTICATED, "the token is not valid");
-    if (class && !(classes & class))
+    if (class && (closed & ~classes))
         return status_error(STATUS_PERMISSION_DENIED, "the token is not good for calls of this kind");
     return status_ok();
 }

@@ -33,9 +33,10 @@ void access_destroy(struct access *access); /* accepts NULL */
 /* Appends who may do what, for the log: "health: everybody; inference, metadata: 3 tokens; the rest: nobody". */
 void access_describe(struct access *access, struct buf *out);
 
-/* Whether the request may make a call of that kind (one bit of enum api_class; 0: a path that does not exist, about
- * which those without any token learn nothing). UNAUTHENTICATED: it has no token, or one that is not known.
- * PERMISSION_DENIED: nobody may, or its token is for other calls. A NULL access grants everything. Thread: any. */
+/* Whether the request may make a call of that kind (bits of enum api_class, of which all must be open to it; 0: a path
+ * that does not exist, about which those without any token learn nothing). UNAUTHENTICATED: it has no token, or one
+ * that is not known. PERMISSION_DENIED: nobody may, or its token is for other calls. A NULL access grants everything.
+ * Thread: any. */
 struct status access_check(struct access *access, unsigned class, const struct http_request *request) STATUS_MUST_CHECK;
 
 #endif

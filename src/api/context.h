@@ -40,13 +40,15 @@ enum api_class {
     API_SHARED_MEMORY = 1 << 7,
     API_TRACE = 1 << 8,
     API_LOGGING = 1 << 9,
-    API_ALL = (1 << 10) - 1
+    API_ALL = (1 << 10) - 1,
+    API_V1_STATUS = API_METADATA | API_MODEL_CONFIG | API_STATISTICS /* one call tells it all */
 };
 
 struct access;
 struct header_pattern;
 struct load_meter;
 struct metrics_state;
+struct v1_state;
 
 struct api_context {
     struct inference_server *server;
@@ -61,6 +63,7 @@ struct api_context {
     struct load_meter *load;
     struct log *log;                                              /* its settings may be changed */
     const struct header_pattern *http_forwarded, *grpc_forwarded; /* headers that become parameters; NULL: none */
+    struct v1_state *v1;                                          /* v1_state.h */
 };
 
 #endif

@@ -1,10 +1,11 @@
 /* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
- * extensions, grpc.health.v1, and server reflection. */
+ * extensions, grpc.health.v1, server reflection, and TRTIS v1's GRPCService. */
 #include "api/access.h"
 #include "api/blocking_call.h"
 #include "api/grpc_front.h"
 #include "api/reflection.h"
 #include "api/status_map.h"
+#include "api/v1_service.h"
 #include "api/v2_service.h"
 #include "codec/health_messages.h"
 #include "codec/inference_messages.h"
@@ -19,6 +20,7 @@ struct plain_method {
  * thread of the workers, those of PLAIN ones right away. UNSERVED are methods of the protocol that this server does not
  * have: a client is told so by name. */
 #define V2 "/inference.GRPCInferenceService/"
+#define V1 "/nvidia.inferenceserver.GRPCService/"
 #define PLAIN_METHODS(METHOD)                                                                                          \
     METHOD(V2 "ServerLive", API_HEALTH, server_live_request, server_live_response, v2_call_server_live)                \
     METHOD(V2 "ServerReady", API_HEALTH, server_ready_request, server_ready_response, v2_call_server_ready)            \
@@ -43,14 +45,22 @@ struct plain_method {
     METHOD(V2 "CudaSharedMemoryUnregister", API_SHARED_MEMORY, cuda_shared_memory_unregister_request,                  \
            cuda_shared_memory_unregister_response, v2_call_cuda_memory_unregister)                                     \
     METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
-           v2_call_health_check)
+           v2_call_health_check)                                                                                       \
+    METHOD(V1 "Status", API_V1_STATUS, v1_status_request, v1_status_response, v1_call_status)                          \
+    METHOD(V1 "Health", API_HEALTH, v1_health_request, v1_health_response, v1_call_health)                             \
+    METHOD(V1 "SharedMemoryControl", API_SHARED_MEMORY, v1_shared_memory_control_request,                              \
+           v1_shared_memory_control_response, v1_call_shared_memory_control)                                           \
+    METHOD(V1 "Profile", API_STATISTICS, v1_profile_request, v1_profile_response, v1_call_profile)
 #define BLOCKING_METHODS(METHOD)                                                                                       \
     METHOD(V2 "RepositoryIndex", API_MODEL_REPOSITORY, repository_index_request, repository_index_response,            \
            v2_call_repository_index)                                                                                   \
     METHOD(V2 "RepositoryModelLoad", API_MODEL_REPOSITORY, repository_model_load_request,                              \
            repository_model_load_response, v2_call_repository_model_load)                                              \
     METHOD(V2 "RepositoryModelUnload", API_MODEL_REPOSITORY, repository_model_unload_request,                          \
-           repository_model_unload_response, v2_call_repository_model_unload)
+           repository_model_unload_response, v2_call_repository_model_unload)                                          \
+    METHOD(V1 "ModelControl", API_MODEL_REPOSITORY, v1_model_control_request, v1_model_control_response,               \
+           v1_call_model_control)                                                                                      \
+    METHOD(V1 "Repository", API_MODEL_REPOSITORY, v1_repository_request, v1_repository_response, v1_call_repository)
 #define UNSERVED_METHODS(METHOD)                                                                                       \
     METHOD("TraceSetting", API_TRACE, false)                                                                           \
     METHOD("ModelStreamInfer", API_INFERENCE, true)
@@ -94,6 +104,12 @@ static const struct grpc_method methods[] = {
              .on_close = v2_infer_grpc_leave},
     REFLECTION("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
     REFLECTION("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
+    {.path = V1 "Infer",
+     .kind = API_INFERENCE,
+     .on_message = v1_infer_grpc_on_message,
+     .on_wake = v2_infer_grpc_expire,
+     .on_cancel = v2_infer_grpc_leave,
+     .on_close = v2_infer_grpc_leave},
 #define METHOD(name, class, streams)                                                                                   \
     {.path = V2 name,                                                                                                  \
      .kind = class,                                                                                                    \

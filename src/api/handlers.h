@@ -25,4 +25,18 @@ void v2_repository_model_load(struct http_call *call);
 void v2_repository_model_unload(struct http_call *call);
 void metrics_handle(struct http_call *call); /* metrics_text.c */
 
+void v1_http_health_live(struct http_call *call); /* v1_http.c */
+void v1_http_health_ready(struct http_call *call);
+void v1_http_status(struct http_call *call);
+void v1_http_profile(struct http_call *call);
+void v1_http_load(struct http_call *call); /* v1_control_http.c */
+void v1_http_unload(struct http_call *call);
+void v1_http_repository_index(struct http_call *call);
+void v1_http_register_system(struct http_call *call); /* v1_shared_memory_http.c */
+void v1_http_register_cuda(struct http_call *call);
+void v1_http_unregister(struct http_call *call);
+void v1_http_unregister_all(struct http_call *call);
+void v1_http_shared_memory_status(struct http_call *call);
+void v1_infer_http(struct http_call *call); /* v1_infer_http.c */
+
 #endif

@@ -5,8 +5,15 @@
 #include "api/infer_call.h"
 #include "api/router.h"
 #include "api/status_map.h"
+#include "api/v1_http.h"
 
+/* Answers a request for which there is no handler, or no permission. */
 static void refuse(struct http_exchange *exchange, const struct status *status, const char *allow) {
+    bool unknown = status->code == STATUS_NOT_FOUND || status->code == STATUS_METHOD_NOT_ALLOWED;
+    if (unknown && v1_http_owns_path(http_exchange_request(exchange)->path)) {
+        v1_http_refuse(exchange, allow ? 405 : 400);
+        return;
+    }
     const struct http_header allowed = {SLICE_LITERAL("Allow"), slice_of(allow)};
     const struct http_header challenge = {SLICE_LITERAL("WWW-Authenticate"), SLICE_LITERAL("Bearer")};
     bool challenged = status->code == STATUS_UNAUTHENTICATED;

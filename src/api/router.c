@@ -60,6 +60,10 @@ static bool path_matches(const char *pattern, struct slice path, struct slice *r
     struct slice rest = slice_of(pattern);
     struct slice wanted, given;
     while (next_segment(&rest, &wanted)) {
+        if (slice_equal_text(wanted, "{rest}") && path.size > 1 && path.data[0] == '/') {
+            *ret_name = (struct slice){path.data + 1, path.size - 1};
+            return true;
+        }
         if (!next_segment(&path, &given))
             return false;
         if (slice_equal_text(wanted, "{model}")) {
@@ -104,7 +108,9 @@ struct status router_match(const struct route *routes, size_t route_count, unsig
         }
         ret->route = &routes[i];
         ret->version = version;
-        STATUS_TRY(percent_decode(name, arena, &ret->name));
+        ret->name = name;
+        if (!slice_ends_with(slice_of(routes[i].pattern), SLICE_LITERAL("{rest}")))
+            STATUS_TRY(percent_decode(name, arena, &ret->name));
         return percent_decode(model, arena, &ret->model);
     }
     if (ret->allow)

@@ -1,7 +1,8 @@
 /* router.h: finds the row of the route table for a request, and takes the path apart.
  *
  * Patterns are segments split by '/': a literal, {model} or {name} (any text, percent-decoded) or {version} (digits).
- * The whole path must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
+ * {rest}, which comes last, is whatever follows, slashes and all and not decoded; it is told as the name. The whole
+ * path must match; there is no trailing slash. Earlier rows win, so that /v2/models/stats is not a model. */
 #ifndef INFERD_API_ROUTER_H
 #define INFERD_API_ROUTER_H
 

@@ -36,6 +36,22 @@ const struct route api_routes[] = {
     {"POST", "/v2/cudasharedmemory/unregister", API_SHARED_MEMORY, v2_cuda_memory_unregister},
     {"POST", "/v2/cudasharedmemory/region/{name}/unregister", API_SHARED_MEMORY, v2_cuda_memory_unregister},
     {"GET", "/metrics", API_METRICS, metrics_handle},
+    /* TRTIS v1 */
+    {"GET", "/api/health/live", API_HEALTH, v1_http_health_live},
+    {"GET", "/api/health/ready", API_HEALTH, v1_http_health_ready},
+    {"GET", "/api/status", API_V1_STATUS, v1_http_status},
+    {"GET", "/api/status/", API_V1_STATUS, v1_http_status},
+    {"GET", "/api/status/{rest}", API_V1_STATUS, v1_http_status},
+    {"POST", "/api/modelcontrol/load/{rest}", API_MODEL_REPOSITORY, v1_http_load},
+    {"POST", "/api/modelcontrol/unload/{rest}", API_MODEL_REPOSITORY, v1_http_unload},
+    {"GET", "/api/repository/index", API_MODEL_REPOSITORY, v1_http_repository_index},
+    {"GET", "/api/profile", API_STATISTICS, v1_http_profile},
+    {"POST", "/api/sharedmemorycontrol/register/{rest}", API_SHARED_MEMORY, v1_http_register_system},
+    {"POST", "/api/sharedmemorycontrol/cudaregister/{rest}", API_SHARED_MEMORY, v1_http_register_cuda},
+    {"POST", "/api/sharedmemorycontrol/unregister/{rest}", API_SHARED_MEMORY, v1_http_unregister},
+    {"POST", "/api/sharedmemorycontrol/unregisterall", API_SHARED_MEMORY, v1_http_unregister_all},
+    {"GET", "/api/sharedmemorycontrol/status", API_SHARED_MEMORY, v1_http_shared_memory_status},
+    {"POST", "/api/infer/{rest}", API_INFERENCE, v1_infer_http},
 };
 
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];

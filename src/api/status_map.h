@@ -1,6 +1,7 @@
 /* status_map.h: the one table between our error kinds and the numbers of the wires.
  *
- * Source: KServe v2 and the reference server's mapping; gRPC's status codes document. */
+ * Source: KServe v2 and the reference server's mapping; gRPC's status codes document; TRTIS v1's
+ * request_status.proto. */
 #ifndef INFERD_API_STATUS_MAP_H
 #define INFERD_API_STATUS_MAP_H
 
@@ -15,5 +16,7 @@ enum grpc_code status_map_grpc(enum status_code code);
  * help.
  */
 uint32_t status_map_retry_ms(enum status_code code);
+/* The code of TRTIS v1's RequestStatus for an error kind: enum pb_v1_request_status_code. */
+int32_t status_map_v1(enum status_code code);
 
 #endif

@@ -108,6 +108,33 @@ const void *pb_child(const struct pb_field *field, const void *message, size_t i
     return pb_item(pb_load_repeated(field, message), field->message->size, i);
 }
 
+/* Makes the member absent, but for the choice of its oneof. */
+static void clear_member(const struct pb_field *field, void *message) {
+    size_t size = pb_item_size(field);
+    if (field->label != PB_LABEL_SINGULAR)
+        size = sizeof(struct pb_repeated);
+    else if (field->kind == PB_SUBMESSAGE)
+        size = sizeof(void *);
+    memset(pb_member_mutable(field, message), 0, size);
+}
+
+void pb_strip(const struct pb_message *type, void *message,
+              bool (*drop)(const struct pb_message *type, const struct pb_field *field)) {
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct pb_field *field = &type->fields[i];
+        if (!pb_field_is_set(field, message))
+            continue;
+        if (drop(type, field)) {
+            clear_member(field, message);
+            if (field->oneof)
+                pb_store_which(field, message, 0);
+            continue;
+        }
+        for (size_t k = 0; k < pb_child_count(field, message); k++)
+            pb_strip(field->message, (void *)(uintptr_t)pb_child(field, message, k), drop);
+    }
+}
+
 void *pb_obtain_message(struct arena *arena, const struct pb_field *field, void *message) {
     void *inner = pb_load_message(field, message);
     if (!inner) {
@@ -126,7 +153,6 @@ void pb_choose(const struct pb_message *type, const struct pb_field *field, void
         return;
     const struct pb_field *before = which ? pb_field_by_number(type, which) : NULL;
     if (before)
-        memset(pb_member_mutable(before, message), 0,
-               before->kind == PB_SUBMESSAGE ? sizeof(void *) : pb_item_size(before));
+        clear_member(before, message);
     pb_store_which(field, message, field->number);
 }

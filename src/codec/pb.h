@@ -114,6 +114,9 @@ bool pb_field_is_set(const struct pb_field *field, const void *message);
 /* The sub-messages of a message field: 0 or 1 of a singular one, all items or entries of others. */
 size_t pb_child_count(const struct pb_field *field, const void *message);
 const void *pb_child(const struct pb_field *field, const void *message, size_t i);
+/* Makes fields absent in the message and all below it: those for which `drop` says so. */
+void pb_strip(const struct pb_message *type, void *message,
+              bool (*drop)(const struct pb_message *type, const struct pb_field *field));
 /* Size of one value in memory: of the scalar, of the slice, or of the message struct. */
 size_t pb_item_size(const struct pb_field *field);
 

@@ -20,6 +20,9 @@
 #undef PB_OFFSET
 #undef PB_ENUM
 #undef PB_VALUE
+#undef PB_SCOPE
+#undef PB_CONSTANT_
+#undef PB_CONSTANT
 #undef PB_ENUM_END
 #undef PB_MESSAGE
 #undef PB_END

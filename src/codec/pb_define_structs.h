@@ -10,7 +10,7 @@
  * - PB_ONEOF(oneof) once, then PB_ONEOF_FIELD(oneof, number, KIND, name) and
  *   PB_ONEOF_MESSAGE(oneof, number, message, name)
  *
- * Enums are PB_VALUE(number, NAME) rows between PB_ENUM and PB_ENUM_END; C sees PB_<NAME>. */
+ * Enums are PB_VALUE(number, NAME) rows between PB_ENUM and PB_ENUM_END; C sees PB_<NAME>, or PB_<scope><NAME>. */
 /* clang-format off */
 #define PB_C_BOOL bool
 #define PB_C_INT32 int32_t
@@ -30,7 +30,10 @@
 #define PB_ENUM(proto_name) \
     extern const struct pb_enum PB_TYPE(PB_SELF); \
     enum PB_TAG(PB_SELF) {
-#define PB_VALUE(number, name) PB_##name = number,
+#define PB_SCOPE /* a .def file may define another, V1_ say, to keep its constants apart */
+#define PB_CONSTANT_(scope, name) PB_##scope##name
+#define PB_CONSTANT(scope, name) PB_CONSTANT_(scope, name)
+#define PB_VALUE(number, name) PB_CONSTANT(PB_SCOPE, name) = number,
 #define PB_ENUM_END };
 #define PB_MESSAGE(proto_name) \
     extern const struct pb_message PB_TYPE(PB_SELF); \

@@ -6,6 +6,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 TABLE = FOLDER.parent / "CASES.md"
+PATTERNS = ("clients/test_*.py", "clients/protocol/test_*.py", "trtis_v1/test_*.py")
 
 # What a case's protocol may stand for, where that is more than one of tritonclient's four clients.
 CLIENTS = {
@@ -18,8 +19,8 @@ ALL_CLIENTS = CLIENTS["four clients"]
 
 HEAD = """# Cases
 
-What the server must answer, to whom, over which protocol. Each row is one test in `tests/clients` (values of one parametrisation
-count once); after every module of tests the server must still be healthy and infer. "Four clients" are those of tritonclient:
+What the server must answer, to whom, over which protocol. Each row is one test in `tests/clients`, or in the folder that it names
+(values of one parametrisation count once; a row of TRTIS v1 holds over each of the protocols that it names); after every module of tests the server must still be healthy and infer. "Four clients" are those of tritonclient:
 `http`, `grpc`, `http.aio`, `grpc.aio`; such a row is a case for each of them. The rows are made from the marks of the tests:
 `python tests/clients/cases.py > tests/CASES.md`.
 
@@ -60,7 +61,8 @@ class Row:
     def __init__(self, path, function):
         self.function = function.name
         self.module = path.stem
-        self.test = f"{path.relative_to(FOLDER)}::{function.name}"
+        self.here = path.is_relative_to(FOLDER)
+        self.test = f"{path.relative_to(FOLDER if self.here else FOLDER.parent)}::{function.name}"
         self.difference = None
         self.identity = None
         for mark in function.decorator_list:
@@ -80,7 +82,7 @@ class Row:
 
 def rows():
     """All rows, in the order of files and tests."""
-    files = sorted(FOLDER.glob("test_*.py")) + sorted(FOLDER.glob("protocol/test_*.py"))
+    files = [path for pattern in PATTERNS for path in sorted(FOLDER.parent.glob(pattern))]
     tests = (Row(path, node) for path in files for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef))
     return [row for row in tests if row.identity]
 

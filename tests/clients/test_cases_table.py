@@ -12,8 +12,12 @@ def test_table_is_up_to_date():
 
 def test_every_row_has_its_test():
     sys.path.append(str(cases.FOLDER / "protocol"))
-    for row in cases.rows():
-        assert callable(getattr(importlib.import_module(row.module), row.function)), row.identity
+    for row in cases.rows():  # other folders have a Python environment of their own
+        assert not row.here or callable(getattr(importlib.import_module(row.module), row.function)), row.identity
+
+
+def test_the_client_of_2020_has_many_cases():
+    assert sum(len(row.protocol.split(",")) for row in cases.rows() if row.test.startswith("trtis_v1/")) >= 80
 
 
 def test_rows_are_distinct_and_many():

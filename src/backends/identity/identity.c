@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "backends/identity/response_plan.h"
+#include "backends/identity/sequence_output.h"
 #include "base/clock.h"
 #include "core/config_parameters.h"
 
@@ -19,6 +20,7 @@ struct identity_model {
     uint64_t delay_ns;
     uint64_t fail_requests_every, fail_executions_every; /* 0: never */
     struct response_plan plan;                           /* of decoupled ones */
+    const struct model_output *sequence_output;          /* or NULL */
 };
 
 struct identity_instance {
@@ -50,8 +52,8 @@ static struct status parse_every(const char *parameter, struct slice text, uint6
 }
 
 static struct status parse_parameters(struct identity_model *model) {
-    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions",
-                                        "load_delay_ms",    "fail_load",     RESPONSE_PLAN_PARAMETERS};
+    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions", "load_delay_ms",
+                                        "fail_load", SEQUENCE_OUTPUT_PARAMETER, RESPONSE_PLAN_PARAMETERS};
     STATUS_TRY(config_parameters_check(model->config, "identity", known, sizeof known / sizeof known[0]));
     struct slice value;
     STATUS_TRY(parse_delay(model->config, "execute_delay_ms", &model->delay_ns));
@@ -106,12 +108,13 @@ static struct status check_pair(const struct model_input *input, const struct mo
                         SLICE_ARGS(output->name), expected, SLICE_ARGS(input->name), got);
 }
 
-static struct status check_tensors(const struct model_config *config) {
-    if (config->input_count != config->output_count)
-        return status_error(
-            STATUS_INVALID_ARGUMENT,
-            "backend 'identity' needs as many outputs as inputs: the config has %zu inputs and %zu outputs",
-            config->input_count, config->output_count);
+static struct status check_tensors(const struct model_config *config, const struct model_output *sequence) {
+    if (config->input_count + (sequence ? 1 : 0) != config->output_count)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "backend 'identity' needs as many outputs as inputs%s: the config has %zu inputs and %zu "
+                            "outputs",
+                            sequence ? ", and the one that " SEQUENCE_OUTPUT_PARAMETER " names" : "",
+                            config->input_count, config->output_count);
     for (size_t i = 0; i < config->input_count; i++)
         STATUS_TRY(check_pair(&config->inputs[i], &config->outputs[i]));
     return status_ok();
@@ -120,7 +123,8 @@ static struct status check_tensors(const struct model_config *config) {
 static struct status identity_load(void *backend, const struct backend_model_args *args, void **ret_model) {
     (void)backend;
     struct identity_model model = {.config = args->config};
-    STATUS_TRY(check_tensors(args->config));
+    STATUS_TRY(sequence_output_find(args->config, &model.sequence_output));
+    STATUS_TRY(check_tensors(args->config, model.sequence_output));
     STATUS_TRY(parse_parameters(&model));
     STATUS_TRY(act_load(args->config));
     struct identity_model *copy = malloc(sizeof *copy);
@@ -253,6 +257,8 @@ static struct status make_response(const struct identity_model *model, struct in
     if (!response)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a response");
     struct status status = copy_tensors(model->config, request, response);
+    if (status_is_ok(&status) && model->sequence_output)
+        status = sequence_output_add(model->config, model->sequence_output, request, response);
     if (status_is_ok(&status))
         *ret = response;
     else

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "api/load_report.h"
+#include "api/metrics_text.h"
+#include "api/v1_state.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "core/inference_server.h"
@@ -32,6 +34,7 @@ struct server {
     struct inference_server *core;
     struct metrics_state *metrics;
     struct load_meter *load;
+    struct v1_state v1;
     struct http_limits limits;
     struct http_budget budget;
     struct worker_pool workers;
@@ -146,6 +149,7 @@ static struct status open_ports(struct server *server) {
         .log = server->log,
         .http_forwarded = server->settings->http_forwarded,
         .grpc_forwarded = server->settings->grpc_forwarded,
+        .v1 = &server->v1,
     };
     for (int i = 0; i < PORT_COUNT; i++) {
         struct port *port = &server->ports[i];
@@ -230,6 +234,7 @@ static struct server *server_create(const struct serve_options *options, const s
     server->version = version;
     server->on_failure_fd = on_failure_fd;
     server->started_ns = clock_monotonic_ns();
+    server->v1 = (struct v1_state){.server_id = "inference:0", .started_ns = server->started_ns};
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -42,7 +42,7 @@ static void canonical_form(void **state) {
     struct pb_v1_stat_duration duration = {.count = 3, .total_time_ns = UINT64_MAX};
     struct pb_v1_infer_request_stats stats = {.success = &duration};
     struct pb_v1_model_version_status_infer_stats_entry entry = {.key = 8, .value = &stats};
-    struct pb_v1_model_version_status status = {.ready_state = PB_MODEL_READY,
+    struct pb_v1_model_version_status status = {.ready_state = PB_V1_MODEL_READY,
                                                 .infer_stats = {.items = &entry, .count = 1}};
     struct buf json = BUF_EMPTY;
     assert_ok(pb_to_canonical_json(&pb_v1_model_version_status_type, &status, &json));

@@ -28,7 +28,7 @@ static int tear_down(void **state) {
 static void one_line(void **state) {
     (void)state;
     struct pb_v1_request_status status = {
-        .code = PB_SUCCESS, .server_id = SLICE_LITERAL("inference:0"), .request_id = 7};
+        .code = PB_V1_SUCCESS, .server_id = SLICE_LITERAL("inference:0"), .request_id = 7};
     ASSERT_TEXT(v1_request_status, &status, PB_TEXT_ONE_LINE, "code: SUCCESS server_id: \"inference:0\" request_id: 7");
     int64_t dims[] = {4, -1};
     struct pb_v1_infer_response_header_output_raw raw = {.dims = {.items = dims, .count = 2}, .batch_byte_size = 16};
@@ -44,7 +44,7 @@ static void lines(void **state) {
     (void)state;
     struct pb_v1_infer_request_stats stats = {.success = &(struct pb_v1_stat_duration){.count = 2}};
     struct pb_v1_model_version_status_infer_stats_entry entry = {.key = 0, .value = &stats};
-    struct pb_v1_model_version_status status = {.ready_state = PB_MODEL_READY,
+    struct pb_v1_model_version_status status = {.ready_state = PB_V1_MODEL_READY,
                                                 .infer_stats = {.items = &entry, .count = 1}};
     ASSERT_TEXT(v1_model_version_status, &status, PB_TEXT_LINES,
                 "ready_state: MODEL_READY\n"

@@ -1,0 +1,143 @@
+"""System shared memory by the client of 2020."""
+
+import numpy as np
+import pytest
+from cases import case
+from old_client import RAW, InferContext, InferenceServerException, SharedMemoryControlContext, shared_memory
+
+
+class Region:
+    def __init__(self, name, size):
+        self.handle = shared_memory.create_shared_memory_region(name, f"/inferd_v1_{name}", size)
+
+    def __enter__(self):
+        return self.handle
+
+    def __exit__(self, *_):
+        shared_memory.destroy_shared_memory_region(self.handle)
+
+
+@pytest.fixture
+def control(wire):
+    context = SharedMemoryControlContext(*wire)
+    context.unregister_all()
+    yield context
+    context.unregister_all()
+
+
+def names(control):
+    return sorted(region.name for region in control.get_shared_memory_status().shared_memory_region)
+
+
+@case("VM01", "v1 HTTP, v1 gRPC", "register", "the region in the status, with key and size")
+def test_register(control):
+    with Region("one", 64) as handle:
+        control.register(handle)
+        region = control.get_shared_memory_status().shared_memory_region[0]
+        assert (region.name, region.system_shared_memory.shared_memory_key, region.byte_size) == ("one", "/inferd_v1_one", 64)
+
+
+@case("VM02", "v1 HTTP, v1 gRPC", "unregister of one of two", "the other stays")
+def test_unregister(control):
+    with Region("one", 64) as one, Region("two", 64) as two:
+        control.register(one)
+        control.register(two)
+        control.unregister(one)
+        assert names(control) == ["two"]
+
+
+@case("VM03", "v1 HTTP, v1 gRPC", "unregister all", "none is left")
+def test_unregister_all(control):
+    with Region("one", 64) as one, Region("two", 64) as two:
+        control.register(one)
+        control.register(two)
+        control.unregister_all()
+        assert names(control) == []
+
+
+@case("VM04", "v1 HTTP, v1 gRPC", "register twice", "an error that names the region")
+def test_register_twice(control):
+    with Region("one", 64) as handle:
+        control.register(handle)
+        with pytest.raises(InferenceServerException, match="one"):
+            control.register(handle)
+
+
+@case("VM05", "v1 HTTP, v1 gRPC", "register of what is gone", "an error")
+def test_register_missing(control):
+    with Region("gone", 64) as handle:
+        pass
+    with pytest.raises(InferenceServerException):
+        control.register(handle)
+
+
+@case("VM06", "v1 HTTP, v1 gRPC", "unregister of what is not registered", "success")
+def test_unregister_unknown(control):
+    with Region("one", 64) as handle:
+        control.unregister(handle)
+
+
+@case("VM07", "v1 HTTP, v1 gRPC", "an input in shared memory", "its values")
+def test_input(wire, control):
+    values = np.arange(4, dtype=np.int32)
+    with Region("in", 16) as handle:
+        shared_memory.set_shared_memory_region(handle, [values])
+        control.register(handle)
+        result = InferContext(*wire, "fixed").run({"IN": (handle, [4])}, {"OUT": RAW})
+        assert np.array_equal(result["OUT"][0], values)
+
+
+@case("VM08", "v1 HTTP, v1 gRPC", "an output in shared memory", "its values there")
+def test_output(wire, control):
+    values = np.arange(4, dtype=np.int32)
+    with Region("out", 64) as handle:
+        control.register(handle)
+        result = InferContext(*wire, "fixed").run({"IN": [values]}, {"OUT": (RAW, handle)})
+        assert np.array_equal(result["OUT"][0], values)
+
+
+@case("VM09", "v1 HTTP, v1 gRPC", "a batch, input and output in shared memory", "each entry")
+def test_batch(wire, control):
+    batch = [np.full(4, i, np.int32) for i in range(3)]
+    with Region("in", 48) as source, Region("out", 48) as target:
+        shared_memory.set_shared_memory_region(source, batch)
+        control.register(source)
+        control.register(target)
+        result = InferContext(*wire, "fixed").run({"IN": (source, [4])}, {"OUT": (RAW, target)}, 3)
+        assert np.array_equal(result["OUT"], batch)
+
+
+@case("VM10", "v1 HTTP, v1 gRPC", "an output larger than its region", "an error that names the output")
+def test_output_too_large(wire, control):
+    with Region("out", 8) as handle:
+        control.register(handle)
+        with pytest.raises(InferenceServerException, match="OUT"):
+            InferContext(*wire, "fixed").run({"IN": [np.arange(4, dtype=np.int32)]}, {"OUT": (RAW, handle)})
+
+
+@case("VM11", "v1 HTTP, v1 gRPC", "an input in a region that is not registered", "an error that names the region")
+def test_unknown_region(wire, control):
+    with Region("missing", 16) as handle:
+        with pytest.raises(InferenceServerException, match="missing"):
+            InferContext(*wire, "fixed").run({"IN": (handle, [4])}, {"OUT": RAW})
+
+
+@case("VM12", "v1 HTTP, v1 gRPC", "one input in shared memory, the other in the request", "each its values")
+def test_mixed(wire, control):
+    with Region("a", 8) as handle:
+        shared_memory.set_shared_memory_region(handle, [np.array([5, 6], np.int32)])
+        control.register(handle)
+        inputs = {"A": (handle, [2]), "B": [np.array([1, 2], np.float32)]}
+        result = InferContext(*wire, "pair").run(inputs, {"X": RAW, "Y": RAW})
+        assert np.array_equal(result["X"][0], [5, 6]) and np.array_equal(result["Y"][0], [1, 2])
+
+
+@case("VM13", "v1 HTTP, v1 gRPC", "register on a server that does not allow it", "an error that says how to allow it")
+def test_not_allowed(start, repository):
+    from old_client import ProtocolType
+
+    server = start(repository)
+    with Region("one", 64) as handle:
+        for wire in ((server.http_url, ProtocolType.HTTP), (server.grpc_url, ProtocolType.GRPC)):
+            with pytest.raises(InferenceServerException, match="allow-client-shm"):
+                SharedMemoryControlContext(*wire).register(handle)

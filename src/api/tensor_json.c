@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/half.h"
@@ -54,7 +55,8 @@ static bool get_real(const struct element_kind *kind, yyjson_val *value, double 
     if (yyjson_is_num(value)) {
         *ret = yyjson_get_num(value);
     } else if (yyjson_is_raw(value)) {
-        if (!slice_to_double((struct slice){yyjson_get_raw(value), yyjson_get_len(value)}, ret) || isinf(*ret))
+        *ret = strtod(yyjson_get_raw(value), NULL); /* a number of JSON's grammar, and NUL */
+        if (isinf(*ret))
             return false;
     } else {
         return false;
@@ -83,7 +85,7 @@ static bool read_fp16(const struct element_kind *kind, yyjson_val *value, char *
     double number;
     if (!get_real(kind, value, &number))
         return false;
-    uint16_t half = half_from_float((float)number);
+    uint16_t half = half_from_double(number);
     memcpy(out, &half, sizeof half);
     return true;
 }
@@ -92,7 +94,7 @@ static bool read_bf16(const struct element_kind *kind, yyjson_val *value, char *
     double number;
     if (!get_real(kind, value, &number))
         return false;
-    uint16_t half = bfloat16_from_float((float)number);
+    uint16_t half = bfloat16_from_double(number);
     memcpy(out, &half, sizeof half);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "codec/half.h"
 
+#include <math.h>
 #include <string.h>
 
 static float float_of(uint32_t bits) {
@@ -53,4 +54,23 @@ uint16_t bfloat16_from_float(float value) {
     if ((bits & 0x7FFFFFFF) > 0x7F800000)
         return (uint16_t)(bits >> 16 | 0x40);
     return (uint16_t)shift_round(bits, 16);
+}
+
+/* The float that is odd where it is not exact: what is then rounded again to fewer bits is as if rounded once. */
+static float float_to_odd(double value) {
+    float near = (float)value;
+    if (isnan(value) || (double)near == value)
+        return near;
+    uint32_t bits = bits_of(near);
+    if (fabs((double)near) > fabs(value))
+        bits--; /* towards zero */
+    return float_of(bits | 1);
+}
+
+uint16_t half_from_double(double value) {
+    return half_from_float(float_to_odd(value));
+}
+
+uint16_t bfloat16_from_double(double value) {
+    return bfloat16_from_float(float_to_odd(value));
 }

@@ -1,7 +1,8 @@
-/* half.h: conversion of FP16 (IEEE 754 binary16) and BF16 to and from float, on bit patterns.
+/* half.h: conversion of FP16 (IEEE 754 binary16) and BF16 to and from float, and from double, on bit patterns.
  *
- * To float is exact. From float rounds to nearest, ties to even; overflow gives infinity; NaN stays a (quiet) NaN.
- * Source: IEEE 754-2019, section 3.6; BF16 is the upper half of a binary32. */
+ * To float is exact. From float and double rounds once, to nearest, ties to even; overflow gives infinity; NaN stays a
+ * (quiet) NaN. Source: IEEE 754-2019, section 3.6; BF16 is the upper half of a binary32. Boldo and Melquiond, "When
+ * double rounding is odd" (2005), for the way from double. */
 #ifndef INFERD_CODEC_HALF_H
 #define INFERD_CODEC_HALF_H
 
@@ -11,5 +12,7 @@ float half_to_float(uint16_t half);
 uint16_t half_from_float(float value);
 float bfloat16_to_float(uint16_t bits);
 uint16_t bfloat16_from_float(float value);
+uint16_t half_from_double(double value);
+uint16_t bfloat16_from_double(double value);
 
 #endif

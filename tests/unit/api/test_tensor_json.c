@@ -96,6 +96,12 @@ static void floats_of_every_width(void **state) {
     assert_decodes("[1,-2]", DATATYPE_BF16, 2, (uint16_t[]){0x3f80, 0xc000}, 4);
     assert_decodes("[Infinity,-Infinity]", DATATYPE_FP32, 2, (float[]){INFINITY, -INFINITY}, 8);
     assert_decodes("[-Infinity]", DATATYPE_FP16, 1, (uint16_t[]){0xfc00}, 2);
+    /* Just above the middle between 1 and the next value, nearer than a float can tell. */
+    assert_decodes("[1.00048828125,1.0004882812500002]", DATATYPE_FP16, 2, (uint16_t[]){0x3c00, 0x3c01}, 4);
+    assert_decodes("[1.00390625,1.0039062500000002]", DATATYPE_BF16, 2, (uint16_t[]){0x3f80, 0x3f81}, 4);
+    /* More digits than any integer type has. */
+    assert_decodes("[1000000000000000000000000000000000000000000000000000000000000000000000]", DATATYPE_FP64, 1,
+                   (double[]){1e69}, 8);
     struct tensor tensor;
     struct status status = decode("[NaN]", DATATYPE_FP64, 1, &tensor);
     assert_string_equal(status.message, "");

@@ -48,6 +48,35 @@ static void floats_round_to_the_nearest_half(void **state) {
     assert_int_equal(half_from_float(1e-10f), 0);
 }
 
+/* Around the middle between a value and the next, nearer than a float can tell. */
+static void doubles_are_rounded_once(void **state) {
+    (void)state;
+    for (unsigned bits = 0; bits < 0x7C00; bits++) {
+        double low = half_value(bits), high = bits == 0x7BFF ? 65536 : half_value(bits + 1), middle = (low + high) / 2;
+        assert_int_equal(half_from_double(nextafter(middle, 0)), bits);
+        assert_int_equal(half_from_double(nextafter(middle, INFINITY)), bits + 1);
+        assert_int_equal(half_from_double(middle), bits & 1 ? bits + 1 : bits);
+        assert_int_equal(half_from_double(-nextafter(middle, INFINITY)), 0x8000 | (bits + 1));
+        assert_int_equal(half_from_double(low), bits);
+    }
+    for (unsigned bits = 0; bits < 0x7F80; bits++) {
+        double low = (double)bfloat16_to_float((uint16_t)bits);
+        double high = bits == 0x7F7F ? 0x1p128 : (double)bfloat16_to_float((uint16_t)(bits + 1));
+        double middle = (low + high) / 2;
+        assert_int_equal(bfloat16_from_double(nextafter(middle, 0)), bits);
+        assert_int_equal(bfloat16_from_double(nextafter(middle, INFINITY)), bits + 1);
+        assert_int_equal(bfloat16_from_double(middle), bits & 1 ? bits + 1 : bits);
+        assert_int_equal(bfloat16_from_double(-nextafter(middle, 0)), 0x8000 | bits);
+    }
+    assert_int_equal(half_from_double(1e300), 0x7C00);
+    assert_int_equal(bfloat16_from_double(-1e300), 0xFF80);
+    assert_int_equal(half_from_double(1e-300), 0);
+    assert_int_equal(bfloat16_from_double(-1e-300), 0x8000);
+    assert_int_equal(half_from_double(INFINITY), 0x7C00);
+    assert_true((half_from_double((double)NAN) & 0x7E00) == 0x7E00);
+    assert_true((bfloat16_from_double((double)NAN) & 0x7FC0) == 0x7FC0);
+}
+
 static void bfloat16_is_the_upper_half_of_a_float(void **state) {
     (void)state;
     for (unsigned bits = 0; bits < 0x10000; bits++) {
@@ -67,6 +96,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_half_is_exact_and_comes_back),
         cmocka_unit_test(floats_round_to_the_nearest_half),
+        cmocka_unit_test(doubles_are_rounded_once),
         cmocka_unit_test(bfloat16_is_the_upper_half_of_a_float),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all run test test-full fuzz-smoke bench install setup setup-test clean help
+.PHONY: all run test test-full fuzz-smoke test-triton bench install setup setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
@@ -21,6 +21,9 @@ test-full: setup-test  ## the tests, and the long ones too
 fuzz-smoke: setup-test  ## each fuzz target for a few seconds (part of `make test`)
 	@scripts/run_fuzz
 
+test-triton: setup-test  ## the clients' tests against the real Triton (installs it on first use; about ten minutes)
+	@tests/clients/against_triton
+
 bench: all  ## measure against the peers (installs them on first use)
 	@scripts/run_bench
 
@@ -38,4 +41,4 @@ clean:  ## remove what was built
 	@rm -rf build out
 
 help:  ## show this
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'

@@ -6,6 +6,7 @@ import peer_models
 import peers
 import pytest
 import wire
+from kserve_process import KserveProcess
 from triton_client import Client
 
 
@@ -73,3 +74,10 @@ def connect(form, runner):
 @pytest.fixture
 def client(peer, connect):
     return connect(peer)
+
+
+@pytest.fixture(scope="session")
+def kserve_process():
+    process = KserveProcess()
+    yield process
+    process.pool.shutdown()

@@ -13,19 +13,19 @@ from kserve.protocol.infer_type import RequestedOutput
 logging.disable(logging.CRITICAL)  # the client logs the errors that it raises
 
 
-def client_of(protocol, url):
-    """The client, and the arguments that its calls begin with."""
+def client_of(protocol, url, authority):
+    """The client, and the arguments that its calls begin with. `authority`: a file with whom to trust; None: without TLS."""
     if protocol == "grpc":
-        return InferenceGRPCClient(url), []
-    config = RESTConfig(protocol="v2", retries=0, http2=protocol == "http2")
-    return InferenceRESTClient(config), [f"http://{url}"]
+        return InferenceGRPCClient(url, use_ssl=bool(authority), root_certificates=authority), []
+    config = RESTConfig(protocol="v2", retries=0, http2=protocol == "http2", verify=authority or True)
+    return InferenceRESTClient(config), [f"{'https' if authority else 'http'}://{url}"]
 
 
-def call(protocol, url, method, *arguments):
+def call(protocol, url, method, *arguments, authority=None):
     """One call; its answer. What the client raises is a RuntimeError of the status and the text here."""
 
     async def talk():
-        client, first = client_of(protocol, url)
+        client, first = client_of(protocol, url, authority)
         async with client:
             return await getattr(client, method)(*first, *arguments)
 
@@ -37,7 +37,7 @@ def call(protocol, url, method, *arguments):
         raise RuntimeError(error.code().name, error.details()) from None
 
 
-def infer(protocol, url, model, arrays, binary=True, outputs=None, **more):
+def infer(protocol, url, model, arrays, binary=True, outputs=None, authority=None, **more):
     """Sends arrays, {name: (datatype, array)}; (id, {name: array}) of the answer. `outputs`: {name: parameters}."""
     inputs = []
     for name, (datatype, array) in arrays.items():
@@ -46,5 +46,5 @@ def infer(protocol, url, model, arrays, binary=True, outputs=None, **more):
     wanted = [RequestedOutput(name, parameters) for name, parameters in (outputs or {}).items()]
     request = InferRequest(model, inputs, request_outputs=wanted or None, **more)
     arguments = [request] if protocol == "grpc" else [request, model]
-    answer = call(protocol, url, "infer", *arguments)
+    answer = call(protocol, url, "infer", *arguments, authority=authority)
     return answer.id, {output.name: output.as_numpy() for output in answer.outputs}

@@ -1,9 +1,5 @@
 """kserve's own client: InferenceRESTClient and InferenceGRPCClient."""
 
-import concurrent.futures
-import importlib
-import multiprocessing
-
 import numpy as np
 import pytest
 from cases import case, triton_differs
@@ -18,26 +14,10 @@ NOT_FOR_KSERVE = ("FP16", "BF16")
 TEXT = np.array([["", "Grüße 世界 🙂", '"\\']], dtype=np.object_)
 
 
-@pytest.fixture(scope="module")
-def process():
-    """The process where kserve lives."""
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-def remote(name, *arguments, **more):
-    return getattr(importlib.import_module("kserve_calls"), name)(*arguments, **more)
-
-
 @pytest.fixture
-def kserve(process, peer):
+def kserve(kserve_process, peer):
     """Runs a function of kserve_calls: kserve(name, protocol, …)."""
-
-    def run(name, protocol, *arguments, **more):
-        url = peer.grpc_url if protocol == "grpc" else peer.http_url
-        return process.submit(remote, name, protocol, url, *arguments, **more).result(timeout=120)
-
-    return run
+    return lambda name, protocol, *arguments, **more: kserve_process(name, protocol, peer, *arguments, **more)
 
 
 def refused(run, protocol, kind, text):

@@ -57,6 +57,7 @@ struct api_context {
     const char *version;        /* of the program */
     unsigned classes;           /* enum api_class bits that this port serves; others are "not found" */
     size_t max_body_bytes;      /* of a request, also after decompression */
+    size_t max_stream_requests; /* pending at once on one stream of inferences; at least 1 */
     const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
     struct access *access;      /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;

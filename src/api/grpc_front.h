@@ -20,4 +20,7 @@ void v2_infer_grpc_leave(struct grpc_call *call);  /* cancelled or closed */
 /* TRTIS v1's Infer (v1_infer_grpc.c); it expires and is left as ModelInfer. */
 void v1_infer_grpc_on_message(struct grpc_call *call, struct slice message);
 
+/* ModelStreamInfer (v2_stream_grpc.c; its other callbacks are infer_stream.h's). */
+void v2_stream_grpc_on_message(struct grpc_call *call, struct slice message);
+
 #endif

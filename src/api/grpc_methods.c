@@ -3,6 +3,7 @@
 #include "api/access.h"
 #include "api/blocking_call.h"
 #include "api/grpc_front.h"
+#include "api/infer_stream.h"
 #include "api/reflection.h"
 #include "api/status_map.h"
 #include "api/v1_service.h"
@@ -61,9 +62,7 @@ struct plain_method {
     METHOD(V1 "ModelControl", API_MODEL_REPOSITORY, v1_model_control_request, v1_model_control_response,               \
            v1_call_model_control)                                                                                      \
     METHOD(V1 "Repository", API_MODEL_REPOSITORY, v1_repository_request, v1_repository_response, v1_call_repository)
-#define UNSERVED_METHODS(METHOD)                                                                                       \
-    METHOD("TraceSetting", API_TRACE, false)                                                                           \
-    METHOD("ModelStreamInfer", API_INFERENCE, true)
+#define UNSERVED_METHODS(METHOD) METHOD("TraceSetting", API_TRACE, false)
 
 static const struct plain_method plain_methods[] = {
 #define METHOD(path, class, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
@@ -110,6 +109,15 @@ static const struct grpc_method methods[] = {
      .on_wake = v2_infer_grpc_expire,
      .on_cancel = v2_infer_grpc_leave,
      .on_close = v2_infer_grpc_leave},
+    {.path = V2 "ModelStreamInfer",
+     .kind = API_INFERENCE,
+     .client_streaming = true,
+     .on_message = v2_stream_grpc_on_message,
+     .on_half_close = infer_stream_on_half_close,
+     .on_wake = infer_stream_on_wake,
+     .on_drain = infer_stream_on_drain,
+     .on_cancel = infer_stream_leave,
+     .on_close = infer_stream_leave},
 #define METHOD(name, class, streams)                                                                                   \
     {.path = V2 name,                                                                                                  \
      .kind = class,                                                                                                    \

@@ -17,10 +17,38 @@ static void call_unref(struct infer_call *call) {
     free(call);
 }
 
-static void free_answer(struct infer_call *call, struct infer_answer *answer) {
+void infer_answer_free(struct infer_call *call, struct infer_answer *answer) {
     buf_free(&answer->bytes);
     if (answer != &call->end)
         free(answer);
+}
+
+/* Loop thread. The caller has a reference, for the adapter may give up its own. */
+static void send(struct infer_call *call, struct infer_answer *answer) {
+    if (call->exchange && !call->over) {
+        call->over = answer->final;
+        call->ops->send(call, answer);
+    }
+    if (!answer->kept)
+        infer_answer_free(call, answer);
+}
+
+/* A final answer on our own account; NULL when memory is short. */
+static struct infer_answer *create_error(struct infer_call *call, const struct status *error) {
+    struct infer_answer *answer = calloc(1, sizeof *answer);
+    if (!answer)
+        return NULL;
+    answer->final = true;
+    answer->status = *error;
+    if (call->ops->encode_error)
+        call->ops->encode_error(call, error, &answer->bytes);
+    return answer;
+}
+
+static void send_own(struct infer_call *call, struct infer_answer *answer) {
+    atomic_fetch_add(&call->references, 1);
+    send(call, answer);
+    call_unref(call);
 }
 
 /* On the loop thread: sends what has been encoded. The reference that the request had goes with its final answer. */
@@ -36,11 +64,7 @@ static void send_answers(struct api_task *task) {
     while (answer) {
         struct infer_answer *next = answer->next;
         final = answer->final;
-        if (call->exchange && !call->over) {
-            call->over = final;
-            call->ops->send(call, answer);
-        }
-        free_answer(call, answer);
+        send(call, answer);
         answer = next;
     }
     if (final)
@@ -78,7 +102,7 @@ static void encode_part(struct infer_call *call, const struct infer_response *re
     }
     fail(call, status);
     if (answer)
-        free_answer(call, answer);
+        infer_answer_free(call, answer);
 }
 
 static void on_response(struct infer_request *request, struct infer_response *response, void *user) {
@@ -102,13 +126,18 @@ static void on_release(struct infer_request *request, void *user) {
     struct infer_call *call = user;
     struct buf body = call->body;
     call->body = BUF_EMPTY;
-    if (!status_is_ok(&call->end.status))
-        call_log_failure(call->context->log, request, &call->end.status);
-    call->end.final = true;
+    struct infer_answer *end = &call->end;
+    if (!status_is_ok(&end->status)) {
+        call_log_failure(call->context->log, request, &end->status);
+        buf_free(&end->bytes); /* what an encoder that failed has left */
+        if (call->ops->encode_error)
+            call->ops->encode_error(call, &end->status, &end->bytes);
+    }
+    end->final = true;
     /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
     pthread_mutex_lock(&call->lock);
     call->request = NULL;
-    hand_over(call, &call->end);
+    hand_over(call, end);
     infer_request_destroy(request);
     buf_free(&body);
 }
@@ -168,16 +197,22 @@ static bool is_submitted(const struct infer_call *call) {
 }
 
 void infer_call_expire(struct infer_call *call) {
-    struct infer_answer answer = {.final = true};
+    struct infer_answer *answer = NULL;
     pthread_mutex_lock(&call->lock);
-    bool expired = !call->over && is_submitted(call);
-    if (expired)
-        answer.status = inference_server_expire(call->context->server, call->request);
+    if (!call->over && is_submitted(call)) {
+        struct status status = inference_server_expire(call->context->server, call->request);
+        answer = create_error(call, &status);
+    }
     pthread_mutex_unlock(&call->lock);
-    if (!expired)
-        return;
-    call->over = true;
-    call->ops->send(call, &answer);
+    if (answer) /* else the request's own end, which has been hastened, tells it */
+        send_own(call, answer);
+}
+
+bool infer_call_refuse(struct infer_call *call, const struct status *error) {
+    struct infer_answer *answer = create_error(call, error);
+    if (answer)
+        send_own(call, answer);
+    return answer != NULL;
 }
 
 void infer_call_detach(struct infer_call *call) {

@@ -26,18 +26,21 @@ struct infer_call;
 
 /* What the client is to be told of one response. */
 struct infer_answer {
-    struct infer_answer *next; /* a list's; while ops->send has the answer, the adapter's own */
-    struct buf bytes;          /* the response in the client's form; freed after ops->send, which may take it over */
-    struct status status;      /* an error: there are no bytes, and it is final */
+    struct infer_answer *next; /* a list's; once ops->send has the answer, the adapter's own */
+    struct buf bytes;          /* in the client's form; freed after ops->send, which may take them over */
+    struct status status;      /* an error, which is final: bytes are there only where ops->encode_error made them */
     bool final;                /* no more follow */
     bool empty;                /* final, and without a response: the model had no more to say */
+    bool kept;                 /* set by ops->send: it is given back later, by infer_answer_free */
 };
 
 struct infer_call_ops {
     /* Appends the client's form of a good response to `out`. Any thread, one response at a time; call->request is
      * valid. For an empty final response too, where request->takes_several. An error ends the call with it. */
     struct status (*encode)(struct infer_call *call, const struct infer_response *response, struct buf *out);
-    /* Gives an answer to the client, who is still there. Loop thread. */
+    /* Optional: appends the client's form of an error, with which the call ends. Likewise. */
+    void (*encode_error)(struct infer_call *call, const struct status *error, struct buf *out);
+    /* Gives an answer to the client, who is still there. Loop thread. After a final one it may detach. */
     void (*send)(struct infer_call *call, struct infer_answer *answer);
 };
 
@@ -52,7 +55,7 @@ struct infer_call {
 
     /* Private to infer_call.c. */
     atomic_int references;
-    bool over;                          /* the client has had its final answer. Loop thread */
+    bool over;                          /* ops->send has had the final answer. Loop thread */
     struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
     struct infer_answer *first, **last; /* encoded, not sent yet */
@@ -71,10 +74,16 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) STATUS_MUST_CHECK;
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
+/* For a call that has not been submitted: ends it with an error by ops->send. False when there is no memory for that;
+ * nothing happens then. */
+bool infer_call_refuse(struct infer_call *call, const struct status *error);
 /* The request's deadline has passed: unless its final answer is on the way already, the client is told so now by
  * ops->send, and the request is cancelled; whatever still comes of it is dropped. Loop thread, after submission. */
 void infer_call_expire(struct infer_call *call);
-/* The exchange is closed or lost: gives up its reference, and cancels the request if it still runs. Accepts NULL. */
+/* Gives back an answer that ops->send has kept; before infer_call_detach. */
+void infer_answer_free(struct infer_call *call, struct infer_answer *answer);
+/* The exchange is closed or lost, or has had the final answer: gives up its reference, and cancels the request if it
+ * still runs. Accepts NULL. */
 void infer_call_detach(struct infer_call *call);
 
 #endif

@@ -1,4 +1,6 @@
 /* v2_infer_grpc.c: ModelInfer: ModelInferRequest -> infer_request; infer_response -> ModelInferResponse. */
+#include "api/v2_infer_grpc.h"
+
 #include <inttypes.h>
 
 #include "api/call_log.h"
@@ -48,15 +50,27 @@ static struct status read_parameter(struct slice key, const struct pb_infer_para
     return status_ok();
 }
 
+/* The one parameter of these names that a client may give. Where a request has one response it changes nothing. */
+static struct status read_empty_final(const struct infer_parameter *parameter, bool *ret) {
+    if (parameter->kind != PARAMETER_BOOL)
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter '%.*s': expected true or false",
+                            SLICE_ARGS(parameter->name));
+    *ret = parameter->value.boolean;
+    return status_ok();
+}
+
 static struct status read_request_parameters(const struct pb_model_infer_request *message,
-                                             struct infer_request *request) {
+                                             struct infer_request *request, bool *ret_empty_final) {
     STATUS_TRY(infer_parameters_reserve(request, message->parameters.count));
     uint64_t now_ns = clock_monotonic_ns();
     for (size_t i = 0; i < message->parameters.count; i++) {
         const struct pb_model_infer_request_parameters_entry *entry = &message->parameters.items[i];
         struct infer_parameter parameter;
         STATUS_TRY(read_parameter(entry->key, entry->value, &parameter));
-        STATUS_TRY(infer_parameters_apply(request, &parameter, now_ns));
+        if (slice_equal_text(parameter.name, "triton_enable_empty_final_response"))
+            STATUS_TRY(read_empty_final(&parameter, ret_empty_final));
+        else
+            STATUS_TRY(infer_parameters_apply(request, &parameter, now_ns));
     }
     return status_ok();
 }
@@ -164,8 +178,8 @@ static struct status read_outputs(const struct pb_model_infer_request *message, 
     return status_ok();
 }
 
-/* The slices of the request point into the message, which the call keeps. */
-static struct status decode(struct slice bytes, struct infer_request *request) {
+struct status v2_infer_grpc_decode(struct slice bytes, struct infer_request *request, bool *ret_empty_final) {
+    *ret_empty_final = false;
     struct pb_model_infer_request *message = arena_alloc(request->arena, sizeof *message);
     if (!message)
         return no_memory();
@@ -173,7 +187,7 @@ static struct status decode(struct slice bytes, struct infer_request *request) {
     request->model_name = message->model_name;
     request->id = message->id;
     STATUS_TRY(v2_parse_version(message->model_version, &request->model_version));
-    STATUS_TRY(read_request_parameters(message, request));
+    STATUS_TRY(read_request_parameters(message, request, ret_empty_final));
     STATUS_TRY(read_inputs(message, request));
     return read_outputs(message, request);
 }
@@ -203,18 +217,24 @@ static void fill_parameter(const struct infer_parameter *from, struct pb_infer_p
     }
 }
 
-static struct status fill_parameters(const struct infer_response *response, struct pb_model_infer_response *ret) {
-    size_t count = response->parameter_count;
-    ret->parameters.items = arena_calloc(response->arena, count, sizeof *ret->parameters.items);
-    struct pb_infer_parameter *values = arena_calloc(response->arena, count, sizeof *values);
+void v2_infer_grpc_add_parameter(struct pb_model_infer_response *message, const struct infer_parameter *parameter) {
+    struct pb_model_infer_response_parameters_entry *entry = &message->parameters.items[message->parameters.count++];
+    entry->key = parameter->name;
+    fill_parameter(parameter, entry->value);
+}
+
+/* Those of the response, and room for `extra` more. */
+static struct status fill_parameters(const struct infer_response *response, size_t extra,
+                                     struct pb_model_infer_response *ret) {
+    size_t room = response->parameter_count + extra;
+    ret->parameters.items = arena_calloc(response->arena, room, sizeof *ret->parameters.items);
+    struct pb_infer_parameter *values = arena_calloc(response->arena, room, sizeof *values);
     if (!ret->parameters.items || !values)
         return no_memory();
-    ret->parameters.count = count;
-    for (size_t i = 0; i < count; i++) {
-        fill_parameter(&response->parameters[i], &values[i]);
-        ret->parameters.items[i].key = response->parameters[i].name;
+    for (size_t i = 0; i < room; i++)
         ret->parameters.items[i].value = &values[i];
-    }
+    for (size_t i = 0; i < response->parameter_count; i++)
+        v2_infer_grpc_add_parameter(ret, &response->parameters[i]);
     return status_ok();
 }
 
@@ -260,11 +280,17 @@ static struct status fill_outputs(const struct infer_request *request, const str
     return status_ok();
 }
 
+struct status v2_infer_grpc_fill(const struct infer_request *request, const struct infer_response *response,
+                                 size_t extra, struct pb_model_infer_response *ret) {
+    *ret = (struct pb_model_infer_response){.model_name = response->model_name, .id = request->id};
+    ret->model_version = slice_of(arena_printf(response->arena, "%" PRId64, response->model_version));
+    STATUS_TRY(fill_parameters(response, extra, ret));
+    return fill_outputs(request, response, ret);
+}
+
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
-    struct pb_model_infer_response message = {.model_name = response->model_name, .id = call->request->id};
-    message.model_version = slice_of(arena_printf(response->arena, "%" PRId64, response->model_version));
-    STATUS_TRY(fill_parameters(response, &message));
-    STATUS_TRY(fill_outputs(call->request, response, &message));
+    struct pb_model_infer_response message;
+    STATUS_TRY(v2_infer_grpc_fill(call->request, response, 0, &message));
     return pb_encode(&pb_model_infer_response_type, &message, out);
 }
 
@@ -278,18 +304,19 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops grpc_infer_ops = {encode, send};
+static const struct infer_call_ops grpc_infer_ops = {.encode = encode, .send = send};
 
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
     struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc, message.size);
     struct status status = call ? status_ok() : no_memory();
+    bool unused; /* a request here has one response, which is never empty */
     if (call) {
         grpc_call_set_context(grpc, call);
         call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
         call->request->deadline_ns = grpc_call_deadline_ns(grpc);
         call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-        status = decode(message, call->request);
+        status = v2_infer_grpc_decode(message, call->request, &unused);
         call_log_note(context->log, grpc_call_exchange(grpc), call->request);
     }
     if (status_is_ok(&status))

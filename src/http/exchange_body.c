@@ -11,7 +11,9 @@ enum { BODY_FIRST_RESERVE = 1 << 20 };
 
 /* Makes `bytes` what is booked for the exchange; false, and nothing changes, when there is no room for more. */
 static bool book(struct http_exchange *exchange, size_t bytes) {
-    if (bytes <= exchange->booked_bytes)
+    if (bytes == exchange->booked_bytes)
+        return true;
+    if (bytes < exchange->booked_bytes)
         http_account_give(exchange->account, exchange->booked_bytes - bytes);
     else if (!http_account_take(exchange->account, bytes - exchange->booked_bytes))
         return false;

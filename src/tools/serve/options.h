@@ -22,7 +22,8 @@ struct serve_options {
     struct option_list restrictions;
     const char *grpc_server_cert, *grpc_server_key, *grpc_root_cert;
 
-    int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_queue_size;
+    int64_t max_request_bytes, max_inflight_bytes, max_connections, max_streams, max_stream_requests;
+    int64_t max_queue_size;
     bool allow_client_shm;
     int64_t max_shm_regions, max_shm_bytes;
     int64_t idle_timeout_secs, request_timeout_secs;

@@ -142,6 +142,7 @@ static struct status open_ports(struct server *server) {
         .workers = &server->workers.api,
         .version = server->version,
         .max_body_bytes = server->limits.max_body_bytes,
+        .max_stream_requests = (size_t)options->max_stream_requests,
         .exiting = &server->exiting,
         .access = server->security.access,
         .metrics = server->metrics,

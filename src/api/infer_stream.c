@@ -1,0 +1,308 @@
+#include "api/infer_stream.h"
+
+#include "api/call_log.h"
+#include "api/grpc_front.h"
+#include "api/infer_call.h"
+#include "api/infer_head.h"
+#include "base/clock.h"
+
+enum {
+    UNREAD_PAUSE = 1 << 20,   /* bytes of answers that the client has not taken: no more requests are taken */
+    UNREAD_RESUME = 64 << 10, /* and from here on they are again */
+    UNREAD_MAX = 256 << 20    /* then the stream ends: some model makes more than its client ever takes */
+};
+
+struct infer_stream {
+    struct grpc_call *grpc;
+    const struct api_context *context;
+    struct stream_call *first, *last;                 /* pending requests, as they came */
+    struct stream_call *ordered_first, *ordered_last; /* those of them that are answered in this order */
+    size_t pending;
+    size_t request_bytes; /* of the pending ones */
+    uint64_t wake_ns;     /* asked for; 0: not */
+    bool errors_end;      /* triton_grpc_error */
+    bool half_closed;
+};
+
+struct stream_call {
+    struct infer_call call;
+    const struct infer_stream_ops *ops;
+    struct stream_call *previous, *next, *next_ordered;
+    size_t bytes; /* of its message */
+    bool ordered;
+    bool wants_empty_final;
+    struct infer_answer *waiting, **waiting_last; /* answers before which others must go out */
+};
+
+/* ---- pending requests ---- */
+
+static void add_call(struct infer_stream *stream, struct stream_call *call) {
+    call->previous = stream->last;
+    if (stream->last)
+        stream->last->next = call;
+    else
+        stream->first = call;
+    stream->last = call;
+    if (call->ordered) {
+        if (stream->ordered_last)
+            stream->ordered_last->next_ordered = call;
+        else
+            stream->ordered_first = call;
+        stream->ordered_last = call;
+    }
+    stream->pending++;
+    stream->request_bytes += call->bytes;
+}
+
+/* Takes a request out, which is cancelled if it still runs. An ordered one is the first of those, or all of them go. */
+static void drop_call(struct infer_stream *stream, struct stream_call *call) {
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        stream->first = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    else
+        stream->last = call->previous;
+    if (stream->ordered_first == call)
+        stream->ordered_first = call->next_ordered;
+    if (!stream->ordered_first)
+        stream->ordered_last = NULL;
+    stream->pending--;
+    stream->request_bytes -= call->bytes;
+    while (call->waiting) {
+        struct infer_answer *answer = call->waiting;
+        call->waiting = answer->next;
+        infer_answer_free(&call->call, answer);
+    }
+    infer_call_detach(&call->call);
+}
+
+static void drop_all(struct infer_stream *stream) {
+    while (stream->first)
+        drop_call(stream, stream->first);
+}
+
+/* ---- answers ---- */
+
+static void emit(struct infer_stream *stream, struct infer_answer *answer) {
+    if (!status_is_ok(&answer->status) && stream->errors_end)
+        grpc_front_fail(stream->grpc, &answer->status);
+    else if (buf_failed(&answer->bytes) || answer->bytes.size > 0) /* else it is an end that nobody wants to hear of */
+        grpc_call_send(stream->grpc, &answer->bytes);
+}
+
+/* Sends what the first of the ordered requests has, and goes on to the next ones that are complete. */
+static void emit_waiting(struct infer_stream *stream) {
+    struct stream_call *call;
+    while ((call = stream->ordered_first) != NULL && call->waiting && !grpc_call_is_finished(stream->grpc)) {
+        struct infer_answer *answer = call->waiting;
+        bool final = answer->final;
+        call->waiting = answer->next;
+        if (!call->waiting)
+            call->waiting_last = &call->waiting;
+        emit(stream, answer);
+        infer_answer_free(&call->call, answer);
+        if (final)
+            drop_call(stream, call);
+    }
+}
+
+/* ---- what comes in, at the pace at which answers go out ---- */
+
+/* Books what the stream holds; false when there is no room for it. */
+static bool book(struct infer_stream *stream) {
+    size_t unread = grpc_call_unsent_bytes(stream->grpc);
+    if (unread <= UNREAD_RESUME)
+        return grpc_call_hold(stream->grpc, stream->request_bytes);
+    grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
+    return unread <= UNREAD_MAX && grpc_call_hold(stream->grpc, stream->request_bytes + unread);
+}
+
+/* After every change: ends what has to end, and stops or goes on taking requests. */
+static void settle(struct infer_stream *stream) {
+    if (!grpc_call_is_finished(stream->grpc) && !book(stream))
+        grpc_call_finish(stream->grpc, GRPC_RESOURCE_EXHAUSTED,
+                         "no room for the answers: those that the client has not taken, or all requests together, "
+                         "hold as many bytes as they may");
+    if (grpc_call_is_finished(stream->grpc)) {
+        drop_all(stream);
+        return;
+    }
+    if (stream->half_closed && !stream->first) {
+        grpc_call_finish(stream->grpc, GRPC_OK, "");
+        return;
+    }
+    size_t unread = grpc_call_unsent_bytes(stream->grpc);
+    if (stream->pending >= stream->context->max_stream_requests || unread > UNREAD_PAUSE)
+        grpc_call_pause(stream->grpc);
+    else if (unread <= UNREAD_RESUME)
+        grpc_call_resume(stream->grpc); /* more requests may come from within */
+}
+
+/* Of struct infer_call_ops, like the next two. */
+static void send(struct infer_call *base, struct infer_answer *answer) {
+    struct stream_call *call = (struct stream_call *)base;
+    struct infer_stream *stream = base->exchange;
+    if (call->ordered && stream->ordered_first != call) {
+        answer->kept = true;
+        answer->next = NULL;
+        *call->waiting_last = answer;
+        call->waiting_last = &answer->next;
+        return;
+    }
+    emit(stream, answer);
+    if (answer->final) {
+        drop_call(stream, call);
+        emit_waiting(stream);
+    }
+    settle(stream);
+}
+
+static struct status encode(struct infer_call *base, const struct infer_response *response, struct buf *out) {
+    const struct stream_call *call = (struct stream_call *)base;
+    if (response->empty && !call->wants_empty_final)
+        return status_ok();
+    if (!response->arena)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the end of the responses");
+    return call->ops->encode(base->request, response, out);
+}
+
+static void encode_error(struct infer_call *base, const struct status *error, struct buf *out) {
+    const struct stream_call *call = (struct stream_call *)base;
+    struct status status = call->ops->encode_error(base->request, error, out);
+    if (!status_is_ok(&status))
+        out->failed = true; /* ends the stream */
+}
+
+static const struct infer_call_ops stream_call_ops = {.encode = encode, .encode_error = encode_error, .send = send};
+
+/* ---- requests ---- */
+
+/* The call's own, in its arena: made with its first message. NULL when memory is short. */
+static struct infer_stream *stream_of(struct grpc_call *grpc) {
+    struct infer_stream *stream = grpc_call_context(grpc);
+    if (stream)
+        return stream;
+    stream = arena_calloc(grpc_call_arena(grpc), 1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    struct slice value;
+    stream->grpc = grpc;
+    stream->context = grpc_call_user(grpc);
+    stream->errors_end =
+        http_request_header(http_exchange_request(grpc_call_exchange(grpc)), "triton_grpc_error", &value) &&
+        slice_equal_nocase(value, SLICE_LITERAL("true"));
+    grpc_call_set_context(grpc, stream);
+    return stream;
+}
+
+/* A model that is not there is found out by the submission. */
+static bool is_decoupled(const struct infer_stream *stream, const struct infer_request *request) {
+    struct model *model = NULL;
+    struct status status =
+        inference_server_acquire_model(stream->context->server, request->model_name, request->model_version, &model);
+    bool decoupled = status_is_ok(&status) && model_config_of(model)->decoupled;
+    model_release(model);
+    return decoupled;
+}
+
+static struct status fill(struct infer_stream *stream, struct stream_call *call, struct slice message) {
+    struct infer_request *request = call->call.request;
+    request->takes_several = true;
+    request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
+    request->times.received = clock_monotonic_ns();
+    STATUS_TRY(call->ops->decode(message, request, &call->wants_empty_final));
+    STATUS_TRY(infer_head_apply(stream->context->grpc_forwarded, grpc_call_exchange(stream->grpc), request));
+    call->ordered = !is_decoupled(stream, request);
+    return status_ok();
+}
+
+static void wake_for(struct infer_stream *stream, const struct stream_call *call) {
+    uint64_t deadline = call->call.deadline_ns;
+    if (deadline == 0 || deadline == grpc_call_deadline_ns(stream->grpc) ||
+        (stream->wake_ns != 0 && stream->wake_ns <= deadline))
+        return;
+    stream->wake_ns = deadline;
+    grpc_call_wake_at(stream->grpc, deadline);
+}
+
+static bool take_request(struct infer_stream *stream, const struct infer_stream_ops *ops, struct slice message) {
+    struct stream_call *call = infer_call_create(&stream_call_ops, sizeof *call, stream->context, stream, message.size);
+    if (!call)
+        return false;
+    call->ops = ops;
+    call->ordered = true; /* until its model is known */
+    call->waiting_last = &call->waiting;
+    call->bytes = message.size;
+    call->call.body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */
+    struct status status = fill(stream, call, message);
+    add_call(stream, call);
+    if (status_is_ok(&status))
+        status = infer_call_submit(&call->call);
+    if (status_is_ok(&status)) {
+        wake_for(stream, call);
+        return true;
+    }
+    call_log_failure(stream->context->log, call->call.request, &status);
+    return infer_call_refuse(&call->call, &status);
+}
+
+void infer_stream_on_message(const struct infer_stream_ops *ops, struct grpc_call *grpc, struct slice message) {
+    struct infer_stream *stream = stream_of(grpc);
+    if (!stream || !take_request(stream, ops, message))
+        grpc_call_finish(grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory for the request");
+    if (stream)
+        settle(stream);
+}
+
+void infer_stream_on_half_close(struct grpc_call *grpc) {
+    struct infer_stream *stream = stream_of(grpc);
+    if (!stream) {
+        grpc_call_finish(grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory for the call");
+        return;
+    }
+    stream->half_closed = true;
+    settle(stream);
+}
+
+/* ---- time, and the end ---- */
+
+/* A pending request whose deadline has passed and whose client has not been told; those whose deadline is the stream's
+ * end with it. Each is found once. */
+static struct stream_call *find_expired(struct infer_stream *stream, uint64_t now_ns) {
+    for (struct stream_call *call = stream->first; call; call = call->next) {
+        uint64_t *deadline = &call->call.deadline_ns;
+        if (*deadline == 0 || *deadline > now_ns || *deadline == grpc_call_deadline_ns(stream->grpc))
+            continue;
+        *deadline = 0;
+        return call;
+    }
+    return NULL;
+}
+
+void infer_stream_on_wake(struct grpc_call *grpc) {
+    struct infer_stream *stream = grpc_call_context(grpc);
+    if (!stream)
+        return;
+    uint64_t now_ns = clock_monotonic_ns();
+    struct stream_call *call;
+    stream->wake_ns = 0;
+    while ((call = find_expired(stream, now_ns)) != NULL)
+        infer_call_expire(&call->call); /* may take out any of them, and bring in others */
+    for (call = stream->first; call; call = call->next)
+        wake_for(stream, call);
+}
+
+void infer_stream_on_drain(struct grpc_call *grpc) {
+    struct infer_stream *stream = grpc_call_context(grpc);
+    if (stream)
+        settle(stream);
+}
+
+void infer_stream_leave(struct grpc_call *grpc) {
+    struct infer_stream *stream = grpc_call_context(grpc);
+    grpc_call_set_context(grpc, NULL);
+    if (stream)
+        drop_all(stream);
+}

@@ -1,0 +1,20 @@
+/* v2_infer_grpc.h: ModelInferRequest and ModelInferResponse between their messages and the core's structs; for
+ * ModelInfer and for streams of them. Thread: any. */
+#ifndef INFERD_API_V2_INFER_GRPC_H
+#define INFERD_API_V2_INFER_GRPC_H
+
+#include "codec/inference_messages.h"
+#include "core/infer_request.h"
+
+/* Fills the request. Its slices point into `bytes`. *ret_empty_final is what the parameter
+ * triton_enable_empty_final_response says. */
+struct status v2_infer_grpc_decode(struct slice bytes, struct infer_request *request,
+                                   bool *ret_empty_final) STATUS_MUST_CHECK;
+/* Fills the message, with room for `extra` further parameters behind those of the response. Memory is the response's.
+ */
+struct status v2_infer_grpc_fill(const struct infer_request *request, const struct infer_response *response,
+                                 size_t extra, struct pb_model_infer_response *ret) STATUS_MUST_CHECK;
+/* Appends a parameter for which there is such room. */
+void v2_infer_grpc_add_parameter(struct pb_model_infer_response *message, const struct infer_parameter *parameter);
+
+#endif

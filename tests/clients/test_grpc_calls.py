@@ -5,7 +5,7 @@ import pytest
 import tritonclient.grpc as triton
 from cases import case
 from tritonclient.grpc import service_pb2 as pb
-from wire import SERVICE, get, grpc_call, grpc_channel, grpc_error
+from wire import SERVICE, get, grpc_call, grpc_error
 
 
 @pytest.fixture
@@ -107,16 +107,6 @@ def test_method_that_is_not_implemented(server, method):
     code, text = grpc_error(server.grpc, method, b"")
     assert code == grpc.StatusCode.UNIMPLEMENTED
     assert method in text
-
-
-@case("GC12", "gRPC", "ModelStreamInfer", "UNIMPLEMENTED with its name, when the first message has come")
-def test_stream_is_not_implemented(server):
-    with grpc_channel(server.grpc) as channel:
-        call = channel.stream_stream(SERVICE + "ModelStreamInfer")(iter([b""]), timeout=60)
-        with pytest.raises(grpc.RpcError) as raised:
-            list(call)
-    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
-    assert "ModelStreamInfer" in raised.value.details()
 
 
 @case("GC13", "gRPC", "a method or service that does not exist", "UNIMPLEMENTED with the path")

@@ -206,8 +206,8 @@ def test_parameter_without_a_value(server):
 @case("GE29", "gRPC", "a reserved parameter", "INVALID_ARGUMENT: it is reserved")
 def test_reserved_parameter(server):
     message = one()
-    message.parameters["triton_enable_empty_final_response"].bool_param = True
-    refused(server, message, INVALID, "triton_enable_empty_final_response", "reserved")
+    message.parameters["triton_something"].bool_param = True
+    refused(server, message, INVALID, "triton_something", "reserved")
 
 
 @case("GE30", "gRPC", "well-known parameters of the wrong type", "INVALID_ARGUMENT with name, expected and got")

@@ -165,15 +165,20 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     return call;
 }
 
-struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) {
-    size_t held = call->body.size + arena_used(call->request->arena);
-    if (http_exchange_hold(exchange, held))
-        return status_ok();
+size_t infer_call_held_bytes(const struct infer_call *call) {
+    return call->body.size + arena_used(call->request->arena);
+}
+
+struct status infer_call_no_room(const struct infer_call *call) {
     return status_error(
         STATUS_UNAVAILABLE,
         "no room for the request, which takes %zu bytes: all requests and answers together hold as many "
         "bytes as they may; try again later",
-        held);
+        infer_call_held_bytes(call));
+}
+
+struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) {
+    return http_exchange_hold(exchange, infer_call_held_bytes(call)) ? status_ok() : infer_call_no_room(call);
 }
 
 struct status infer_call_submit(struct infer_call *call) {
@@ -210,9 +215,13 @@ void infer_call_expire(struct infer_call *call) {
 
 bool infer_call_refuse(struct infer_call *call, const struct status *error) {
     struct infer_answer *answer = create_error(call, error);
-    if (answer)
-        send_own(call, answer);
-    return answer != NULL;
+    if (!answer)
+        return false;
+    infer_request_destroy(call->request); /* the answer may have to wait for others, but needs no memory for that */
+    call->request = NULL;
+    buf_free(&call->body);
+    send_own(call, answer);
+    return true;
 }
 
 void infer_call_detach(struct infer_call *call) {

@@ -69,8 +69,11 @@ struct infer_call {
  */
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
                         void *exchange, size_t body_size);
-/* Books what the call holds, its body and what that was decoded to, in the exchange. UNAVAILABLE when there is no room
- * for it. */
+/* What the call holds before it is submitted: its body and what that was decoded to. */
+size_t infer_call_held_bytes(const struct infer_call *call);
+/* The error that says that there is no room for that. */
+struct status infer_call_no_room(const struct infer_call *call);
+/* Books it as what the exchange holds, or gives that error. */
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) STATUS_MUST_CHECK;
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;

@@ -7,9 +7,8 @@
 #include "base/clock.h"
 
 enum {
-    UNREAD_PAUSE = 1 << 20,   /* bytes of answers that the client has not taken: no more requests are taken */
-    UNREAD_RESUME = 64 << 10, /* and from here on they are again */
-    UNREAD_MAX = 256 << 20    /* then the stream ends: some model makes more than its client ever takes */
+    UNREAD_PAUSE = 1 << 20,  /* bytes of answers that the client has not taken: no more requests are taken */
+    UNREAD_RESUME = 64 << 10 /* and from here on they are again */
 };
 
 struct infer_stream {
@@ -18,9 +17,9 @@ struct infer_stream {
     struct stream_call *first, *last;                 /* pending requests, as they came */
     struct stream_call *ordered_first, *ordered_last; /* those of them that are answered in this order */
     size_t pending;
-    size_t request_bytes; /* of the pending ones */
-    uint64_t wake_ns;     /* asked for; 0: not */
-    bool errors_end;      /* triton_grpc_error */
+    size_t held_bytes; /* by the pending ones, booked */
+    uint64_t wake_ns;  /* asked for; 0: not */
+    bool errors_end;   /* triton_grpc_error */
     bool half_closed;
 };
 
@@ -28,7 +27,7 @@ struct stream_call {
     struct infer_call call;
     const struct infer_stream_ops *ops;
     struct stream_call *previous, *next, *next_ordered;
-    size_t bytes; /* of its message */
+    size_t bytes; /* that it holds: of its request, or of the answers that have to wait */
     bool ordered;
     bool wants_empty_final;
     struct infer_answer *waiting, **waiting_last; /* answers before which others must go out */
@@ -51,7 +50,6 @@ static void add_call(struct infer_stream *stream, struct stream_call *call) {
         stream->ordered_last = call;
     }
     stream->pending++;
-    stream->request_bytes += call->bytes;
 }
 
 /* Takes a request out, which is cancelled if it still runs. An ordered one is the first of those, or all of them go. */
@@ -69,7 +67,7 @@ static void drop_call(struct infer_stream *stream, struct stream_call *call) {
     if (!stream->ordered_first)
         stream->ordered_last = NULL;
     stream->pending--;
-    stream->request_bytes -= call->bytes;
+    stream->held_bytes -= call->bytes;
     while (call->waiting) {
         struct infer_answer *answer = call->waiting;
         call->waiting = answer->next;
@@ -110,21 +108,8 @@ static void emit_waiting(struct infer_stream *stream) {
 
 /* ---- what comes in, at the pace at which answers go out ---- */
 
-/* Books what the stream holds; false when there is no room for it. */
-static bool book(struct infer_stream *stream) {
-    size_t unread = grpc_call_unsent_bytes(stream->grpc);
-    if (unread <= UNREAD_RESUME)
-        return grpc_call_hold(stream->grpc, stream->request_bytes);
-    grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
-    return unread <= UNREAD_MAX && grpc_call_hold(stream->grpc, stream->request_bytes + unread);
-}
-
 /* After every change: ends what has to end, and stops or goes on taking requests. */
 static void settle(struct infer_stream *stream) {
-    if (!grpc_call_is_finished(stream->grpc) && !book(stream))
-        grpc_call_finish(stream->grpc, GRPC_RESOURCE_EXHAUSTED,
-                         "no room for the answers: those that the client has not taken, or all requests together, "
-                         "hold as many bytes as they may");
     if (grpc_call_is_finished(stream->grpc)) {
         drop_all(stream);
         return;
@@ -133,11 +118,37 @@ static void settle(struct infer_stream *stream) {
         grpc_call_finish(stream->grpc, GRPC_OK, "");
         return;
     }
+    (void)grpc_call_hold(stream->grpc, stream->held_bytes); /* it is no more than before */
     size_t unread = grpc_call_unsent_bytes(stream->grpc);
+    if (unread > UNREAD_RESUME)
+        grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
     if (stream->pending >= stream->context->max_stream_requests || unread > UNREAD_PAUSE)
         grpc_call_pause(stream->grpc);
     else if (unread <= UNREAD_RESUME)
         grpc_call_resume(stream->grpc); /* more requests may come from within */
+}
+
+/* Makes `bytes` what a request holds; false when there is no room for that, and nothing changes. */
+static bool book(struct infer_stream *stream, struct stream_call *call, size_t bytes) {
+    size_t others = stream->held_bytes - call->bytes;
+    if (!grpc_call_hold(stream->grpc, others + bytes))
+        return false;
+    stream->held_bytes = others + bytes;
+    call->bytes = bytes;
+    return true;
+}
+
+/* The answer has to wait for those of earlier requests. With the final one the memory of its own request has gone. */
+static void keep(struct infer_stream *stream, struct stream_call *call, struct infer_answer *answer) {
+    size_t before = answer->final && !call->waiting ? 0 : call->bytes;
+    answer->kept = true;
+    answer->next = NULL;
+    *call->waiting_last = answer;
+    call->waiting_last = &answer->next;
+    if (!book(stream, call, before + answer->bytes.size))
+        grpc_call_finish(stream->grpc, GRPC_RESOURCE_EXHAUSTED,
+                         "no room for the answers that wait for those of earlier requests: all requests and answers "
+                         "together hold as many bytes as they may");
 }
 
 /* Of struct infer_call_ops, like the next two. */
@@ -145,16 +156,13 @@ static void send(struct infer_call *base, struct infer_answer *answer) {
     struct stream_call *call = (struct stream_call *)base;
     struct infer_stream *stream = base->exchange;
     if (call->ordered && stream->ordered_first != call) {
-        answer->kept = true;
-        answer->next = NULL;
-        *call->waiting_last = answer;
-        call->waiting_last = &answer->next;
-        return;
-    }
-    emit(stream, answer);
-    if (answer->final) {
-        drop_call(stream, call);
-        emit_waiting(stream);
+        keep(stream, call, answer);
+    } else {
+        emit(stream, answer);
+        if (answer->final) {
+            drop_call(stream, call);
+            emit_waiting(stream);
+        }
     }
     settle(stream);
 }
@@ -215,7 +223,8 @@ static struct status fill(struct infer_stream *stream, struct stream_call *call,
     STATUS_TRY(call->ops->decode(message, request, &call->wants_empty_final));
     STATUS_TRY(infer_head_apply(stream->context->grpc_forwarded, grpc_call_exchange(stream->grpc), request));
     call->ordered = !is_decoupled(stream, request);
-    return status_ok();
+    bool roomy = book(stream, call, infer_call_held_bytes(&call->call));
+    return roomy ? status_ok() : infer_call_no_room(&call->call);
 }
 
 static void wake_for(struct infer_stream *stream, const struct stream_call *call) {
@@ -234,7 +243,6 @@ static bool take_request(struct infer_stream *stream, const struct infer_stream_
     call->ops = ops;
     call->ordered = true; /* until its model is known */
     call->waiting_last = &call->waiting;
-    call->bytes = message.size;
     call->call.body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */
     struct status status = fill(stream, call, message);
     add_call(stream, call);

@@ -51,7 +51,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops v1_infer_grpc_ops = {encode, send};
+static const struct infer_call_ops v1_infer_grpc_ops = {.encode = encode, .send = send};
 
 /* ---- request ---- */
 

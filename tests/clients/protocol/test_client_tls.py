@@ -12,7 +12,6 @@ from cases import case, triton_differs
 from triton_client import Client, integers, same
 from tritonclient.utils import InferenceServerException
 
-NO_HTTPS = "no TLS on the HTTP port"
 REFUSED = (InferenceServerException, OSError, ssl.SSLError)
 
 
@@ -97,7 +96,7 @@ def check(client):
 
 
 @case("CK01", "four clients", "TLS, with the server's authority trusted", "answered")
-@triton_differs(NO_HTTPS, only="HTTP clients")
+@triton_differs("no TLS on the HTTP port", only="HTTP clients")
 def test_tls(secure, authority, connect, form):
     client = connect(secure, **tls(form, authority))
     check(client)
@@ -114,7 +113,7 @@ def test_untrusted_server(secure, stranger, connect, form):
 
 
 @case("CK03", "four clients", "no TLS, to a port that speaks it", "an error, no answer")
-@triton_differs(NO_HTTPS, only="HTTP clients")
+@triton_differs("no TLS on the HTTP port", only="HTTP clients")
 def test_plain_client(secure, connect):
     with pytest.raises(REFUSED):
         connect(secure).get_model_metadata("id_int32")
@@ -127,7 +126,7 @@ def test_plain_server(peer, authority, connect, form):
 
 
 @case("CK05", "four clients", "TLS with a certificate of the client's, to a server that wants one", "answered")
-@triton_differs(NO_HTTPS, only="HTTP clients")
+@triton_differs("no TLS on the HTTP port", only="HTTP clients")
 def test_client_certificate(mutual, authority, connect, form):
     check(connect(mutual, **tls(form, authority, *authority.sign("client"))))
 
@@ -141,7 +140,7 @@ def test_no_client_certificate(mutual, authority, stranger, connect, form, shown
 
 
 @case("CK07", "http", "TLS with insecure=True, to a name that the certificate does not have", "answered; refused without it")
-@triton_differs(NO_HTTPS)
+@triton_differs("no TLS on the HTTP port")
 def test_insecure(secure, authority, form, runner):
     url = f"127.1:{secure.http}"  # another spelling of 127.0.0.1
     with Client(form, url, runner, insecure=True, **tls(form, authority)) as client:
@@ -165,7 +164,7 @@ def test_kserve_grpc(secure, authority, kserve_process):
 
 
 @case("CK11", "HTTP/1.1, HTTP/2", "kserve over TLS, with http2=True too, where ALPN chooses it", "answered")
-@triton_differs(NO_HTTPS)
+@triton_differs("no TLS on the HTTP port")
 @pytest.mark.parametrize("protocol", ["http", "http2"])
 def test_kserve_http(secure, authority, kserve_process, protocol):
     check_kserve(kserve_process, protocol, secure, authority)
@@ -178,7 +177,7 @@ def check_kserve(process, protocol, server, authority):
 
 
 @case("CK12", "HTTP/1.1, HTTP/2", "curl over TLS, HTTP/1.1 and HTTP/2 by ALPN", "200 over that version; its error with another authority")
-@triton_differs(NO_HTTPS)
+@triton_differs("no TLS on the HTTP port")
 @pytest.mark.parametrize("option, version", [("--http1.1", "1.1"), ("--http2", "2")])
 def test_curl(secure, authority, stranger, option, version):
     command = ["curl", "--silent", option, "--output", "/dev/null", "--write-out", "%{http_code} %{http_version}"]

@@ -32,8 +32,7 @@ static void encode_parameters(struct json_writer *writer, const struct infer_par
     json_end_object(writer);
 }
 
-static struct status encode_output(struct json_writer *writer, const struct infer_output *selected, bool binary) {
-    const struct tensor *output = &selected->tensor;
+static struct status encode_output(struct json_writer *writer, const struct tensor *output, bool binary) {
     json_begin_object(writer);
     json_key(writer, "name");
     json_string(writer, output->name);
@@ -44,9 +43,13 @@ static struct status encode_output(struct json_writer *writer, const struct infe
     for (int i = 0; i < output->rank; i++)
         json_i64(writer, output->shape[i]);
     json_end_array(writer);
+    /* In shared memory: neither data nor parameters, for NVIDIA's C++ client wants binary_data_size of any that are
+     * there. */
     if (output->memory == MEMORY_SHARED) {
-        encode_parameters(writer, selected->parameters, selected->parameter_count);
-    } else if (binary) {
+        json_end_object(writer);
+        return status_ok();
+    }
+    if (binary) {
         json_key(writer, "parameters");
         json_begin_object(writer);
         json_key(writer, "binary_data_size");
@@ -84,7 +87,7 @@ static struct status encode_json(const struct infer_request *request, const stru
     json_key(&writer, "outputs");
     json_begin_array(&writer);
     for (size_t i = 0; i < output_count; i++)
-        STATUS_TRY(encode_output(&writer, &outputs[i], is_binary(&outputs[i], all_binary)));
+        STATUS_TRY(encode_output(&writer, &outputs[i].tensor, is_binary(&outputs[i], all_binary)));
     json_end_array(&writer);
     json_end_object(&writer);
     return status_ok();

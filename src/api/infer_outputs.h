@@ -8,7 +8,7 @@
 struct infer_output {
     struct tensor tensor;                     /* of the response, or its classes; in shared memory: without data */
     const struct requested_output *requested; /* NULL: the client named no outputs */
-    struct infer_parameter parameters[3];     /* where it lies in shared memory */
+    struct infer_parameter parameters[3];     /* where it lies in shared memory, for those who may tell it */
     size_t parameter_count;
 };
 

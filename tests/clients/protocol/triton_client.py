@@ -88,9 +88,11 @@ async def finish(awaitable):
 def response_of(result):
     """What the server said of an inference, in the form of HTTP; parameters as plain values, an empty dict where there are none."""
     answer = plain(result.get_response())
-    for holder in [answer, *answer["outputs"]]:
-        holder["parameters"] = {key: one_of(value) for key, value in holder.get("parameters", {}).items()}
-    return answer
+    return with_parameters({**answer, "outputs": [with_parameters(output) for output in answer["outputs"]]})
+
+
+def with_parameters(holder):
+    return {**holder, "parameters": {key: one_of(value) for key, value in holder.get("parameters", {}).items()}}
 
 
 # ---- messages of gRPC as the JSON of HTTP ----

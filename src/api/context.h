@@ -48,6 +48,7 @@ struct access;
 struct header_pattern;
 struct load_meter;
 struct metrics_state;
+struct tracer;
 struct v1_state;
 
 struct api_context {
@@ -62,7 +63,8 @@ struct api_context {
     struct access *access;      /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;
     struct load_meter *load;
-    struct log *log;                                              /* its settings may be changed */
+    struct log *log; /* its settings may be changed */
+    struct tracer *tracer;
     const struct header_pattern *http_forwarded, *grpc_forwarded; /* headers that become parameters; NULL: none */
     struct v1_state *v1;                                          /* v1_state.h */
 };

@@ -16,7 +16,8 @@ void grpc_front_fail(struct grpc_call *call, const struct status *error);
 /* ModelInfer (v2_infer_grpc.c). */
 void v2_infer_grpc_on_message(struct grpc_call *call, struct slice message);
 void v2_infer_grpc_expire(struct grpc_call *call); /* its deadline has passed */
-void v2_infer_grpc_leave(struct grpc_call *call);  /* cancelled or closed */
+void v2_infer_grpc_on_close(struct grpc_call *call);
+void v2_infer_grpc_leave(struct grpc_call *call); /* cancelled */
 /* TRTIS v1's Infer (v1_infer_grpc.c); it expires and is left as ModelInfer. */
 void v1_infer_grpc_on_message(struct grpc_call *call, struct slice message);
 

@@ -18,8 +18,7 @@ struct plain_method {
 };
 
 /* Rows: METHOD(path, class, request message, response message, function). The functions of BLOCKING methods run on a
- * thread of the workers, those of PLAIN ones right away. UNSERVED are methods of the protocol that this server does not
- * have: a client is told so by name. */
+ * thread of the workers, those of PLAIN ones right away. */
 #define V2 "/inference.GRPCInferenceService/"
 #define V1 "/nvidia.inferenceserver.GRPCService/"
 #define PLAIN_METHODS(METHOD)                                                                                          \
@@ -32,6 +31,7 @@ struct plain_method {
     METHOD(V2 "ModelConfig", API_MODEL_CONFIG, model_config_request, model_config_response, v2_call_model_config)      \
     METHOD(V2 "ModelStatistics", API_STATISTICS, model_statistics_request, model_statistics_response,                  \
            v2_call_model_statistics)                                                                                   \
+    METHOD(V2 "TraceSetting", API_TRACE, trace_setting_request, trace_setting_response, v2_call_trace_setting)         \
     METHOD(V2 "LogSettings", API_LOGGING, log_settings_request, log_settings_response, v2_call_log_settings)           \
     METHOD(V2 "SystemSharedMemoryStatus", API_SHARED_MEMORY, system_shared_memory_status_request,                      \
            system_shared_memory_status_response, v2_call_system_memory_status)                                         \
@@ -62,7 +62,6 @@ struct plain_method {
     METHOD(V1 "ModelControl", API_MODEL_REPOSITORY, v1_model_control_request, v1_model_control_response,               \
            v1_call_model_control)                                                                                      \
     METHOD(V1 "Repository", API_MODEL_REPOSITORY, v1_repository_request, v1_repository_response, v1_call_repository)
-#define UNSERVED_METHODS(METHOD) METHOD("TraceSetting", API_TRACE, false)
 
 static const struct plain_method plain_methods[] = {
 #define METHOD(path, class, request, response, run) {&pb_##request##_type, &pb_##response##_type, run},
@@ -73,8 +72,6 @@ static const struct plain_method plain_methods[] = {
 static void plain_on_message(struct grpc_call *call, struct slice message);
 static void blocking_on_message(struct grpc_call *call, struct slice message);
 static void blocking_leave(struct grpc_call *call);
-static void unserved_on_message(struct grpc_call *call, struct slice message);
-static void unserved_on_half_close(struct grpc_call *call);
 
 #define REFLECTION(full)                                                                                               \
     {                                                                                                                  \
@@ -100,7 +97,7 @@ static const struct grpc_method methods[] = {
              .on_message = v2_infer_grpc_on_message,
              .on_wake = v2_infer_grpc_expire,
              .on_cancel = v2_infer_grpc_leave,
-             .on_close = v2_infer_grpc_leave},
+             .on_close = v2_infer_grpc_on_close},
     REFLECTION("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
     REFLECTION("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
     {.path = V1 "Infer",
@@ -108,7 +105,7 @@ static const struct grpc_method methods[] = {
      .on_message = v1_infer_grpc_on_message,
      .on_wake = v2_infer_grpc_expire,
      .on_cancel = v2_infer_grpc_leave,
-     .on_close = v2_infer_grpc_leave},
+     .on_close = v2_infer_grpc_on_close},
     {.path = V2 "ModelStreamInfer",
      .kind = API_INFERENCE,
      .client_streaming = true,
@@ -118,14 +115,6 @@ static const struct grpc_method methods[] = {
      .on_drain = infer_stream_on_drain,
      .on_cancel = infer_stream_leave,
      .on_close = infer_stream_leave},
-#define METHOD(name, class, streams)                                                                                   \
-    {.path = V2 name,                                                                                                  \
-     .kind = class,                                                                                                    \
-     .client_streaming = streams,                                                                                      \
-     .on_message = unserved_on_message,                                                                                \
-     .on_half_close = unserved_on_half_close},
-    UNSERVED_METHODS(METHOD)
-#undef METHOD
 };
 
 static bool admit(void *user, const struct grpc_method *method, struct http_exchange *exchange) {
@@ -220,19 +209,4 @@ static void blocking_on_message(struct grpc_call *grpc, struct slice message) {
 static void blocking_leave(struct grpc_call *grpc) {
     blocking_call_detach(grpc_call_context(grpc));
     grpc_call_set_context(grpc, NULL);
-}
-
-static void refuse_unserved(struct grpc_call *call) {
-    struct status status = status_error(STATUS_UNSUPPORTED, "this server does not implement %s",
-                                        grpc_call_method(call)->path + sizeof V2 - 1);
-    grpc_front_fail(call, &status);
-}
-
-static void unserved_on_message(struct grpc_call *call, struct slice message) {
-    (void)message;
-    refuse_unserved(call);
-}
-
-static void unserved_on_half_close(struct grpc_call *call) {
-    refuse_unserved(call);
 }

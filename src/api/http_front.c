@@ -84,5 +84,8 @@ void http_front_on_abort(struct http_exchange *exchange) {
 }
 
 void http_front_on_close(struct http_exchange *exchange) {
+    struct http_call *call = http_exchange_context(exchange);
+    if (call)
+        infer_call_sent(call->infer);
     leave(exchange);
 }

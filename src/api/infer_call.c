@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "api/call_log.h"
+#include "api/infer_trace.h"
+#include "base/clock.h"
 
 /* Honest requests of any form need less: the widest growth is that of one-byte varints into 64-bit integers, in arrays
  * with room to spare. */
@@ -14,6 +16,7 @@ static void call_unref(struct infer_call *call) {
     infer_request_destroy(call->request);
     buf_free(&call->body);
     pthread_mutex_destroy(&call->lock);
+    trace_end(call->trace);
     free(call);
 }
 
@@ -27,6 +30,8 @@ void infer_answer_free(struct infer_call *call, struct infer_answer *answer) {
 static void send(struct infer_call *call, struct infer_answer *answer) {
     if (call->exchange && !call->over) {
         call->over = answer->final;
+        if (call->trace)
+            trace_stamp(call->trace, TRACE_SEND_START, clock_monotonic_ns());
         call->ops->send(call, answer);
     }
     if (!answer->kept)
@@ -109,6 +114,7 @@ static void on_response(struct infer_request *request, struct infer_response *re
     (void)request;
     struct infer_call *call = user;
     struct infer_answer *end = &call->end;
+    infer_trace_response(call, response);
     if (!status_is_ok(&end->status)) {
         /* It has failed on our side; the model only had not ended yet. */
     } else if (!response->final) {
@@ -133,6 +139,7 @@ static void on_release(struct infer_request *request, void *user) {
         if (call->ops->encode_error)
             call->ops->encode_error(call, &end->status, &end->bytes);
     }
+    infer_trace_release(call, request, &end->status);
     end->final = true;
     /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
     pthread_mutex_lock(&call->lock);
@@ -159,6 +166,8 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     call->ops = ops;
     call->context = context;
     call->exchange = exchange;
+    if (tracer_is_on(context->tracer))
+        call->created_ns = clock_monotonic_ns();
     call->last = &call->first;
     call->task.run = send_answers;
     atomic_init(&call->references, 1);
@@ -188,8 +197,10 @@ struct status infer_call_submit(struct infer_call *call) {
     request->user = call;
     call->deadline_ns = request->deadline_ns;
     atomic_fetch_add(&call->references, 1);
+    infer_trace_submit(call);
     struct status status = inference_server_submit(call->context->server, request);
     if (!status_is_ok(&status)) {
+        infer_trace_release(call, request, &status);
         request->on_release = NULL; /* still ours: not to be cancelled */
         atomic_fetch_sub(&call->references, 1);
     }
@@ -222,6 +233,11 @@ bool infer_call_refuse(struct infer_call *call, const struct status *error) {
     buf_free(&call->body);
     send_own(call, answer);
     return true;
+}
+
+void infer_call_sent(struct infer_call *call) {
+    if (call && call->trace)
+        trace_stamp(call->trace, TRACE_SEND_END, clock_monotonic_ns());
 }
 
 void infer_call_detach(struct infer_call *call) {

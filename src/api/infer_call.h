@@ -23,6 +23,7 @@
 #include "http/exchange.h"
 
 struct infer_call;
+struct trace;
 
 /* What the client is to be told of one response. */
 struct infer_answer {
@@ -51,6 +52,8 @@ struct infer_call {
     void *exchange;                /* the protocol's own handle; NULL once it is gone. Loop thread only */
     struct buf body;               /* memory that the request's slices may point into */
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
+    struct trace *trace;           /* owned; NULL where the inference is not traced (infer_trace.h) */
+    uint64_t created_ns;           /* clock_monotonic_ns, where traces may be made; else 0 */
     uint64_t deadline_ns;          /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
 
     /* Private to infer_call.c. */
@@ -83,6 +86,8 @@ bool infer_call_refuse(struct infer_call *call, const struct status *error);
 /* The request's deadline has passed: unless its final answer is on the way already, the client is told so now by
  * ops->send, and the request is cancelled; whatever still comes of it is dropped. Loop thread, after submission. */
 void infer_call_expire(struct infer_call *call);
+/* All answers have been written out. Loop thread; infer_call_detach is to follow. Accepts NULL. */
+void infer_call_sent(struct infer_call *call);
 /* Gives back an answer that ops->send has kept; before infer_call_detach. */
 void infer_answer_free(struct infer_call *call, struct infer_answer *answer);
 /* The exchange is closed or lost, or has had the final answer: gives up its reference, and cancels the request if it

@@ -4,6 +4,7 @@
 
 #include "api/header_pattern.h"
 #include "api/infer_parameters.h"
+#include "api/infer_trace.h"
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the headers that are forwarded");
@@ -65,8 +66,8 @@ static struct status make_room(struct infer_request *request, size_t more) {
     return status_ok();
 }
 
-struct status infer_head_apply(const struct header_pattern *forwarded, struct http_exchange *exchange,
-                               struct infer_request *request) {
+static struct status forward_headers(const struct header_pattern *forwarded, struct http_exchange *exchange,
+                                     struct infer_request *request) {
     if (!forwarded)
         return status_ok();
     const struct http_request *head = http_exchange_request(exchange);
@@ -83,4 +84,11 @@ struct status infer_head_apply(const struct header_pattern *forwarded, struct ht
         set_parameter(request, &parameter);
     }
     return status_ok();
+}
+
+struct status infer_head_apply(struct infer_call *call, struct http_exchange *exchange, enum trace_protocol protocol) {
+    const struct api_context *context = call->context;
+    infer_trace_begin(call, exchange, protocol);
+    return forward_headers(protocol == TRACE_GRPC ? context->grpc_forwarded : context->http_forwarded, exchange,
+                           call->request);
 }

@@ -101,8 +101,10 @@ static void emit_waiting(struct infer_stream *stream) {
             call->waiting_last = &call->waiting;
         emit(stream, answer);
         infer_answer_free(&call->call, answer);
-        if (final)
+        if (final) {
+            infer_call_sent(&call->call);
             drop_call(stream, call);
+        }
     }
 }
 
@@ -160,6 +162,7 @@ static void send(struct infer_call *base, struct infer_answer *answer) {
     } else {
         emit(stream, answer);
         if (answer->final) {
+            infer_call_sent(&call->call);
             drop_call(stream, call);
             emit_waiting(stream);
         }
@@ -221,7 +224,7 @@ static struct status fill(struct infer_stream *stream, struct stream_call *call,
     request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
     request->times.received = clock_monotonic_ns();
     STATUS_TRY(call->ops->decode(message, request, &call->wants_empty_final));
-    STATUS_TRY(infer_head_apply(stream->context->grpc_forwarded, grpc_call_exchange(stream->grpc), request));
+    STATUS_TRY(infer_head_apply(&call->call, grpc_call_exchange(stream->grpc), TRACE_GRPC));
     call->ordered = !is_decoupled(stream, request);
     bool roomy = book(stream, call, infer_call_held_bytes(&call->call));
     return roomy ? status_ok() : infer_call_no_room(&call->call);

@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "trace/tracer.h"
 
 struct metrics_state {
     struct metrics_options options;
@@ -208,13 +209,24 @@ static struct status collect(struct inference_server *server, struct arena *aren
     return status_ok();
 }
 
-struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct arena *arena,
-                                 struct buf *out) {
+static void write_traces(struct buf *out, struct tracer *tracer) {
+    struct trace_counts counts = tracer_counts(tracer);
+    const char *name = "inferd_traces_total";
+    write_head(out, name, "counter", "Traces of inferences that were written, dropped (the queue was full) or lost");
+    buf_printf(out, "%s{outcome=\"written\"} %" PRIu64 "\n", name, counts.written);
+    buf_printf(out, "%s{outcome=\"dropped\"} %" PRIu64 "\n", name, counts.dropped);
+    buf_printf(out, "%s{outcome=\"failed\"} %" PRIu64 "\n", name, counts.failed);
+}
+
+struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct tracer *tracer,
+                                 struct arena *arena, struct buf *out) {
     struct model_row *rows;
     size_t count;
     STATUS_TRY(collect(server, arena, &rows, &count));
     write_models(out, &state->options, rows, count);
     write_machine(out, state->machine);
+    if (tracer)
+        write_traces(out, tracer);
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the metrics");
     return status_ok();
@@ -222,8 +234,8 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
 
 void metrics_handle(struct http_call *call) {
     struct buf body = BUF_EMPTY;
-    struct status status =
-        metrics_text_write(call->context->server, call->context->metrics, http_exchange_arena(call->exchange), &body);
+    struct status status = metrics_text_write(call->context->server, call->context->metrics, call->context->tracer,
+                                              http_exchange_arena(call->exchange), &body);
     if (status_is_ok(&status))
         http_call_answer(call, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
     else

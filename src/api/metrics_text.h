@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "core/inference_server.h"
 
+struct tracer;
+
 struct metrics_options {
     bool counter_latencies;   /* cumulated durations, nv_inference_*_duration_us */
     bool histogram_latencies; /* inferd_*_duration_seconds */
@@ -26,8 +28,8 @@ void metrics_state_destroy(struct metrics_state *state);                        
 /* The machine's figures, for others who want to read them; lives as long as the state. */
 struct machine_usage *metrics_state_machine(struct metrics_state *state);
 
-/* Appends the whole text. */
-struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct arena *arena,
-                                 struct buf *out) STATUS_MUST_CHECK;
+/* Appends the whole text; `tracer` may be NULL. */
+struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct tracer *tracer,
+                                 struct arena *arena, struct buf *out) STATUS_MUST_CHECK;
 
 #endif

@@ -23,6 +23,10 @@ const struct route api_routes[] = {
     {"POST", "/v2/repository/models/{model}/unload", API_MODEL_REPOSITORY, v2_repository_model_unload},
     {"POST", "/v2/repository/{name}/models/{model}/load", API_MODEL_REPOSITORY, v2_repository_model_load},
     {"POST", "/v2/repository/{name}/models/{model}/unload", API_MODEL_REPOSITORY, v2_repository_model_unload},
+    {"GET", "/v2/trace/setting", API_TRACE, v2_trace_setting},
+    {"POST", "/v2/trace/setting", API_TRACE, v2_trace_setting},
+    {"GET", "/v2/models/{model}/trace/setting", API_TRACE, v2_trace_setting}, /* never of a version */
+    {"POST", "/v2/models/{model}/trace/setting", API_TRACE, v2_trace_setting},
     {"GET", "/v2/logging", API_LOGGING, v2_log_settings},
     {"POST", "/v2/logging", API_LOGGING, v2_log_settings},
     {"GET", "/v2/systemsharedmemory/status", API_SHARED_MEMORY, v2_system_memory_status},

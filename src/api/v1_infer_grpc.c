@@ -2,6 +2,7 @@
  * InferResponse. Failures are told in request_status, with the gRPC status OK, or old clients lose what is said. */
 #include "api/call_log.h"
 #include "api/grpc_front.h"
+#include "api/infer_head.h"
 #include "api/v1_infer.h"
 #include "api/v1_service.h"
 
@@ -105,6 +106,8 @@ void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         status = decode(infer, message);
         call_log_note(context->log, grpc_call_exchange(grpc), infer->call.request);
     }
+    if (status_is_ok(&status))
+        status = infer_head_apply(&infer->call, grpc_call_exchange(grpc), TRACE_GRPC);
     if (status_is_ok(&status))
         status = infer_call_submit(&infer->call);
     if (!status_is_ok(&status)) {

@@ -3,6 +3,7 @@
  * tells too. */
 #include "api/call_log.h"
 #include "api/handlers.h"
+#include "api/infer_head.h"
 #include "api/v1_http.h"
 #include "api/v1_infer.h"
 #include "api/v1_service.h"
@@ -159,6 +160,8 @@ void v1_infer_http(struct http_call *http) {
     }
     status = decode(http, call, &header, model, version);
     call_log_note(http->context->log, http->exchange, request);
+    if (status_is_ok(&status))
+        status = infer_head_apply(&call->infer.call, http->exchange, TRACE_HTTP);
     if (status_is_ok(&status))
         status = infer_call_submit(&call->infer.call);
     if (!status_is_ok(&status)) {

@@ -320,7 +320,7 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         call_log_note(context->log, grpc_call_exchange(grpc), call->request);
     }
     if (status_is_ok(&status))
-        status = infer_head_apply(context->grpc_forwarded, grpc_call_exchange(grpc), call->request);
+        status = infer_head_apply(call, grpc_call_exchange(grpc), TRACE_GRPC);
     if (status_is_ok(&status))
         status = infer_call_book(call, grpc_call_exchange(grpc));
     if (status_is_ok(&status))
@@ -337,6 +337,11 @@ void v2_infer_grpc_expire(struct grpc_call *grpc) {
     struct infer_call *call = grpc_call_context(grpc);
     if (call)
         infer_call_expire(call);
+}
+
+void v2_infer_grpc_on_close(struct grpc_call *grpc) {
+    infer_call_sent(grpc_call_context(grpc));
+    v2_infer_grpc_leave(grpc);
 }
 
 void v2_infer_grpc_leave(struct grpc_call *grpc) {

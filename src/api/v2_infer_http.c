@@ -157,7 +157,7 @@ void v2_infer_http(struct http_call *http) {
     if (infer)
         call_log_note(http->context->log, http->exchange, infer->call.request);
     if (status_is_ok(&status))
-        status = infer_head_apply(http->context->http_forwarded, http->exchange, infer->call.request);
+        status = infer_head_apply(&infer->call, http->exchange, TRACE_HTTP);
     if (status_is_ok(&status))
         status = infer_call_book(&infer->call, http->exchange);
     if (status_is_ok(&status))

@@ -22,6 +22,7 @@ static const struct extension_row {
     {{"binary_tensor_data", 18}, NULL},
     {{"parameters", 10}, NULL},
     {{"statistics", 10}, NULL},
+    {{"trace", 5}, NULL},
     {{"logging", 7}, NULL},
 };
 

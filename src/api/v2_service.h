@@ -18,6 +18,7 @@ v2_call_f v2_call_server_metadata;
 v2_call_f v2_call_model_metadata;
 v2_call_f v2_call_model_config;
 v2_call_f v2_call_model_statistics;     /* v2_statistics.c */
+v2_call_f v2_call_trace_setting;        /* v2_trace.c */
 v2_call_f v2_call_log_settings;         /* v2_logging.c */
 v2_call_f v2_call_health_check;         /* grpc.health.v1 */
 v2_call_f v2_call_system_memory_status; /* v2_shared_memory.c */
@@ -33,6 +34,8 @@ v2_call_f v2_call_repository_model_unload;
 /* Load parameters that are files begin so. */
 #define V2_FILE_PREFIX "file:"
 
+/* True for the names of settings that v2_call_trace_setting looks at; it ignores others, as the protocol wants. */
+bool v2_is_trace_setting(struct slice name);
 /* Ready: its models are, and it is not being stopped. */
 bool v2_server_is_ready(const struct api_context *context);
 /* A version as clients write it: empty is -1, the latest. INVALID_ARGUMENT for anything but digits. */

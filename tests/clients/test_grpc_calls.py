@@ -98,17 +98,6 @@ def test_statistics_of_an_unknown_model(server):
     assert "nothing" in text
 
 
-@case("GC11", "gRPC", "methods of the protocol that are not implemented", "UNIMPLEMENTED with the method's name")
-@pytest.mark.parametrize(
-    "method",
-    ["TraceSetting"],
-)
-def test_method_that_is_not_implemented(server, method):
-    code, text = grpc_error(server.grpc, method, b"")
-    assert code == grpc.StatusCode.UNIMPLEMENTED
-    assert method in text
-
-
 @case("GC13", "gRPC", "a method or service that does not exist", "UNIMPLEMENTED with the path")
 @pytest.mark.parametrize("path", [SERVICE + "Nothing", "/other.Service/ServerLive", "/x"])
 def test_unknown_method(server, path):

@@ -124,6 +124,20 @@ static const struct option_row rows[] = {
     {OPTION_INT, "max-shm-size", NULL, FIELD(max_shm_bytes), "68719476736", "BYTES",
      "Memory of all registered regions together.", 1, (int64_t)1 << 46, NULL},
 
+    {.type = OPTION_HEADING, .help = "Trace (clients may change level, rate, count and log-frequency)"},
+    {OPTION_LIST, "trace-config", NULL, FIELD(trace_config), NULL, "SETTING",
+     "level=OFF|TIMESTAMPS|TENSORS, rate=N, count=N, mode=triton|opentelemetry; triton,file=PATH, "
+     "triton,log-frequency=N; opentelemetry,url=http://HOST:PORT/v1/traces, opentelemetry,resource=KEY=VALUE, "
+     "opentelemetry,bsp_max_queue_size=N, opentelemetry,bsp_schedule_delay=MS, "
+     "opentelemetry,bsp_max_export_batch_size=N. In the environment with ';' between.",
+     0, 0, ";"},
+    {.type = OPTION_REFUSED, .name = "trace-file", .help = "use --trace-config=triton,file=PATH"},
+    {.type = OPTION_REFUSED, .name = "trace-level", .help = "use --trace-config=level=LEVEL"},
+    {.type = OPTION_REFUSED, .name = "trace-rate", .help = "use --trace-config=rate=N"},
+    {.type = OPTION_REFUSED, .name = "trace-count", .help = "use --trace-config=count=N"},
+    {.type = OPTION_REFUSED, .name = "trace-log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
+    {.type = OPTION_REFUSED, .name = "log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
+
     {.type = OPTION_HEADING, .help = "Log (clients may change all but the file while the server runs)"},
     {OPTION_STRING, "log-file", NULL, FIELD(log_file), NULL, "FILE", "Append lines to this file; without it: stderr.",
      0, 0, NULL},

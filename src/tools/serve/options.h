@@ -28,6 +28,7 @@ struct serve_options {
     int64_t max_shm_regions, max_shm_bytes;
     int64_t idle_timeout_secs, request_timeout_secs;
 
+    struct option_list trace_config;
     struct option_list metrics_config;
     int64_t metrics_interval_ms;
 

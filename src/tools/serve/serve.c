@@ -176,7 +176,7 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
                               "--max-inflight-size: expected at least %lld, twice --max-request-size, got %lld",
                               (long long)ret->max_request_bytes * 2, (long long)ret->max_inflight_bytes);
     if (status_is_ok(&status))
-        status = settings_parse(ret, ret_settings);
+        status = settings_parse(ret, scratch, ret_settings);
     if (status_is_ok(&status))
         return true;
     fprintf(stderr, "inferd serve: %s\nTry 'inferd serve --help'.\n", status.message);

@@ -18,6 +18,7 @@
 #include "tools/serve/port.h"
 #include "tools/serve/security.h"
 #include "tools/serve/worker_pool.h"
+#include "trace/tracer.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
 
@@ -34,6 +35,7 @@ struct server {
     struct inference_server *core;
     struct metrics_state *metrics;
     struct load_meter *load;
+    struct tracer *tracer;
     struct v1_state v1;
     struct http_limits limits;
     struct http_budget budget;
@@ -148,6 +150,7 @@ static struct status open_ports(struct server *server) {
         .metrics = server->metrics,
         .load = server->load,
         .log = server->log,
+        .tracer = server->tracer,
         .http_forwarded = server->settings->http_forwarded,
         .grpc_forwarded = server->settings->grpc_forwarded,
         .v1 = &server->v1,
@@ -254,6 +257,7 @@ static struct server *server_create(const struct serve_options *options, const s
 }
 
 static struct status assemble(struct server *server, const struct serve_settings *settings) {
+    STATUS_TRY(tracer_create(&settings->trace, server->version, server->log, &server->tracer));
     STATUS_TRY(create_core(server, settings));
     STATUS_TRY(create_loops(server));
     STATUS_TRY(security_open(&server->security, server->settings, server->log));
@@ -346,6 +350,7 @@ void server_destroy(struct server *server) {
     free(server->threads);
     security_close(&server->security);
     inference_server_destroy(server->core);
+    tracer_destroy(server->tracer); /* what was traced has ended by now */
     load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);
     arena_destroy(server->arena);

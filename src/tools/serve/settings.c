@@ -51,9 +51,20 @@ static struct status parse_restrictions(const struct serve_options *options, str
     return status_is_ok(&status) ? status : status_prefix(status, "--restrict");
 }
 
-struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) {
+static struct status parse_trace(const struct serve_options *options, struct arena *arena, struct trace_config *ret) {
+    *ret = trace_config_default();
+    struct status status = status_ok();
+    for (size_t i = 0; i < options->trace_config.count && status_is_ok(&status); i++)
+        status = trace_config_apply(ret, slice_of(options->trace_config.items[i]), arena);
+    if (status_is_ok(&status))
+        status = trace_config_check(ret);
+    return status_is_ok(&status) ? status : status_prefix(status, "--trace-config");
+}
+
+struct status settings_parse(const struct serve_options *options, struct arena *arena, struct serve_settings *ret) {
     STATUS_TRY(parse_control(options, &ret->control));
     STATUS_TRY(parse_metrics(options, &ret->metrics));
+    STATUS_TRY(parse_trace(options, arena, &ret->trace));
     STATUS_TRY(parse_pattern("--http-header-forward-pattern", options->http_forward_pattern, &ret->http_forwarded));
     STATUS_TRY(parse_pattern("--grpc-header-forward-pattern", options->grpc_forward_pattern, &ret->grpc_forwarded));
     STATUS_TRY(tls_settings_parse(options, &ret->tls));

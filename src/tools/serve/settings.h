@@ -8,9 +8,11 @@
 #include "api/metrics_text.h"
 #include "tools/serve/options.h"
 #include "tools/serve/tls_ports.h"
+#include "trace/trace_config.h"
 
 struct serve_settings {
     struct metrics_options metrics;
+    struct trace_config trace;
     enum model_control control;
     struct header_pattern *http_forwarded, *grpc_forwarded; /* NULL: no header becomes a parameter */
     struct tls_settings tls;
@@ -18,8 +20,9 @@ struct serve_settings {
     size_t access_rule_count;
 };
 
-/* INVALID_ARGUMENT names the flag. Call settings_free in any case. */
-struct status settings_parse(const struct serve_options *options, struct serve_settings *ret) STATUS_MUST_CHECK;
+/* INVALID_ARGUMENT names the flag. Texts are the arena's. Call settings_free in any case. */
+struct status settings_parse(const struct serve_options *options, struct arena *arena,
+                             struct serve_settings *ret) STATUS_MUST_CHECK;
 void settings_free(struct serve_settings *settings); /* good for a zeroed one */
 
 /* The files that are read again when they change; how many. Borrows. */

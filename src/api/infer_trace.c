@@ -15,8 +15,9 @@ void infer_trace_begin(struct infer_call *call, struct http_exchange *exchange, 
     (void)http_request_header(http_exchange_request(exchange), "traceparent", &text);
     const struct trace_context client = traceparent_parse(text);
     call->trace = tracer_sample(tracer, request->model_name, protocol, &client);
-    trace_stamp(call->trace, TRACE_RECV_START, request->times.received);
-    trace_stamp(call->trace, TRACE_RECV_END, call->created_ns);
+    uint64_t received_ns = request->times.received; /* on a stream, it is taken when the message is complete */
+    trace_stamp(call->trace, TRACE_RECV_START, received_ns);
+    trace_stamp(call->trace, TRACE_RECV_END, call->created_ns > received_ns ? call->created_ns : received_ns);
     trace_set_request_id(call->trace, request->id);
     trace_set_version(call->trace, request->model_version);
 }

@@ -20,6 +20,7 @@ from cases import case
 from collector import Collector, attributes, events
 from prometheus_client.parser import text_string_to_metric_families
 from serving import run, wait_until
+from streaming import Stream
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.utils import InferenceServerException
 from wire import Socket, get, grpc_call, grpc_error, grpc_infer, infer_input, infer_message, post_infer, request
@@ -532,6 +533,34 @@ def test_metrics(traced, path):
     infer(traced)
     wait_until(lambda: trace_metric(traced, "written") == 2)
     assert trace_metric(traced, "dropped") == trace_metric(traced, "failed") == 0
+
+
+@case("TR54", "gRPC stream", "requests on one stream: two of a model that answers once, one of a decoupled model with three responses", "a trace for each request; of the last, three completed responses and sends")
+def test_streams(start, repository, path):
+    models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
+    models.add(repository, "many", models.BATCHED + models.pair("INT32", "-1") + "model_transaction_policy { decoupled: true }\n" + models.parameter("responses", "3"))
+    server = start(repository, "--trace-config=level=TIMESTAMPS", "--trace-config=rate=1", f"--trace-config=triton,file={path}")
+    with Stream(server.grpc) as stream:
+        for model, identity in (("m", "a"), ("m", "b"), ("many", "c")):
+            stream.send(infer_message(model, ("IN", "INT32", [1, 1], bytes(4)), id=identity))
+        stream.rest()
+    traces = wait_for_traces(path, 3)
+    by_id = {head["request_id"]: traces.points(i) for i, head in traces.heads.items()}
+    assert by_id["a"] == by_id["b"] == GRPC_POINTS
+    many = by_id["c"]
+    assert sorted(set(many)) == sorted(GRPC_POINTS)
+    assert many.count("INFER_RESPONSE_COMPLETE") == many.count("GRPC_SEND_START") == 3
+    assert many.count("GRPC_SEND_END") == many.count("REQUEST_END") == 1
+
+
+@case("TR55", "HTTP", "an inference of TRTIS v1", "a trace as of any other")
+def test_trtis_v1(start, repository, path):
+    models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
+    server = start(repository, "--trace-config=level=TIMESTAMPS", "--trace-config=rate=1", f"--trace-config=triton,file={path}")
+    head = 'batch_size: 1 input { name: "IN" dims: [ 2 ] } output { name: "OUT" }'
+    assert request(server.http, "POST", "/api/infer/m", bytes(8), {"NV-InferRequest": head}).status == 200
+    traces = wait_for_traces(path, 1)
+    assert traces.heads[1]["model_name"] == "m" and traces.points(1) == HTTP_POINTS
 
 
 # ---- flags ----

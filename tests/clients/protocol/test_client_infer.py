@@ -194,6 +194,13 @@ def test_float_parameter(client):
     assert same(client.infer_array("id_int32", integers(1), parameters={"share": 0.5}), integers(1))
 
 
+@case("CI29", "four clients", "infer: parameters that come back from the model", "the same values, with their types")
+def test_parameters_come_back(client):
+    parameters = {"text": "x", "number": -(2**63), "truth": True}
+    result = client.infer("id_int32", [client.tensor(integers(1))], parameters=parameters)
+    assert response_of(result)["parameters"] == parameters
+
+
 @case("CI26", "four clients", "every method: headers of the caller's own", "ignored")
 def test_headers(client):
     headers = {"my-header": "x", "another": "y" * 500}

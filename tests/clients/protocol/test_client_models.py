@@ -240,3 +240,9 @@ def test_statistics_of_a_broken_model(ailing, connect):
     client = connect(ailing)
     with client.refused("INVALID_ARGUMENT", "broken"):
         client.get_inference_statistics("broken")
+
+
+@case("CS06", "four clients", "get_inference_statistics of a model that answers once", "response_stats is empty")
+def test_no_response_statistics(client):
+    (entry,) = client.told("get_inference_statistics", "id_int32")["model_stats"]
+    assert entry["response_stats"] == {}

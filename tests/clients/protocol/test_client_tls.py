@@ -7,6 +7,7 @@ import grpc
 import models
 import numpy as np
 import peers
+import perf_analyzer
 import pytest
 from cases import case, triton_differs
 from triton_client import Client, integers, same
@@ -155,6 +156,17 @@ def test_credentials(secure, authority, connect):
         check(connect(secure, creds=grpc.ssl_channel_credentials(file.read())))
 
 
+@case("CK09", "grpc", "a stream over TLS", "answered")
+def test_stream(secure, authority, connect, form):
+    client = connect(secure, **tls(form, authority))
+    outcomes = []
+    client.start_stream(lambda result, error: outcomes.append((result, error)))
+    for i in range(10):
+        client.async_stream_infer("id_int32", [client.tensor(integers(i))])
+    client.stop_stream()
+    assert [int(result.as_numpy("OUT")[0, 0]) for result, error in outcomes] == list(range(10))
+
+
 # ---- others ----
 
 
@@ -185,3 +197,22 @@ def test_curl(secure, authority, stranger, option, version):
     ended = subprocess.run([*command, "--cacert", authority.file, url], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (0, f"200 {version}")
     assert subprocess.run([*command, "--cacert", stranger.file, url], capture_output=True, timeout=60).returncode == 60
+
+
+@case("PA23", "gRPC", "perf_analyzer over TLS, with a certificate of its own", "a sane row")
+@pytest.mark.repeat
+def test_perf_analyzer_grpc(mutual, authority, tmp_path):
+    certificate, key = authority.sign("client")
+    options = ["--ssl-grpc-use-ssl", f"--ssl-grpc-root-certifications-file={authority.file}",
+               f"--ssl-grpc-certificate-chain-file={certificate}", f"--ssl-grpc-private-key-file={key}"]
+    perf_analyzer.report(mutual, "grpc", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *perf_analyzer.WINDOWS, *options)
+
+
+@case("PA24", "HTTP", "perf_analyzer over TLS, with a certificate of its own", "a sane row")
+@triton_differs("no TLS on the HTTP port")
+@pytest.mark.repeat
+def test_perf_analyzer_http(mutual, authority, tmp_path):
+    certificate, key = authority.sign("client")
+    options = [f"--ssl-https-ca-certificates-file={authority.file}", f"--ssl-https-client-certificate-file={certificate}",
+               f"--ssl-https-private-key-file={key}", "-u", f"https://{mutual.http_url}"]
+    perf_analyzer.report(mutual, "http", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *perf_analyzer.WINDOWS, *options)

@@ -96,6 +96,13 @@ def test_reserved_parameter(stub):
     assert "triton_" in refused(grpc.StatusCode.INVALID_ARGUMENT, stub.ModelInfer, request)
 
 
+@case("RG09", "gRPC", "ModelInfer with triton_enable_empty_final_response, which perf_analyzer sends", "taken")
+def test_empty_final_response(stub):
+    request = infer_request()
+    request.parameters["triton_enable_empty_final_response"].bool_param = True
+    assert values_of(stub.ModelInfer(request, timeout=60)) == [1, 2, 3]
+
+
 @case("RG10", "gRPC", "a call with a deadline that passes", "DEADLINE_EXCEEDED")
 def test_deadline(stub):
     with pytest.raises(grpc.RpcError) as raised:

@@ -31,7 +31,8 @@ class TritonPythonModel:
     def answer(self, request):
         inputs = {tensor.name(): tensor for tensor in request.inputs()}
         wanted = request.requested_output_names()
-        return pb.InferenceResponse([copy(out, inputs[name]) for name, out in self.pairs if name in inputs and out in wanted])
+        outputs = [copy(out, inputs[name]) for name, out in self.pairs if name in inputs and out in wanted]
+        return pb.InferenceResponse(outputs, parameters=json.loads(request.parameters()))
 
     def stream(self, request):
         """Several responses, or none, as the parameters of the model and of the request say."""

@@ -336,7 +336,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t seed = fuzz_byte(&input);
     memset(&fuzz, 0, sizeof fuzz);
     fuzz_driver_init(&fuzz.driver, fuzz_byte(&input) & (FUZZ_LAZY_READER | FUZZ_GONE | FUZZ_TIME_PASSES | FUZZ_POOR));
-    fuzz.driver.handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, &fuzz};
+    fuzz.driver.handler = (struct http_handler){.on_head = on_head,
+                                                .on_data = on_data,
+                                                .on_end = on_end,
+                                                .on_deadline = on_deadline,
+                                                .on_abort = on_abort,
+                                                .on_close = on_close,
+                                                .user = &fuzz};
     fuzz.service = (struct grpc_service){.methods = methods,
                                          .method_count = sizeof methods / sizeof methods[0],
                                          .user = &fuzz,

@@ -188,7 +188,13 @@ static void wake(void *user) {
 
 void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
     *driver = (struct fuzz_driver){.flags = flags, .limits = http_limits_default()};
-    driver->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_abort, on_close, driver};
+    driver->handler = (struct http_handler){.on_head = on_head,
+                                            .on_data = on_data,
+                                            .on_end = on_end,
+                                            .on_deadline = on_deadline,
+                                            .on_abort = on_abort,
+                                            .on_close = on_close,
+                                            .user = driver};
     driver->budget.max_bytes = 1 << 20;
     driver->limits.budget = &driver->budget;
     driver->limits.max_body_bytes = 64 << 10;

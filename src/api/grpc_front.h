@@ -20,6 +20,8 @@ void v2_infer_grpc_on_close(struct grpc_call *call);
 void v2_infer_grpc_leave(struct grpc_call *call); /* cancelled */
 /* TRTIS v1's Infer (v1_infer_grpc.c); it expires and is left as ModelInfer. */
 void v1_infer_grpc_on_message(struct grpc_call *call, struct slice message);
+/* TRTIS v1's StreamInfer, likewise as ModelStreamInfer. */
+void v1_stream_grpc_on_message(struct grpc_call *call, struct slice message);
 
 /* ModelStreamInfer (v2_stream_grpc.c; its other callbacks are infer_stream.h's). */
 void v2_stream_grpc_on_message(struct grpc_call *call, struct slice message);

@@ -73,6 +73,18 @@ static void plain_on_message(struct grpc_call *call, struct slice message);
 static void blocking_on_message(struct grpc_call *call, struct slice message);
 static void blocking_leave(struct grpc_call *call);
 
+#define INFER(full, message)                                                                                           \
+    {                                                                                                                  \
+        .path = full, .kind = API_INFERENCE, .on_message = message, .on_wake = v2_infer_grpc_expire,                   \
+        .on_cancel = v2_infer_grpc_leave, .on_close = v2_infer_grpc_on_close                                           \
+    }
+#define INFER_STREAM(full, message)                                                                                    \
+    {                                                                                                                  \
+        .path = full, .kind = API_INFERENCE, .client_streaming = true, .on_message = message,                          \
+        .on_half_close = infer_stream_on_half_close, .on_wake = infer_stream_on_wake,                                  \
+        .on_drain = infer_stream_on_drain, .on_shutdown = infer_stream_on_shutdown, .on_cancel = infer_stream_leave,   \
+        .on_close = infer_stream_leave                                                                                 \
+    }
 #define REFLECTION(full)                                                                                               \
     {                                                                                                                  \
         .path = full, .kind = API_METADATA, .client_streaming = true, .on_message = reflection_on_message,             \
@@ -92,29 +104,12 @@ static const struct grpc_method methods[] = {
      .on_close = blocking_leave},
         BLOCKING_METHODS(METHOD)
 #undef METHOD
-            {.path = V2 "ModelInfer",
-             .kind = API_INFERENCE,
-             .on_message = v2_infer_grpc_on_message,
-             .on_wake = v2_infer_grpc_expire,
-             .on_cancel = v2_infer_grpc_leave,
-             .on_close = v2_infer_grpc_on_close},
+            INFER(V2 "ModelInfer", v2_infer_grpc_on_message),
+    INFER(V1 "Infer", v1_infer_grpc_on_message),
+    INFER_STREAM(V2 "ModelStreamInfer", v2_stream_grpc_on_message),
+    INFER_STREAM(V1 "StreamInfer", v1_stream_grpc_on_message),
     REFLECTION("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
     REFLECTION("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
-    {.path = V1 "Infer",
-     .kind = API_INFERENCE,
-     .on_message = v1_infer_grpc_on_message,
-     .on_wake = v2_infer_grpc_expire,
-     .on_cancel = v2_infer_grpc_leave,
-     .on_close = v2_infer_grpc_on_close},
-    {.path = V2 "ModelStreamInfer",
-     .kind = API_INFERENCE,
-     .client_streaming = true,
-     .on_message = v2_stream_grpc_on_message,
-     .on_half_close = infer_stream_on_half_close,
-     .on_wake = infer_stream_on_wake,
-     .on_drain = infer_stream_on_drain,
-     .on_cancel = infer_stream_leave,
-     .on_close = infer_stream_leave},
 };
 
 static bool admit(void *user, const struct grpc_method *method, struct http_exchange *exchange) {

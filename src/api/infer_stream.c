@@ -21,6 +21,7 @@ struct infer_stream {
     uint64_t wake_ns;  /* asked for; 0: not */
     bool errors_end;   /* triton_grpc_error */
     bool half_closed;
+    bool ending; /* the server is being stopped */
 };
 
 struct stream_call {
@@ -116,8 +117,9 @@ static void settle(struct infer_stream *stream) {
         drop_all(stream);
         return;
     }
-    if (stream->half_closed && !stream->first) {
-        grpc_call_finish(stream->grpc, GRPC_OK, "");
+    if (!stream->first && (stream->half_closed || stream->ending)) {
+        grpc_call_finish(stream->grpc, stream->half_closed ? GRPC_OK : GRPC_UNAVAILABLE,
+                         stream->half_closed ? "" : "Server exiting");
         return;
     }
     (void)grpc_call_hold(stream->grpc, stream->held_bytes); /* it is no more than before */
@@ -176,12 +178,12 @@ static struct status encode(struct infer_call *base, const struct infer_response
         return status_ok();
     if (!response->arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the end of the responses");
-    return call->ops->encode(base->request, response, out);
+    return call->ops->encode(base->context, base->request, response, out);
 }
 
 static void encode_error(struct infer_call *base, const struct status *error, struct buf *out) {
     const struct stream_call *call = (struct stream_call *)base;
-    struct status status = call->ops->encode_error(base->request, error, out);
+    struct status status = call->ops->encode_error(base->context, base->request, error, out);
     if (!status_is_ok(&status))
         out->failed = true; /* ends the stream */
 }
@@ -223,7 +225,7 @@ static struct status fill(struct infer_stream *stream, struct stream_call *call,
     request->takes_several = true;
     request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
     request->times.received = clock_monotonic_ns();
-    STATUS_TRY(call->ops->decode(message, request, &call->wants_empty_final));
+    STATUS_TRY(call->ops->decode(stream->context, message, request, &call->wants_empty_final));
     STATUS_TRY(infer_head_apply(&call->call, grpc_call_exchange(stream->grpc), TRACE_GRPC));
     call->ordered = !is_decoupled(stream, request);
     bool roomy = book(stream, call, infer_call_held_bytes(&call->call));
@@ -309,6 +311,14 @@ void infer_stream_on_drain(struct grpc_call *grpc) {
     struct infer_stream *stream = grpc_call_context(grpc);
     if (stream)
         settle(stream);
+}
+
+void infer_stream_on_shutdown(struct grpc_call *grpc) {
+    struct infer_stream *stream = grpc_call_context(grpc);
+    if (!stream)
+        return;
+    stream->ending = true;
+    settle(stream);
 }
 
 void infer_stream_leave(struct grpc_call *grpc) {

@@ -4,8 +4,8 @@
  * Order: requests of models that are not decoupled are answered in the order in which they came, whatever the order in
  * which they finish; responses of decoupled ones go out as they come, and neither waits for the other. An error ends
  * its request and not the stream, unless the client has asked for that by the metadata `triton_grpc_error: true`. When
- * the client half-closes, what is pending is finished first. When it is lost, or the deadline of the call passes, all
- * of it is cancelled.
+ * the client half-closes, or the server is being stopped, what is pending is finished first. When it is lost, or the
+ * deadline of the call passes, all of it is cancelled.
  *
  * Bounds: at most context->max_stream_requests are pending, and no message is taken while the client leaves much of
  * what it was sent unread; then it is made to wait. What requests and unread answers hold is booked
@@ -24,12 +24,14 @@
 struct infer_stream_ops {
     /* Fills the request from a message that lives as long. *ret_empty_final: its client wants to be told of the end
      * where that comes without a response. Loop thread. */
-    struct status (*decode)(struct slice message, struct infer_request *request, bool *ret_empty_final);
+    struct status (*decode)(const struct api_context *context, struct slice message, struct infer_request *request,
+                            bool *ret_empty_final);
     /* Appends the message of a good response. Any thread. */
-    struct status (*encode)(const struct infer_request *request, const struct infer_response *response,
-                            struct buf *out);
+    struct status (*encode)(const struct api_context *context, const struct infer_request *request,
+                            const struct infer_response *response, struct buf *out);
     /* Appends the message that tells of an error of the request. Any thread. */
-    struct status (*encode_error)(const struct infer_request *request, const struct status *error, struct buf *out);
+    struct status (*encode_error)(const struct api_context *context, const struct infer_request *request,
+                                  const struct status *error, struct buf *out);
 };
 
 /* Callbacks of a grpc_method whose calls are such streams. */
@@ -37,6 +39,7 @@ void infer_stream_on_message(const struct infer_stream_ops *ops, struct grpc_cal
 void infer_stream_on_half_close(struct grpc_call *grpc);
 void infer_stream_on_wake(struct grpc_call *grpc);
 void infer_stream_on_drain(struct grpc_call *grpc);
+void infer_stream_on_shutdown(struct grpc_call *grpc);
 void infer_stream_leave(struct grpc_call *grpc); /* cancelled or closed */
 
 #endif

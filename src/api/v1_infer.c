@@ -143,20 +143,16 @@ static struct status read_header(const struct model_config *config, const struct
     return read_schedule(header, request);
 }
 
-struct status v1_infer_decode(struct v1_infer *infer, const struct pb_v1_infer_request_header *header,
-                              size_t **ret_sizes) {
-    struct infer_request *request = infer->call.request;
-    infer->id = header->id;
-    infer->batch_size = header->batch_size;
-    infer->wants_outputs = header->output.count > 0;
+struct status v1_infer_decode(const struct api_context *context, const struct pb_v1_infer_request_header *header,
+                              struct infer_request *request, size_t **ret_sizes) {
     if (header->id != 0) {
         request->id = slice_of(arena_printf(request->arena, "%" PRIu64, header->id));
         if (!request->id.data)
             return no_memory();
     }
     struct model *model;
-    struct status status = inference_server_acquire_model(infer->call.context->server, request->model_name,
-                                                          request->model_version, &model);
+    struct status status =
+        inference_server_acquire_model(context->server, request->model_name, request->model_version, &model);
     if (!status_is_ok(&status)) {
         status.code = STATUS_UNAVAILABLE;
         return status;
@@ -164,6 +160,11 @@ struct status v1_infer_decode(struct v1_infer *infer, const struct pb_v1_infer_r
     status = read_header(model_config_of(model), header, request, ret_sizes);
     model_release(model);
     return status;
+}
+
+uint64_t v1_infer_id(const struct infer_request *request) {
+    uint64_t id;
+    return slice_to_u64(request->id, &id) ? id : 0;
 }
 
 /* ---- response ---- */
@@ -237,17 +238,22 @@ static struct status describe_outputs(const struct infer_request *request, const
     return status_ok();
 }
 
-struct status v1_infer_describe(const struct v1_infer *infer, const struct infer_response *response,
+/* As the client gave it: the first dimension where there is a batch dimension. */
+static uint32_t batch_size_of(const struct infer_request *request) {
+    bool batched = model_config_of(request->model)->max_batch_size > 0 && request->input_count > 0;
+    return batched ? (uint32_t)request->inputs[0].shape[0] : 1;
+}
+
+struct status v1_infer_describe(const struct infer_request *request, const struct infer_response *response,
                                 struct pb_v1_infer_response_header *ret, struct slice **ret_raw) {
-    const struct infer_request *request = infer->call.request;
     *ret = (struct pb_v1_infer_response_header){.model_name = response->model_name,
                                                 .model_version = response->model_version,
-                                                .batch_size = infer->batch_size,
-                                                .id = infer->id};
-    size_t count = infer->wants_outputs ? request->output_count : 0;
+                                                .batch_size = batch_size_of(request),
+                                                .id = v1_infer_id(request)};
+    size_t count = request->output_count;
     ret->output.items = arena_calloc(response->arena, count, sizeof *ret->output.items);
     *ret_raw = arena_calloc(response->arena, count, sizeof **ret_raw);
     if (!ret->output.items || !*ret_raw)
         return no_memory();
-    return count > 0 ? describe_outputs(request, response, ret, *ret_raw) : status_ok();
+    return describe_outputs(request, response, ret, *ret_raw);
 }

@@ -1,8 +1,9 @@
-/* v1_infer_grpc.c: Infer of nvidia.inferenceserver.GRPCService: InferRequest -> infer_request; infer_response ->
- * InferResponse. Failures are told in request_status, with the gRPC status OK, or old clients lose what is said. */
-#include "api/call_log.h"
+/* v1_infer_grpc.c: Infer and StreamInfer of nvidia.inferenceserver.GRPCService: InferRequest -> infer_request;
+ * infer_response -> InferResponse. Failures are told in request_status, with the gRPC status OK, or old clients lose
+ * what is said. */
 #include "api/grpc_front.h"
-#include "api/infer_head.h"
+#include "api/infer_start.h"
+#include "api/infer_stream.h"
 #include "api/v1_infer.h"
 #include "api/v1_service.h"
 
@@ -10,51 +11,7 @@ static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
 }
 
-/* ---- answer ---- */
-
-static struct status write_response(const struct api_context *context, const struct status *outcome,
-                                    struct arena *arena, struct pb_v1_infer_response *response, struct buf *out) {
-    STATUS_TRY(v1_make_status(context, outcome, arena, &response->request_status));
-    return pb_encode(&pb_v1_infer_response_type, response, out);
-}
-
-static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
-    struct pb_v1_infer_response_header header;
-    struct pb_v1_infer_response message = {.meta_data = &header};
-    const struct status good = status_ok();
-    STATUS_TRY(v1_infer_describe((struct v1_infer *)call, response, &header, &message.raw_output.items));
-    message.raw_output.count = header.output.count;
-    return write_response(call->context, &good, response->arena, &message, out);
-}
-
-/* The id lets the client find out which request has failed. */
-static void answer_failure(struct grpc_call *grpc, uint64_t id, const struct status *error) {
-    struct pb_v1_infer_response_header header = {.id = id};
-    struct pb_v1_infer_response message = {.meta_data = &header};
-    struct buf answer = BUF_EMPTY;
-    struct status status = write_response(grpc_call_user(grpc), error, grpc_call_arena(grpc), &message, &answer);
-    if (status_is_ok(&status)) {
-        grpc_call_send(grpc, &answer);
-        grpc_call_finish(grpc, GRPC_OK, "");
-    } else {
-        grpc_front_fail(grpc, &status);
-    }
-    buf_free(&answer);
-}
-
-static void send(struct infer_call *call, struct infer_answer *answer) {
-    struct grpc_call *grpc = call->exchange;
-    if (!status_is_ok(&answer->status)) {
-        answer_failure(grpc, ((struct v1_infer *)call)->id, &answer->status);
-        return;
-    }
-    grpc_call_send(grpc, &answer->bytes);
-    grpc_call_finish(grpc, GRPC_OK, "");
-}
-
-static const struct infer_call_ops v1_infer_grpc_ops = {.encode = encode, .send = send};
-
-/* ---- request ---- */
+/* ---- messages ---- */
 
 /* One entry for each input that has bytes here; a surplus is ignored. */
 static struct status take_inputs(struct infer_request *request, const size_t *sizes,
@@ -77,11 +34,12 @@ static struct status take_inputs(struct infer_request *request, const size_t *si
     return status_ok();
 }
 
-static struct status decode(struct v1_infer *infer, struct slice bytes) {
-    struct infer_request *request = infer->call.request;
+static struct status decode(const struct api_context *context, struct slice bytes, struct infer_request *request,
+                            bool *ret_empty_final) {
     struct pb_v1_infer_request *message = arena_alloc(request->arena, sizeof *message);
     static const struct pb_v1_infer_request_header empty;
     size_t *sizes;
+    *ret_empty_final = false;
     if (!message)
         return no_memory();
     STATUS_TRY(pb_decode(&pb_v1_infer_request_type, bytes, request->arena, message));
@@ -90,30 +48,82 @@ static struct status decode(struct v1_infer *infer, struct slice bytes) {
         return status_error(STATUS_INVALID_ARGUMENT, "model_version: expected -1 for the latest or a version, got %lld",
                             (long long)message->model_version);
     request->model_version = message->model_version;
-    STATUS_TRY(v1_infer_decode(infer, message->meta_data ? message->meta_data : &empty, &sizes));
+    STATUS_TRY(v1_infer_decode(context, message->meta_data ? message->meta_data : &empty, request, &sizes));
     return take_inputs(request, sizes, message);
 }
 
+static struct status encode_response(const struct api_context *context, const struct infer_request *request,
+                                     const struct infer_response *response, struct buf *out) {
+    struct pb_v1_infer_response_header header;
+    struct pb_v1_infer_response message = {.meta_data = &header};
+    const struct status good = status_ok();
+    STATUS_TRY(v1_infer_describe(request, response, &header, &message.raw_output.items));
+    message.raw_output.count = header.output.count;
+    STATUS_TRY(v1_make_status(context, &good, response->arena, &message.request_status));
+    return pb_encode(&pb_v1_infer_response_type, &message, out);
+}
+
+/* The id lets the client find out which request has failed; without it one of a stream waits for ever. */
+static struct status encode_error(const struct api_context *context, const struct infer_request *request,
+                                  const struct status *error, struct buf *out) {
+    struct pb_v1_infer_response_header header = {.id = v1_infer_id(request)};
+    struct pb_v1_infer_response message = {.meta_data = &header};
+    struct arena *arena = arena_create(0);
+    struct status status = arena ? v1_make_status(context, error, arena, &message.request_status) : no_memory();
+    if (status_is_ok(&status))
+        status = pb_encode(&pb_v1_infer_response_type, &message, out);
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---- Infer ---- */
+
+static struct status encode_call(struct infer_call *call, const struct infer_response *response, struct buf *out) {
+    return encode_response(call->context, call->request, response, out);
+}
+
+static void encode_call_error(struct infer_call *call, const struct status *error, struct buf *out) {
+    struct status status = encode_error(call->context, call->request, error, out);
+    if (!status_is_ok(&status))
+        out->failed = true;
+}
+
+static void send(struct infer_call *call, struct infer_answer *answer) {
+    struct grpc_call *grpc = call->exchange;
+    if (buf_failed(&answer->bytes) || (!status_is_ok(&answer->status) && answer->bytes.size == 0)) {
+        grpc_front_fail(grpc, &answer->status);
+        return;
+    }
+    grpc_call_send(grpc, &answer->bytes);
+    grpc_call_finish(grpc, GRPC_OK, "");
+}
+
+static const struct infer_call_ops infer_ops = {.encode = encode_call, .encode_error = encode_call_error, .send = send};
+
 void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
-    struct v1_infer *infer = infer_call_create(&v1_infer_grpc_ops, sizeof *infer, context, grpc, message.size);
-    struct status status = infer ? status_ok() : no_memory();
-    if (infer) {
-        grpc_call_set_context(grpc, infer);
-        infer->call.body = grpc_call_take_message(grpc, &message);
-        infer->call.request->deadline_ns = grpc_call_deadline_ns(grpc);
-        infer->call.request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-        status = decode(infer, message);
-        call_log_note(context->log, grpc_call_exchange(grpc), infer->call.request);
+    struct infer_call *call = infer_call_create(&infer_ops, sizeof *call, context, grpc, message.size);
+    struct status status = no_memory();
+    if (call) {
+        bool unused;
+        grpc_call_set_context(grpc, call);
+        call->body = grpc_call_take_message(grpc, &message);
+        call->request->deadline_ns = grpc_call_deadline_ns(grpc);
+        call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
+        status = decode(context, message, call->request, &unused);
+        status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
     }
-    if (status_is_ok(&status))
-        status = infer_head_apply(&infer->call, grpc_call_exchange(grpc), TRACE_GRPC);
-    if (status_is_ok(&status))
-        status = infer_call_submit(&infer->call);
-    if (!status_is_ok(&status)) {
-        call_log_failure(context->log, infer ? infer->call.request : NULL, &status);
-        answer_failure(grpc, infer ? infer->id : 0, &status);
-    } else if (infer->call.deadline_ns != grpc_call_deadline_ns(grpc)) {
-        grpc_call_wake_at(grpc, infer->call.deadline_ns);
-    }
+    if (!status_is_ok(&status) && !(call && infer_call_refuse(call, &status)))
+        grpc_front_fail(grpc, &status);
+    else if (status_is_ok(&status) && call->deadline_ns != grpc_call_deadline_ns(grpc))
+        grpc_call_wake_at(grpc, call->deadline_ns);
+}
+
+/* ---- StreamInfer ---- */
+
+static const struct infer_stream_ops stream_ops = {
+    .decode = decode, .encode = encode_response, .encode_error = encode_error};
+
+void v1_stream_grpc_on_message(struct grpc_call *grpc, struct slice message) {
+    infer_stream_on_message(&stream_ops, grpc, message);
 }

@@ -1,9 +1,8 @@
 /* v1_infer_http.c: POST /api/infer/<model>[/<version>]: the header NV-InferRequest describes the tensors whose bytes
  * are the body; the answer's body is the outputs' bytes and behind them the InferResponseHeader, which NV-InferResponse
  * tells too. */
-#include "api/call_log.h"
 #include "api/handlers.h"
-#include "api/infer_head.h"
+#include "api/infer_start.h"
 #include "api/v1_http.h"
 #include "api/v1_infer.h"
 #include "api/v1_service.h"
@@ -12,9 +11,10 @@
 #include "codec/pb_text_write.h"
 
 struct v1_infer_http {
-    struct v1_infer infer; /* first member */
-    enum v1_format format; /* of the header behind the answer's tensors */
-    size_t field_size;     /* the answer ends in so many bytes that are the value of NV-InferResponse */
+    struct infer_call call; /* first member */
+    enum v1_format format;  /* of the header behind the answer's tensors */
+    uint64_t id;            /* of the client */
+    size_t field_size;      /* the answer ends in so many bytes that are the value of NV-InferResponse */
 };
 
 static struct status no_memory(void) {
@@ -42,7 +42,7 @@ static struct status encode(struct infer_call *call, const struct infer_response
     struct v1_infer_http *http = (struct v1_infer_http *)call;
     struct pb_v1_infer_response_header header;
     struct slice *raw;
-    STATUS_TRY(v1_infer_describe(&http->infer, response, &header, &raw));
+    STATUS_TRY(v1_infer_describe(call->request, response, &header, &raw));
     for (size_t i = 0; i < header.output.count; i++)
         buf_append_slice(out, raw[i]);
     if (http->format == V1_FORMAT_BINARY)
@@ -75,7 +75,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     struct pb_v1_request_status *status;
     const struct status good = status_ok();
     if (!status_is_ok(&answer->status)) {
-        answer_failure(to, http->infer.id, &answer->status);
+        answer_failure(to, http->id, &answer->status);
         return;
     }
     struct status made = v1_make_status(to->context, &good, http_exchange_arena(to->exchange), &status);
@@ -121,15 +121,15 @@ static struct status take_inputs(struct infer_request *request, const size_t *si
 
 static struct status decode(struct http_call *http, struct v1_infer_http *call,
                             const struct pb_v1_infer_request_header *header, struct slice model, int64_t version) {
-    struct infer_request *request = call->infer.call.request;
+    struct infer_request *request = call->call.request;
     size_t *sizes;
     request->model_name = arena_copy(request->arena, model);
     if (!request->model_name.data)
         return no_memory();
     request->model_version = version;
     request->times.received = http_exchange_received_ns(http->exchange);
-    STATUS_TRY(v1_infer_decode(&call->infer, header, &sizes));
-    return take_inputs(request, sizes, buf_slice(&call->infer.call.body));
+    STATUS_TRY(v1_infer_decode(http->context, header, request, &sizes));
+    return take_inputs(request, sizes, buf_slice(&call->call.body));
 }
 
 void v1_infer_http(struct http_call *http) {
@@ -147,27 +147,21 @@ void v1_infer_http(struct http_call *http) {
         answer_failure(http, 0, &status);
         return;
     }
-    http->infer = &call->infer.call;
-    call->infer.call.body = http_exchange_take_body(http->exchange);
+    http->infer = &call->call;
+    call->call.body = http_exchange_take_body(http->exchange);
     call->format = v1_http_format(http);
     struct pb_v1_infer_request_header header;
-    struct infer_request *request = call->infer.call.request;
+    struct infer_request *request = call->call.request;
     struct status status =
         pb_text_parse(&pb_v1_infer_request_header_type, text, "NV-InferRequest", request->arena, &header, NULL);
     if (!status_is_ok(&status)) {
         v1_http_refuse(http->exchange, 400);
         return;
     }
-    status = decode(http, call, &header, model, version);
-    call_log_note(http->context->log, http->exchange, request);
-    if (status_is_ok(&status))
-        status = infer_head_apply(&call->infer.call, http->exchange, TRACE_HTTP);
-    if (status_is_ok(&status))
-        status = infer_call_submit(&call->infer.call);
-    if (!status_is_ok(&status)) {
-        call_log_failure(http->context->log, request, &status);
+    call->id = header.id;
+    status = infer_start(&call->call, http->exchange, TRACE_HTTP, decode(http, call, &header, model, version));
+    if (!status_is_ok(&status))
         answer_failure(http, header.id, &status);
-    } else if (call->infer.call.deadline_ns) {
-        http_exchange_set_deadline(http->exchange, call->infer.call.deadline_ns);
-    }
+    else if (call->call.deadline_ns)
+        http_exchange_set_deadline(http->exchange, call->call.deadline_ns);
 }

@@ -3,12 +3,10 @@
 
 #include <inttypes.h>
 
-#include "api/call_log.h"
 #include "api/grpc_front.h"
-#include "api/infer_call.h"
-#include "api/infer_head.h"
 #include "api/infer_outputs.h"
 #include "api/infer_parameters.h"
+#include "api/infer_start.h"
 #include "api/tensor_contents.h"
 #include "api/v2_service.h"
 #include "base/clock.h"
@@ -309,28 +307,20 @@ static const struct infer_call_ops grpc_infer_ops = {.encode = encode, .send = s
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
     struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc, message.size);
-    struct status status = call ? status_ok() : no_memory();
-    bool unused; /* a request here has one response, which is never empty */
+    struct status status = no_memory();
     if (call) {
+        bool unused;
         grpc_call_set_context(grpc, call);
         call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
         call->request->deadline_ns = grpc_call_deadline_ns(grpc);
         call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
         status = v2_infer_grpc_decode(message, call->request, &unused);
-        call_log_note(context->log, grpc_call_exchange(grpc), call->request);
+        status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
     }
-    if (status_is_ok(&status))
-        status = infer_head_apply(call, grpc_call_exchange(grpc), TRACE_GRPC);
-    if (status_is_ok(&status))
-        status = infer_call_book(call, grpc_call_exchange(grpc));
-    if (status_is_ok(&status))
-        status = infer_call_submit(call);
-    if (!status_is_ok(&status)) {
-        call_log_failure(context->log, call ? call->request : NULL, &status);
+    if (!status_is_ok(&status))
         grpc_front_fail(grpc, &status);
-    } else if (call->deadline_ns != grpc_call_deadline_ns(grpc)) {
+    else if (call->deadline_ns != grpc_call_deadline_ns(grpc))
         grpc_call_wake_at(grpc, call->deadline_ns);
-    }
 }
 
 void v2_infer_grpc_expire(struct grpc_call *grpc) {

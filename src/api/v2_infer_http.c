@@ -3,11 +3,9 @@
 #include <stdio.h>
 
 #include "api/body_coding.h"
-#include "api/call_log.h"
 #include "api/handlers.h"
-#include "api/infer_call.h"
-#include "api/infer_head.h"
 #include "api/infer_json.h"
+#include "api/infer_start.h"
 #include "api/load_report.h"
 #include "api/raw_request.h"
 #include "base/clock.h"
@@ -152,21 +150,11 @@ void v2_infer_http(struct http_call *http) {
     status = take_body(http, coding, &body);
     if (status_is_ok(&status))
         status = create_call(http, &body, &infer);
-    if (status_is_ok(&status))
-        status = decode(http, infer);
     if (infer)
-        call_log_note(http->context->log, http->exchange, infer->call.request);
-    if (status_is_ok(&status))
-        status = infer_head_apply(&infer->call, http->exchange, TRACE_HTTP);
-    if (status_is_ok(&status))
-        status = infer_call_book(&infer->call, http->exchange);
-    if (status_is_ok(&status))
-        status = infer_call_submit(&infer->call);
-    if (!status_is_ok(&status)) {
-        call_log_failure(http->context->log, infer ? infer->call.request : NULL, &status);
+        status = infer_start(&infer->call, http->exchange, TRACE_HTTP, decode(http, infer));
+    if (!status_is_ok(&status))
         http_call_answer_error(http, &status);
-    } else if (infer->call.deadline_ns) {
+    else if (infer->call.deadline_ns)
         http_exchange_set_deadline(http->exchange, infer->call.deadline_ns);
-    }
     buf_free(&body);
 }

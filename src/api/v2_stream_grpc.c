@@ -3,9 +3,16 @@
 #include "api/infer_stream.h"
 #include "api/v2_infer_grpc.h"
 
+static struct status decode(const struct api_context *context, struct slice message, struct infer_request *request,
+                            bool *ret_empty_final) {
+    (void)context;
+    return v2_infer_grpc_decode(message, request, ret_empty_final);
+}
+
 /* A response says whether its request has more of them. */
-static struct status encode(const struct infer_request *request, const struct infer_response *response,
-                            struct buf *out) {
+static struct status encode(const struct api_context *context, const struct infer_request *request,
+                            const struct infer_response *response, struct buf *out) {
+    (void)context;
     const struct infer_parameter final = {
         .name = SLICE_LITERAL("triton_final_response"), .kind = PARAMETER_BOOL, .value.boolean = response->final};
     struct pb_model_infer_response inner;
@@ -16,15 +23,16 @@ static struct status encode(const struct infer_request *request, const struct in
 }
 
 /* An error names its request and nothing else. */
-static struct status encode_error(const struct infer_request *request, const struct status *error, struct buf *out) {
+static struct status encode_error(const struct api_context *context, const struct infer_request *request,
+                                  const struct status *error, struct buf *out) {
+    (void)context;
     struct pb_model_infer_response inner = {.id = request->id};
     const struct pb_model_stream_infer_response message = {.error_message = slice_of(error->message),
                                                            .infer_response = &inner};
     return pb_encode(&pb_model_stream_infer_response_type, &message, out);
 }
 
-static const struct infer_stream_ops v2_stream_ops = {
-    .decode = v2_infer_grpc_decode, .encode = encode, .encode_error = encode_error};
+static const struct infer_stream_ops v2_stream_ops = {.decode = decode, .encode = encode, .encode_error = encode_error};
 
 void v2_stream_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     infer_stream_on_message(&v2_stream_ops, grpc, message);

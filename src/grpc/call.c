@@ -349,6 +349,16 @@ void grpc_on_drain(struct http_exchange *exchange) {
         call->method->on_drain(call);
 }
 
+void grpc_on_shutdown(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call || call->finished || !call->method->client_streaming)
+        return;
+    if (call->announced && call->method->on_shutdown)
+        call->method->on_shutdown(call);
+    else
+        grpc_call_finish(call, GRPC_UNAVAILABLE, "Server exiting");
+}
+
 void grpc_on_close(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (!call)

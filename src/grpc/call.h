@@ -51,6 +51,9 @@ struct grpc_method {
     void (*on_wake)(struct grpc_call *call);
     /* The client has taken what grpc_call_await_drain waited for. Optional. */
     void (*on_drain)(struct grpc_call *call);
+    /* Streaming only, optional: the server is being stopped. Without it the call ends at once with UNAVAILABLE, as it
+     * does before its first message. */
+    void (*on_shutdown)(struct grpc_call *call);
 };
 
 struct grpc_service {
@@ -76,6 +79,7 @@ void grpc_on_end(struct http_exchange *exchange);
 void grpc_on_abort(struct http_exchange *exchange);
 void grpc_on_deadline(struct http_exchange *exchange);
 void grpc_on_drain(struct http_exchange *exchange);
+void grpc_on_shutdown(struct http_exchange *exchange);
 void grpc_on_close(struct http_exchange *exchange);
 
 /* From grpc_service.admit: ends the call with a status. retry_ms: how long the client is asked to wait before it tries

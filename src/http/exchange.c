@@ -295,6 +295,12 @@ void exchange_drain(struct http_exchange *exchange) {
         exchange->handler->on_drain(exchange->handler->user, exchange);
 }
 
+void exchange_shutdown(struct http_exchange *exchange) {
+    if (exchange->announced && exchange->handler->on_shutdown &&
+        (exchange->answer_state == HTTP_ANSWER_NONE || exchange->answer_state == HTTP_ANSWER_BEGUN))
+        exchange->handler->on_shutdown(exchange->handler->user, exchange);
+}
+
 void http_exchange_peer_text(const struct http_exchange *exchange, char *text, size_t size) {
     const struct session *session = exchange->session;
     if (size > 0)

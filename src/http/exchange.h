@@ -51,6 +51,8 @@ struct http_handler {
     void (*on_deadline)(void *user, struct http_exchange *exchange);
     /* Optional. The client has taken so much of the answer as http_exchange_await_drain wanted. */
     void (*on_drain)(void *user, struct http_exchange *exchange);
+    /* Optional, HTTP/2. The session is to end: who would hold the exchange open for more requests ends it now. */
+    void (*on_shutdown)(void *user, struct http_exchange *exchange);
     /* The peer reset the exchange or the connection was lost before the answer was complete. Last callback. */
     void (*on_abort)(void *user, struct http_exchange *exchange);
     /* The answer has been handed to the connection completely. Last callback. */

@@ -122,6 +122,8 @@ static inline bool exchange_is_open(const struct http_exchange *exchange) {
 }
 /* True while on_data has not taken what came: no more is wanted. */
 bool exchange_is_paused(const struct http_exchange *exchange);
+/* Tells the handler that the session is to end, if it wants to hear it. */
+void exchange_shutdown(struct http_exchange *exchange);
 /* True when on_drain is due; exchange_drain calls it. */
 bool exchange_drain_is_due(const struct http_exchange *exchange);
 void exchange_drain(struct http_exchange *exchange);

@@ -126,6 +126,14 @@ static bool h2_finished(const struct session *session) {
     return !nghttp2_session_want_read(h2->nghttp2) && !nghttp2_session_want_write(h2->nghttp2);
 }
 
+/* Lets those know who wait for more of a client. */
+static void announce_end(struct h2_session *h2) {
+    for (struct h2_stream *stream = h2->streams, *next; stream; stream = next) {
+        next = stream->next;
+        exchange_shutdown(&stream->exchange);
+    }
+}
+
 static void h2_shutdown(struct session *session) {
     struct h2_session *h2 = of(session);
     if (h2->phase != H2_OPEN)
@@ -136,6 +144,7 @@ static void h2_shutdown(struct session *session) {
         return;
     }
     h2->phase = H2_NOTICED;
+    announce_end(h2);
     h2->noticed_ns = clock_monotonic_ns();
     h2_session_want_tick(h2, h2->noticed_ns + NOTICE_TIMEOUT_NS);
     nghttp2_submit_shutdown_notice(h2->nghttp2);

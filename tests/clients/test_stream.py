@@ -719,3 +719,25 @@ def test_triton_aio_decoupled(own):
 
     asyncio.run(run())
     wait_until(lambda: cancelled(server, "endless") == 1)
+
+
+@case("ST90", "gRPC", "SIGTERM while streams are open: one without a message, one that is idle, one with a request pending",
+      "the pending one is answered, all end with UNAVAILABLE, exit code 0")
+def test_end_of_the_server(tmp_path):
+    build(tmp_path)
+    server = Server(tmp_path)
+    with Stream(server.grpc) as silent, Stream(server.grpc) as idle, Stream(server.grpc) as busy:
+        idle.send(ask("id_int32"))
+        idle.good()
+        for _ in range(3):
+            busy.send(ask("slow"))  # one runs, two wait
+        wait_until(lambda: pending(server, "slow") == 2)
+        server.signal()
+        busy.good()
+        busy.good()
+        busy.good()
+        for stream in (silent, idle, busy):
+            with pytest.raises(grpc.RpcError) as caught:
+                stream.receive()
+            assert caught.value.code() == UNAVAILABLE
+    assert server.wait() == 0

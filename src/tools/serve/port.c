@@ -57,6 +57,12 @@ static void on_drain(void *user, struct http_exchange *exchange) {
         http_front_on_drain(exchange);
 }
 
+static void on_shutdown(void *user, struct http_exchange *exchange) {
+    (void)user;
+    if (is_grpc(exchange))
+        grpc_on_shutdown(exchange);
+}
+
 static void on_abort(void *user, struct http_exchange *exchange) {
     struct port_front *front = user;
     call_log_end(front->context.log, exchange, false);
@@ -107,7 +113,15 @@ static void fill_front(struct port_front *front, const struct api_context *conte
     front->context.loop = loop;
     front->service = grpc_front_service(&front->context, limits->max_body_bytes);
     front->service_count = context->classes & API_INFERENCE ? 1 : 0;
-    front->handler = (struct http_handler){on_head, on_data, on_end, on_deadline, on_drain, on_abort, on_close, front};
+    front->handler = (struct http_handler){.on_head = on_head,
+                                           .on_data = on_data,
+                                           .on_end = on_end,
+                                           .on_deadline = on_deadline,
+                                           .on_drain = on_drain,
+                                           .on_shutdown = on_shutdown,
+                                           .on_abort = on_abort,
+                                           .on_close = on_close,
+                                           .user = front};
 }
 
 struct status port_open(struct port *port, const struct port_options *options, const struct api_context *context,

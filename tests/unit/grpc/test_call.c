@@ -163,8 +163,14 @@ static bool admit(void *user, const struct grpc_method *method, struct http_exch
 
 static void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
-    f->handler =
-        (struct http_handler){on_head, on_data, on_end, on_deadline, on_exchange_drain, on_abort, on_exchange_close, f};
+    f->handler = (struct http_handler){.on_head = on_head,
+                                       .on_data = on_data,
+                                       .on_end = on_end,
+                                       .on_deadline = on_deadline,
+                                       .on_drain = on_exchange_drain,
+                                       .on_abort = on_abort,
+                                       .on_close = on_exchange_close,
+                                       .user = f};
     f->service = (struct grpc_service){.methods = methods,
                                        .method_count = sizeof methods / sizeof methods[0],
                                        .user = f,

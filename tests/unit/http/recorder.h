@@ -167,8 +167,14 @@ static void recorder_on_close(void *user, struct http_exchange *exchange) {
 }
 
 static void recorder_open(struct recorder *recorder) {
-    *recorder = (struct recorder){.handler = {recorder_on_head, recorder_on_data, recorder_on_end, recorder_on_deadline,
-                                              recorder_on_drain, recorder_on_abort, recorder_on_close, recorder}};
+    *recorder = (struct recorder){.handler = {.on_head = recorder_on_head,
+                                              .on_data = recorder_on_data,
+                                              .on_end = recorder_on_end,
+                                              .on_deadline = recorder_on_deadline,
+                                              .on_drain = recorder_on_drain,
+                                              .on_abort = recorder_on_abort,
+                                              .on_close = recorder_on_close,
+                                              .user = recorder}};
 }
 
 /* Every exchange that was announced got exactly one last callback. */

@@ -325,6 +325,18 @@ def bundle_seeds():
     write("tensor_bundle", "raw-index", b"\3\1" + struct.pack("<H", len(first)) + first + entry(b"z", varint(0) + varint(len(first) + 8)))
 
 
+def observability_seeds():
+    write("observability", "traceparent", b"\0" b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    settings = ["level=TIMESTAMPS", "rate=1", "count=-1", "triton,file=t.json", "triton,log-frequency=2", "mode=opentelemetry",
+                "opentelemetry,url=http://[::1]:4318/v1/traces", "opentelemetry,resource=service.name=x",
+                "opentelemetry,bsp_max_queue_size=2048", "opentelemetry,bsp_schedule_delay=5000"]
+    write("observability", "config", b"\1" + "\n".join(settings).encode())
+    write("observability", "log-json", b"\2\2\6a\"\nb\xffc" + b"inference failed: \xc3\xa9 \x1b[2J")
+    write("observability", "log-default", b"\2\0\4a=b " + b"request answered\r\n")
+    points = b"".join(struct.pack("<BH", point, 100 + point) for point in range(12))
+    write("observability", "trace", b"\3\1m\0" + struct.pack("<H", 4) + b'i"\n\xff' + b"\3bad" + b"\2IN" + b'\5"a",1' + points)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder)
@@ -343,6 +355,7 @@ def main():
     text_seeds()
     safetensors_seeds()
     bundle_seeds()
+    observability_seeds()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ struct api_context {
     size_t max_body_bytes;      /* of a request, also after decompression */
     size_t max_stream_requests; /* pending at once on one stream of inferences; at least 1 */
     const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
+    bool crowded;               /* the connection is one too many: nothing but the server's health is told */
     struct access *access;      /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;
     struct load_meter *load;

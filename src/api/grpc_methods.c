@@ -1,6 +1,6 @@
 /* grpc_methods.c: the methods that gRPC clients may call. Source: KServe v2's GRPCInferenceService with Triton's
  * extensions, grpc.health.v1, server reflection, and TRTIS v1's GRPCService. */
-#include "api/access.h"
+#include "api/admission.h"
 #include "api/blocking_call.h"
 #include "api/grpc_front.h"
 #include "api/infer_stream.h"
@@ -114,7 +114,7 @@ static const struct grpc_method methods[] = {
 
 static bool admit(void *user, const struct grpc_method *method, struct http_exchange *exchange) {
     const struct api_context *context = user;
-    struct status status = access_check(context->access, method ? method->kind : 0, http_exchange_request(exchange));
+    struct status status = admission_check(context, method ? method->kind : 0, http_exchange_request(exchange));
     if (status_is_ok(&status))
         return true;
     grpc_refuse(exchange, status_map_grpc(status.code), status.message, status_map_retry_ms(status.code));

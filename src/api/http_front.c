@@ -1,11 +1,13 @@
 #include "api/http_front.h"
 
-#include "api/access.h"
+#include "api/admission.h"
 #include "api/blocking_call.h"
 #include "api/infer_call.h"
 #include "api/router.h"
 #include "api/status_map.h"
 #include "api/v1_http.h"
+
+enum { LARGE_BODY = 64 << 10 }; /* bytes; it is worth a look whether its request would be refused anyway */
 
 /* Answers a request for which there is no handler, or no permission. */
 static void refuse(struct http_exchange *exchange, const struct status *status, const char *allow) {
@@ -28,11 +30,13 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     struct status status =
         router_match(api_routes, api_route_count, context->classes, request->method, request->path, arena, &match);
     struct http_call *call = NULL;
-    struct status permission = access_check(context->access, status_is_ok(&status) ? match.route->class : 0, request);
-    if (!status_is_ok(&permission)) {
-        status = permission;
+    struct status admission = admission_check(context, status_is_ok(&status) ? match.route->class : 0, request);
+    if (!status_is_ok(&admission)) {
+        status = admission;
         match.allow = NULL;
     }
+    if (status_is_ok(&status) && match.route->class == API_INFERENCE && request->content_length > LARGE_BODY)
+        status = inference_server_check_room(context->server, match.model, match.version);
     if (status_is_ok(&status)) {
         call = arena_calloc(arena, 1, sizeof *call);
         if (!call)

@@ -257,6 +257,10 @@ size_t dynamic_batcher_max_requests(const struct dynamic_batcher *batcher) {
     return batcher->window;
 }
 
+bool dynamic_batcher_has_room(struct dynamic_batcher *batcher) {
+    return dynamic_batcher_pending(batcher) < batcher->options.max_queue_size;
+}
+
 static struct status enqueue(struct dynamic_batcher *batcher, struct infer_request *request) {
     if (batcher->stopping)
         return status_error(STATUS_UNAVAILABLE, "the model is being unloaded");

@@ -45,6 +45,8 @@ struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct inf
 bool dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request, enum status_code why);
 /* Says that instance `index` is idle and waits for its next batch: a list linked by `next`. NULL when stopped. */
 struct infer_request *dynamic_batcher_take(struct dynamic_batcher *batcher, int index);
+/* False when a request that is submitted now would find the queue full. */
+bool dynamic_batcher_has_room(struct dynamic_batcher *batcher);
 /* Requests that wait for an instance. */
 size_t dynamic_batcher_pending(struct dynamic_batcher *batcher);
 

@@ -163,6 +163,16 @@ struct status inference_server_submit(struct inference_server *server, struct in
     return status;
 }
 
+struct status inference_server_check_room(struct inference_server *server, struct slice name, int64_t version) {
+    struct model *model;
+    struct status status = model_repository_acquire(server->repository, name, version, &model);
+    if (!status_is_ok(&status))
+        return status_ok();
+    status = model_check_room(model);
+    model_release(model);
+    return status;
+}
+
 void inference_server_cancel(struct inference_server *server, struct infer_request *request) {
     (void)server;
     if (request->model)

@@ -118,6 +118,10 @@ struct status inference_server_unload_model(struct inference_server *server, str
  * size, byte sizes, wanted outputs, sequence and priority parameters; missing optional inputs are fine. Messages say
  * expected and got. Parts of shared memory that it names are found here, and kept until its final response. */
 struct status inference_server_submit(struct inference_server *server, struct infer_request *request) STATUS_MUST_CHECK;
+/* UNAVAILABLE when the model's queue is full, so that a large request can be refused before it is taken; it counts as
+ * one that was rejected. Good for a model that is not there, which is for inference_server_submit to tell. */
+struct status inference_server_check_room(struct inference_server *server, struct slice name,
+                                          int64_t version) STATUS_MUST_CHECK;
 /* Asks for a request to be dropped: it leaves the queue at once and gets a CANCELLED response; one that runs goes on,
  * and long backends look at request->cancelled. Only while the caller knows that the request has not been released. */
 void inference_server_cancel(struct inference_server *server, struct infer_request *request);

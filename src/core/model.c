@@ -261,6 +261,14 @@ static struct status submit(struct model *model, struct infer_request *request) 
     return status;
 }
 
+struct status model_check_room(struct model *model) {
+    if (dynamic_batcher_has_room(model->batcher))
+        return status_ok();
+    const struct request_outcome outcome = {.items = 1, .failed = true, .reason = FAILURE_REJECTED};
+    statistics_book(model->statistics, NULL, &outcome, 1);
+    return status_error(STATUS_UNAVAILABLE, "Exceeds maximum queue size");
+}
+
 void model_admit(struct model *model) {
     atomic_fetch_add(&model->in_flight, 1);
 }

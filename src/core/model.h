@@ -31,6 +31,8 @@ struct status model_wait_idle(struct model *model, uint64_t deadline_ns) STATUS_
 void model_stop(struct model *model);
 void model_retain(struct model *model);
 
+/* UNAVAILABLE when the queue is full now; a rejected request is counted then. */
+struct status model_check_room(struct model *model) STATUS_MUST_CHECK;
 /* Counts a request as in flight before it is submitted, so that whoever takes the model out of service right then waits
  * for it. model_submit has to follow, or model_withdraw. */
 void model_admit(struct model *model);

@@ -51,9 +51,13 @@ static void refuse_large(struct http_exchange *exchange) {
 }
 
 void exchange_check_content_length(struct http_exchange *exchange) {
-    if (exchange_is_open(exchange) && !exchange->streaming && exchange->request.content_length > 0 &&
-        (uint64_t)exchange->request.content_length > exchange->limits->max_body_bytes)
+    if (!exchange_is_open(exchange) || exchange->streaming || exchange->request.content_length <= 0)
+        return;
+    uint64_t length = (uint64_t)exchange->request.content_length;
+    if (length > exchange->limits->max_body_bytes)
         refuse_large(exchange);
+    else if (!http_account_has_room(exchange->account, (size_t)length))
+        exchange_refuse_beyond_budget(exchange, "request body"); /* there is little sense in beginning to take it */
 }
 
 /* ---- collected ---- */

@@ -6,14 +6,13 @@
  * SNIFFING: a TLS handshake, if there is one, and the bytes behind it until they tell a protocol.
  * LINGERING: our side is shut, and what the peer still sends is dropped, so that the last answer is not lost to a
  * reset. */
-#include "net/connection.h"
+#include "net/connection_priv.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "base/clock.h"
 #include "net/peer_address.h"
-#include "net/transport.h"
 
 enum {
     READ_ROUNDS = 8,        /* full scratch buffers read before others get their turn */
@@ -23,45 +22,18 @@ enum {
     SPARE_MAX = 1 << 20,  /* output buffers that grew beyond are not kept */
     FIRST_BYTES_MAX = 256 /* enough to tell any protocol */
 };
-#define LINGER_SILENCE_NS (2 * NS_PER_S)
-#define LINGER_TOTAL_NS (30 * NS_PER_S)
-
-enum connection_phase { CONNECTION_SNIFFING, CONNECTION_OPEN, CONNECTION_LINGERING, CONNECTION_GONE };
-
-struct connection {
-    struct loop_watch watch;
-    struct loop_timer timer;
-    struct loop_message message; /* starts it; later asks for output */
-    bool message_posted;
-    struct transport transport;
-    struct connection_group *group;
-    struct connection *previous, *next;
-    enum connection_phase phase;
-    struct session *session; /* NULL until told */
-    struct buf first;        /* bytes until then */
-    struct buf out;
-    size_t out_at;     /* of out, written already */
-    bool in_session;   /* one of its functions runs: a wake changes nothing */
-    bool broken;       /* no more input: write what there is and end */
-    bool refused;      /* by the transport, which has told the peer */
-    bool ending;       /* the transport has not told the peer yet that there will be no more */
-    bool input_ended;  /* by the peer */
-    uint64_t since_ns; /* begin of the phase */
-    uint64_t taken_ns; /* when the peer last took output, or last sent something while lingering */
-    uint64_t timer_ns; /* for when the timer is set; 0: it is not */
-};
-
 static void run_message(struct loop_message *message);
 static void on_ready(struct loop_watch *watch, uint32_t events);
 static void on_timer(struct loop_timer *timer);
 
 /* ---- life ---- */
 
-bool connection_create(struct connection_group *group, int fd) {
+bool connection_create(struct connection_group *group, int fd, bool crowded) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return false;
     connection->group = group;
+    connection->crowded = crowded;
     connection->transport = transport_plain(fd);
     connection->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = on_ready};
     connection->timer.fire = on_timer;
@@ -121,6 +93,7 @@ static bool linger(struct connection *connection, bool wrote) {
         return false;
     }
     connection->phase = CONNECTION_LINGERING;
+    connection->crowded = false;
     connection->since_ns = connection->taken_ns = clock_monotonic_ns();
     return true;
 }
@@ -132,43 +105,6 @@ static bool has_lingered(struct connection *connection) {
     if (connection->ending)
         connection->ending = connection->transport.ops->end(&connection->transport) == TRANSPORT_BLOCKED;
     return connection->input_ended && !connection->ending;
-}
-
-/* ---- time ---- */
-
-static uint64_t earlier(uint64_t a, uint64_t b) {
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-/* A patience, which is shorter while the group drains: a peer that does nothing does not hold up the end. */
-static uint64_t patience(const struct connection *connection, uint64_t timeout_ns) {
-    const struct connection_group *group = connection->group;
-    return group->draining && group->policy->drain_timeout_ns < timeout_ns ? group->policy->drain_timeout_ns
-                                                                           : timeout_ns;
-}
-
-/* When the connection itself, apart from its session, runs out of patience; 0: it does not. */
-static uint64_t own_deadline(const struct connection *connection) {
-    const struct connection_policy *policy = connection->group->policy;
-    if (connection->phase == CONNECTION_SNIFFING)
-        return connection->since_ns + policy->first_bytes_timeout_ns;
-    if (connection->phase == CONNECTION_LINGERING && !connection->ending)
-        return earlier(connection->taken_ns + LINGER_SILENCE_NS,
-                       connection->since_ns + patience(connection, LINGER_TOTAL_NS));
-    if (connection->watch.events & EPOLLOUT) /* output waits for the peer */
-        return connection->taken_ns + patience(connection, policy->write_timeout_ns);
-    return 0;
-}
-
-/* Deadlines mostly move away: the timer is only moved when one comes nearer, and asks again when it fires. */
-static void arm_timer(struct connection *connection) {
-    uint64_t deadline = own_deadline(connection);
-    if (connection->session)
-        deadline = earlier(connection->session->ops->deadline(connection->session), deadline);
-    if (deadline == 0 || (connection->timer_ns != 0 && connection->timer_ns <= deadline))
-        return;
-    connection->timer_ns = deadline;
-    loop_timer_set(connection->group->loop, &connection->timer, deadline);
 }
 
 /* ---- output ---- */
@@ -297,7 +233,7 @@ static void pump(struct connection *connection) {
     watch_events(connection, unsent || more);
     if (wants_input(connection) && connection->transport.ops->has_unread(&connection->transport))
         on_wake(connection);
-    arm_timer(connection);
+    connection_arm_timer(connection);
 }
 
 /* ---- input ---- */
@@ -310,8 +246,11 @@ static void peer_text(void *user, char *text, size_t size) {
 static struct status sniff(struct connection *connection, struct slice bytes) {
     const struct connection_policy *policy = connection->group->policy;
     struct session *session = NULL;
-    struct slice protocol = connection->transport.ops->protocol(&connection->transport);
-    STATUS_TRY(policy->choose_session(policy->user, connection->group->loop_index, protocol, bytes, &session));
+    const struct connection_opening opening = {.loop_index = connection->group->loop_index,
+                                               .crowded = connection->crowded,
+                                               .protocol = connection->transport.ops->protocol(&connection->transport),
+                                               .bytes = bytes};
+    STATUS_TRY(policy->choose_session(policy->user, &opening, &session));
     if (!session) {
         if (bytes.size >= FIRST_BYTES_MAX)
             return status_error(STATUS_INVALID_ARGUMENT, "no protocol was recognised");
@@ -414,24 +353,38 @@ static void on_ready(struct loop_watch *watch, uint32_t events) {
     go_on(connection, lost);
 }
 
+/* No new requests; it is finished when those under way are answered. */
+static void shut_down_session(struct connection *connection) {
+    connection->crowded = false;
+    connection->in_session = true;
+    connection->session->ops->shutdown(connection->session);
+    connection->in_session = false;
+}
+
+static void tick_session(struct connection *connection, uint64_t now) {
+    uint64_t deadline = connection->session->ops->deadline(connection->session);
+    if (deadline == 0 || now < deadline)
+        return;
+    connection->in_session = true;
+    struct status status = connection->session->ops->tick(connection->session, now);
+    connection->in_session = false;
+    if (!status_is_ok(&status))
+        connection->broken = true;
+}
+
 static void on_timer(struct loop_timer *timer) {
     struct connection *connection = LOOP_CONTAINER(timer, struct connection, timer);
-    uint64_t now = clock_monotonic_ns(), own = own_deadline(connection);
+    uint64_t now = clock_monotonic_ns(), peer = connection_peer_deadline(connection),
+             crowd = connection_crowd_deadline(connection);
     connection->timer_ns = 0;
-    if (own != 0 && now >= own) {
+    if ((peer != 0 && now >= peer) || (!connection->session && crowd != 0 && now >= crowd)) {
         lose_connection(connection);
         return;
     }
-    if (connection->session) {
-        uint64_t deadline = connection->session->ops->deadline(connection->session);
-        if (deadline != 0 && now >= deadline) {
-            connection->in_session = true;
-            struct status status = connection->session->ops->tick(connection->session, now);
-            connection->in_session = false;
-            if (!status_is_ok(&status))
-                connection->broken = true;
-        }
-    }
+    if (crowd != 0 && now >= crowd)
+        shut_down_session(connection);
+    if (connection->session)
+        tick_session(connection, now);
     pump(connection);
 }
 
@@ -444,9 +397,7 @@ static void drain_connection(struct connection *connection) {
         return;
     }
     if (connection->session) {
-        connection->in_session = true;
-        connection->session->ops->shutdown(connection->session);
-        connection->in_session = false;
+        shut_down_session(connection);
         pump(connection);
     } else {
         close_connection(connection);
@@ -468,7 +419,7 @@ static void start(struct connection *connection) {
     else if (group->draining)
         drain_connection(connection);
     else
-        arm_timer(connection);
+        connection_arm_timer(connection);
 }
 
 static void run_message(struct loop_message *message) {

@@ -22,9 +22,10 @@ struct connection_group {
     char scratch[CONNECTION_SCRATCH_BYTES]; /* what was read and is being handled */
 };
 
-/* Takes over a connected non-blocking descriptor; the connection starts by a message to its loop. Thread: any. False
- * when memory is short: the descriptor is then still the caller's. */
-bool connection_create(struct connection_group *group, int fd);
+/* Takes over a connected non-blocking descriptor; crowded: it is one too many, and has crowd_timeout_ns. The connection
+ * starts by a message to its loop. Thread: any. False when memory is short: the descriptor is then still the caller's.
+ */
+bool connection_create(struct connection_group *group, int fd, bool crowded);
 /* Begins an orderly end of all, and of those that start later. */
 void connection_group_drain(struct connection_group *group);
 /* Closes all at once and frees what the group owns. After the loop has stopped and its messages have run. */

@@ -19,12 +19,13 @@
 enum {
     ACCEPT_ROUNDS = 64, /* connections accepted before others get their turn */
     BACKLOG = 1024,
-    DEFAULT_MAX_CONNECTIONS = 4096,
+    DEFAULT_MAX_CONNECTIONS = 16384,
     DEFAULT_MAX_OUTPUT_BYTES = 128 << 10
 };
 #define DEFAULT_FIRST_BYTES_TIMEOUT_NS (30 * NS_PER_S)
 #define DEFAULT_WRITE_TIMEOUT_NS (60 * NS_PER_S)
 #define DEFAULT_DRAIN_TIMEOUT_NS (5 * NS_PER_S)
+#define DEFAULT_CROWD_TIMEOUT_NS (5 * NS_PER_S)
 /* How long accepting pauses when descriptors or memory are short. */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 
@@ -65,13 +66,15 @@ static void on_connection_closed(struct connection_group *group) {
 
 static void hand_over(struct listener *listener, int fd) {
     struct listener_loop *to = &listener->loops[listener->next_loop];
-    if (atomic_load(&listener->connections) >= listener->policy.max_connections) {
+    const struct connection_policy *policy = &listener->policy;
+    size_t count = atomic_load(&listener->connections); /* only this thread adds to it */
+    if (count >= policy->max_connections + policy->crowd_connections) {
         close(fd);
         return;
     }
     atomic_fetch_add(&listener->connections, 1);
     atomic_fetch_add(&listener->references, 1);
-    if (connection_create(&to->group, fd)) {
+    if (connection_create(&to->group, fd, count >= policy->max_connections)) {
         listener->next_loop = (listener->next_loop + 1) % listener->loop_count;
     } else {
         close(fd);
@@ -213,6 +216,8 @@ static void set_defaults(struct connection_policy *policy) {
         policy->first_bytes_timeout_ns = DEFAULT_FIRST_BYTES_TIMEOUT_NS;
     if (policy->write_timeout_ns == 0)
         policy->write_timeout_ns = DEFAULT_WRITE_TIMEOUT_NS;
+    if (policy->crowd_timeout_ns == 0)
+        policy->crowd_timeout_ns = DEFAULT_CROWD_TIMEOUT_NS;
     if (policy->drain_timeout_ns == 0)
         policy->drain_timeout_ns = DEFAULT_DRAIN_TIMEOUT_NS;
 }

@@ -9,18 +9,26 @@
 
 struct listener;
 
+/* A connection whose protocol is to be told. */
+struct connection_opening {
+    size_t loop_index;     /* of the loop, whose thread this is, and to which the session will belong */
+    bool crowded;          /* it is beyond max_connections, and open for a moment only: its session should do little */
+    struct slice protocol; /* what the client was promised in the TLS handshake (ALPN); empty where nothing was */
+    struct slice bytes;    /* the first ones that came */
+};
+
 /* What a listener asks of the composition root. Read by all loop threads; fields that are 0 take the default. */
 struct connection_policy {
-    /* Chooses a session for a connection by its first bytes: *ret_session stays NULL when more bytes are needed to
-     * tell. `protocol` is what the client was promised in the TLS handshake (ALPN), empty where nothing was. An error
-     * closes the connection. Called on the thread of loops[loop_index], to which the session then belongs. */
-    struct status (*choose_session)(void *user, size_t loop_index, struct slice protocol, struct slice first_bytes,
-                                    struct session **ret_session);
+    /* Chooses a session for a connection: *ret_session stays NULL when more bytes are needed to tell. An error closes
+     * the connection. */
+    struct status (*choose_session)(void *user, const struct connection_opening *opening, struct session **ret_session);
     void *user;
-    struct tls_context *tls;         /* borrowed; NULL: plain connections */
-    struct slice text_refusal;       /* with tls: what a client is sent that speaks text without it; borrowed */
-    size_t max_connections;          /* over all loops, per listener; more are closed at once. Default 4096 */
-    size_t max_output_bytes;         /* buffered per connection before reading stops. Default 128 KiB */
+    struct tls_context *tls;   /* borrowed; NULL: plain connections */
+    struct slice text_refusal; /* with tls: what a client is sent that speaks text without it; borrowed */
+    size_t max_connections;    /* over all loops, per listener. Default 16384 */
+    size_t crowd_connections;  /* so many beyond are open for crowd_timeout_ns; more are closed at once. Default 0 */
+    uint64_t crowd_timeout_ns; /* Default 5 s */
+    size_t max_output_bytes;   /* buffered per connection before reading stops. Default 128 KiB */
     uint64_t first_bytes_timeout_ns; /* until choose_session has enough, TLS handshake included. Default 30 s */
     uint64_t write_timeout_ns;       /* without the peer taking a byte of what waits for it. Default 60 s */
     uint64_t drain_timeout_ns;       /* the same at most, and lingering, while the listener drains. Default 5 s */

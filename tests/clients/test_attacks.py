@@ -7,38 +7,13 @@ import grpc
 import models
 import pytest
 from cases import case
+from frames import CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GET_LIVE, GOAWAY, HEADERS, HELLO, RST_STREAM, SETTINGS, field, frame, frames
 from models import BATCHED, pair, parameter
 from wire import Socket, good_inference, grpc_error, infer_input, infer_message, post_infer
 
 
-HEADERS, RST_STREAM, SETTINGS, GOAWAY, CONTINUATION = 1, 3, 4, 7, 9
-END_STREAM, END_HEADERS = 1, 4
-ENHANCE_YOUR_CALM = 11
 INFER = b"POST /v2/models/%s/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
 BODY = json.dumps({"inputs": [infer_input([1, -2, 3])]}).encode()
-
-
-def frame(kind, flags, stream, payload=b""):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def field(name, value):
-    """Without indexing and without Huffman code (RFC 7541 section 6.2.2)."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-GET_LIVE = field(b":method", b"GET") + field(b":scheme", b"http") + field(b":authority", b"h") + field(b":path", b"/v2/health/live")
-HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
-
-
-def frames(data):
-    """(type, payload) of every whole frame."""
-    found, at = [], 0
-    while at + 9 <= len(data):
-        size = int.from_bytes(data[at : at + 3], "big")
-        found.append((data[at + 3], data[at + 9 : at + 9 + size]))
-        at += 9 + size
-    return found
 
 
 def flood(port, data):

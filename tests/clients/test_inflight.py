@@ -27,7 +27,7 @@ def narrow(start, repository):
 @case("IF01", "HTTP", "a body for which --max-inflight-size has no room beside a client's that has not ended", "503; later it is taken")
 def test_no_room_for_a_body(narrow):
     with Socket(narrow.http) as hoarder:
-        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE // 2))
+        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE * 8 // 10))
         answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
         while answer.status != 503:  # its bytes may not have arrived yet
             answer = request(narrow.http, "POST", "/v2/models/id_int32/infer", b" " * FREE)
@@ -59,7 +59,7 @@ def test_no_room_for_a_message(narrow):
 @case("IF03", "HTTP", "a small body that is too large for --max-inflight-size when it is decompressed beside another", "503")
 def test_no_room_for_a_decompressed_body(narrow):
     with Socket(narrow.http) as hoarder:
-        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE // 2))
+        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE * 8 // 10))
         status = 400
         while status == 400:
             answer = post_infer(narrow.http, "id_int32", gzip.compress(b" " * FREE), {"Content-Encoding": "gzip"})

@@ -93,8 +93,9 @@ static const struct option_row rows[] = {
      "Requests and answers in memory at once, of all clients together; more are refused as unavailable. A quarter is "
      "divided among the connections, for each its own.",
      1, (int64_t)1 << 40, NULL},
-    {OPTION_INT, "max-connections", NULL, FIELD(max_connections), "4096", "N",
-     "Connections open at once, for each port; more are closed at once.", 1, 1000000, NULL},
+    {OPTION_INT, "max-connections", NULL, FIELD(max_connections), "16384", "N",
+     "Connections open at once, for each port; 64 more are told so for 5 s, and those beyond are closed at once.", 1,
+     1000000, NULL},
     {OPTION_INT, "max-streams", NULL, FIELD(max_streams), "256", "N", "HTTP/2 requests at once on one connection.", 1,
      100000, NULL},
     {OPTION_INT, "max-stream-requests", NULL, FIELD(max_stream_requests), "256", "N",

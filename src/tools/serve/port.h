@@ -28,8 +28,12 @@ struct port_options {
     struct tls_context *tls; /* NULL: plain */
 };
 
+/* Connections beyond max_connections that are answered for 5 s: questions for the server's health, and refusals. */
+enum { PORT_CROWD = 64 };
+
 struct port {
-    struct port_front *fronts; /* one for each loop; owned */
+    struct port_front *fronts;       /* one for each loop; owned */
+    struct port_front *crowd_fronts; /* for connections that are one too many; behind the others */
     const struct http_limits *limits;
     struct connection_policy policy;
     struct listener *listener;

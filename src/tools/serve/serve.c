@@ -38,7 +38,8 @@ static struct status open_log(const struct serve_options *options, struct log *r
     return status_ok();
 }
 
-enum { SETTLE_MS = 200 }; /* from the first change of a file until the files are read: others may follow */
+enum { OTHER_DESCRIPTORS = 256 }; /* for files, models and loops */
+enum { SETTLE_MS = 200 };         /* from the first change of a file until the files are read: others may follow */
 
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
 static sigset_t end_signals(void) {
@@ -80,12 +81,19 @@ static void let_second_signal_exit(void) {
 }
 
 /* Every connection takes a descriptor; the usual soft limit of 1024 would be the first to be reached. */
-static void raise_descriptor_limit(void) {
+static void raise_descriptor_limit(const struct serve_options *options, struct log *log) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        if (setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit))
+            return;
     }
+    if (limit.rlim_cur < (rlim_t)options->max_connections + OTHER_DESCRIPTORS)
+        LOG_WARNING(
+            log, "the system allows %llu descriptors, too few for --max-connections=%lld: raise its limit (ulimit -Hn)",
+            (unsigned long long)limit.rlim_cur, (long long)options->max_connections);
 }
 
 /* How long to wait for more before files that have changed are read; -1: none have. */
@@ -138,6 +146,7 @@ static bool wait_for_end(struct server *server, int signal_fd, int failure_fd) {
 static int run(const struct serve_options *options, const struct serve_settings *settings, const char *version,
                struct log *log, int signal_fd, int failure_fd) {
     struct server *server = NULL;
+    raise_descriptor_limit(options, log);
     struct status status = server_start(options, settings, version, log, failure_fd, &server);
     if (!status_is_ok(&status)) {
         LOG_ERROR(log, "%s", status.message);
@@ -196,7 +205,6 @@ int serve_main(const char *version, int argc, char **argv) {
     }
     struct log log;
     struct status status = open_log(&options, &log);
-    raise_descriptor_limit();
     int failure_fd = eventfd(0, EFD_CLOEXEC);
     if (status_is_ok(&status))
         status = open_signals(&signal_fd);

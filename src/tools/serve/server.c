@@ -21,6 +21,7 @@
 #include "trace/tracer.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
+enum { SHARE_MIN = 8 << 10 }; /* bytes of a connection's own: enough to ask for the server's health */
 
 struct server {
     const struct serve_options *options;
@@ -109,6 +110,8 @@ static struct status create_loops(struct server *server) {
 static void divide_budget(const struct serve_options *options, struct http_budget *budget) {
     size_t all = (size_t)options->max_inflight_bytes, shares = all / 4;
     budget->share_bytes = shares / ((size_t)options->max_connections * PORT_COUNT);
+    if (budget->share_bytes < SHARE_MIN)
+        budget->share_bytes = SHARE_MIN;
     budget->max_bytes = all - shares;
 }
 

@@ -98,6 +98,28 @@ static void test_answers_without_body(void **state) {
     run_over_both(no_body_answers_body);
 }
 
+/* However little room there is, what fits a session's share is taken; others are told to come back. */
+static void crowded_budget_body(struct fixture *f) {
+    struct http_budget budget = {.max_bytes = 10, .share_bytes = 6000};
+    f->limits.budget = &budget;
+    atomic_store(&budget.held_bytes, 10); /* by others */
+    struct peer_response *small = peer_request(&f->peer, "POST", "/echo", SLICE_LITERAL("0123"));
+    peer_run(&f->peer);
+    peer_assert_answer(small, 200, "0123");
+    char bytes[8000] = "";
+    struct peer_response *large = peer_request(&f->peer, "POST", "/echo", (struct slice){bytes, sizeof bytes});
+    peer_run(&f->peer);
+    assert_int_equal(large->status, 503);
+    peer_assert_fields(large, "content-type: application/json\nretry-after: 1\n");
+    assert_int_equal(atomic_load(&budget.held_bytes), 10);
+    f->limits.budget = NULL;
+}
+
+static void test_crowded_budget(void **state) {
+    (void)state;
+    run_over_both(crowded_budget_body);
+}
+
 static void dirty_body(struct fixture *f) {
     struct peer_response *dirty = peer_request(&f->peer, "GET", "/dirty", NO_BODY);
     peer_run(&f->peer);
@@ -522,6 +544,7 @@ int main(void) {
         cmocka_unit_test(test_request_fields),
         cmocka_unit_test(test_pieces_and_trailers),
         cmocka_unit_test(test_answers_without_body),
+        cmocka_unit_test(test_crowded_budget),
         cmocka_unit_test(test_dirty_answers_are_cleaned),
         cmocka_unit_test(test_early_refusal_keeps_the_connection),
         cmocka_unit_test(test_later_answer),

@@ -22,22 +22,24 @@ struct server {
     atomic_int sessions;        /* open */
     atomic_int per_loop[LOOPS]; /* ever */
     atomic_int with_protocol;   /* connections whose protocol was agreed on in a TLS handshake */
+    atomic_int crowded;         /* connections that were one too many */
     atomic_int drained;
 };
 
 /* The protocol is told by the first four bytes. */
-static struct status choose_session(void *user, size_t loop_index, struct slice protocol, struct slice first,
-                                    struct session **ret) {
+static struct status choose_session(void *user, const struct connection_opening *opening, struct session **ret) {
     struct server *server = user;
-    atomic_fetch_add(&server->with_protocol, protocol.size > 0);
+    struct slice first = opening->bytes;
+    atomic_fetch_add(&server->with_protocol, opening->protocol.size > 0);
     if (first.size < 4)
         return status_ok();
     if (memcmp(first.data, "junk", 4) == 0)
         return status_error(STATUS_INVALID_ARGUMENT, "unknown protocol");
     if (memcmp(first.data, "more", 4) == 0)
         return status_ok();
-    atomic_fetch_add(&server->per_loop[loop_index], 1);
-    *ret = toy_create(server->loops[loop_index], &server->sessions);
+    atomic_fetch_add(&server->per_loop[opening->loop_index], 1);
+    atomic_fetch_add(&server->crowded, opening->crowded);
+    *ret = toy_create(server->loops[opening->loop_index], &server->sessions);
     return status_ok();
 }
 

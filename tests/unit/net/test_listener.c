@@ -221,6 +221,31 @@ static void test_too_many_connections(void **state) {
     close(fourth);
 }
 
+/* Beyond the largest number some are served for a moment, and told so; behind those nobody is. */
+static void test_a_crowd(void **state) {
+    struct server *server = *state;
+    server->policy.max_connections = 1;
+    server->policy.crowd_connections = 2;
+    server->policy.crowd_timeout_ns = 300 * NS_PER_MS;
+    start(server);
+    int first = dial(server);
+    say(first, "echo 1\n");
+    expect(first, "1\n");
+    assert_int_equal(atomic_load(&server->crowded), 0);
+    int second = dial(server), silent = dial(server), fourth = dial(server);
+    expect_gone(fourth);
+    say(second, "echo 2\n");
+    expect(second, "2\n");
+    assert_int_equal(atomic_load(&server->crowded), 1);
+    say(second, "hold\n");        /* work under way when the moment is over */
+    expect(second, "released\n"); /* is finished */
+    expect_end(second);
+    expect_gone(silent);
+    say(first, "echo 3\n");
+    expect(first, "3\n");
+    close(first);
+}
+
 static void test_without_descriptors_accepting_goes_on_later(void **state) {
     struct server *server = *state;
     start(server);
@@ -376,6 +401,7 @@ int main(void) {
         TEST(test_half_closed_clients_get_their_answer),
         TEST(test_end_is_noticed_while_input_is_paused),
         TEST(test_too_many_connections),
+        TEST(test_a_crowd),
         TEST(test_without_descriptors_accepting_goes_on_later),
         TEST(test_drain),
         TEST(test_drain_with_a_client_that_does_not_read),

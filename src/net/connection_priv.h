@@ -1,0 +1,42 @@
+/* connection_priv.h: a connection from inside: what connection.c and connection_time.c share. */
+#ifndef INFERD_NET_CONNECTION_PRIV_H
+#define INFERD_NET_CONNECTION_PRIV_H
+
+#include "net/connection.h"
+#include "net/transport.h"
+
+enum connection_phase { CONNECTION_SNIFFING, CONNECTION_OPEN, CONNECTION_LINGERING, CONNECTION_GONE };
+
+struct connection {
+    struct loop_watch watch;
+    struct loop_timer timer;
+    struct loop_message message; /* starts it; later asks for output */
+    bool message_posted;
+    struct transport transport;
+    struct connection_group *group;
+    struct connection *previous, *next;
+    enum connection_phase phase;
+    struct session *session; /* NULL until told */
+    struct buf first;        /* bytes until then */
+    struct buf out;
+    size_t out_at;     /* of out, written already */
+    bool crowded;      /* one too many: it ends before long */
+    bool in_session;   /* one of its functions runs: a wake changes nothing */
+    bool broken;       /* no more input: write what there is and end */
+    bool refused;      /* by the transport, which has told the peer */
+    bool ending;       /* the transport has not told the peer yet that there will be no more */
+    bool input_ended;  /* by the peer */
+    uint64_t since_ns; /* begin of the phase */
+    uint64_t taken_ns; /* when the peer last took output, or last sent something while lingering */
+    uint64_t timer_ns; /* for when the timer is set; 0: it is not */
+};
+
+/* connection_time.c */
+/* When the peer's own time to begin, to end or to take output is over; 0: it is not waited for. */
+uint64_t connection_peer_deadline(const struct connection *connection);
+/* When a connection that is one too many is asked to end; 0: never. */
+uint64_t connection_crowd_deadline(const struct connection *connection);
+/* Sees to it that the timer fires at the first of all deadlines, its session's too, or earlier. */
+void connection_arm_timer(struct connection *connection);
+
+#endif

@@ -12,7 +12,9 @@ void v2_server_metadata(struct http_call *call);
 void v2_model_metadata(struct http_call *call);
 void v2_model_config(struct http_call *call);
 void v2_statistics(struct http_call *call);
-void v2_infer_http(struct http_call *call);    /* v2_infer_http.c */
+void v2_infer_http(struct http_call *call); /* v2_infer_http.c */
+void v2_generate(struct http_call *call);   /* v2_generate_http.c */
+void v2_generate_stream(struct http_call *call);
 void v2_trace_setting(struct http_call *call); /* v2_settings_http.c */
 void v2_log_settings(struct http_call *call);
 void v2_system_memory_status(struct http_call *call); /* v2_shared_memory_http.c */

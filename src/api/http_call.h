@@ -15,12 +15,11 @@ struct http_call {
     struct http_exchange *exchange;
     const struct api_context *context;
     const struct route *route;
-    struct slice model;                       /* {model} of the path, percent-decoded; empty where the route has none */
-    struct slice name;                        /* {name} of the path, likewise: a memory region, a repository */
-    int64_t version;                          /* {version}; -1 where the path has none */
-    struct infer_call *infer;                 /* the inference under way, if this is one */
-    struct blocking_call *blocking;           /* likewise the work on another thread */
-    void (*on_drain)(struct http_call *call); /* what http_exchange_await_drain waited for has come; may be NULL */
+    struct slice model;             /* {model} of the path, percent-decoded; empty where the route has none */
+    struct slice name;              /* {name} of the path, likewise: a memory region, a repository */
+    int64_t version;                /* {version}; -1 where the path has none */
+    struct infer_call *infer;       /* the inference under way, if this is one */
+    struct blocking_call *blocking; /* likewise the work on another thread */
 };
 
 /* Answers with a body (taken over; NULL for none) of the given content type. */

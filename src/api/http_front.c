@@ -67,12 +67,6 @@ void http_front_on_deadline(struct http_exchange *exchange) {
         infer_call_expire(call->infer);
 }
 
-void http_front_on_drain(struct http_exchange *exchange) {
-    struct http_call *call = http_exchange_context(exchange);
-    if (call && call->on_drain)
-        call->on_drain(call);
-}
-
 static void leave(struct http_exchange *exchange) {
     struct http_call *call = http_exchange_context(exchange);
     if (!call)

@@ -10,9 +10,8 @@
 void http_front_on_head(const struct api_context *context, struct http_exchange *exchange);
 /* Calls the route's handler; the body is complete. */
 void http_front_on_end(struct http_exchange *exchange);
-/* The deadline of the inference under way has passed, or the client has taken what it was sent. */
+/* The deadline of the inference under way has passed. */
 void http_front_on_deadline(struct http_exchange *exchange);
-void http_front_on_drain(struct http_exchange *exchange);
 void http_front_on_abort(struct http_exchange *exchange);
 void http_front_on_close(struct http_exchange *exchange);
 

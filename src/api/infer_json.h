@@ -25,4 +25,10 @@ struct status infer_json_decode(struct slice json, struct slice binary, bool has
 struct status infer_json_encode(const struct infer_request *request, const struct infer_response *response,
                                 bool all_binary, struct buf *out, size_t *ret_json_size) STATUS_MUST_CHECK;
 
+/* Members that other forms of an answer have too: id, model_name and model_version; one parameter. */
+struct json_writer;
+void infer_json_write_origin(struct json_writer *writer, const struct infer_request *request,
+                             const struct infer_response *response);
+void infer_json_write_parameter(struct json_writer *writer, const struct infer_parameter *parameter);
+
 #endif

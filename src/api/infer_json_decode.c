@@ -3,6 +3,7 @@
 
 #include "api/infer_json.h"
 #include "api/infer_parameters.h"
+#include "api/request_json.h"
 #include "api/tensor_json.h"
 
 bool infer_json_output_is_binary(const struct requested_output *output) {
@@ -23,36 +24,16 @@ struct reader {
     bool all_binary; /* parameters.binary_data_output */
 };
 
-/* An object of the document and where it stands. */
-struct place {
-    const char *list; /* "inputs" or "outputs"; NULL for the document itself */
-    size_t index;
-};
-
-static struct status place_error(struct place place, const char *member, const char *what) {
-    if (!place.list)
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: %s", member, what);
-    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu]%s%s: %s", place.list, place.index, member[0] ? "." : "",
-                        member, what);
-}
-
-static struct status expected_error(struct place place, const char *member, const char *expected, yyjson_val *got) {
-    char got_text[96], what[256];
-    json_value_describe(got, got_text, sizeof got_text);
-    snprintf(what, sizeof what, "expected %s, got %s", expected, got_text);
-    return place_error(place, member, what);
-}
-
 static struct status no_memory(const char *what) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while reading the %s of the request", what);
 }
 
 /* The members that an object may have and that mean something here, in the order of the array; others are ignored, as
  * the protocol wants, but are held to the nesting limit. A member given twice is an error. */
-static struct status read_members(struct place place, yyjson_val *object, const char *const *names, size_t name_count,
-                                  yyjson_val **values) {
+static struct status read_members(struct json_place place, yyjson_val *object, const char *const *names,
+                                  size_t name_count, yyjson_val **values) {
     if (!yyjson_is_obj(object))
-        return expected_error(place, place.list ? "" : "request", "an object", object);
+        return request_json_expected(place, place.list ? "" : "request", "an object", object);
     for (size_t i = 0; i < name_count; i++)
         values[i] = NULL;
     size_t at, count;
@@ -63,9 +44,9 @@ static struct status read_members(struct place place, yyjson_val *object, const 
             i++;
         if (i == name_count) {
             if (json_nested_deeper(value, JSON_NESTING_MAX))
-                return place_error(place, yyjson_get_str(key), "nested more than 100 deep");
+                return request_json_error(place, yyjson_get_str(key), "nested more than 100 deep");
         } else if (values[i]) {
-            return place_error(place, names[i], "the member is given twice");
+            return request_json_error(place, names[i], "the member is given twice");
         } else {
             values[i] = value;
         }
@@ -73,54 +54,16 @@ static struct status read_members(struct place place, yyjson_val *object, const 
     return status_ok();
 }
 
-static struct status read_string(struct reader *reader, struct place place, const char *member, yyjson_val *value,
-                                 struct slice *ret) {
-    if (!yyjson_is_str(value))
-        return expected_error(place, member, "a string", value);
-    *ret = arena_copy(reader->request->arena, (struct slice){yyjson_get_str(value), yyjson_get_len(value)});
-    return ret->data || yyjson_get_len(value) == 0 ? status_ok() : no_memory(member);
-}
-
-/* A parameter of any kind; strings are copied into the arena. */
-static struct status read_parameter(struct reader *reader, struct place place, yyjson_val *key, yyjson_val *value,
-                                    struct infer_parameter *ret) {
-    struct arena *arena = reader->request->arena;
-    ret->name = arena_copy(arena, (struct slice){yyjson_get_str(key), yyjson_get_len(key)});
-    if (!ret->name.data && yyjson_get_len(key) > 0)
-        return no_memory("parameters");
-    if (yyjson_is_bool(value)) {
-        ret->kind = PARAMETER_BOOL;
-        ret->value.boolean = yyjson_get_bool(value);
-    } else if (yyjson_is_uint(value)) {
-        ret->kind = PARAMETER_UINT;
-        ret->value.unsigned_integer = yyjson_get_uint(value);
-    } else if (yyjson_is_sint(value)) {
-        ret->kind = PARAMETER_INT;
-        ret->value.integer = yyjson_get_sint(value);
-    } else if (yyjson_is_real(value)) {
-        ret->kind = PARAMETER_DOUBLE;
-        ret->value.real = yyjson_get_real(value);
-    } else if (yyjson_is_str(value)) {
-        ret->kind = PARAMETER_STRING;
-        return read_string(reader, place, "parameters", value, &ret->value.string);
-    } else {
-        char member[96];
-        snprintf(member, sizeof member, "parameters.%.60s", yyjson_get_str(key));
-        return expected_error(place, member, "a string, a number, true or false", value);
-    }
-    return status_ok();
-}
-
-static struct status read_binary_size(struct place place, const struct infer_parameter *parameter, uint64_t *ret) {
+static struct status read_binary_size(struct json_place place, const struct infer_parameter *parameter, uint64_t *ret) {
     if (infer_parameter_as_u64(parameter, ret))
         return status_ok();
     char got[128], what[200];
     infer_parameter_describe(parameter, got, sizeof got);
     snprintf(what, sizeof what, "expected a size of 0 or more in bytes, got %s", got);
-    return place_error(place, "parameters.binary_data_size", what);
+    return request_json_error(place, "parameters.binary_data_size", what);
 }
 
-static struct status read_bool(struct place place, const char *member, const struct infer_parameter *parameter,
+static struct status read_bool(struct json_place place, const char *member, const struct infer_parameter *parameter,
                                bool *ret) {
     if (parameter->kind == PARAMETER_BOOL) {
         *ret = parameter->value.boolean;
@@ -129,19 +72,19 @@ static struct status read_bool(struct place place, const char *member, const str
     char got[128], what[200];
     infer_parameter_describe(parameter, got, sizeof got);
     snprintf(what, sizeof what, "expected true or false, got %s", got);
-    return place_error(place, member, what);
+    return request_json_error(place, member, what);
 }
 
 static struct status read_request_parameters(struct reader *reader, yyjson_val *object) {
-    const struct place root = {NULL, 0};
+    const struct json_place root = {NULL, 0};
     if (!yyjson_is_obj(object))
-        return expected_error(root, "parameters", "an object", object);
+        return request_json_expected(root, "parameters", "an object", object);
     STATUS_TRY(infer_parameters_reserve(reader->request, yyjson_obj_size(object)));
     size_t at, count;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, at, count, key, value) {
         struct infer_parameter parameter = {0};
-        STATUS_TRY(read_parameter(reader, root, key, value, &parameter));
+        STATUS_TRY(request_json_parameter(root, "parameters", key, value, reader->request->arena, &parameter));
         if (slice_equal_text(parameter.name, "binary_data_output"))
             STATUS_TRY(read_bool(root, "parameters.binary_data_output", &parameter, &reader->all_binary));
         else
@@ -158,18 +101,18 @@ struct tensor_form {
     bool binary_data;
 };
 
-static struct status read_tensor_parameters(struct reader *reader, struct place place, yyjson_val *object,
+static struct status read_tensor_parameters(struct reader *reader, struct json_place place, yyjson_val *object,
                                             struct tensor_form *ret) {
     *ret = (struct tensor_form){0};
     if (!object)
         return status_ok();
     if (!yyjson_is_obj(object))
-        return expected_error(place, "parameters", "an object", object);
+        return request_json_expected(place, "parameters", "an object", object);
     size_t at, count;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, at, count, key, value) {
         struct infer_parameter parameter = {0};
-        STATUS_TRY(read_parameter(reader, place, key, value, &parameter));
+        STATUS_TRY(request_json_parameter(place, "parameters", key, value, reader->request->arena, &parameter));
         if (slice_equal_text(parameter.name, "binary_data_size")) {
             ret->has_size = true;
             STATUS_TRY(read_binary_size(place, &parameter, &ret->binary_size));
@@ -182,14 +125,14 @@ static struct status read_tensor_parameters(struct reader *reader, struct place 
     return tensor_parameters_check(&ret->common, place.list, place.index);
 }
 
-static struct status read_shape(struct place place, yyjson_val *value, struct tensor *tensor) {
+static struct status read_shape(struct json_place place, yyjson_val *value, struct tensor *tensor) {
     if (!yyjson_is_arr(value))
-        return expected_error(place, "shape", "an array of integers", value);
+        return request_json_expected(place, "shape", "an array of integers", value);
     size_t rank = yyjson_arr_size(value);
     if (rank > TENSOR_RANK_MAX) {
         char what[96];
         snprintf(what, sizeof what, "expected at most %d dimensions, got %zu", (int)TENSOR_RANK_MAX, rank);
-        return place_error(place, "shape", what);
+        return request_json_error(place, "shape", what);
     }
     tensor->rank = (int)rank;
     size_t at, count;
@@ -198,19 +141,19 @@ static struct status read_shape(struct place place, yyjson_val *value, struct te
         if (!yyjson_is_uint(dim) || yyjson_get_uint(dim) > INT64_MAX) {
             char member[32];
             snprintf(member, sizeof member, "shape[%zu]", at);
-            return expected_error(place, member, "an integer of 0 or more", dim);
+            return request_json_expected(place, member, "an integer of 0 or more", dim);
         }
         tensor->shape[at] = (int64_t)yyjson_get_uint(dim);
     }
     return status_ok();
 }
 
-static struct status read_datatype(struct place place, yyjson_val *value, struct tensor *tensor) {
+static struct status read_datatype(struct json_place place, yyjson_val *value, struct tensor *tensor) {
     if (!yyjson_is_str(value))
-        return expected_error(place, "datatype", "a string", value);
+        return request_json_expected(place, "datatype", "a string", value);
     tensor->type = datatype_from_name((struct slice){yyjson_get_str(value), yyjson_get_len(value)});
     if (tensor->type == DATATYPE_INVALID)
-        return expected_error(
+        return request_json_expected(
             place, "datatype",
             "one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64, "
             "BYTES, BF16",
@@ -219,15 +162,16 @@ static struct status read_datatype(struct place place, yyjson_val *value, struct
 }
 
 /* The input's bytes: the next binary_size ones behind the JSON. */
-static struct status take_binary(struct reader *reader, struct place place, uint64_t size, struct tensor *tensor) {
+static struct status take_binary(struct reader *reader, struct json_place place, uint64_t size, struct tensor *tensor) {
     char what[200];
     if (!reader->has_binary)
-        return place_error(place, "parameters.binary_data_size",
-                           "binary data needs the header Inference-Header-Content-Length, which tells where it begins");
+        return request_json_error(
+            place, "parameters.binary_data_size",
+            "binary data needs the header Inference-Header-Content-Length, which tells where it begins");
     if (size > reader->binary.size) {
         snprintf(what, sizeof what, "expected %" PRIu64 " bytes, but the body has only %zu more behind the JSON", size,
                  reader->binary.size);
-        return place_error(place, "parameters.binary_data_size", what);
+        return request_json_error(place, "parameters.binary_data_size", what);
     }
     tensor->data = (struct slice){reader->binary.data, (size_t)size};
     if (size > 0)
@@ -235,23 +179,23 @@ static struct status take_binary(struct reader *reader, struct place place, uint
     return status_ok();
 }
 
-static struct status ways_error(struct place place, bool data, bool binary, bool shared) {
+static struct status ways_error(struct json_place place, bool data, bool binary, bool shared) {
     char what[200];
     snprintf(what, sizeof what,
              "expected one of data, parameters.binary_data_size and parameters.shared_memory_region, got %s%s%s%s%s%s",
              data ? "data" : "", data && binary ? " and " : "", binary ? "parameters.binary_data_size" : "",
              (data || binary) && shared ? " and " : "", shared ? "parameters.shared_memory_region" : "",
              data || binary || shared ? "" : "none");
-    return place_error(place, "", what);
+    return request_json_error(place, "", what);
 }
 
 static struct status read_input(struct reader *reader, size_t index, yyjson_val *object, struct tensor *tensor) {
     enum { NAME, SHAPE, DATATYPE, PARAMETERS, DATA, MEMBER_COUNT };
     static const char *const names[MEMBER_COUNT] = {"name", "shape", "datatype", "parameters", "data"};
-    const struct place place = {"inputs", index};
+    const struct json_place place = {"inputs", index};
     yyjson_val *members[MEMBER_COUNT];
     STATUS_TRY(read_members(place, object, names, MEMBER_COUNT, members));
-    STATUS_TRY(read_string(reader, place, "name", members[NAME], &tensor->name));
+    STATUS_TRY(request_json_string(place, "name", members[NAME], reader->request->arena, &tensor->name));
     STATUS_TRY(read_datatype(place, members[DATATYPE], tensor));
     STATUS_TRY(read_shape(place, members[SHAPE], tensor));
     struct tensor_form form;
@@ -268,11 +212,11 @@ static struct status read_input(struct reader *reader, size_t index, yyjson_val 
 }
 
 static struct status read_inputs(struct reader *reader, yyjson_val *array) {
-    const struct place root = {NULL, 0};
+    const struct json_place root = {NULL, 0};
     if (!array)
-        return place_error(root, "inputs", "the member is missing");
+        return request_json_error(root, "inputs", "the member is missing");
     if (!yyjson_is_arr(array))
-        return expected_error(root, "inputs", "an array", array);
+        return request_json_expected(root, "inputs", "an array", array);
     struct infer_request *request = reader->request;
     request->inputs = arena_calloc(request->arena, yyjson_arr_size(array), sizeof *request->inputs);
     if (!request->inputs)
@@ -295,10 +239,10 @@ static struct status read_output(struct reader *reader, size_t index, yyjson_val
                                  struct requested_output *output) {
     enum { NAME, PARAMETERS, MEMBER_COUNT };
     static const char *const names[MEMBER_COUNT] = {"name", "parameters"};
-    const struct place place = {"outputs", index};
+    const struct json_place place = {"outputs", index};
     yyjson_val *members[MEMBER_COUNT];
     STATUS_TRY(read_members(place, object, names, MEMBER_COUNT, members));
-    STATUS_TRY(read_string(reader, place, "name", members[NAME], &output->name));
+    STATUS_TRY(request_json_string(place, "name", members[NAME], reader->request->arena, &output->name));
     struct tensor_form form;
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
     output->classification = (uint32_t)form.common.classification;
@@ -309,7 +253,7 @@ static struct status read_output(struct reader *reader, size_t index, yyjson_val
 
 static struct status read_outputs(struct reader *reader, yyjson_val *array) {
     if (!yyjson_is_arr(array))
-        return expected_error((struct place){NULL, 0}, "outputs", "an array", array);
+        return request_json_expected((struct json_place){NULL, 0}, "outputs", "an array", array);
     struct infer_request *request = reader->request;
     request->outputs = arena_calloc(request->arena, yyjson_arr_size(array), sizeof *request->outputs);
     if (!request->outputs)
@@ -326,11 +270,11 @@ static struct status read_outputs(struct reader *reader, yyjson_val *array) {
 static struct status read_document(struct reader *reader, yyjson_val *root) {
     enum { ID, PARAMETERS, INPUTS, OUTPUTS, MEMBER_COUNT };
     static const char *const names[MEMBER_COUNT] = {"id", "parameters", "inputs", "outputs"};
-    const struct place place = {NULL, 0};
+    const struct json_place place = {NULL, 0};
     yyjson_val *members[MEMBER_COUNT];
     STATUS_TRY(read_members(place, root, names, MEMBER_COUNT, members));
     if (members[ID])
-        STATUS_TRY(read_string(reader, place, "id", members[ID], &reader->request->id));
+        STATUS_TRY(request_json_string(place, "id", members[ID], reader->request->arena, &reader->request->id));
     if (members[PARAMETERS])
         STATUS_TRY(read_request_parameters(reader, members[PARAMETERS]));
     STATUS_TRY(read_inputs(reader, members[INPUTS]));
@@ -339,16 +283,8 @@ static struct status read_document(struct reader *reader, yyjson_val *root) {
 
 struct status infer_json_decode(struct slice json, struct slice binary, bool has_binary, uint64_t now_ns,
                                 struct infer_request *request, bool *ret_all_binary) {
-    yyjson_read_err error;
-    char *text = (char *)(uintptr_t)json.data; /* only read: the in-situ flag is not set */
-    yyjson_doc *doc =
-        yyjson_read_opts(text, json.size, YYJSON_READ_ALLOW_INF_AND_NAN | YYJSON_READ_BIGNUM_AS_RAW, NULL, &error);
-    if (!doc) {
-        if (error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-            return no_memory("JSON");
-        return status_error(STATUS_INVALID_ARGUMENT, "the request is not JSON: byte %zu of %zu: %s",
-                            json.size ? error.pos : 0, json.size, json.size ? error.msg : "it is empty");
-    }
+    yyjson_doc *doc;
+    STATUS_TRY(request_json_read(json, &doc));
     struct reader reader = {
         .request = request, .binary = binary, .has_binary = has_binary, .json_size = json.size, .now_ns = now_ns};
     struct status status = read_document(&reader, yyjson_doc_get_root(doc));

@@ -3,7 +3,7 @@
 #include "api/tensor_json.h"
 #include "codec/json_write.h"
 
-static void encode_parameter(struct json_writer *writer, const struct infer_parameter *parameter) {
+void infer_json_write_parameter(struct json_writer *writer, const struct infer_parameter *parameter) {
     json_key_slice(writer, parameter->name);
     switch (parameter->kind) {
     case PARAMETER_BOOL:
@@ -24,11 +24,24 @@ static void encode_parameter(struct json_writer *writer, const struct infer_para
     }
 }
 
+void infer_json_write_origin(struct json_writer *writer, const struct infer_request *request,
+                             const struct infer_response *response) {
+    if (request->id.size > 0) {
+        json_key(writer, "id");
+        json_string(writer, request->id);
+    }
+    json_key(writer, "model_name");
+    json_string(writer, response->model_name);
+    char version[JSON_NUMBER_MAX];
+    json_key(writer, "model_version");
+    json_string(writer, (struct slice){version, json_format_i64(version, response->model_version)});
+}
+
 static void encode_parameters(struct json_writer *writer, const struct infer_parameter *parameters, size_t count) {
     json_key(writer, "parameters");
     json_begin_object(writer);
     for (size_t i = 0; i < count; i++)
-        encode_parameter(writer, &parameters[i]);
+        infer_json_write_parameter(writer, &parameters[i]);
     json_end_object(writer);
 }
 
@@ -73,15 +86,7 @@ static struct status encode_json(const struct infer_request *request, const stru
                                  struct buf *out) {
     struct json_writer writer = json_writer_on(out);
     json_begin_object(&writer);
-    if (request->id.size > 0) {
-        json_key(&writer, "id");
-        json_string(&writer, request->id);
-    }
-    json_key(&writer, "model_name");
-    json_string(&writer, response->model_name);
-    char version[JSON_NUMBER_MAX];
-    json_key(&writer, "model_version");
-    json_string(&writer, (struct slice){version, json_format_i64(version, response->model_version)});
+    infer_json_write_origin(&writer, request, response);
     if (response->parameter_count > 0)
         encode_parameters(&writer, response->parameters, response->parameter_count);
     json_key(&writer, "outputs");

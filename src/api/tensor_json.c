@@ -206,7 +206,7 @@ bool json_nested_deeper(yyjson_val *value, int levels) {
 struct element_walk {
     const struct tensor *tensor;
     const struct element_kind *kind;
-    const char *list; /* where the tensor stands, with its index: for messages */
+    const char *list; /* where the tensor stands, with its index, for messages; NULL: its name says it */
     size_t index;
     char *out;                      /* next element; NULL for a pass that only counts */
     size_t wanted;                  /* elements of the shape */
@@ -222,6 +222,8 @@ static struct status walk_error(const struct element_walk *walk, int depth, cons
         used += (size_t)snprintf(path + used, sizeof path - used, "[%zu]", walk->trail[i]);
     if (used == 0)
         path[0] = '\0';
+    if (!walk->list)
+        return status_error(STATUS_INVALID_ARGUMENT, "%.*s%s: %s", SLICE_ARGS(walk->tensor->name), path, what);
     return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu].data%s: %s", walk->list, walk->index, path, what);
 }
 
@@ -320,6 +322,40 @@ struct status tensor_json_decode(yyjson_val *data, size_t json_size, const char 
     return status_ok();
 }
 
+/* One pass over a value or a flat array. */
+static struct status walk_flat(struct element_walk *walk, yyjson_val *value) {
+    size_t index, count;
+    yyjson_val *item;
+    if (!yyjson_is_arr(value))
+        return take_element(walk, 0, value);
+    yyjson_arr_foreach(value, index, count, item) {
+        walk->trail[0] = index;
+        STATUS_TRY(take_element(walk, 1, item));
+    }
+    return status_ok();
+}
+
+struct status tensor_json_decode_flat(yyjson_val *value, struct arena *arena, struct tensor *tensor) {
+    struct element_walk walk = {.tensor = tensor, .kind = &kinds[tensor->type]};
+    size_t count = yyjson_is_arr(value) ? yyjson_arr_size(value) : 1;
+    size_t bytes = count * walk.kind->size; /* at most 8 times the body */
+    walk.wanted = count;
+    if (!walk.kind->read) {
+        walk.left = count;
+        STATUS_TRY(walk_flat(&walk, value));
+        bytes = walk.bytes;
+    }
+    char *out = arena_alloc(arena, bytes);
+    if (!out)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the %zu bytes of '%.*s'", bytes,
+                            SLICE_ARGS(tensor->name));
+    walk.left = count;
+    walk.out = out;
+    STATUS_TRY(walk_flat(&walk, value));
+    tensor->data = (struct slice){out, bytes};
+    return status_ok();
+}
+
 static struct status encode_bytes(const struct tensor *tensor, struct buf *out) {
     struct slice rest = tensor->data;
     for (size_t i = 0; rest.size >= sizeof(uint32_t); i++) {
@@ -332,7 +368,7 @@ static struct status encode_bytes(const struct tensor *tensor, struct buf *out) 
         struct slice element = {rest.data, length};
         if (!slice_is_utf8(element))
             return status_error(STATUS_INVALID_ARGUMENT,
-                                "output '%.*s': element %zu is not UTF-8 and has no JSON form; ask for the output with "
+                                "output '%.*s': element %zu is not UTF-8 and has no JSON form; infer gives it with "
                                 "\"binary_data\": true",
                                 SLICE_ARGS(tensor->name), i);
         if (i > 0)
@@ -343,22 +379,31 @@ static struct status encode_bytes(const struct tensor *tensor, struct buf *out) 
     return status_ok();
 }
 
-struct status tensor_json_encode(const struct tensor *tensor, struct buf *out) {
+static struct status encode_elements(const struct tensor *tensor, struct buf *out) {
     const struct element_kind *kind = &kinds[tensor->type];
+    if (!kind->write)
+        return encode_bytes(tensor, out);
+    for (size_t at = 0; at + kind->size <= tensor->data.size; at += kind->size) {
+        if (at > 0)
+            buf_append_char(out, ',');
+        kind->write(tensor->data.data + at, out);
+    }
+    return status_ok();
+}
+
+struct status tensor_json_encode(const struct tensor *tensor, struct buf *out) {
     if (tensor->type == DATATYPE_FP32) {
-        json_append_float_array(out, tensor->data.data, tensor->data.size / kind->size);
+        json_append_float_array(out, tensor->data.data, tensor->data.size / kinds[tensor->type].size);
         return status_ok();
     }
     buf_append_char(out, '[');
-    if (kind->write) {
-        for (size_t at = 0; at + kind->size <= tensor->data.size; at += kind->size) {
-            if (at > 0)
-                buf_append_char(out, ',');
-            kind->write(tensor->data.data + at, out);
-        }
-    } else {
-        STATUS_TRY(encode_bytes(tensor, out));
-    }
+    STATUS_TRY(encode_elements(tensor, out));
     buf_append_char(out, ']');
     return status_ok();
+}
+
+struct status tensor_json_encode_flat(const struct tensor *tensor, struct buf *out) {
+    int64_t count;
+    STATUS_TRY(shape_element_count(tensor->shape, tensor->rank, &count));
+    return count == 1 ? encode_elements(tensor, out) : tensor_json_encode(tensor, out);
 }

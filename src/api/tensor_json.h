@@ -22,6 +22,11 @@ struct status tensor_json_decode(yyjson_val *data, size_t json_size, const char 
  */
 struct status tensor_json_encode(const struct tensor *tensor, struct buf *out) STATUS_MUST_CHECK;
 
+/* The forms of the generate extension. In: one element, or a flat array of as many as the shape will have. Messages
+ * begin with the tensor's name. Out: an element where there is one, else an array. */
+struct status tensor_json_decode_flat(yyjson_val *value, struct arena *arena, struct tensor *tensor) STATUS_MUST_CHECK;
+struct status tensor_json_encode_flat(const struct tensor *tensor, struct buf *out) STATUS_MUST_CHECK;
+
 /* "the number 300", "a string", ... for messages. */
 void json_value_describe(yyjson_val *value, char *text, size_t size);
 /* True when arrays and objects are nested deeper than `levels` in the value. */

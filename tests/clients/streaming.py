@@ -98,10 +98,11 @@ def is_final(response):
 
 
 def metric(server, name, model, **labels):
-    """A number of /metrics."""
+    """A number of /metrics; -1 while the server has no room for an answer."""
     more = "".join(f',{key}="{value}"' for key, value in labels.items())
     line = rf'^{name}{{model="{model}",version="1"{more}}} (\d+)'
-    return int(re.search(line, get(server.metrics, "/metrics").body.decode(), re.M).group(1))
+    answer = get(server.metrics, "/metrics")
+    return int(re.search(line, answer.body.decode(), re.M).group(1)) if answer.status == 200 else -1
 
 
 def pending(server, model):

@@ -51,10 +51,8 @@ static void on_deadline(void *user, struct http_exchange *exchange) {
 
 static void on_drain(void *user, struct http_exchange *exchange) {
     (void)user;
-    if (is_grpc(exchange))
+    if (is_grpc(exchange)) /* others do not ask for it */
         grpc_on_drain(exchange);
-    else
-        http_front_on_drain(exchange);
 }
 
 static void on_shutdown(void *user, struct http_exchange *exchange) {

@@ -126,7 +126,7 @@ static void settle(struct infer_stream *stream) {
     size_t unread = grpc_call_unsent_bytes(stream->grpc);
     if (unread > UNREAD_RESUME)
         grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
-    if (stream->pending >= stream->context->max_stream_requests || unread > UNREAD_PAUSE)
+    if (stream->ending || stream->pending >= stream->context->max_stream_requests || unread > UNREAD_PAUSE)
         grpc_call_pause(stream->grpc);
     else if (unread <= UNREAD_RESUME)
         grpc_call_resume(stream->grpc); /* more requests may come from within */

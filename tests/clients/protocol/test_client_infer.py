@@ -195,6 +195,7 @@ def test_float_parameter(client):
 
 
 @case("CI29", "four clients", "infer: parameters that come back from the model", "the same values, with their types")
+@triton_differs("the Python backend of 2.51 cannot answer with parameters")
 def test_parameters_come_back(client):
     parameters = {"text": "x", "number": -(2**63), "truth": True}
     result = client.infer("id_int32", [client.tensor(integers(1))], parameters=parameters)

@@ -205,7 +205,7 @@ def test_perf_analyzer_grpc(mutual, authority, tmp_path):
     certificate, key = authority.sign("client")
     options = ["--ssl-grpc-use-ssl", f"--ssl-grpc-root-certifications-file={authority.file}",
                f"--ssl-grpc-certificate-chain-file={certificate}", f"--ssl-grpc-private-key-file={key}"]
-    perf_analyzer.report(mutual, "grpc", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *perf_analyzer.WINDOWS, *options)
+    perf_analyzer.report(mutual, "grpc", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)
 
 
 @case("PA24", "HTTP", "perf_analyzer over TLS, with a certificate of its own", "a sane row")
@@ -215,4 +215,4 @@ def test_perf_analyzer_http(mutual, authority, tmp_path):
     certificate, key = authority.sign("client")
     options = [f"--ssl-https-ca-certificates-file={authority.file}", f"--ssl-https-client-certificate-file={certificate}",
                f"--ssl-https-private-key-file={key}", "-u", f"https://{mutual.http_url}"]
-    perf_analyzer.report(mutual, "http", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *perf_analyzer.WINDOWS, *options)
+    perf_analyzer.report(mutual, "http", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)

@@ -13,7 +13,7 @@ repeat = pytest.mark.repeat
 def measure(peer, tmp_path, protocol, *options, model="id_fp32", shape=("--shape=IN:16",), windows=WINDOWS):
     """Runs perf_analyzer on a model; its rows. The server must have counted what it sent."""
     before = inferences(peer, model)
-    rows = report(peer, protocol, tmp_path / "report.csv", model, *shape, *windows, *options)
+    rows = report(peer, protocol, tmp_path / "report.csv", model, *shape, *options, windows=windows)
     assert inferences(peer, model) > before
     return rows
 
@@ -48,7 +48,7 @@ def test_streaming(peer, tmp_path):
 @repeat
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_count_windows(peer, tmp_path, protocol):
-    measure(peer, tmp_path, protocol, windows=["--measurement-mode=count_windows", "--measurement-request-count=50"])
+    measure(peer, tmp_path, protocol, windows=[["--measurement-mode=count_windows", "--measurement-request-count=50"]])
 
 
 @case("PA06", "both", "perf_analyzer --request-count=100", "at least so many inferences, a sane row")
@@ -56,7 +56,7 @@ def test_count_windows(peer, tmp_path, protocol):
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_request_count(peer, tmp_path, protocol):
     before = inferences(peer, "id_fp32")
-    measure(peer, tmp_path, protocol, "--request-count=100", windows=[])
+    measure(peer, tmp_path, protocol, "--request-count=100", windows=[[]])
     assert inferences(peer, "id_fp32") - before >= 100
 
 

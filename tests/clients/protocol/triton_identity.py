@@ -32,7 +32,7 @@ class TritonPythonModel:
         inputs = {tensor.name(): tensor for tensor in request.inputs()}
         wanted = request.requested_output_names()
         outputs = [copy(out, inputs[name]) for name, out in self.pairs if name in inputs and out in wanted]
-        return pb.InferenceResponse(outputs, parameters=json.loads(request.parameters()))
+        return pb.InferenceResponse(outputs)
 
     def stream(self, request):
         """Several responses, or none, as the parameters of the model and of the request say."""

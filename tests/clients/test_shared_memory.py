@@ -28,8 +28,8 @@ def host(tmp_path_factory):
     repository = tmp_path_factory.mktemp("memory")
     models.build(repository)
     for datatype in ("FP32", "INT32", "BYTES"):
-        model = models.BATCHED + models.pair(datatype, "-1") + models.parameter("execute_delay_ms", "800")
-        models.add(repository, "late_" + datatype.lower(), model)
+        batches = "dynamic_batching { preferred_batch_size: [2] max_queue_delay_microseconds: 600000000 }"
+        models.add(repository, "gate_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1") + batches)
     running = Server(repository, "--allow-client-shm")
     yield running
     wire.good_inference(running.http)
@@ -420,30 +420,30 @@ def test_unlinked(host, make):
 
 
 class Later:
-    """An inference that waits in the queue of a slow model, behind another one that runs, until this object says that it does."""
+    """An inference that waits in the queue of a model that runs batches of two only: it is there when this object is, and runs when its
+    answer is waited for."""
 
     def __init__(self, server, model, send):
-        self.answer = None
+        self.server, self.model, self.answer = server, model, None
 
         def work():
             self.answer = send()
 
-        ahead = {"inputs": [infer_input(["x"] if model == "late_bytes" else [1], datatype=model[5:].upper())]}
-        self.threads = [threading.Thread(target=post_infer, args=(server.http, model, ahead)), threading.Thread(target=work)]
-        label = f'model="{model}"'
-        count = lambda name: sum(
-            float(line.split()[-1]) for line in get(server.metrics, "/metrics").body.decode().splitlines() if line.startswith(name) and label in line
-        )
-        executed = count("nv_inference_exec_count")
-        self.threads[0].start()
-        # The one ahead runs when nothing waits any more; both may take their time, so the one that waits is looked for until it is there.
-        self.threads[1].start()
-        wait_until(lambda: count("nv_inference_pending_request_count") > 0 or count("nv_inference_exec_count") > executed + 1)
+        self.thread = threading.Thread(target=work)
+        self.thread.start()
+        wait_until(lambda: pending(server, model) == 1)
 
     def wait(self):
-        for thread in self.threads:
-            thread.join()
+        datatype = self.model[len("gate_") :].upper()
+        second = post_infer(self.server.http, self.model, {"inputs": [infer_input(["x"] if datatype == "BYTES" else [1], datatype=datatype)]})
+        assert second.status == 200, second.body
+        self.thread.join()
         return self.answer
+
+
+def pending(server, model):
+    lines = get(server.metrics, "/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("nv_inference_pending_request_count") and f'"{model}"' in line)
 
 
 def mapped(server, made):
@@ -456,7 +456,7 @@ def test_unregister_in_use(host, make):
     made.put(np.array([[5, 6]], dtype=np.int32))
     register(host, "r", made)
     body = {"inputs": [shared([1, 2], part())], "outputs": [{"name": "OUT", "parameters": part(offset=64)}]}
-    later = Later(host, "late_int32", lambda: post_infer(host.http, "late_int32", body))
+    later = Later(host, "gate_int32", lambda: post_infer(host.http, "gate_int32", body))
     assert request(host.http, "POST", SYSTEM + "/region/r/unregister").status == 200
     assert [row["name"] for row in status(host)] == ["r"]
     answer = request(host.http, "POST", SYSTEM + "/region/r/register", json.dumps({"key": made.key, "byte_size": 8}))
@@ -483,7 +483,7 @@ def test_cut_before_use(host, make):
     assert post_infer(host.http, "id_int32", {"inputs": [shared([1, 2], part())]}).status == 200
 
 
-CUTS = [("late_fp32", "FP32", True), ("late_fp32", "FP32", False), ("late_int32", "INT32", False)]
+CUTS = [("gate_fp32", "FP32", True), ("gate_fp32", "FP32", False), ("gate_int32", "INT32", False)]
 
 
 @case("SM67", "HTTP", "an object that its client cuts to nothing while a request that reads it, or writes it, is under way", "400; the server lives, and other regions serve on")
@@ -508,15 +508,15 @@ def test_cut_in_flight_http(host, make, model, datatype, reads):
 def test_cut_in_flight_grpc(host, make):
     made = make(LARGE)
     register(host, "r", made)
-    message = message_with(part(size=LARGE), [1, LARGE // 4], "FP32", "late_fp32")
-    later = Later(host, "late_fp32", lambda: grpc_error(host.grpc, "ModelInfer", message))
+    message = message_with(part(size=LARGE), [1, LARGE // 4], "FP32", "gate_fp32")
+    later = Later(host, "gate_fp32", lambda: grpc_error(host.grpc, "ModelInfer", message, timeout=None))
     made.cut()
     code, text = later.wait()
     assert code == INVALID and "cut short" in text
 
 
 @case("SM69", "HTTP", "BYTES and integers that the client changes while their request is under way", "the elements that were there when it was sent")
-@pytest.mark.parametrize("model,datatype,shape,data", [("late_bytes", "BYTES", [1, 1], b"\x04\0\0\0abcd"), ("late_int32", "INT32", [1, 2], b"\x04\0\0\0abcd")])
+@pytest.mark.parametrize("model,datatype,shape,data", [("gate_bytes", "BYTES", [1, 1], b"\x04\0\0\0abcd"), ("gate_int32", "INT32", [1, 2], b"\x04\0\0\0abcd")])
 def test_changed_in_flight(host, make, model, datatype, shape, data):
     made = make()
     made.put(data)
@@ -541,6 +541,45 @@ def test_lost_client(host, make):
     request(host.http, "POST", SYSTEM + "/unregister")
     wait_until(lambda: status(host) == [])
     assert not mapped(host, made)
+
+
+PORT = '<port id="{}" precision="FP32"{}><dim>-1</dim><dim>-1</dim></port>'
+# y = exp(x), which the engine computes where x lies, on threads of its own.
+EXP = f"""<net name="exp" version="11"><layers>
+<layer id="0" name="x" type="Parameter" version="opset1"><data shape="?,?" element_type="f32"/><output>{PORT.format(0, ' names="x"')}</output></layer>
+<layer id="1" name="exp" type="Exp" version="opset1"><input>{PORT.format(0, "")}</input><output>{PORT.format(1, ' names="y"')}</output></layer>
+<layer id="2" name="y" type="Result" version="opset1"><input>{PORT.format(0, "")}</input></layer>
+</layers><edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/><edge from-layer="1" from-port="1" to-layer="2" to-port="0"/></edges></net>"""
+
+
+@case("SM71", "HTTP", "an engine with threads of its own, and objects that are cut at all moments of its work", "400, or 200 with all the results; the server lives")
+def test_cut_under_an_engine(start, repository, make):
+    config = 'backend: "openvino"\nmax_batch_size: 2\n'
+    models.add(repository, "exp", config + models.tensor("input", "x", "FP32", "-1") + models.tensor("output", "y", "FP32", "-1"))
+    (repository / "exp/1/model.xml").write_text(EXP)
+    (repository / "exp/1/model.bin").write_bytes(b"")
+    host = start(repository, "--allow-client-shm", environment={"TBB_ENABLE_SANITIZERS": "1"})
+    count = 4 << 20
+    body = {"inputs": [shared([1, count], part(size=4 * count), "FP32", "x")], "outputs": [{"name": "y", "parameters": part(size=4 * count, offset=4 * count)}]}
+    outcomes = []
+    for moment in range(24):
+        made = make(8 * count)
+        register(host, "r", made)
+        sender = threading.Thread(target=lambda: outcomes.append(post_infer(host.http, "exp", body)))
+        sender.start()
+        for _ in range(moment * 20000):
+            pass
+        made.cut()
+        sender.join()
+        assert outcomes[-1].status in (200, 400), outcomes[-1].body
+        assert outcomes[-1].status == 200 or "cut short" in outcomes[-1].error
+        request(host.http, "POST", SYSTEM + "/unregister")
+    made = make(8 * count)
+    made.put(np.ones(count, dtype=np.float32))
+    register(host, "r", made)
+    assert post_infer(host.http, "exp", body).status == 200
+    assert np.allclose(np.frombuffer(made.bytes(4 * count), dtype=np.float32), np.e)
+    assert 400 in [outcome.status for outcome in outcomes]
 
 
 # ---- CUDA ----

@@ -13,6 +13,7 @@ import pytest
 import wire
 from cases import case
 from serving import Server, wait_until
+from streaming import Stream
 from tritonclient.grpc import service_pb2 as pb
 from wire import get, grpc_call, grpc_error, grpc_infer, infer_input, post_infer, request
 
@@ -30,6 +31,8 @@ def host(tmp_path_factory):
     for datatype in ("FP32", "INT32", "BYTES"):
         batches = "dynamic_batching { preferred_batch_size: [2] max_queue_delay_microseconds: 600000000 }"
         models.add(repository, "gate_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1") + batches)
+    many = "model_transaction_policy { decoupled: true }\n" + models.parameter("responses", "3")
+    models.add(repository, "many", models.BATCHED + models.pair("INT32", "-1") + many)
     running = Server(repository, "--allow-client-shm")
     yield running
     wire.good_inference(running.http)
@@ -580,6 +583,53 @@ def test_cut_under_an_engine(start, repository, make):
     assert post_infer(host.http, "exp", body).status == 200
     assert np.allclose(np.frombuffer(made.bytes(4 * count), dtype=np.float32), np.e)
     assert 400 in [outcome.status for outcome in outcomes]
+
+
+# ---- streams ----
+
+
+def stream_message(values, offset, model="id_int32", region="r"):
+    """An input at `offset` of the region, its output 64 bytes behind it."""
+    message = pb.ModelInferRequest(model_name=model, id=str(offset))
+    size = 4 * len(values)
+    put(message.inputs.add(name="IN", datatype="INT32", shape=[1, len(values)]).parameters, part(region, size, offset))
+    put(message.outputs.add(name="OUT").parameters, part(region, size, offset + 64))
+    return message
+
+
+@case("SM72", "gRPC stream", "requests with inputs and outputs in shared memory, one with a region that is not there", "the results in their places; an error for that one, and the stream goes on")
+def test_stream(host, make):
+    made = make()
+    register(host, "r", made)
+    for i in range(10):
+        made.put(np.array([i, -i], dtype=np.int32), 128 * i)
+    with Stream(host.grpc) as stream:
+        for i in range(10):
+            stream.send(stream_message([0, 0], 128 * i, region="r" if i != 5 else "nothing"))
+            if i == 5:
+                text, identity = stream.error()
+                assert "Unable to find shared memory region: 'nothing'" in text and identity == "640"
+                continue
+            answer = stream.good()
+            assert list(answer.raw_output_contents) == [b""]
+            assert made.bytes(128 * i + 64, 8) == made.bytes(128 * i, 8)
+        assert stream.rest() == []
+
+
+@case("SM73", "gRPC stream", "a decoupled model whose responses all go to one part of shared memory", "each response, and the elements there; the region can go afterwards")
+def test_decoupled_stream(host, make):
+    made = make()
+    made.put(np.array([3, 4], dtype=np.int32))
+    register(host, "r", made)
+    with Stream(host.grpc) as stream:
+        stream.send(stream_message([0, 0], 0, model="many"))
+        answers = [stream.good() for _ in range(3)]
+        assert [list(answer.raw_output_contents) for answer in answers] == [[b""]] * 3
+        assert made.bytes(64, 8) == made.bytes(0, 8)
+        assert stream.rest() == []
+    assert request(host.http, "POST", SYSTEM + "/region/r/unregister").status == 200
+    assert status(host) == []
+    assert not mapped(host, made)
 
 
 # ---- CUDA ----

@@ -82,8 +82,9 @@ static void hand_over(struct infer_call *call, struct infer_answer *answer) {
     answer->next = NULL;
     *call->last = answer;
     call->last = &answer->next;
-    bool post = !call->posted;
-    call->posted = true;
+    bool inside = call->submitting && pthread_equal(call->submitter, pthread_self());
+    bool post = !call->posted && !inside;
+    call->posted |= post;
     pthread_mutex_unlock(&call->lock);
     if (post)
         context->loop->post(context->loop, &call->task);
@@ -190,12 +191,25 @@ struct status infer_call_book(const struct infer_call *call, struct http_exchang
     return http_exchange_hold(exchange, infer_call_held_bytes(call)) ? status_ok() : infer_call_no_room(call);
 }
 
+/* Sends what has come from within the submission. */
+static void end_submission(struct infer_call *call) {
+    pthread_mutex_lock(&call->lock);
+    call->submitting = false;
+    bool send = call->first && !call->posted;
+    pthread_mutex_unlock(&call->lock);
+    if (send)
+        send_answers(&call->task);
+}
+
 struct status infer_call_submit(struct infer_call *call) {
     struct infer_request *request = call->request;
     request->on_response = on_response;
     request->on_release = on_release;
     request->user = call;
+    request->runs_inside = true;
     call->deadline_ns = request->deadline_ns;
+    call->submitter = pthread_self();
+    call->submitting = true;
     atomic_fetch_add(&call->references, 1);
     infer_trace_submit(call);
     struct status status = inference_server_submit(call->context->server, request);
@@ -203,6 +217,8 @@ struct status infer_call_submit(struct infer_call *call) {
         infer_trace_release(call, request, &status);
         request->on_release = NULL; /* still ours: not to be cancelled */
         atomic_fetch_sub(&call->references, 1);
+    } else {
+        end_submission(call);
     }
     return status;
 }

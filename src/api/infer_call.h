@@ -6,6 +6,8 @@
  *   loop thread                                              ops->send    (...)                ops->send, the final one
  *   loop thread            infer_call_detach, when the exchange is closed or its client has gone away
  *
+ * What comes from within infer_call_submit (of quick models all) is sent before it returns, with no task.
+ *
  * A request has as many answers as its model makes, the last marked final; adapters that carry one only leave
  * request->takes_several false and get exactly one. Answers reach ops->send in order.
  *
@@ -63,6 +65,8 @@ struct infer_call {
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
     struct infer_answer *first, **last; /* encoded, not sent yet */
     bool posted;
+    bool submitting; /* infer_call_submit is under way, on the thread `submitter` */
+    pthread_t submitter;
     struct api_task task;
 };
 
@@ -78,7 +82,8 @@ size_t infer_call_held_bytes(const struct infer_call *call);
 struct status infer_call_no_room(const struct infer_call *call);
 /* Books it as what the exchange holds, or gives that error. */
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) STATUS_MUST_CHECK;
-/* Submits call->request. An error: nothing happened, and the caller answers the client itself. */
+/* Submits call->request. An error: nothing happened, and the caller answers the client itself. The client may have been
+ * answered when it returns. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
 /* For a call that has not been submitted: ends it with an error by ops->send. False when there is no memory for that;
  * nothing happens then. */

@@ -62,6 +62,10 @@ struct backend_ops {
     /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
     bool ragged;
 
+    /* True when execute() takes some microseconds for this model, waits for nothing and answers all before it returns:
+     * it may then run on the thread that submits, which saves two changes of threads. Optional (NULL): false. */
+    bool (*is_quick)(const void *model);
+
     /* Runs the batch. Answers every request by backend_respond: once, or, where config->decoupled, any number of times,
      * the last with final = true or followed by backend_finish. From any thread and also after returning (a request
      * stays valid until its end; the batch and its array only until execute() returns). Calls for one request come one

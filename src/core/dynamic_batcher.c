@@ -34,6 +34,8 @@ struct dynamic_batcher {
     int idle_count;
     uint64_t delay_end_ns;       /* when the last decision wants to be asked again */
     struct request_list dropped; /* for the keeper to answer */
+    int turns;                   /* under way */
+    pthread_cond_t turns_over;
     bool stopping;
 
     pthread_t keeper;
@@ -135,6 +137,20 @@ static void dispatch(struct dynamic_batcher *batcher, uint64_t now_ns, struct in
         wake_keeper(batcher, wakes);
 }
 
+/* The same for a caller that offers a turn (or NULL): what falls to the warmest idle instance is for it to run. */
+static void dispatch_turn(struct dynamic_batcher *batcher, uint64_t now_ns, struct batcher_turn *ret_turn,
+                          struct wakes *wakes) {
+    struct instance_seat *own = NULL;
+    if (ret_turn && batcher->idle_count > 0)
+        own = &batcher->seats[batcher->idle[batcher->idle_count - 1]];
+    dispatch(batcher, now_ns, own, wakes);
+    if (!own || !own->batch)
+        return;
+    *ret_turn = (struct batcher_turn){.instance = (int)(own - batcher->seats), .batch = own->batch};
+    own->batch = NULL;
+    batcher->turns++;
+}
+
 /* Makes the requests fall out of the queue that must: expired ones, and all when stopping. */
 static void drop_overdue(struct dynamic_batcher *batcher, uint64_t now_ns) {
     struct infer_request *request;
@@ -209,6 +225,7 @@ struct status dynamic_batcher_create(const struct batcher_options *options, stru
     /* glibc's initialisers of mutexes and condition variables allocate nothing and cannot fail with these attributes.
      */
     pthread_mutex_init(&batcher->lock, NULL);
+    pthread_cond_init(&batcher->turns_over, NULL);
     monotonic_cond_init(&batcher->keeper_wake);
     struct status status = allocate(batcher);
     if (status_is_ok(&status))
@@ -228,6 +245,8 @@ void dynamic_batcher_stop(struct dynamic_batcher *batcher) {
     for (int i = 0; i < batcher->options.instance_count; i++)
         pthread_cond_signal(&batcher->seats[i].wake);
     pthread_cond_signal(&batcher->keeper_wake);
+    while (batcher->turns > 0)
+        pthread_cond_wait(&batcher->turns_over, &batcher->lock);
     bool join = batcher->keeper_started;
     batcher->keeper_started = false;
     pthread_mutex_unlock(&batcher->lock);
@@ -242,6 +261,7 @@ void dynamic_batcher_destroy(struct dynamic_batcher *batcher) {
         dynamic_batcher_stop(batcher);
     for (int i = 0; batcher->seats && i < batcher->options.instance_count; i++)
         pthread_cond_destroy(&batcher->seats[i].wake);
+    pthread_cond_destroy(&batcher->turns_over);
     pthread_cond_destroy(&batcher->keeper_wake);
     pthread_mutex_destroy(&batcher->lock);
     request_queue_destroy(&batcher->queue);
@@ -270,7 +290,7 @@ static struct status enqueue(struct dynamic_batcher *batcher, struct infer_reque
 }
 
 struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct infer_request *request,
-                                     void (*on_queued)(struct infer_request *request)) {
+                                     void (*on_queued)(struct infer_request *request), struct batcher_turn *ret_turn) {
     struct wakes wakes = {.count = 0};
     pthread_mutex_lock(&batcher->lock);
     struct status status = enqueue(batcher, request);
@@ -278,11 +298,25 @@ struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct inf
         atomic_store(&request->state->stage, STAGE_QUEUED);
         if (on_queued)
             on_queued(request);
-        dispatch(batcher, request->times.queued, NULL, &wakes);
+        dispatch_turn(batcher, request->times.queued, ret_turn, &wakes);
     }
     pthread_mutex_unlock(&batcher->lock);
     send_wakes(batcher, &wakes);
     return status;
+}
+
+void dynamic_batcher_next_turn(struct dynamic_batcher *batcher, struct batcher_turn *turn, bool more) {
+    struct wakes wakes = {.count = 0};
+    pthread_mutex_lock(&batcher->lock);
+    batcher->idle[batcher->idle_count++] = turn->instance;
+    batcher->turns--;
+    turn->batch = NULL;
+    if (batcher->queue.count > 0)
+        dispatch_turn(batcher, clock_monotonic_ns(), more ? turn : NULL, &wakes);
+    if (batcher->turns == 0 && batcher->stopping)
+        pthread_cond_broadcast(&batcher->turns_over);
+    pthread_mutex_unlock(&batcher->lock);
+    send_wakes(batcher, &wakes);
 }
 
 bool dynamic_batcher_cancel(struct dynamic_batcher *batcher, struct infer_request *request, enum status_code why) {

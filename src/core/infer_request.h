@@ -7,9 +7,10 @@
  *   RECEIVED -> DECODED -> QUEUED -> BATCHED -> EXECUTING -> ENCODED -> SENT
  *
  * Responses: 1..n, the last marked final. They are delivered by `on_response` on any thread but never from within
- * submit or cancel, in order, never at the same time for one request. The response is never NULL. Exactly one, and one
- * with data or an error, comes from a model that is not decoupled; from a decoupled one any number, and the final one
- * may be empty. A request that never ran gets exactly one, an error and final. An error is always final.
+ * cancel, nor, unless the adapter allows it (`runs_inside`), from within submit; in order, never at the same time for
+ * one request. The response is never NULL. Exactly one, and one with data or an error, comes from a model that is not
+ * decoupled; from a decoupled one any number, and the final one may be empty. A request that never ran gets exactly
+ * one, an error and final. An error is always final.
  */
 #ifndef INFERD_CORE_INFER_REQUEST_H
 #define INFERD_CORE_INFER_REQUEST_H
@@ -96,7 +97,8 @@ struct infer_request {
                               execution and by long backends */
     infer_response_f *on_response;
     infer_release_f *on_release;
-    void *user; /* handed to both callbacks */
+    void *user;       /* handed to both callbacks */
+    bool runs_inside; /* both may be called from within submit, where a quick model then runs at once */
 
     /* Filled by the core; adapters read them in callbacks. */
     struct infer_cost cost;

@@ -97,6 +97,7 @@ static struct status start(struct model *model, const struct model_load_args *ar
     STATUS_TRY(prepare(model, args));
     STATUS_TRY(model->ops->load(args->backend, &model->backend_args, &model->backend_model));
     model->loaded = true;
+    model->quick = model->ops->is_quick && model->ops->is_quick(model->backend_model);
     STATUS_TRY(create_batcher(model, args->max_queue_size));
     for (int i = 0; i < model->config->instance_count; i++) {
         STATUS_TRY(model_instance_create(model, i, &model->instances[i]));
@@ -241,6 +242,15 @@ static void book_rejection(struct model *model, const struct infer_request *requ
     statistics_book(model->statistics, NULL, &outcome, 1);
 }
 
+/* Runs what a submission has made ready, and a little of what has come meanwhile. The request may be gone after it. */
+static void run_turn(struct model *model, struct batcher_turn *turn) {
+    enum { BATCHES_MAX = 16 };
+    for (int count = 1; turn->batch; count++) {
+        model_instance_run(model->instances[turn->instance], turn->batch);
+        dynamic_batcher_next_turn(model->batcher, turn, count < BATCHES_MAX);
+    }
+}
+
 static struct status submit(struct model *model, struct infer_request *request) {
     if (!atomic_load(&model->accepting))
         return status_error(STATUS_UNAVAILABLE, "model '%.*s' takes no more requests: it is being unloaded",
@@ -249,15 +259,18 @@ static struct status submit(struct model *model, struct infer_request *request) 
     STATUS_TRY(request_validate(model->config, request, &items));
     STATUS_TRY(shared_memory_settle(request));
     describe(model, request, items);
+    struct batcher_turn turn = {.batch = NULL};
     struct status status = check_startable(model, request);
     if (status_is_ok(&status))
-        status = dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL);
+        status = dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL,
+                                        model->quick && request->runs_inside ? &turn : NULL);
     if (!status_is_ok(&status)) {
         book_rejection(model, request, status.code);
         request_restore_inputs(model->config, request);
         request->model = NULL;
         model_release(model); /* the request's; the caller has one of its own */
     }
+    run_turn(model, &turn);
     return status;
 }
 

@@ -98,7 +98,7 @@ static void book(struct model_instance *instance, const struct backend_batch *ba
     statistics_book(instance->model->statistics, executed ? &outcome : NULL, instance->outcomes, ended);
 }
 
-static void run_batch(struct model_instance *instance, struct infer_request *list) {
+void model_instance_run(struct model_instance *instance, struct infer_request *list) {
     uint64_t begun_ns = clock_monotonic_ns();
     struct backend_batch batch = begin_batch(instance, list, begun_ns);
     if (batch.count == 0)
@@ -117,7 +117,7 @@ static void *worker_run(void *argument) {
     struct model_instance *instance = argument;
     struct infer_request *batch;
     while ((batch = dynamic_batcher_take(instance->model->batcher, instance->index)) != NULL)
-        run_batch(instance, batch);
+        model_instance_run(instance, batch);
     return NULL;
 }
 

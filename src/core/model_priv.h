@@ -30,6 +30,7 @@ struct model {
     struct statistics *statistics;
     struct model_labels *labels;
     struct slice metric_tags;
+    bool quick; /* executions are short enough for the thread that submits */
     bool keyed; /* requests need a shape key to be joined */
     uint64_t key_seed;
     uint64_t load_ns; /* what loading it took */

@@ -115,7 +115,7 @@ static struct status check_final(struct infer_request *request, struct infer_res
         return request_status(request, status_error(STATUS_CANCELLED, "request was cancelled during its execution"));
     if (response->empty)
         return config->decoupled ? status_ok() : breach(request, "no response");
-    STATUS_TRY(shared_memory_check(request)); /* the client has not taken its memory back meanwhile */
+    STATUS_TRY(shared_memory_check(request));          /* the client has not taken its memory back meanwhile */
     return response_reshape_outputs(config, response); /* the shapes as the config tells them */
 }
 

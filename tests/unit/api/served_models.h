@@ -207,6 +207,17 @@ static inline struct buf served_receive(struct session *session) {
     return out;
 }
 
+/* The same once there is something to say: at once by a quick model whose instance is idle, else by a task. */
+static inline struct buf served_await(struct served *served, struct session *session) {
+    struct buf out = served_receive(session);
+    while (out.size == 1) {
+        buf_free(&out);
+        served_run_task(served);
+        out = served_receive(session);
+    }
+    return out;
+}
+
 static inline void served_send_infer(struct session *session, const char *model, const char *json) {
     char text[2048];
     snprintf(text, sizeof text, "POST /v2/models/%s/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", model,
@@ -214,13 +225,22 @@ static inline void served_send_infer(struct session *session, const char *model,
     served_send(session, text);
 }
 
-/* The answer has this status line and holds this text. */
-static inline void served_expect(struct session *session, const char *status, const char *part) {
-    struct buf answer = served_receive(session);
+static inline void served_check(struct buf answer, const char *status, const char *part) {
     if (strncmp(answer.data, "HTTP/1.1 ", 9) != 0 || strncmp(answer.data + 9, status, strlen(status)) != 0 ||
         !strstr(answer.data, part))
         fail_msg("expected %s and %s in:\n%s", status, part, answer.data);
     buf_free(&answer);
+}
+
+/* The answer has this status line and holds this text. */
+static inline void served_expect(struct session *session, const char *status, const char *part) {
+    served_check(served_receive(session), status, part);
+}
+
+/* The same for an answer that may still be on its way. */
+static inline void served_expect_soon(struct served *served, struct session *session, const char *status,
+                                      const char *part) {
+    served_check(served_await(served, session), status, part);
 }
 
 #endif

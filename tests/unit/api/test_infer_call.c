@@ -53,7 +53,10 @@ static int set_up(void **state) {
     (void)state;
     served_init(&served);
     served.backends[served.backend_count++] = &many_backend;
-    served_add_model(&served, "fast", VECTOR_CONFIG);
+    served_add_model(&served, "quick", VECTOR_CONFIG);
+    /* A nap, so that it runs on its worker's thread. */
+    served_add_model(&served, "fast",
+                     VECTOR_CONFIG "parameters { key: \"execute_delay_ms\" value { string_value: \"0.001\" } }");
     served_add_model(&served, "slow",
                      VECTOR_CONFIG "parameters { key: \"execute_delay_ms\" value { string_value: \"60000\" } }");
     served_add_model(&served, "many",
@@ -98,6 +101,30 @@ static void connection_serves_one_inference_after_the_other(void **state) {
     }
     session->ops->destroy(session);
     assert_int_equal(served.closed, 20);
+}
+
+static void quick_models_answer_at_once(void **state) {
+    (void)state;
+    struct session *session = served_connect(&served);
+    /* Until its instance's worker has reached its sleep, which comes soon after the load. */
+    for (bool at_once = false; !at_once; served.closed = 0) {
+        served_send_infer(session, "quick", VECTOR_REQUEST);
+        struct buf answer = served_receive(session);
+        at_once = answer.size > 1;
+        buf_free(&answer);
+        if (!at_once)
+            served_check(served_await(&served, session), "200", "[7,8]");
+    }
+    for (int i = 0; i < 20; i++) {
+        served_send_infer(session, "quick", VECTOR_REQUEST);
+        assert_null(served.tasks);
+        served_expect(session, "200", "\"datatype\":\"INT32\",\"shape\":[1,2],\"data\":[7,8]");
+    }
+    served_send_infer(session, "quick", VECTOR_REQUEST); /* answered, and lost before the answer is taken */
+    session->ops->destroy(session);
+    assert_int_equal(served.closed, 20);
+    assert_int_equal(served.aborted, 1);
+    assert_null(served.tasks);
 }
 
 /* The delay is a minute: the test ends soon only because the lost client's request is cancelled. */
@@ -225,6 +252,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answer_comes_by_the_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connection_serves_one_inference_after_the_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(quick_models_answer_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_client_cancels_its_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(queued_requests_of_lost_clients_go_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(client_may_be_lost_between_answer_and_sending, set_up, tear_down),

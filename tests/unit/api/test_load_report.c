@@ -15,8 +15,7 @@ static void infer(struct served *served, const char *model, const char *status) 
     struct session *session = served_connect(served);
     served_send_infer(session, model,
                       "{\"inputs\":[{\"name\":\"IN\",\"shape\":[1,1],\"datatype\":\"INT32\",\"data\":[7]}]}");
-    served_run_task(served);
-    served_expect(session, status, "");
+    served_expect_soon(served, session, status, "");
     session->ops->destroy(session);
 }
 

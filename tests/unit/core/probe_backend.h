@@ -193,16 +193,22 @@ static inline void probe_instance_destroy(void *instance) {
     probe.instances--;
 }
 
-#define PROBE_TABLE(label, is_ragged)                                                                                  \
+#define PROBE_TABLE(label, is_ragged, quick)                                                                           \
     {                                                                                                                  \
         .api_version = BACKEND_API_VERSION, .name = label, .description = "for tests", .initialize = probe_initialize, \
         .finalize = probe_finalize, .load = probe_load, .unload = probe_unload,                                        \
         .instance_create = probe_instance_create, .instance_destroy = probe_instance_destroy, .ragged = is_ragged,     \
-        .execute = probe_execute,                                                                                      \
+        .is_quick = quick, .execute = probe_execute,                                                                   \
     }
 
-static const struct backend_ops probe_backend = PROBE_TABLE("probe", false);
-static const struct backend_ops ragged_probe_backend = PROBE_TABLE("ragged_probe", true);
+static inline bool probe_is_quick(const void *model) {
+    assert_ptr_equal(model, &probe);
+    return true;
+}
+
+static const struct backend_ops probe_backend = PROBE_TABLE("probe", false, NULL);
+static const struct backend_ops ragged_probe_backend = PROBE_TABLE("ragged_probe", true, NULL);
+static const struct backend_ops quick_probe_backend = PROBE_TABLE("quick_probe", false, probe_is_quick);
 
 /* A server with one probe model "m"; `extra` goes into its config. */
 static inline void probe_start(struct fixture *f, const char *extra) {
@@ -213,6 +219,7 @@ static inline void probe_start(struct fixture *f, const char *extra) {
              strstr(extra, "backend:") ? "" : "backend: \"probe\" ", extra);
     f->backends[f->backend_count++] = &probe_backend;
     f->backends[f->backend_count++] = &ragged_probe_backend;
+    f->backends[f->backend_count++] = &quick_probe_backend;
     add_model(f, "m", config);
     start_server(f);
     assert_int_equal(f->failed, 0);

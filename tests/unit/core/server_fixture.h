@@ -47,7 +47,7 @@ struct fixture {
     const char *startup[4]; /* models to load at start, in MODEL_CONTROL_EXPLICIT */
     size_t startup_count;
     const char *temporary_directory;
-    const struct backend_ops *backends[4];
+    const struct backend_ops *backends[8];
     size_t backend_count;
     size_t failed; /* of the load */
 

@@ -77,6 +77,7 @@ static struct flight *make_flight(struct load *load, unsigned *seed) {
     request->on_response = on_response;
     request->on_release = on_release;
     request->user = flight;
+    request->runs_inside = rand_r(seed) % 2;
     if (rand_r(seed) % 4 == 0)
         request->deadline_ns = clock_monotonic_ns() + (uint64_t)(rand_r(seed) % 300) * NS_PER_US;
     return flight;

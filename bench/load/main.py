@@ -1,0 +1,171 @@
+"""bench/serving: requests per second, server CPU per request and latency of inferd and Triton, on an identity model.
+
+Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
+the rounds, and its ratio the median of the ratios of the rounds.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import bodies
+import generators
+from servers import MODEL, ROOT, Inferd, Triton
+
+KIB, MIB = 1 << 10, 1 << 20
+SMALL, LARGE = 64, MIB
+
+# name, body that is sent (None: the generator makes its own), how it is driven
+WAYS = {
+    "HTTP binary, perf_analyzer": (None, lambda load, server: generators.perf_analyzer(load, server, "http")),
+    "HTTP binary, wrk": (bodies.http_binary, generators.wrk),
+    "HTTP JSON, wrk": (bodies.http_json, generators.wrk),
+    "gRPC unary, perf_analyzer": (None, lambda load, server: generators.perf_analyzer(load, server, "grpc")),
+    "gRPC unary, h2load": (bodies.grpc, lambda load, server: generators.h2load(load, server, False)),
+    "gRPC unary, h2load, 1 connection": (bodies.grpc, lambda load, server: generators.h2load(load, server, True)),
+    "gRPC stream, perf_analyzer": (
+        None, lambda load, server: generators.perf_analyzer(load, server, "grpc", ["--streaming", "-a"])),
+    "shared memory HTTP, perf_analyzer": (
+        None, lambda load, server: generators.perf_analyzer(load, server, "http", shared(load))),
+    "shared memory gRPC, perf_analyzer": (
+        None, lambda load, server: generators.perf_analyzer(load, server, "grpc", shared(load))),
+}
+# way -> sizes -> concurrencies
+SMALL_CONCURRENCIES, LARGE_CONCURRENCIES = (1, 4, 16, 64), (4,)
+
+
+def shared(load):
+    return ["--shared-memory", "system", "--output-shared-memory-size", str(load.size)]
+
+
+def plan(options):
+    for size, concurrencies in ((SMALL, SMALL_CONCURRENCIES), (LARGE, LARGE_CONCURRENCIES)):
+        for way in WAYS:
+            if size == LARGE and "JSON" in way:
+                continue
+            for concurrency in concurrencies:
+                name = f"{'64 B' if size == SMALL else '1 MiB'}, {way}, {concurrency} client{'s' if concurrency > 1 else ''}"
+                if all(word in name for word in options.only):
+                    yield name, way, size, concurrency
+
+
+def measure(options, folder, server, way, size, concurrency):
+    """One run. None when the server does not offer what the case needs."""
+    make_body, drive = WAYS[way]
+    body = make_body(folder, size) if make_body else None
+    load = generators.Load(options.load_core, folder, options.seconds, body, size, concurrency)
+    (good, bad), cpu, begun = server.counts(), server.cpu_seconds(), time.monotonic()
+    try:
+        outcome = drive(load, server)
+    except RuntimeError as error:
+        if options.verbose:
+            print(f"    {server.name}: {way}: {error}")
+        return None
+    wall, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
+    good, bad = server.counts()[0] - good, server.counts()[1] - bad
+    if bad > concurrency or not good:  # a generator that stops leaves what is under way
+        raise SystemExit(f"bench: {server.name}: {way}: {bad} requests failed, {good} succeeded")
+    return {"requests": good, "cpu_us": cpu / good * 1e6, "per_second": good / wall, "p50": outcome.p50, "p99": outcome.p99,
+            "server_busy": cpu / wall, "load_busy": outcome.busy}
+
+
+def idle(server, seconds):
+    """CPU milliseconds a second of a server that has nothing to do, with what the load has left behind."""
+    before = server.cpu_seconds()
+    time.sleep(seconds)
+    return (server.cpu_seconds() - before) * 1e3 / seconds
+
+
+def median(rows, key):
+    return statistics.median(row[key] for row in rows)
+
+
+def who_saturates(rows):
+    server, load = median(rows, "server_busy"), median(rows, "load_busy")
+    return "server" if server > 0.9 and server >= load else "load" if load > 0.9 else "neither"
+
+
+def summarise(name, rounds):
+    """One row of the table, from the runs of both servers in each round."""
+    pairs = [(ours, peer) for ours, peer in rounds if ours and peer]
+    if not pairs:
+        return None
+    ours, peer = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    ratios = sorted(b["cpu_us"] / a["cpu_us"] for a, b in pairs)
+    row = {"case": name, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
+    for server, runs in (("inferd", ours), ("Triton", peer)):
+        row[server] = {key: median(runs, key) for key in ("per_second", "cpu_us", "p50", "p99", "server_busy", "load_busy")}
+        row[server]["saturated"] = who_saturates(runs)
+    return row
+
+
+def show_head():
+    print(f"{'case':58} {'server CPU us a request':>31} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
+    print(f"{'':58} {'inferd':>7} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
+          f" {'inferd':>6} {'Triton':>6}")
+
+
+def show(row):
+    ours, peer, spread = row["inferd"], row["Triton"], row["cpu_ratio_spread"]
+    print(f"{row['case']:58} {ours['cpu_us']:7.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
+          f" {ours['per_second']:8.0f} {peer['per_second']:8.0f} {ours['p50']:6.0f} {peer['p50']:6.0f} {ours['p99']:6.0f}"
+          f" {peer['p99']:6.0f}  {ours['saturated']}/{peer['saturated']}", flush=True)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="bench/serving", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3, help="of each run")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases with this in their name (all of them)")
+    parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--load-core", type=int, default=1)
+    parser.add_argument("--json", metavar="FILE", help="write the results there too")
+    parser.add_argument("--verbose", action="store_true", help="tell why a case could not be run")
+    return parser.parse_args()
+
+
+def machine():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return f"{line.split(':', 1)[1].strip()}, Linux {platform.release()}"
+    return platform.machine()
+
+
+def main():
+    options = parse_options()
+    folder = Path(tempfile.mkdtemp(prefix="inferd-bench-"))
+    repository = folder / "models"
+    (repository / MODEL / "1").mkdir(parents=True)
+    shutil.copy(ROOT / "bench/peers/triton_identity/config.pbtxt", repository / MODEL / "config.pbtxt")
+    servers = []
+    try:
+        servers = [Inferd(repository, options.server_core, folder), Triton(repository, options.server_core, folder)]
+        cases = list(plan(options))
+        runs = {case[0]: [] for case in cases}
+        print(f"server on core {options.server_core}, load on core {options.load_core}: {machine()}")
+        for number in range(options.rounds):
+            for case in cases:
+                order = servers if number % 2 == 0 else servers[::-1]
+                results = {server.name: measure(options, folder, server, *case[1:]) for server in order}
+                runs[case[0]].append((results["inferd"], results["Triton"]))
+        show_head()
+        rows = [row for row in (summarise(name, rounds) for name, rounds in runs.items()) if row]
+        for row in rows:
+            show(row)
+        resting = {server.name: idle(server, 5) for server in servers}
+        print("idle, CPU ms a second: " + ", ".join(f"{name} {ms:.1f}" for name, ms in resting.items()))
+        if options.json:
+            Path(options.json).write_text(json.dumps({"machine": machine(), "cases": rows, "idle_ms": resting}, indent=1) + "\n")
+    finally:
+        for server in servers:
+            server.stop()
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The two servers: start them on a core, ask their statistics, read what they cost."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = ROOT / "build" / "peers"
+MODEL = "identity"
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A server process that is pinned to one core. Subclasses start it and know its ports."""
+
+    def __init__(self, command, environment, core, log):
+        self.log = log
+        with open(log, "wb") as stream:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", str(core), *command], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                env=environment, start_new_session=True,
+            )
+
+    def wait_until_ready(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                self.find_ports()
+                urllib.request.urlopen(f"http://{self.http}/v2/health/ready", timeout=2).close()
+                return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.05)
+        raise SystemExit(f"bench: {self.name} did not become ready:\n" + Path(self.log).read_text())
+
+    def find_ports(self):
+        pass
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def cpu_seconds(self):
+        """User and system time of all its threads so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_S
+
+    def counts(self):
+        """Inferences that succeeded, and that failed, by the server's own count."""
+        with urllib.request.urlopen(f"http://{self.http}/v2/models/{MODEL}/stats", timeout=10) as answer:
+            statistics = json.load(answer)["model_stats"][0]["inference_stats"]
+        return int(statistics["success"]["count"]), int(statistics["fail"]["count"])
+
+
+class Inferd(Server):
+    name = "inferd"
+
+    def __init__(self, repository, core, folder):
+        command = [str(ROOT / "build" / "inferd"), "serve", f"--model-repository={repository}"]
+        for port in ("http", "grpc", "metrics"):
+            command += [f"--{port}-address=127.0.0.1", f"--{port}-port=0"]
+        super().__init__(command, None, core, folder / "inferd.log")
+        self.wait_until_ready()
+
+    def find_ports(self):
+        found = dict(re.findall(r"(HTTP|gRPC) listening on (\S+)", Path(self.log).read_text()))
+        if len(found) < 2:
+            raise OSError("not listening yet")
+        self.http, self.grpc = found["HTTP"], found["gRPC"]
+
+
+class Triton(Server):
+    name = "Triton"
+
+    def __init__(self, repository, core, folder):
+        site = next(PEERS.glob("venv/lib/python3*/site-packages"))
+        http, grpc = free_port(), free_port()
+        self.http, self.grpc = f"127.0.0.1:{http}", f"127.0.0.1:{grpc}"
+        command = [
+            str(site / "pytriton/tritonserver/bin/tritonserver"), f"--model-repository={repository}",
+            f"--backend-directory={PEERS}/backends", "--http-address=127.0.0.1", f"--http-port={http}",
+            "--grpc-address=127.0.0.1", f"--grpc-port={grpc}", "--allow-metrics=false",
+        ]
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
+        super().__init__(command, environment, core, folder / "triton.log")
+        self.wait_until_ready()

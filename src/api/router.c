@@ -35,18 +35,6 @@ static struct status percent_decode(struct slice text, struct arena *arena, stru
     return status_ok();
 }
 
-/* Cuts the next segment, which starts behind a '/', off the front of *path. */
-static bool next_segment(struct slice *path, struct slice *ret) {
-    if (path->size == 0 || path->data[0] != '/')
-        return false;
-    size_t end = 1;
-    while (end < path->size && path->data[end] != '/')
-        end++;
-    *ret = (struct slice){path->data + 1, end - 1};
-    *path = (struct slice){path->data + end, path->size - end};
-    return true;
-}
-
 static bool is_digits(struct slice s) {
     for (size_t i = 0; i < s.size; i++)
         if (s.data[i] < '0' || s.data[i] > '9')
@@ -54,31 +42,37 @@ static bool is_digits(struct slice s) {
     return s.size > 0;
 }
 
-/* Whether the path has the form of the pattern; fills what the placeholders stand for (names still percent-encoded). */
-static bool path_matches(const char *pattern, struct slice path, struct slice *ret_model, struct slice *ret_name,
-                         int64_t *ret_version) {
-    struct slice rest = slice_of(pattern);
-    struct slice wanted, given;
-    while (next_segment(&rest, &wanted)) {
-        if (slice_equal_text(wanted, "{rest}") && path.size > 1 && path.data[0] == '/') {
-            *ret_name = (struct slice){path.data + 1, path.size - 1};
-            return true;
-        }
-        if (!next_segment(&path, &given))
+/* What the placeholders of a pattern stand for. */
+struct placeholders {
+    struct slice model, name; /* still percent-encoded */
+    int64_t version;
+};
+
+/* Takes what stands for the placeholder that *pattern points to and is moved behind: a segment, or all of `rest`. */
+static bool take_placeholder(const char **pattern, struct slice *rest, struct placeholders *ret) {
+    char kind = (*pattern)[1]; /* {model}, {name}, {version} or {rest} */
+    *pattern = strchr(*pattern, '}') + 1;
+    struct slice segment = *rest;
+    const char *slash = kind == 'r' || rest->size == 0 ? NULL : memchr(rest->data, '/', rest->size);
+    if (slash)
+        segment.size = (size_t)(slash - rest->data);
+    *rest = (struct slice){rest->data + segment.size, rest->size - segment.size};
+    if (kind == 'v')
+        return is_digits(segment) && slice_to_i64(segment, &ret->version);
+    *(kind == 'm' ? &ret->model : &ret->name) = segment;
+    return segment.size > 0;
+}
+
+/* Whether the path has the form of the pattern. */
+static bool path_matches(const char *pattern, struct slice path, struct placeholders *ret) {
+    while (*pattern) {
+        if (*pattern == '{') {
+            if (!take_placeholder(&pattern, &path, ret))
+                return false;
+        } else if (path.size == 0 || *path.data != *pattern++) {
             return false;
-        if (slice_equal_text(wanted, "{model}")) {
-            if (given.size == 0)
-                return false;
-            *ret_model = given;
-        } else if (slice_equal_text(wanted, "{name}")) {
-            if (given.size == 0)
-                return false;
-            *ret_name = given;
-        } else if (slice_equal_text(wanted, "{version}")) {
-            if (!is_digits(given) || !slice_to_i64(given, ret_version))
-                return false;
-        } else if (!slice_equal(wanted, given)) {
-            return false;
+        } else {
+            path = (struct slice){path.data + 1, path.size - 1};
         }
     }
     return path.size == 0;
@@ -98,20 +92,19 @@ struct status router_match(const struct route *routes, size_t route_count, unsig
                            struct slice path, struct arena *arena, struct route_match *ret) {
     *ret = (struct route_match){.version = -1};
     for (size_t i = 0; i < route_count; i++) {
-        struct slice model = {NULL, 0}, name = {NULL, 0};
-        int64_t version = -1;
-        if (!(routes[i].class & classes) || !path_matches(routes[i].pattern, path, &model, &name, &version))
+        struct placeholders found = {.version = -1};
+        if (!(routes[i].class & classes) || !path_matches(routes[i].pattern, path, &found))
             continue;
         if (!slice_equal_text(method, routes[i].method)) {
             ret->allow = add_method(ret->allow, routes[i].method, arena);
             continue;
         }
         ret->route = &routes[i];
-        ret->version = version;
-        ret->name = name;
+        ret->version = found.version;
+        ret->name = found.name;
         if (!slice_ends_with(slice_of(routes[i].pattern), SLICE_LITERAL("{rest}")))
-            STATUS_TRY(percent_decode(name, arena, &ret->name));
-        return percent_decode(model, arena, &ret->model);
+            STATUS_TRY(percent_decode(found.name, arena, &ret->name));
+        return percent_decode(found.model, arena, &ret->model);
     }
     if (ret->allow)
         return status_error(STATUS_METHOD_NOT_ALLOWED, "Method Not Allowed");

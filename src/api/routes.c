@@ -3,6 +3,10 @@
 #include "api/router.h"
 
 const struct route api_routes[] = {
+    /* First, as they are looked for most often. */
+    {"POST", "/v2/models/{model}/infer", API_INFERENCE, v2_infer_http},
+    {"POST", "/v2/models/{model}/versions/{version}/infer", API_INFERENCE, v2_infer_http},
+
     {"GET", "/v2/health/live", API_HEALTH, v2_health_live},
     {"GET", "/v2/health/ready", API_HEALTH, v2_health_ready},
     {"GET", "/v2", API_METADATA, v2_server_metadata},
@@ -15,8 +19,6 @@ const struct route api_routes[] = {
     {"GET", "/v2/models/{model}/versions/{version}/config", API_MODEL_CONFIG, v2_model_config},
     {"GET", "/v2/models/{model}/stats", API_STATISTICS, v2_statistics},
     {"GET", "/v2/models/{model}/versions/{version}/stats", API_STATISTICS, v2_statistics},
-    {"POST", "/v2/models/{model}/infer", API_INFERENCE, v2_infer_http},
-    {"POST", "/v2/models/{model}/versions/{version}/infer", API_INFERENCE, v2_infer_http},
     {"POST", "/v2/models/{model}/generate", API_INFERENCE, v2_generate},
     {"POST", "/v2/models/{model}/versions/{version}/generate", API_INFERENCE, v2_generate},
     {"POST", "/v2/models/{model}/generate_stream", API_INFERENCE, v2_generate_stream},

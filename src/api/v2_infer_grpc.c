@@ -281,7 +281,7 @@ static struct status fill_outputs(const struct infer_request *request, const str
 struct status v2_infer_grpc_fill(const struct infer_request *request, const struct infer_response *response,
                                  size_t extra, struct pb_model_infer_response *ret) {
     *ret = (struct pb_model_infer_response){.model_name = response->model_name, .id = request->id};
-    ret->model_version = slice_of(arena_printf(response->arena, "%" PRId64, response->model_version));
+    ret->model_version = arena_u64(response->arena, (uint64_t)response->model_version);
     STATUS_TRY(fill_parameters(response, extra, ret));
     return fill_outputs(request, response, ret);
 }

@@ -32,13 +32,13 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     }
     struct http_header headers[4];
     size_t count = 0;
-    char length[32];
+    char digits[SLICE_U64_DIGITS];
     struct slice type =
         infer->json_size ? SLICE_LITERAL("application/octet-stream") : SLICE_LITERAL("application/json");
     headers[count++] = (struct http_header){SLICE_LITERAL("Content-Type"), type};
     if (infer->json_size) {
-        snprintf(length, sizeof length, "%zu", infer->json_size);
-        headers[count++] = (struct http_header){SLICE_LITERAL("Inference-Header-Content-Length"), slice_of(length)};
+        headers[count++] = (struct http_header){SLICE_LITERAL("Inference-Header-Content-Length"),
+                                                slice_from_u64(infer->json_size, digits)};
     }
     if (infer->coding != BODY_IDENTITY)
         headers[count++] =

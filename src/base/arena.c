@@ -143,6 +143,11 @@ struct slice arena_copy(struct arena *arena, struct slice text) {
     return (struct slice){copy, copy ? text.size : 0};
 }
 
+struct slice arena_u64(struct arena *arena, uint64_t value) {
+    char digits[SLICE_U64_DIGITS];
+    return arena_copy(arena, slice_from_u64(value, digits));
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

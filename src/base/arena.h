@@ -28,6 +28,8 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size) __attribute__
 char *arena_strdup(struct arena *arena, struct slice text) __attribute__((warn_unused_result));
 /* Copy of the bytes as a slice; {NULL, 0} when memory is short and text.size > 0. */
 struct slice arena_copy(struct arena *arena, struct slice text);
+/* The number in decimal; {NULL, 0} when memory is short. */
+struct slice arena_u64(struct arena *arena, uint64_t value);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Bytes handed out since creation or reset. */
 size_t arena_used(const struct arena *arena);

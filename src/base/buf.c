@@ -38,7 +38,7 @@ char *buf_reserve(struct buf *buf, size_t more) {
     return buf->data + buf->size;
 }
 
-void buf_append(struct buf *buf, const void *data, size_t size) {
+void buf_append_growing(struct buf *buf, const void *data, size_t size) {
     if (size == 0)
         return;
     char *to = buf_reserve(buf, size);
@@ -48,16 +48,9 @@ void buf_append(struct buf *buf, const void *data, size_t size) {
     buf->size += size;
 }
 
-void buf_append_slice(struct buf *buf, struct slice text) {
-    buf_append(buf, text.data, text.size);
-}
-
-void buf_append_text(struct buf *buf, const char *text) {
-    buf_append(buf, text, strlen(text));
-}
-
-void buf_append_char(struct buf *buf, char c) {
-    buf_append(buf, &c, 1);
+void buf_append_u64(struct buf *buf, uint64_t value) {
+    char digits[SLICE_U64_DIGITS];
+    buf_append_slice(buf, slice_from_u64(value, digits));
 }
 
 void buf_printf(struct buf *buf, const char *format, ...) {

@@ -26,10 +26,26 @@ void buf_free(struct buf *buf);  /* back to BUF_EMPTY */
 void buf_clear(struct buf *buf); /* size 0, memory kept, failed reset */
 /* Room for `more` bytes behind size; the pointer to them, or NULL when memory is short. */
 char *buf_reserve(struct buf *buf, size_t more);
-void buf_append(struct buf *buf, const void *data, size_t size);
-void buf_append_slice(struct buf *buf, struct slice text);
-void buf_append_text(struct buf *buf, const char *text);
-void buf_append_char(struct buf *buf, char c);
+/* Appends, however much; buf_append is the same for where there often is room. */
+void buf_append_growing(struct buf *buf, const void *data, size_t size);
+static inline void buf_append(struct buf *buf, const void *data, size_t size) {
+    if (size > buf->capacity - buf->size || buf->failed) {
+        buf_append_growing(buf, data, size);
+    } else if (size > 0) {
+        memcpy(buf->data + buf->size, data, size);
+        buf->size += size;
+    }
+}
+static inline void buf_append_slice(struct buf *buf, struct slice text) {
+    buf_append(buf, text.data, text.size);
+}
+static inline void buf_append_text(struct buf *buf, const char *text) {
+    buf_append(buf, text, strlen(text));
+}
+static inline void buf_append_char(struct buf *buf, char c) {
+    buf_append(buf, &c, 1);
+}
+void buf_append_u64(struct buf *buf, uint64_t value); /* in decimal */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);

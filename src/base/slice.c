@@ -5,18 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-struct slice slice_of(const char *text) {
-    return (struct slice){text, text ? strlen(text) : 0};
-}
-
-bool slice_equal(struct slice a, struct slice b) {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-bool slice_equal_text(struct slice a, const char *text) {
-    return slice_equal(a, slice_of(text));
-}
-
 bool slice_equal_nocase(struct slice a, struct slice b) {
     return a.size == b.size && (a.size == 0 || strncasecmp(a.data, b.data, a.size) == 0);
 }
@@ -55,6 +43,14 @@ bool slice_split(struct slice s, char separator, struct slice *ret_head, struct 
     *ret_head = (struct slice){s.data, head};
     *ret_tail = (struct slice){at + 1, s.size - head - 1};
     return true;
+}
+
+struct slice slice_from_u64(uint64_t value, char room[static SLICE_U64_DIGITS]) {
+    char *end = room + SLICE_U64_DIGITS, *at = end;
+    do
+        *--at = (char)('0' + value % 10);
+    while (value /= 10);
+    return (struct slice){at, (size_t)(end - at)};
 }
 
 bool slice_to_u64(struct slice s, uint64_t *ret) {

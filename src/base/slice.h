@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
     const char *data; /* may be NULL when size is 0 */
@@ -15,9 +16,16 @@ struct slice {
 /* For printf: "%.*s", SLICE_ARGS(s). Long slices are cut at 200 bytes so that messages stay readable. */
 #define SLICE_ARGS(s) (int)((s).size > 200 ? 200 : (s).size), ((s).data ? (s).data : "")
 
-struct slice slice_of(const char *text); /* borrows; NULL gives an empty slice */
-bool slice_equal(struct slice a, struct slice b);
-bool slice_equal_text(struct slice a, const char *text);
+/* Borrows; NULL gives an empty slice. Inline, as the next two, so that a literal's size is known to the compiler. */
+static inline struct slice slice_of(const char *text) {
+    return (struct slice){text, text ? strlen(text) : 0};
+}
+static inline bool slice_equal(struct slice a, struct slice b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline bool slice_equal_text(struct slice a, const char *text) {
+    return slice_equal(a, slice_of(text));
+}
 /* ASCII case is ignored. */
 bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_starts_with(struct slice s, struct slice prefix);
@@ -31,6 +39,10 @@ bool slice_split(struct slice s, char separator, struct slice *ret_head, struct 
 bool slice_to_u64(struct slice s, uint64_t *ret);
 bool slice_to_i64(struct slice s, int64_t *ret);
 bool slice_to_double(struct slice s, double *ret); /* C locale, no hexadecimal, no surrounding blanks */
+
+enum { SLICE_U64_DIGITS = 20 };
+/* The number in decimal, somewhere in `room`. */
+struct slice slice_from_u64(uint64_t value, char room[static SLICE_U64_DIGITS]);
 
 /* Bytes of the UTF-8 character that `s` begins with; 0 when it is empty or begins with something else. */
 size_t slice_utf8_length(struct slice s);

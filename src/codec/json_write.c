@@ -113,9 +113,21 @@ static void append_repaired(struct buf *out, struct slice text) {
     }
 }
 
+/* Names and short texts mostly are plain ASCII, which goes into JSON as it is. */
+static bool is_plain(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
 void json_append_string(struct buf *out, struct slice text) {
     buf_append_char(out, '"');
-    if (slice_is_utf8(text))
+    if (is_plain(text))
+        buf_append_slice(out, text);
+    else if (slice_is_utf8(text))
         append_valid(out, text);
     else
         append_repaired(out, text);

@@ -56,10 +56,9 @@ struct ending {
 static size_t status_fields(struct http_exchange *exchange, const struct ending *ending,
                             struct http_header fields[static STATUS_FIELDS]) {
     struct arena *arena = http_exchange_arena(exchange);
-    http_exchange_set_inner_status(exchange, (int)ending->code);
-    const char *number = arena_printf(arena, "%d", (int)ending->code);
     size_t count = 0;
-    fields[count++] = (struct http_header){SLICE_LITERAL("grpc-status"), slice_of(number)};
+    http_exchange_set_inner_status(exchange, (int)ending->code);
+    fields[count++] = (struct http_header){SLICE_LITERAL("grpc-status"), arena_u64(arena, ending->code)};
     struct slice text = grpc_encode_message(arena, slice_of(ending->message));
     if (text.size > 0)
         fields[count++] = (struct http_header){SLICE_LITERAL("grpc-message"), text};

@@ -38,6 +38,10 @@ size_t h1_scan_head(struct h1_scan *scan, const char *data, size_t n, const stru
                     struct h1_error *reterr) {
     size_t limit = n < limits->max_head_bytes ? n : limits->max_head_bytes;
     for (size_t i = scan->at; i < limit; i++) {
+        while (!scan->cr && i < limit && http_char_class[(unsigned char)data[i]] & HTTP_CHAR_VALUE)
+            i++; /* most of a head */
+        if (i == limit)
+            break;
         unsigned char c = (unsigned char)data[i];
         if (scan->cr) {
             scan->cr = false;
@@ -49,7 +53,7 @@ size_t h1_scan_head(struct h1_scan *scan, const char *data, size_t n, const stru
                 return i + 1;
         } else if (c == '\r') {
             scan->cr = true;
-        } else if (!(http_char_class[c] & HTTP_CHAR_VALUE)) {
+        } else {
             *reterr = c == '\n' ? bad_request("an LF without CR in the request head")
                                 : bad_request("a control character in the request head");
             return 0;

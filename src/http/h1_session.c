@@ -85,14 +85,21 @@ static bool send_head(struct http_exchange *exchange, const struct http_answer_h
     struct buf *out = &h1->out;
     choose_framing(h1, head);
     buf_reserve(out, HEAD_RESERVE);
-    buf_printf(out, "HTTP/1.1 %d %s\r\n", head->status, http_reason(head->status));
+    buf_append_text(out, "HTTP/1.1 ");
+    buf_append_u64(out, (uint64_t)head->status);
+    buf_append_char(out, ' ');
+    buf_append_text(out, http_reason(head->status));
+    buf_append_text(out, "\r\n");
     append_field(out, SLICE_LITERAL("Date"), http_date_now(&h1->date));
     for (size_t i = 0; i < head->header_count; i++)
         append_field(out, head->headers[i].name, head->headers[i].value);
-    if (head->content_length >= 0)
-        buf_printf(out, "Content-Length: %lld\r\n", (long long)head->content_length);
-    else if (h1->framing == H1_FRAMED_BY_CHUNKS)
+    if (head->content_length >= 0) {
+        buf_append_text(out, "Content-Length: ");
+        buf_append_u64(out, (uint64_t)head->content_length);
+        buf_append_text(out, "\r\n");
+    } else if (h1->framing == H1_FRAMED_BY_CHUNKS) {
         append_field(out, SLICE_LITERAL("Transfer-Encoding"), SLICE_LITERAL("chunked"));
+    }
     if (h1->close)
         append_field(out, SLICE_LITERAL("Connection"), SLICE_LITERAL("close"));
     else if (exchange->request.version == 10)

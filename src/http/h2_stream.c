@@ -94,19 +94,19 @@ static bool send_head(struct http_exchange *exchange, const struct http_answer_h
     struct h2_session *h2 = stream->h2;
     enum { OWN_FIELDS = 3 };
     nghttp2_nv *nv = arena_calloc(exchange->arena, head->header_count + OWN_FIELDS, sizeof *nv);
-    char *status = arena_printf(exchange->arena, "%d", head->status);
-    if (!nv || !status)
+    struct slice status = arena_u64(exchange->arena, (uint64_t)head->status);
+    if (!nv || !status.data)
         return false;
     size_t count = 0;
-    nv[count++] = make_nv(SLICE_LITERAL(":status"), slice_of(status));
+    nv[count++] = make_nv(SLICE_LITERAL(":status"), status);
     nv[count++] = make_nv(SLICE_LITERAL("date"), http_date_now(&h2->date));
     for (size_t i = 0; i < head->header_count; i++)
         nv[count++] = make_nv(head->headers[i].name, head->headers[i].value);
     if (head->content_length > 0) { /* an empty answer is told by the end of the stream */
-        char *length = arena_printf(exchange->arena, "%lld", (long long)head->content_length);
-        if (!length)
+        struct slice length = arena_u64(exchange->arena, (uint64_t)head->content_length);
+        if (!length.data)
             return false;
-        nv[count++] = make_nv(SLICE_LITERAL("content-length"), slice_of(length));
+        nv[count++] = make_nv(SLICE_LITERAL("content-length"), length);
     }
     stream->has_provider = !head->no_body && head->content_length != 0;
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_data};

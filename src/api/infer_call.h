@@ -83,7 +83,7 @@ struct status infer_call_no_room(const struct infer_call *call);
 /* Books it as what the exchange holds, or gives that error. */
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) STATUS_MUST_CHECK;
 /* Submits call->request. An error: nothing happened, and the caller answers the client itself. The client may have been
- * answered when it returns. */
+ * answered when it returns, and the call be gone if ops->send has detached it. */
 struct status infer_call_submit(struct infer_call *call) STATUS_MUST_CHECK;
 /* For a call that has not been submitted: ends it with an error by ops->send. False when there is no memory for that;
  * nothing happens then. */

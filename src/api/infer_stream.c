@@ -232,8 +232,7 @@ static struct status fill(struct infer_stream *stream, struct stream_call *call,
     return roomy ? status_ok() : infer_call_no_room(&call->call);
 }
 
-static void wake_for(struct infer_stream *stream, const struct stream_call *call) {
-    uint64_t deadline = call->call.deadline_ns;
+static void wake_for(struct infer_stream *stream, uint64_t deadline) {
     if (deadline == 0 || deadline == grpc_call_deadline_ns(stream->grpc) ||
         (stream->wake_ns != 0 && stream->wake_ns <= deadline))
         return;
@@ -251,10 +250,11 @@ static bool take_request(struct infer_stream *stream, const struct infer_stream_
     call->call.body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */
     struct status status = fill(stream, call, message);
     add_call(stream, call);
+    uint64_t deadline_ns = call->call.request->deadline_ns;
     if (status_is_ok(&status))
         status = infer_call_submit(&call->call);
-    if (status_is_ok(&status)) {
-        wake_for(stream, call);
+    if (status_is_ok(&status)) { /* the call may have had its last answer, and be gone */
+        wake_for(stream, deadline_ns);
         return true;
     }
     call_log_failure(stream->context->log, call->call.request, &status);
@@ -304,7 +304,7 @@ void infer_stream_on_wake(struct grpc_call *grpc) {
     while ((call = find_expired(stream, now_ns)) != NULL)
         infer_call_expire(&call->call); /* may take out any of them, and bring in others */
     for (call = stream->first; call; call = call->next)
-        wake_for(stream, call);
+        wake_for(stream, call->call.deadline_ns);
 }
 
 void infer_stream_on_drain(struct grpc_call *grpc) {

@@ -139,10 +139,10 @@ static void identity_unload(void *model) {
     free(model);
 }
 
-/* Copying is quick, sleeping is not. */
+/* Copying is quick, sleeping is not; the requests of a decoupled model may ask for that, and for many responses. */
 static bool identity_is_quick(const void *model) {
     const struct identity_model *identity = model;
-    return identity->delay_ns == 0;
+    return identity->delay_ns == 0 && !identity->config->decoupled;
 }
 
 static struct status identity_instance_create(void *model, int index, void **ret_instance) {

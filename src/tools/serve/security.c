@@ -4,6 +4,7 @@
 
 #include "tools/serve/file_watch.h"
 
+/* Before they are read: what changes behind that is seen. */
 static void watch_files(struct security *security) {
     const char *files[SECURITY_FILES_MAX];
     size_t count = settings_security_files(security->settings, files);
@@ -44,10 +45,9 @@ static struct status open_access(struct security *security) {
 
 struct status security_open(struct security *security, const struct serve_settings *settings, struct log *log) {
     *security = (struct security){.settings = settings, .log = log, .watch_fd = -1};
-    STATUS_TRY(tls_ports_open(&settings->tls, log, &security->tls));
-    STATUS_TRY(open_access(security));
     watch_files(security);
-    return status_ok();
+    STATUS_TRY(tls_ports_open(&settings->tls, log, &security->tls));
+    return open_access(security);
 }
 
 static void reload_access(struct security *security) {
@@ -62,9 +62,9 @@ static void reload_access(struct security *security) {
 }
 
 void security_reload(struct security *security) {
+    watch_files(security); /* links may lead elsewhere now */
     tls_ports_reload(&security->tls, security->log);
     reload_access(security);
-    watch_files(security); /* links may lead elsewhere now */
 }
 
 void security_close(struct security *security) {

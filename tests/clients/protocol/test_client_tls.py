@@ -10,31 +10,11 @@ import peers
 import perf_analyzer
 import pytest
 from cases import case, triton_differs
+from certificates import Authority
 from triton_client import Client, integers, same
 from tritonclient.utils import InferenceServerException
 
 REFUSED = (InferenceServerException, OSError, ssl.SSLError)
-
-
-class Authority:
-    """Somebody who signs certificates, made with the openssl command."""
-
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
-        self.file = self.make(name, "-x509", "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE")[0]
-
-    def sign(self, name):
-        """The files of a certificate for this machine, and of its key."""
-        signer = ["-CA", self.file, "-CAkey", self.folder / f"{self.name}.key"]
-        return self.make(name, "-x509", *signer, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
-
-    def make(self, name, *options):
-        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        command = ["openssl", "req", *kind, "-out", certificate, "-keyout", key, *options]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        key.chmod(0o600)
-        return str(certificate), str(key)
 
 
 @pytest.fixture(scope="module")

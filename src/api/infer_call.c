@@ -21,6 +21,9 @@ static void call_unref(struct infer_call *call) {
 }
 
 void infer_answer_free(struct infer_call *call, struct infer_answer *answer) {
+    answer->kept = false;
+    if (answer->in_send)
+        return; /* send() still looks at it, and frees it then */
     buf_free(&answer->bytes);
     if (answer != &call->end)
         free(answer);
@@ -32,7 +35,9 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
         call->over = answer->final;
         if (call->trace)
             trace_stamp(call->trace, TRACE_SEND_START, clock_monotonic_ns());
+        answer->in_send = true;
         call->ops->send(call, answer);
+        answer->in_send = false;
     }
     if (!answer->kept)
         infer_answer_free(call, answer);

@@ -35,6 +35,7 @@ struct infer_answer {
     bool final;                /* no more follow */
     bool empty;                /* final, and without a response: the model had no more to say */
     bool kept;                 /* set by ops->send: it is given back later, by infer_answer_free */
+    bool in_send;              /* private to infer_call.c: ops->send has it now */
 };
 
 struct infer_call_ops {
@@ -93,7 +94,7 @@ bool infer_call_refuse(struct infer_call *call, const struct status *error);
 void infer_call_expire(struct infer_call *call);
 /* All answers have been written out. Loop thread; infer_call_detach is to follow. Accepts NULL. */
 void infer_call_sent(struct infer_call *call);
-/* Gives back an answer that ops->send has kept; before infer_call_detach. */
+/* Gives back an answer that ops->send has kept, at the earliest from inside ops->send; before infer_call_detach. */
 void infer_answer_free(struct infer_call *call, struct infer_answer *answer);
 /* The exchange is closed or lost, or has had the final answer: gives up its reference, and cancels the request if it
  * still runs. Accepts NULL. */

@@ -2,6 +2,8 @@
  * is gone and nothing is left behind (the sanitizers tell). Also the plain calls over HTTP. */
 #include "served_models.h"
 
+#include "api/infer_call.h"
+
 #define VECTOR_CONFIG                                                                                                  \
     "backend: \"identity\" max_batch_size: 4 "                                                                         \
     "input { name: \"x\" data_type: TYPE_INT32 dims: [-1] } output { name: \"y\" data_type: TYPE_INT32 dims: [-1] } "
@@ -200,6 +202,28 @@ static void several_responses_do_not_fit_in_one_answer(void **state) {
     assert_null(served.tasks);
 }
 
+/* As a stream does which keeps an answer, finds no room for it, and ends. */
+static void keep_and_give_back(struct infer_call *call, struct infer_answer *answer) {
+    size_t *told = call->exchange;
+    assert_true(answer->final);
+    assert_string_equal(answer->status.message, "no");
+    answer->kept = true;
+    infer_answer_free(call, answer);
+    ++*told;
+}
+
+static void answer_may_be_given_back_while_it_is_sent(void **state) {
+    (void)state;
+    static const struct infer_call_ops ops = {.send = keep_and_give_back};
+    const struct status error = status_error(STATUS_INVALID_ARGUMENT, "no");
+    size_t told = 0;
+    struct infer_call *call = infer_call_create(&ops, sizeof *call, &served.context, &told, 0);
+    assert_non_null(call);
+    assert_true(infer_call_refuse(call, &error));
+    assert_int_equal(told, 1);
+    infer_call_detach(call);
+}
+
 static void exiting_server_is_not_ready_but_answers(void **state) {
     (void)state;
     struct session *session = served_connect(&served);
@@ -259,6 +283,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(ends_may_race, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_requests_leave_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_responses_do_not_fit_in_one_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(answer_may_be_given_back_while_it_is_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(exiting_server_is_not_ready_but_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_calls_answer_at_once, set_up, tear_down),
     };

@@ -64,7 +64,7 @@ struct status trace_writer_create(const struct trace_config *config, const char 
     writer->last = &writer->first;
     writer->max_queued = TRACE_QUEUE_MAX;
     if (config->mode == TRACE_MODE_OPENTELEMETRY)
-        writer->max_queued = (config->otlp.max_queue_size + TRACE_SPANS - 1) / TRACE_SPANS;
+        writer->max_queued = ((size_t)config->otlp.max_queue_size + TRACE_SPANS - 1) / TRACE_SPANS;
     writer->arena = arena_create(0);
     struct status status = writer->arena ? trace_config_copy(config, writer->arena, &writer->config)
                                          : status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for trace settings");

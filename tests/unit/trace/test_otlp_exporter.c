@@ -239,6 +239,20 @@ static void a_full_queue(void **state) {
     fixture_end(&f);
 }
 
+/* The largest queue that can be asked for is one; what it holds is bounded by bytes too. */
+static void the_largest_queue(void **state) {
+    (void)state;
+    struct collector *c = &collector;
+    struct fixture f;
+    collector_start(c, OK_ANSWER);
+    start_tracer(&f, c, UINT32_MAX, 3, 3600 * 1000);
+    trace_one(&f);
+    wait_until(tracer_counts(f.tracer).written == 1);
+    assert_int_equal(tracer_counts(f.tracer).dropped, 0);
+    fixture_end(&f);
+    collector_stop(c);
+}
+
 static void a_dead_collector_is_told_of_once(void **state) {
     (void)state;
     struct collector *c = &collector;
@@ -267,6 +281,7 @@ int main(void) {
         cmocka_unit_test(full_batches_and_the_rest),
         cmocka_unit_test(a_batch_that_is_not_full_goes_after_the_delay),
         cmocka_unit_test(a_full_queue),
+        cmocka_unit_test(the_largest_queue),
         cmocka_unit_test(a_dead_collector_is_told_of_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

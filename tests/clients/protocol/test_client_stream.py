@@ -54,13 +54,13 @@ def is_final(result):
 # ---- one answer to each request ----
 
 
-@case("ST01", "grpc", "start_stream, async_stream_infer, stop_stream", "each answer, in the order of the requests",
+@case("CX01", "grpc", "start_stream, async_stream_infer, stop_stream", "each answer, in the order of the requests",
       does="start_stream async_stream_infer stop_stream")
 def test_stream(client):
     check_order(client)
 
 
-@case("ST02", "grpc.aio", "stream_infer", "each answer, in the order of the requests", does="stream_infer")
+@case("CX02", "grpc.aio", "stream_infer", "each answer, in the order of the requests", does="stream_infer")
 def test_aio_stream(client):
     check_order(client)
 
@@ -70,19 +70,19 @@ def check_order(client):
     assert first_numbers(outcomes) == list(range(20))
 
 
-@case("ST03", "gRPC clients", "a stream to a model that answers once", "triton_final_response is true in every answer")
+@case("CX03", "gRPC clients", "a stream to a model that answers once", "triton_final_response is true in every answer")
 def test_final_response(client):
     outcomes = converse(client, [request(client, i) for i in range(3)])
     assert [is_final(result) for result in results_of(outcomes)] == [True] * 3
 
 
-@case("ST04", "gRPC clients", "a stream to a model that batches, 200 requests", "all answers, in the order of the requests")
+@case("CX04", "gRPC clients", "a stream to a model that batches, 200 requests", "all answers, in the order of the requests")
 def test_batched_stream(client):
     outcomes = converse(client, [request(client, i, model="batching") for i in range(200)])
     assert first_numbers(outcomes) == list(range(200))
 
 
-@case("ST05", "gRPC clients", "a stream with ids, versions, outputs, sequences, priority, timeout, parameters", "as infer")
+@case("CX05", "gRPC clients", "a stream with ids, versions, outputs, sequences, priority, timeout, parameters", "as infer")
 def test_stream_arguments(client):
     more = {
         "model": "versions",
@@ -101,7 +101,7 @@ def test_stream_arguments(client):
     assert same(result.as_numpy("OUT"), integers(1))
 
 
-@case("ST06", "gRPC clients", "a stream to several models, with every kind of data", "each its own arrays")
+@case("CX06", "gRPC clients", "a stream to several models, with every kind of data", "each its own arrays")
 @pytest.mark.parametrize("datatype", ["BYTES", "FP64", "BOOL", "BF16"])
 def test_stream_of_datatypes(client, datatype):
     values = array_of(datatype)
@@ -110,27 +110,27 @@ def test_stream_of_datatypes(client, datatype):
     assert same(first.as_numpy("OUT"), integers(5)) and same(second.as_numpy("OUT"), values)
 
 
-@case("ST07", "gRPC clients", "a stream with large tensors", "the same arrays")
+@case("CX07", "gRPC clients", "a stream with large tensors", "the same arrays")
 def test_large_stream(client):
     values = np.arange(1 << 20, dtype=np.int32).reshape(1, -1)
     outcomes = converse(client, [{"model_name": "id_int32", "inputs": [client.tensor(values)]}] * 4)
     assert all(same(result.as_numpy("OUT"), values) for result in results_of(outcomes))
 
 
-@case("ST08", "gRPC clients", "a stream with compression_algorithm", "understood")
+@case("CX08", "gRPC clients", "a stream with compression_algorithm", "understood")
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 def test_compressed_stream(client, algorithm):
     outcomes = converse(client, [request(client, *range(1000))] * 3, compression_algorithm=algorithm)
     assert all(same(result.as_numpy("OUT"), integers(*range(1000))) for result in results_of(outcomes))
 
 
-@case("ST09", "gRPC clients", "a stream on which nothing is asked", "it ends well")
+@case("CX09", "gRPC clients", "a stream on which nothing is asked", "it ends well")
 def test_silent_stream(client):
     assert converse(client, []) == []
     assert first_numbers(converse(client, [request(client, 1)])) == [1]
 
 
-@case("ST10", "gRPC clients", "a stream with classes asked for", "the strings")
+@case("CX10", "gRPC clients", "a stream with classes asked for", "the strings")
 def test_classes_on_a_stream(client):
     scores = np.array([[0.25, 4, 1, 2]], dtype=np.float32)
     asked = {"model_name": "labelled", "inputs": [client.tensor(scores)], "outputs": [client.output(class_count=1)]}
@@ -138,7 +138,7 @@ def test_classes_on_a_stream(client):
     assert result.as_numpy("OUT").tolist() == [[b"4.000000:1:bee"]]
 
 
-@case("ST11", "gRPC clients", "a stream with headers of the caller's and a stream_timeout long enough", "answered")
+@case("CX11", "gRPC clients", "a stream with headers of the caller's and a stream_timeout long enough", "answered")
 def test_stream_options(client):
     outcomes = converse(client, [request(client, 1)], headers={"my-header": "x"}, stream_timeout=LONG_S)
     assert first_numbers(outcomes) == [1]
@@ -147,7 +147,7 @@ def test_stream_options(client):
 # ---- several answers, or none ----
 
 
-@case("ST20", "gRPC clients", "a decoupled model that answers n times", "n answers; triton_final_response only in the last")
+@case("CX20", "gRPC clients", "a decoupled model that answers n times", "n answers; triton_final_response only in the last")
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_decoupled(client, count):
     outcomes = converse(client, [request(client, 9, model="decoupled", parameters={"responses": count}, request_id="r")])
@@ -156,7 +156,7 @@ def test_decoupled(client, count):
     assert all(response_of(result)["id"] == "r" for result in results_of(outcomes))
 
 
-@case("ST21", "gRPC clients", "a decoupled model whose end comes apart from its answers, or that gives none", "the answers alone, none final")
+@case("CX21", "gRPC clients", "a decoupled model whose end comes apart from its answers, or that gives none", "the answers alone, none final")
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_separate_end(client, count):
     outcomes = converse(client, [request(client, 9, model="decoupled", parameters={"responses": count, "separate_final": True})])
@@ -164,7 +164,7 @@ def test_separate_end(client, count):
     assert [is_final(result) for result in results_of(outcomes)] == [False] * count
 
 
-@case("ST22", "grpc", "the same with enable_empty_final_response", "then a final answer without outputs, with the request's id")
+@case("CX22", "grpc", "the same with enable_empty_final_response", "then a final answer without outputs, with the request's id")
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_empty_final_response(client, count):
     more = {"parameters": {"responses": count, "separate_final": True}, "enable_empty_final_response": True, "request_id": "r"}
@@ -175,7 +175,7 @@ def test_empty_final_response(client, count):
     assert is_final(last) and not any(map(is_final, answers))
 
 
-@case("ST23", "gRPC clients", "several requests to a decoupled model on one stream", "all answers of each, known by their ids")
+@case("CX23", "gRPC clients", "several requests to a decoupled model on one stream", "all answers of each, known by their ids")
 def test_decoupled_requests(client):
     requests = [request(client, i, model="decoupled", parameters={"responses": i}, request_id=str(i)) for i in range(1, 6)]
     results = results_of(converse(client, requests))
@@ -184,13 +184,13 @@ def test_decoupled_requests(client):
     assert all(int(result.as_numpy("OUT")[0, 0]) == int(response_of(result)["id"]) for result in results)
 
 
-@case("ST24", "four clients", "infer on a decoupled model", "UNIMPLEMENTED: it takes a stream")
+@case("CX24", "four clients", "infer on a decoupled model", "UNIMPLEMENTED: it takes a stream")
 def test_decoupled_without_stream(client):
     with client.refused("UNIMPLEMENTED"):
         client.infer_array("decoupled", integers(1))
 
 
-@case("ST25", "gRPC clients", "get_model_config of a decoupled model", "model_transaction_policy says so")
+@case("CX25", "gRPC clients", "get_model_config of a decoupled model", "model_transaction_policy says so")
 def test_decoupled_config(client):
     assert client.told("get_model_config", "decoupled")["model_transaction_policy"] == {"decoupled": True}
 
@@ -198,9 +198,22 @@ def test_decoupled_config(client):
 # ---- errors ----
 
 
-@case("ST30", "gRPC clients", "a bad request among good ones on a stream", "its error, without a status, in its place; the others' answers", fails="async_stream_infer stream_infer")
-@pytest.mark.parametrize("bad", [{"model": "nothing"}, {"model": "plain"}, {"model": "failing"}, {"model_version": "7"}])
+BAD = pytest.mark.parametrize("bad", [{"model": "nothing"}, {"model": "plain"}, {"model": "failing"}, {"model_version": "7"}])
+
+
+@case("CX30", "grpc", "a bad request among good ones on a stream", "its error, without a status, in its place; the others' answers", fails="async_stream_infer")
+@BAD
 def test_error_on_a_stream(client, bad):
+    check_error_among_others(client, bad)
+
+
+@case("CX37", "grpc.aio", "a bad request among good ones on a stream", "its error, without a status, in its place; the others' answers", fails="stream_infer")
+@BAD
+def test_error_on_an_aio_stream(client, bad):
+    check_error_among_others(client, bad)
+
+
+def check_error_among_others(client, bad):
     (first, none), (nothing, error), (last, still_none) = converse(client, [request(client, 1), request(client, 2, **bad), request(client, 3)])
     assert (none, nothing, still_none) == (None, None, None)
     assert [int(result.as_numpy("OUT")[0, 0]) for result in (first, last)] == [1, 3]
@@ -208,7 +221,7 @@ def test_error_on_a_stream(client, bad):
     assert error.status() is None
 
 
-@case("ST31", "gRPC clients", "a decoupled model that fails after two answers", "two answers, then its error; the stream goes on")
+@case("CX31", "gRPC clients", "a decoupled model that fails after two answers", "two answers, then its error; the stream goes on")
 def test_failing_decoupled(client):
     bad = request(client, 1, model="decoupled", parameters={"responses": 5, "fail_after_responses": 2})
     outcomes = converse(client, [bad])
@@ -217,12 +230,12 @@ def test_failing_decoupled(client):
     assert first_numbers(converse(client, [request(client, 2)])) == [2]
 
 
-@case("ST32", "grpc", "a model that fails on a stream with the header triton_grpc_error", "the stream ends with the error's status", fails="start_stream")
+@case("CX32", "grpc", "a model that fails on a stream with the header triton_grpc_error", "the stream ends with the error's status", fails="start_stream")
 def test_error_ends_the_stream(client):
     check_end(client, "failing", "INTERNAL", "fail_executions")
 
 
-@case("ST36", "grpc", "an unknown model on a stream with the header triton_grpc_error", "the stream ends with the error's status")
+@case("CX36", "grpc", "an unknown model on a stream with the header triton_grpc_error", "the stream ends with the error's status")
 @triton_differs("a refused request does not end the stream")
 def test_refusal_ends_the_stream(client):
     check_end(client, "nothing", "NOT_FOUND", "nothing")
@@ -241,7 +254,7 @@ def check_end(client, model, kind, text):
     assert first_numbers(converse(client, [request(client, 2)])) == [2]
 
 
-@case("ST33", "grpc", "a stream whose stream_timeout passes", "the callback gets Deadline Exceeded; a new stream works")
+@case("CX33", "grpc", "a stream whose stream_timeout passes", "the callback gets Deadline Exceeded; a new stream works")
 def test_stream_timeout(client):
     outcomes = queue.Queue()
     client.start_stream(lambda result, error: outcomes.put((result, error)), stream_timeout=0.2)
@@ -253,7 +266,7 @@ def test_stream_timeout(client):
     assert first_numbers(converse(client, [request(client, 2)])) == [2]
 
 
-@case("ST34", "grpc", "start_stream twice, async_stream_infer without a stream", "the client's errors")
+@case("CX34", "grpc", "start_stream twice, async_stream_infer without a stream", "the client's errors")
 def test_misused_stream(client):
     with pytest.raises(InferenceServerException, match="start_stream"):
         client.async_stream_infer(**request(client, 1))
@@ -263,7 +276,7 @@ def test_misused_stream(client):
     client.stop_stream()
 
 
-@case("ST35", "gRPC", "a bad request on a stream, seen as messages", "error_message, and infer_response with the request's id alone")
+@case("CX35", "gRPC", "a bad request on a stream, seen as messages", "error_message, and infer_response with the request's id alone")
 def test_error_message(peer):
     with wire.grpc_channel(peer.grpc) as channel:
         call = channel.stream_stream(wire.SERVICE + "ModelStreamInfer")
@@ -276,7 +289,7 @@ def test_error_message(peer):
 # ---- cancelling ----
 
 
-@case("ST40", "grpc", "stop_stream(cancel_requests=True) while the model works", "CANCELLED; a new stream works, the model is free")
+@case("CX40", "grpc", "stop_stream(cancel_requests=True) while the model works", "CANCELLED; a new stream works, the model is free")
 @pytest.mark.parametrize("name", ["stuck", "endless"])
 def test_cancelled_stream(client, name):
     for _ in range(2):
@@ -292,7 +305,7 @@ def test_cancelled_stream(client, name):
     assert first_numbers(converse(client, [request(client, 2)])) == [2]
 
 
-@case("ST41", "grpc.aio", "cancel of stream_infer while the model answers", "no more answers; a new stream works, the model is free")
+@case("CX41", "grpc.aio", "cancel of stream_infer while the model answers", "no more answers; a new stream works, the model is free")
 def test_cancelled_aio_stream(client):
     async def leave():
         async def send():
@@ -308,7 +321,7 @@ def test_cancelled_aio_stream(client):
     assert first_numbers(converse(client, [request(client, 2)])) == [2]
 
 
-@case("ST42", "grpc", "other calls while a stream is open", "answered at once; the stream goes on")
+@case("CX42", "grpc", "other calls while a stream is open", "answered at once; the stream goes on")
 def test_calls_beside_a_stream(client):
     outcomes = queue.Queue()
     client.start_stream(lambda result, error: outcomes.put((result, error)))
@@ -320,7 +333,7 @@ def test_calls_beside_a_stream(client):
     client.stop_stream()
 
 
-@case("ST43", "grpc", "close of the client with a stream open", "nothing hangs")
+@case("CX43", "grpc", "close of the client with a stream open", "nothing hangs")
 def test_close_with_a_stream(peer, connect):
     for _ in range(3):
         client = connect(peer)

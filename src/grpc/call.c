@@ -265,6 +265,7 @@ static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
     }
     if (complete)
         take_message(call);
+    http_exchange_allow_idle(call->exchange, call->method->client_streaming && message_reader_is_empty(&call->reader));
     return taken;
 }
 

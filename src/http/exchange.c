@@ -243,6 +243,13 @@ void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monoton
     announce_change(exchange);
 }
 
+void http_exchange_allow_idle(struct http_exchange *exchange, bool allowed) {
+    if (exchange->idle_allowed == allowed || !exchange_is_open(exchange))
+        return;
+    exchange->idle_allowed = allowed;
+    announce_change(exchange);
+}
+
 void http_exchange_set_context(struct http_exchange *exchange, void *context) {
     exchange->context = context;
 }

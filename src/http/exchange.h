@@ -70,6 +70,8 @@ struct buf http_exchange_take_body(struct http_exchange *exchange);
 /* From on_head only: the body goes to on_data piece by piece and is neither collected nor limited. idle_allowed: the
  * client may stay silent for any time in the middle of it (a stream of messages); otherwise body_timeout_ns holds. */
 void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed);
+/* Changes that: silence between two messages is all right, and in the middle of one it holds memory for nothing. */
+void http_exchange_allow_idle(struct http_exchange *exchange, bool allowed);
 /* Goes on after an on_data that did not take all: it is called with what was kept before this function returns, unless
  * it is running right now, and on_end may follow. */
 void http_exchange_resume_body(struct http_exchange *exchange);

@@ -41,8 +41,9 @@ struct exchange_ops {
     bool (*send_head)(struct http_exchange *exchange, const struct http_answer_head *head);
     /* Optional. So many bytes of the body need no more room: the client may send as many more. */
     void (*taken)(struct http_exchange *exchange, size_t bytes);
-    /* Optional. The queue, the state of the answer or the deadline has changed. In state HTTP_ANSWER_RESET the exchange
-     * is to be broken off and exchange_finish called, but later: a handler may be running. */
+    /* Optional. The queue, the state of the answer, the deadline or idle_allowed has changed. In state
+     * HTTP_ANSWER_RESET the exchange is to be broken off and exchange_finish called, but later: a handler may be
+     * running. */
     void (*changed)(struct http_exchange *exchange);
 };
 

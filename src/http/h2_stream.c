@@ -135,6 +135,7 @@ static void changed(struct http_exchange *exchange) {
  * the others wait. */
 static void taken(struct http_exchange *exchange, size_t bytes) {
     struct h2_stream *stream = of(exchange);
+    stream->activity_ns = clock_monotonic_ns(); /* a client that was made to wait has not been silent */
     nghttp2_session_consume_stream(stream->h2->nghttp2, stream->id, bytes);
 }
 

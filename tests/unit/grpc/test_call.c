@@ -549,6 +549,31 @@ static void test_stream_in_both_directions_at_once(void **state) {
     buf_free(&one);
 }
 
+/* Silence between messages is no matter; in the middle of one it would hold memory for ever. */
+static void test_stream_that_falls_silent(void **state) {
+    struct fixture *f = *state;
+    struct session *session = f->peer.session;
+    struct buf one = framed(0, SLICE_LITERAL("one"));
+    struct peer_response *response =
+        peer_request_full(&f->peer, "POST", "/t.S/Stream", &TYPE, 1, buf_slice(&one), true);
+    peer_run(&f->peer);
+    struct status status = session->ops->tick(session, clock_monotonic_ns() + 2 * f->limits.body_timeout_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    expect_log(f, "message Stream|");
+    peer_send_more(&f->peer, response, SLICE_LITERAL("\0\0\0\0\3tw"), false);
+    peer_run(&f->peer);
+    uint64_t deadline = session->ops->deadline(session);
+    assert_true(deadline != 0 && deadline <= clock_monotonic_ns() + f->limits.body_timeout_ns);
+    peer_send_more(&f->peer, response, SLICE_LITERAL("o\0"), false);
+    peer_run(&f->peer);
+    expect_log(f, "message Stream|");
+    status = session->ops->tick(session, clock_monotonic_ns() + f->limits.body_timeout_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    peer_run(&f->peer);
+    expect_log(f, "cancel Stream|");
+    buf_free(&one);
+}
+
 /* Nothing comes while the method wants nothing, and nothing is lost. */
 static void test_stream_that_pauses(void **state) {
     struct fixture *f = *state;
@@ -646,6 +671,7 @@ int main(void) {
         TEST(test_cancelled),
         TEST(test_stream),
         TEST(test_stream_in_both_directions_at_once),
+        TEST(test_stream_that_falls_silent),
         TEST(test_stream_that_pauses),
         TEST(test_paused_stream_stops_its_client),
         TEST(test_stream_that_breaks),

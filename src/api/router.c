@@ -2,15 +2,7 @@
 
 #include <string.h>
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "base/hex.h"
 
 static struct status percent_decode(struct slice text, struct arena *arena, struct slice *ret) {
     char *out = arena_alloc(arena, text.size);
@@ -20,8 +12,8 @@ static struct status percent_decode(struct slice text, struct arena *arena, stru
     for (size_t i = 0; i < text.size; i++) {
         char c = text.data[i];
         if (c == '%') {
-            int high = i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+            int high = i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(text.data[i + 2]) : -1;
             if (low < 0)
                 return status_error(STATUS_INVALID_ARGUMENT,
                                     "the request path has a '%%' that two hexadecimal digits do not follow: '%.*s'",

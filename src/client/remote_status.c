@@ -3,7 +3,7 @@
 
 #include <yyjson.h>
 
-#include "client/client_hex.h"
+#include "base/hex.h"
 
 enum { TEXT_MAX = STATUS_MESSAGE_MAX };
 
@@ -83,8 +83,8 @@ struct status remote_status_grpc(int code, struct slice message) {
     while (at < message.size && size < sizeof text - 8) {
         int high = -1, low = -1;
         if (message.data[at] == '%' && message.size - at > 2) {
-            high = client_hex_value(message.data[at + 1]);
-            low = client_hex_value(message.data[at + 2]);
+            high = hex_value(message.data[at + 1]);
+            low = hex_value(message.data[at + 2]);
         }
         bool escaped = high >= 0 && low >= 0;
         text[size++] = escaped ? (char)(unsigned char)(high * 16 + low) : message.data[at];

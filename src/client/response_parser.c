@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "client/client_hex.h"
+#include "base/hex.h"
 
 enum { HEAD_MAX = 64 * 1024, CHUNK_LINE_MAX = 256, CHUNK_DIGITS_MAX = 15 };
 
@@ -223,8 +223,8 @@ static struct status input_chunk_size(struct response_parser *parser, const char
     struct slice line = {parser->line.data, parser->line.size - 2};
     uint64_t size = 0;
     size_t digits = 0;
-    while (digits < line.size && digits < CHUNK_DIGITS_MAX && client_hex_value(line.data[digits]) >= 0)
-        size = size * 16 + (uint64_t)client_hex_value(line.data[digits++]);
+    while (digits < line.size && digits < CHUNK_DIGITS_MAX && hex_value(line.data[digits]) >= 0)
+        size = size * 16 + (uint64_t)hex_value(line.data[digits++]);
     bool ends = digits == line.size || line.data[digits] == ';' || line.data[digits] == ' ';
     if (digits == 0 || !ends || !is_field_value(line))
         return bad("a chunk size in hexadecimal digits", line);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 /* ---- errors ---- */
 
 /* The column, in characters from 1. Walks back to the start of the line: for errors only, or a long line would cost its
@@ -72,16 +74,6 @@ static bool is_octal_digit(char c) {
 
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static int hex_value(char c) {
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 static void skip_blanks_and_comments(struct text_scanner *scanner) {

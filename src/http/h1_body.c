@@ -1,4 +1,5 @@
 /* h1_body.c: the body of an HTTP/1.1 request: plain with a length, or in chunks (RFC 9112 section 7.1). */
+#include "base/hex.h"
 #include "http/h1_parser.h"
 #include "http/http_text.h"
 
@@ -17,18 +18,8 @@ void h1_body_begin(struct h1_body *body, const struct http_request *request, con
     }
 }
 
-static int hex_digit(unsigned char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool take_size_byte(struct h1_body *body, unsigned char c) {
-    int digit = hex_digit(c);
+    int digit = hex_value((char)c);
     if (digit >= 0) {
         body->left = body->left * 16 + (unsigned)digit;
         return ++body->digits <= CHUNK_SIZE_DIGITS;

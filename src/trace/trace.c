@@ -33,6 +33,16 @@ const char *trace_activity_name(enum trace_activity activity) {
 
 /* ---- life ---- */
 
+/* A copy of at most TRACE_TEXT_MAX bytes, cut between characters. */
+static struct slice copy_text(struct arena *arena, struct slice text) {
+    if (text.size > TRACE_TEXT_MAX) {
+        text.size = TRACE_TEXT_MAX;
+        while (text.size > 0 && ((unsigned char)text.data[text.size] & 0xC0u) == 0x80u)
+            text.size--;
+    }
+    return arena_copy(arena, text);
+}
+
 struct trace *trace_create(struct slice model) {
     struct arena *arena = arena_create(0);
     struct trace *trace = arena ? arena_calloc(arena, 1, sizeof *trace) : NULL;
@@ -41,7 +51,7 @@ struct trace *trace_create(struct slice model) {
         return NULL;
     }
     trace->arena = arena;
-    trace->model = arena_copy(arena, model);
+    trace->model = copy_text(arena, model);
     trace->version = -1;
     return trace;
 }
@@ -93,16 +103,6 @@ void trace_stamp(struct trace *trace, enum trace_point point, uint64_t ns) {
     if (trace->stamp_count < TRACE_STAMPS_MAX && make_room(trace))
         trace->stamps[trace->stamp_count++] = (struct trace_stamp){point, ns};
     pthread_mutex_unlock(&trace->lock);
-}
-
-/* A copy of at most TRACE_TEXT_MAX bytes, cut between characters. */
-static struct slice copy_text(struct arena *arena, struct slice text) {
-    if (text.size > TRACE_TEXT_MAX) {
-        text.size = TRACE_TEXT_MAX;
-        while (text.size > 0 && ((unsigned char)text.data[text.size] & 0xC0u) == 0x80u)
-            text.size--;
-    }
-    return arena_copy(arena, text);
 }
 
 static void set_text(struct trace *trace, struct slice *field, struct slice text) {

@@ -133,24 +133,25 @@ static void records_are_bounded(void **state) {
     fixture_init(&f);
     f.config.settings.level = TRACE_TENSORS | TRACE_TIMESTAMPS;
     fixture_start(&f);
-    struct trace *trace = sample(&f, "m");
+    static char text[10 * TRACE_TEXT_MAX];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 2 ? '\xA9' : '\xC3';
+    text[0] = text[1] = 'x'; /* so that the bound falls into a character */
+    const struct slice long_text = {text + 1, sizeof text - 1};
+    struct trace *trace = tracer_sample(f.tracer, long_text, TRACE_HTTP, NULL);
     const struct trace_tensor tensor = {.name = slice_of("T"), .datatype = "INT8", .data = slice_of("1")};
     for (int i = 0; i < 2 * TRACE_STAMPS_MAX; i++) {
         trace_stamp(trace, TRACE_SEND_START, 7);
         trace_add_tensor(trace, TRACE_QUEUE_INPUT, &tensor);
     }
-    static char text[10 * TRACE_TEXT_MAX];
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = i % 2 ? '\xA9' : '\xC3';
-    text[0] = text[1] = 'x'; /* so that the bound falls into a character */
-    trace_set_request_id(trace, (struct slice){text + 1, sizeof text - 1});
+    trace_set_request_id(trace, long_text);
     trace_end(trace);
     fixture_stop(&f);
     struct buf content = fixture_read(&f, "");
     assert_int_equal(count_of(content.data, "HTTP_SEND_START"), TRACE_STAMPS_MAX);
     assert_int_equal(count_of(content.data, "TENSOR_QUEUE_INPUT"), TRACE_TENSORS_MAX);
-    assert_int_equal(count_of(content.data, "\xC3\xA9"), TRACE_TEXT_MAX / 2 - 1);
-    assert_null(strstr(content.data, "\xEF\xBF\xBD")); /* cut between characters */
+    assert_int_equal(count_of(content.data, "\xC3\xA9"), 2 * (TRACE_TEXT_MAX / 2 - 1)); /* model and id */
+    assert_null(strstr(content.data, "\xEF\xBF\xBD"));                                  /* cut between characters */
     buf_free(&content);
     fixture_end(&f);
 }

@@ -3,7 +3,7 @@
 #include <yyjson.h>
 
 #include "api/handlers.h"
-#include "api/tensor_json.h"
+#include "api/json_body.h"
 #include "api/v2_service.h"
 #include "codec/base64.h"
 #include "codec/inference_messages.h"
@@ -88,42 +88,31 @@ void v2_cuda_memory_status(struct http_call *call) {
     answer_regions(call, v2_call_cuda_memory_status, &request, &pb_cuda_shared_memory_status_response_type);
 }
 
-static struct status expected(const char *path, const char *what, yyjson_val *got) {
-    char text[96];
-    json_value_describe(got, text, sizeof text);
-    return status_error(STATUS_INVALID_ARGUMENT, "%s: expected %s, got %s", path, what, text);
-}
-
 /* {"raw_handle": {"b64": text}, "device_id": number, "byte_size": number}: not the JSON form of the message, in which
  * the handle would be the text itself. */
 static struct status read_cuda_region(yyjson_val *root, struct arena *arena,
                                       struct pb_cuda_shared_memory_register_request *ret) {
-    if (!yyjson_is_obj(root))
-        return expected("request", "an object", root);
     yyjson_val *handle = yyjson_obj_get(yyjson_obj_get(root, "raw_handle"), "b64");
     yyjson_val *device = yyjson_obj_get(root, "device_id"), *size = yyjson_obj_get(root, "byte_size");
     if (!yyjson_is_str(handle))
-        return expected("raw_handle.b64", "a string in base64", handle);
+        return json_body_expected("raw_handle.b64", "a string in base64", handle);
     if (!yyjson_is_uint(device) || yyjson_get_uint(device) > INT64_MAX)
-        return expected("device_id", "an integer of 0 or more", device);
+        return json_body_expected("device_id", "an integer of 0 or more", device);
     if (!yyjson_is_uint(size))
-        return expected("byte_size", "an integer of 0 or more", size);
+        return json_body_expected("byte_size", "an integer of 0 or more", size);
     ret->device_id = (int64_t)yyjson_get_uint(device);
     ret->byte_size = yyjson_get_uint(size);
-    struct status status =
-        base64_decode((struct slice){yyjson_get_str(handle), yyjson_get_len(handle)}, arena, &ret->raw_handle);
+    struct status status = base64_decode(json_body_text(handle), arena, &ret->raw_handle);
     return status_is_ok(&status) ? status : status_prefix(status, "raw_handle.b64");
 }
 
 static struct status parse_cuda_region(struct slice body, struct arena *arena,
                                        struct pb_cuda_shared_memory_register_request *ret) {
-    yyjson_read_err error;
-    char *text = (char *)(uintptr_t)body.data; /* only read: the in-situ flag is not set */
-    yyjson_doc *doc = yyjson_read_opts(text, body.size, 0, NULL, &error);
-    if (!doc)
-        return status_error(STATUS_INVALID_ARGUMENT, "the request is not JSON: byte %zu: %s", body.size ? error.pos : 0,
-                            body.size ? error.msg : "it is empty");
-    struct status status = read_cuda_region(yyjson_doc_get_root(doc), arena, ret);
+    yyjson_doc *doc;
+    yyjson_val *root;
+    struct status status = json_body_read(body, &doc, &root);
+    if (status_is_ok(&status))
+        status = read_cuda_region(root, arena, ret);
     yyjson_doc_free(doc);
     return status;
 }

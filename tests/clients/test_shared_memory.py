@@ -644,7 +644,7 @@ def test_cuda(host):
 
 HANDLE = base64.b64encode(bytes(64)).decode()
 BAD_CUDA = [
-    ("", "empty"),
+    ("", "raw_handle.b64: expected a string in base64, got nothing"),
     ("[]", "request: expected an object"),
     ("{}", "raw_handle.b64: expected a string in base64, got nothing"),
     (json.dumps({"raw_handle": HANDLE, "device_id": 0, "byte_size": 8}), "raw_handle.b64"),

@@ -249,21 +249,22 @@ static unsigned classes_of(struct access *access, struct slice token) {
     return classes;
 }
 
-struct status access_check(struct access *access, unsigned class, const struct http_request *request) {
+struct status access_check(struct access *access, unsigned classes, const struct http_request *request) {
     struct slice token;
     if (!access)
         return status_ok();
-    unsigned closed = (class ? class : API_ALL) & ~access->public;
-    if (!closed)
+    /* What stands for "no such path" is everything that is not public: a token for any of it will do. */
+    unsigned needed = (classes ? classes : API_ALL) & ~access->public;
+    if (!needed)
         return status_ok();
-    if (class ? closed & ~access->restricted : !access->restricted)
+    if (classes ? needed & ~access->restricted : !access->restricted)
         return status_error(STATUS_PERMISSION_DENIED, "this server does not offer such calls");
     if (!find_token(request, &token))
         return status_error(STATUS_UNAUTHENTICATED, "this call needs a token: Authorization: Bearer TOKEN");
-    unsigned classes = classes_of(access, token);
-    if (!classes)
+    unsigned granted = classes_of(access, token);
+    if (!granted)
         return status_error(STATUS_UNAUTHENTICATED, "the token is not valid");
-    if (class && (closed & ~classes))
+    if (classes && needed & ~granted)
         return status_error(STATUS_PERMISSION_DENIED, "the token is not good for calls of this kind");
     return status_ok();
 }

@@ -198,19 +198,19 @@ def test_full_queue_early(full):
 
 
 @contextlib.contextmanager
-def hoarders(running):
-    """Clients that never send the last byte of their bodies, which take all of --max-inflight-size that is common to all."""
+def no_room(running, size):
+    """Clients that never send the last byte of their bodies: as many as it takes until one of that size is refused."""
     with contextlib.ExitStack() as stack:
-        for size in [500_000] * 3 + [20_000] * 100 + [6_000] * 20:
-            connection = stack.enter_context(Socket(running.http))
-            connection.send(INFER % (b"id_int32", size) + bytes(size - 1))
+        while request(running.http, "POST", "/v2/models/id_int32/infer", b" " * size).status != 503:
+            for body in (400_000, 20_000, size):
+                connection = stack.enter_context(Socket(running.http))
+                connection.send(INFER % (b"id_int32", body) + bytes(body - 1))
         yield
 
 
 @case("LM11", "HTTP", "a body for which --max-inflight-size has no room now", "503 with Retry-After before the body is sent")
 def test_no_room_early(full):
-    with hoarders(full), Socket(full.http) as connection:
-        wait_until(lambda: request(full.http, "POST", "/v2/models/id_int32/infer", b" " * 200_000).status == 503)
+    with no_room(full, 200_000), Socket(full.http) as connection:
         connection.send(INFER % (b"id_int32", 200_000))
         answer = connection.read_response()
         assert answer.status == 503
@@ -221,8 +221,7 @@ def test_no_room_early(full):
 @case("LM12", "HTTP, gRPC", "questions for health while a queue is full, all memory for requests is taken and no connection is left",
       "live and ready, over every protocol; small requests are served")
 def test_health_under_load(full):
-    with hoarders(full):
-        wait_until(lambda: request(full.http, "POST", "/v2/models/id_int32/infer", b" " * 9000).status == 503)
+    with no_room(full, 9_000):
         for port in (full.http, full.grpc):
             assert get(port, "/v2/health/live").status == 200
             assert get(port, "/v2/health/ready").status == 200

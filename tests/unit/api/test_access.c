@@ -149,6 +149,19 @@ static void each_kind_follows_its_rule(void **state) {
     buf_free(&text);
 }
 
+/* A call of several kinds needs permission for each. */
+static void kinds_add_up(void **state) {
+    struct fixture *f = *state;
+    const struct access_rule rules[] = {
+        {API_HEALTH, NULL}, {API_METADATA | API_STATISTICS, f->alpha}, {API_METADATA, f->beta}};
+    create(f, rules, 3);
+    assert_int_equal(check(f, API_HEALTH | API_METADATA, NULL), STATUS_UNAUTHENTICATED);
+    assert_int_equal(check(f, API_HEALTH | API_METADATA, "Bearer " BETA), STATUS_OK);
+    assert_int_equal(check(f, API_METADATA | API_STATISTICS, "Bearer " ALPHA), STATUS_OK);
+    assert_int_equal(check(f, API_METADATA | API_STATISTICS, "Bearer " BETA), STATUS_PERMISSION_DENIED);
+    assert_int_equal(check(f, API_METADATA | API_TRACE, "Bearer " ALPHA), STATUS_PERMISSION_DENIED);
+}
+
 static void public_alone_denies_the_rest(void **state) {
     struct fixture *f = *state;
     const struct access_rule rules[] = {{API_HEALTH, NULL}};
@@ -277,6 +290,7 @@ int main(void) {
         TEST(a_kind_of_calls_is_public_or_not),
         TEST(without_rules_all_is_granted),
         TEST(each_kind_follows_its_rule),
+        TEST(kinds_add_up),
         TEST(public_alone_denies_the_rest),
         TEST(all_public_is_as_without_rules),
         TEST(authorization_is_read_strictly),

@@ -37,6 +37,7 @@ void access_describe(struct access *access, struct buf *out);
  * that does not exist, about which those without any token learn nothing). UNAUTHENTICATED: it has no token, or one
  * that is not known. PERMISSION_DENIED: nobody may, or its token is for other calls. A NULL access grants everything.
  * Thread: any. */
-struct status access_check(struct access *access, unsigned class, const struct http_request *request) STATUS_MUST_CHECK;
+struct status access_check(struct access *access, unsigned classes,
+                           const struct http_request *request) STATUS_MUST_CHECK;
 
 #endif

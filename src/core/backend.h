@@ -62,6 +62,11 @@ struct backend_ops {
     /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
     bool ragged;
 
+    /* True when execute() bears inputs whose bytes change meanwhile: it reads each element once, or takes none for a
+     * size or a place. Inputs in clients' shared memory are then read in place, but for BYTES; otherwise the core
+     * copies those that could be either (shared_memory.h). */
+    bool inputs_may_change;
+
     /* True when execute() takes some microseconds for this model, waits for nothing and answers all before it returns:
      * it may then run on the thread that submits, which saves two changes of threads. Optional (NULL): false. */
     bool (*is_quick)(const void *model);

@@ -257,7 +257,7 @@ static struct status submit(struct model *model, struct infer_request *request) 
                             SLICE_ARGS(model->config->name));
     uint32_t items;
     STATUS_TRY(request_validate(model->config, request, &items));
-    STATUS_TRY(shared_memory_settle(request));
+    STATUS_TRY(shared_memory_settle(request, model->ops->inputs_may_change));
     describe(model, request, items);
     struct batcher_turn turn = {.batch = NULL};
     struct status status = check_startable(model, request);

@@ -9,8 +9,8 @@
  * - cut the object short: the map survives it (base/guarded_map.h), the requests concerned fail, and the region takes
  *   no more;
  * - change the bytes: whatever could be taken for a size or a place, and read twice, is copied before it is checked:
- *   BYTES, integers, BOOL, and all tensors up to SHARED_MEMORY_COPY_MAX. Larger ones of a float type are read in
- *   place; what the client makes of his numbers meanwhile is his own result;
+ *   BYTES always; integers, BOOL, and all tensors up to SHARED_MEMORY_COPY_MAX, unless the backend bears changes
+ *   (backend.h). Others are read in place; what the client makes of his numbers meanwhile is his own result;
  * - put a result over an input: an input whose part any output of its request may overwrite is copied too.
  *
  * Source: Triton's shared-memory extension; error texts are Triton's where it has one.
@@ -65,8 +65,8 @@ struct status shared_memory_list(struct shared_memory *memory, struct slice name
  * inside it, or the region was cut short. UNSUPPORTED: not allowed here. UNAVAILABLE: too many bytes in use. */
 struct status shared_memory_attach(struct shared_memory *memory, struct infer_request *request) STATUS_MUST_CHECK;
 /* Copies the inputs that may not be read in place, and checks the elements of BYTES ones. For an attached request whose
- * names, datatypes and shapes are valid. */
-struct status shared_memory_settle(struct infer_request *request) STATUS_MUST_CHECK;
+ * names, datatypes and shapes are valid. `may_change`: the backend bears inputs that change. */
+struct status shared_memory_settle(struct infer_request *request, bool may_change) STATUS_MUST_CHECK;
 /* INVALID_ARGUMENT when a region of the request was cut short while it was in use: what was read and written is not
  * what the client meant. */
 struct status shared_memory_check(const struct infer_request *request) STATUS_MUST_CHECK;

@@ -126,10 +126,12 @@ static bool overlaps(struct slice data, const struct requested_output *output) {
     return output->destination && begin < other + output->part.size && other < begin + data.size;
 }
 
-static bool must_copy(const struct infer_request *request, const struct tensor *tensor) {
+static bool must_copy(const struct infer_request *request, const struct tensor *tensor, bool may_change) {
     if (tensor->memory != MEMORY_SHARED)
         return false;
-    if (!is_float(tensor->type) || tensor->data.size <= SHARED_MEMORY_COPY_MAX)
+    if (tensor->type == DATATYPE_BYTES)
+        return true;
+    if (!may_change && (!is_float(tensor->type) || tensor->data.size <= SHARED_MEMORY_COPY_MAX))
         return true;
     for (size_t i = 0; i < request->output_count; i++)
         if (overlaps(tensor->data, &request->outputs[i]))
@@ -152,13 +154,13 @@ static struct status copy_input(struct tensor *tensor, char *to) {
     return tensor_check_size(tensor);
 }
 
-struct status shared_memory_settle(struct infer_request *request) {
+struct status shared_memory_settle(struct infer_request *request, bool may_change) {
     struct shared_memory_uses *uses = request->shared_memory;
     if (!uses)
         return status_ok();
     size_t room = 0, count = 0;
     for (size_t i = 0; i < request->input_count; i++) {
-        if (!must_copy(request, &request->inputs[i]))
+        if (!must_copy(request, &request->inputs[i], may_change))
             continue;
         room += room_of(request->inputs[i].data.size);
         count++;
@@ -173,7 +175,7 @@ struct status shared_memory_settle(struct infer_request *request) {
     struct status content = status_ok();
     for (size_t i = 0; i < request->input_count && status_is_ok(&content); i++) {
         struct tensor *tensor = &request->inputs[i];
-        if (!must_copy(request, tensor))
+        if (!must_copy(request, tensor, may_change))
             continue;
         size_t size = tensor->data.size;
         content = copy_input(tensor, to);

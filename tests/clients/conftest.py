@@ -7,6 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import memory
+import memory_wire
 import models
 import wire
 from serving import Server
@@ -20,6 +22,36 @@ def server(tmp_path_factory):
     running = Server(repository)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def memory_server(tmp_path_factory):
+    """A server that lets clients register memory; besides all models one that runs batches of two only, and a decoupled one."""
+    repository = tmp_path_factory.mktemp("memory")
+    models.build(repository)
+    for datatype in ("FP32", "INT32", "BYTES"):
+        batches = "dynamic_batching { preferred_batch_size: [2] max_queue_delay_microseconds: 600000000 }"
+        models.add(repository, "gate_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1") + batches)
+    many = "model_transaction_policy { decoupled: true }\n" + models.parameter("responses", "3")
+    models.add(repository, "many", models.BATCHED + models.pair("INT32", "-1") + many)
+    running = Server(repository, "--allow-client-shm")
+    yield running
+    wire.good_inference(running.http)
+    running.stop()
+
+
+@pytest.fixture
+def memory_host(memory_server):
+    """The same, without a region."""
+    memory_wire.unregister_all(memory_server)
+    return memory_server
+
+
+@pytest.fixture
+def make_object():
+    """Makes shared-memory objects that go with the test."""
+    with memory.objects() as function:
+        yield function
 
 
 @pytest.fixture(scope="module", autouse=True)

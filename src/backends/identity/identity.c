@@ -52,8 +52,9 @@ static struct status parse_every(const char *parameter, struct slice text, uint6
 }
 
 static struct status parse_parameters(struct identity_model *model) {
-    static const char *const known[] = {"execute_delay_ms", "fail_requests", "fail_executions", "load_delay_ms",
-                                        "fail_load", SEQUENCE_OUTPUT_PARAMETER, RESPONSE_PLAN_PARAMETERS};
+    static const char *const known[] = {"execute_delay_ms",      "fail_requests", "fail_executions",
+                                        "load_delay_ms",         "fail_load",     SEQUENCE_OUTPUT_PARAMETER,
+                                        RESPONSE_PLAN_PARAMETERS};
     STATUS_TRY(config_parameters_check(model->config, "identity", known, sizeof known / sizeof known[0]));
     struct slice value;
     STATUS_TRY(parse_delay(model->config, "execute_delay_ms", &model->delay_ns));
@@ -352,6 +353,7 @@ const struct backend_ops *identity_backend(void) {
         .instance_create = identity_instance_create,
         .instance_destroy = identity_instance_destroy,
         .ragged = true,
+        .inputs_may_change = true, /* bytes are bytes */
         .is_quick = identity_is_quick,
         .execute = identity_execute,
     };

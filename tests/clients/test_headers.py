@@ -10,7 +10,7 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from cases import case
 from serving import run
-from wire import SERVICE, Http2, exchange, grpc_channel, grpc_infer, infer_input, infer_message, post_infer
+from wire import SERVICE, Http2, exchange, grpc_channel, grpc_infer, infer_input, infer_message, post_infer, request
 
 GOOD = {"inputs": [infer_input([1, 2])]}
 
@@ -262,3 +262,11 @@ def test_not_for_grpc(server):
         call = channel.unary_unary(SERVICE + "ModelInfer")
         _, ended = call.with_call(message.SerializeToString(), metadata=[("endpoint-load-metrics-format", "text")], timeout=60)
     assert "endpoint-load-metrics" not in dict([*ended.initial_metadata(), *ended.trailing_metadata()])
+
+
+@case("OR08", "HTTP", "generate and generate_stream with the request header", "the report is in the head of either answer")
+def test_generate(server):
+    for call in ("generate", "generate_stream"):
+        answer = request(server.http, "POST", f"/v2/models/id_int32/{call}", b'{"IN": [1]}', {"endpoint-load-metrics-format": "text"})
+        assert answer.status == 200, answer.body
+        assert list(read_text(answer.headers["endpoint-load-metrics"])) == NAMES

@@ -563,6 +563,20 @@ def test_trtis_v1(start, repository, path):
     assert traces.heads[1]["model_name"] == "m" and traces.points(1) == HTTP_POINTS
 
 
+@case("TR56", "HTTP", "generate, and generate_stream of a decoupled model with three responses", "a trace each, with a completed response and a send for each of the three")
+def test_generate(start, repository, path):
+    models.add(repository, "m", models.PLAIN + models.pair("INT32", "1"))
+    models.add(repository, "many", models.PLAIN + models.pair("INT32", "1") + "model_transaction_policy { decoupled: true }\n" + models.parameter("responses", "3"))
+    server = start(repository, "--trace-config=level=TIMESTAMPS", "--trace-config=rate=1", f"--trace-config=triton,file={path}")
+    assert request(server.http, "POST", "/v2/models/m/generate", b'{"IN": 1, "id": "g"}').status == 200
+    assert request(server.http, "POST", "/v2/models/many/generate_stream", b'{"IN": 1, "id": "s"}').status == 200
+    traces = wait_for_traces(path, 2)
+    by_id = {head["request_id"]: traces.points(i) for i, head in traces.heads.items()}
+    assert by_id["g"] == HTTP_POINTS
+    assert sorted(set(by_id["s"])) == sorted(HTTP_POINTS)
+    assert by_id["s"].count("INFER_RESPONSE_COMPLETE") == by_id["s"].count("HTTP_SEND_START") == 3
+
+
 # ---- flags ----
 
 

@@ -97,7 +97,7 @@ def records(path):
     def read():
         try:
             found[:] = [json.loads(path.read_text())]
-        except (json.JSONDecodeError, FileNotFoundError):
+        except (ValueError, FileNotFoundError):
             return False
         return True
 

@@ -548,7 +548,7 @@ def test_answers_that_nobody_reads(own):
 
 @case("ST41", "gRPC stream", "requests beside others that fill --max-inflight-size", "RESOURCE_EXHAUSTED; later there is room again")
 def test_no_room_for_requests(own):
-    server = own("--max-inflight-size=4000000", "--max-request-size=2000000")
+    server = own("--max-inflight-size=4500000", "--max-request-size=2000000")
     with Stream(server.grpc) as stream:
         stream.send(*[infer_message("stuck", ("IN", "INT32", [1, 250_000], bytes(1_000_000))) for _ in range(5)])
         assert stream.failure()[0] == EXHAUSTED

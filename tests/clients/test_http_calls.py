@@ -121,7 +121,7 @@ def test_model_ready(server):
 
 
 @case("HC15", "HTTP", "a path that does not exist", "404 {\"error\":\"Not Found\"}")
-@pytest.mark.parametrize("path", ["/", "/v2/", "/v2/models", "/v2/models/plain/", "/v2/nothing", "/v3", "/api/status"])
+@pytest.mark.parametrize("path", ["/", "/v2/", "/v2/models", "/v2/models/plain/", "/v2/nothing", "/v3", "/apis"])
 def test_unknown_path(server, path):
     answer = get(server.http, path)
     assert answer.status == 404

@@ -7,7 +7,7 @@ import grpc
 import models
 import numpy as np
 import peers
-import perf_analyzer
+import perf_runs
 import pytest
 from cases import case, triton_differs
 from certificates import Authority
@@ -185,7 +185,7 @@ def test_perf_analyzer_grpc(mutual, authority, tmp_path):
     certificate, key = authority.sign("client")
     options = ["--ssl-grpc-use-ssl", f"--ssl-grpc-root-certifications-file={authority.file}",
                f"--ssl-grpc-certificate-chain-file={certificate}", f"--ssl-grpc-private-key-file={key}"]
-    perf_analyzer.report(mutual, "grpc", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)
+    perf_runs.report(mutual, "grpc", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)
 
 
 @case("PA24", "HTTP", "perf_analyzer over TLS, with a certificate of its own", "a sane row")
@@ -195,4 +195,4 @@ def test_perf_analyzer_http(mutual, authority, tmp_path):
     certificate, key = authority.sign("client")
     options = [f"--ssl-https-ca-certificates-file={authority.file}", f"--ssl-https-client-certificate-file={certificate}",
                f"--ssl-https-private-key-file={key}", "-u", f"https://{mutual.http_url}"]
-    perf_analyzer.report(mutual, "http", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)
+    perf_runs.report(mutual, "http", tmp_path / "report.csv", "id_int32", "--shape=IN:2", *options)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cases import case
-from perf_analyzer import WINDOWS, inferences, report, run
+from perf_runs import WINDOWS, inferences, report, run
 from wire import get
 
 repeat = pytest.mark.repeat

@@ -190,6 +190,35 @@ static void test_key_updates(void **state) {
     hang_up(third);
 }
 
+/* Each wants an answer, none is read: the server's reads wait until they can write, and not for ever. */
+static void test_key_updates_whose_answers_are_not_read(void **state) {
+    struct fixture *fixture = *state;
+    fixture->server->policy.write_timeout_ns = 2 * NS_PER_S;
+    start_tls(fixture);
+    SSL *client = dial_tls(fixture), *other = dial_tls(fixture), *third = dial_tls(fixture);
+    tls_say(client, "echo x\n");
+    tls_expect(client, "x\n");
+    int fd = SSL_get_fd(client);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    int blocked = 0; /* how often in a row nothing could be sent for 50 ms: the server does not read any more */
+    while (blocked < 5) {
+        if (SSL_get_key_update_type(client) == SSL_KEY_UPDATE_NONE)
+            SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED);
+        struct pollfd ready = {.fd = fd, .events = POLLOUT};
+        if (SSL_do_handshake(client) != 1)
+            blocked = poll(&ready, 1, 50) == 0 ? blocked + 1 : 0;
+    }
+    ERR_clear_error();
+    tls_say(other, "echo o\n");
+    tls_expect(other, "o\n");
+    tls_say(third, "echo t\n");
+    tls_expect(third, "t\n");
+    wait_for_connections(fixture->server, 2);
+    hang_up(client);
+    hang_up(other);
+    hang_up(third);
+}
+
 static void test_no_renegotiation(void **state) {
     struct fixture *fixture = *state;
     start_tls(fixture);
@@ -311,6 +340,7 @@ int main(void) {
         TEST(test_large_output_to_a_slow_client),
         TEST(test_input_that_waits_for_output),
         TEST(test_key_updates),
+        TEST(test_key_updates_whose_answers_are_not_read),
         TEST(test_no_renegotiation),
         TEST(test_ends_in_order),
         TEST(test_end_behind_a_full_socket),

@@ -48,6 +48,7 @@ struct access;
 struct header_pattern;
 struct load_meter;
 struct metrics_state;
+struct readiness;
 struct tracer;
 struct v1_state;
 
@@ -55,13 +56,14 @@ struct api_context {
     struct inference_server *server;
     struct api_loop *loop;
     struct api_workers *workers;
-    const char *version;        /* of the program */
-    unsigned classes;           /* enum api_class bits that this port serves; others are "not found" */
-    size_t max_body_bytes;      /* of a request, also after decompression */
-    size_t max_stream_requests; /* pending at once on one stream of inferences; at least 1 */
-    const atomic_bool *exiting; /* the server is being stopped: not ready, but requests are still answered */
-    bool crowded;               /* the connection is one too many: nothing but the server's health is told */
-    struct access *access;      /* who may call what; NULL: everybody everything */
+    const char *version;         /* of the program */
+    unsigned classes;            /* enum api_class bits that this port serves; others are "not found" */
+    size_t max_body_bytes;       /* of a request, also after decompression */
+    size_t max_stream_requests;  /* pending at once on one stream of inferences; at least 1 */
+    const atomic_bool *exiting;  /* the server is being stopped: not ready, but requests are still answered */
+    struct readiness *readiness; /* where changes of that are heard of */
+    bool crowded;                /* the connection is one too many: nothing but the server's health is told */
+    struct access *access;       /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;
     struct load_meter *load;
     struct log *log; /* its settings may be changed */

@@ -121,6 +121,7 @@ static struct status read_document(struct reader *reader, yyjson_val *object) {
     if (!yyjson_is_obj(object))
         return request_json_expected(root, "request", "an object", object);
     request->inputs = arena_calloc(request->arena, reader->config->input_count, sizeof *request->inputs);
+    request->input_count = 0;
     if (!request->inputs)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the inputs of the request");
     yyjson_val *nested = yyjson_obj_get(object, "parameters");

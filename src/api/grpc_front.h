@@ -26,4 +26,10 @@ void v1_stream_grpc_on_message(struct grpc_call *call, struct slice message);
 /* ModelStreamInfer (v2_stream_grpc.c; its other callbacks are infer_stream.h's). */
 void v2_stream_grpc_on_message(struct grpc_call *call, struct slice message);
 
+/* grpc.health.v1's Watch (health_watch.c). */
+void health_watch_on_message(struct grpc_call *call, struct slice message);
+void health_watch_on_drain(struct grpc_call *call);
+void health_watch_on_shutdown(struct grpc_call *call);
+void health_watch_leave(struct grpc_call *call); /* cancelled or closed */
+
 #endif

@@ -108,6 +108,13 @@ static const struct grpc_method methods[] = {
     INFER(V1 "Infer", v1_infer_grpc_on_message),
     INFER_STREAM(V2 "ModelStreamInfer", v2_stream_grpc_on_message),
     INFER_STREAM(V1 "StreamInfer", v1_stream_grpc_on_message),
+    {.path = "/grpc.health.v1.Health/Watch",
+     .kind = API_HEALTH,
+     .on_message = health_watch_on_message,
+     .on_drain = health_watch_on_drain,
+     .on_shutdown = health_watch_on_shutdown,
+     .on_cancel = health_watch_leave,
+     .on_close = health_watch_leave},
     REFLECTION("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
     REFLECTION("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
 };

@@ -7,7 +7,7 @@
 #define PB_DEF_FILE "codec/health.def"
 #include "codec/pb_define_structs.h"
 
-enum { PB_HEALTH_METHOD_COUNT = 1 };
+enum { PB_HEALTH_METHOD_COUNT = 2 };
 extern const struct pb_method pb_health_methods[PB_HEALTH_METHOD_COUNT];
 
 #endif

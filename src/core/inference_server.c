@@ -36,7 +36,9 @@ static struct status create_repository(struct inference_server *server,
     struct model_repository_options repository = {.loader = loader,
                                                   .folders = {options->repositories, options->repository_count},
                                                   .load_all = options->control == MODEL_CONTROL_NONE,
-                                                  .temporary_directory = options->temporary_directory};
+                                                  .temporary_directory = options->temporary_directory,
+                                                  .on_change = options->on_change,
+                                                  .on_change_user = options->on_change_user};
     if (options->control == MODEL_CONTROL_EXPLICIT) {
         repository.names = options->startup_models;
         repository.name_count = options->startup_model_count;

@@ -31,6 +31,10 @@ struct inference_server_options {
     struct shared_memory_options shared_memory;
     uint32_t max_queue_size; /* requests waiting per model, at least 1; above it: UNAVAILABLE */
     const struct log *log;   /* borrowed; outlives the server; NULL: silence */
+    /* Called, without locks held, on whatever thread it is that has changed the state of some model, or of the server:
+     * inference_server_is_ready may give another answer now. NULL: nobody listens. */
+    void (*on_change)(void *user);
+    void *on_change_user;
 };
 
 /* NOT_FOUND when a repository is not a folder. Options are copied, but for the log and the tables of the backends. */

@@ -37,7 +37,7 @@ static void release(struct model_repository *repository, struct model_entry *ent
     if (!entry->listed && !entry->set)
         model_table_remove(&repository->table, entry);
     pthread_cond_broadcast(&repository->released);
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
 }
 
 struct model_set *model_control_exchange(struct model_repository *repository, struct model_entry *entry,
@@ -45,7 +45,7 @@ struct model_set *model_control_exchange(struct model_repository *repository, st
     pthread_mutex_lock(&repository->lock);
     struct model_set *before = entry->set;
     entry->set = set;
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
     return before;
 }
 
@@ -120,7 +120,7 @@ static void begin_unload(struct model_repository *repository, struct model_set *
     for (size_t i = 0; i < set->count; i++)
         if (set->rows[i].state == MODEL_READY)
             set->rows[i].state = MODEL_UNLOADING;
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
 }
 
 /* Whether a repository has the model's folder, now. */
@@ -147,7 +147,7 @@ static void unload_claimed(struct model_repository *repository, struct model_ent
     pthread_mutex_lock(&repository->lock);
     entry->listed = listed;
     entry->set = rest;
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
     model_control_discard(set);
 }
 

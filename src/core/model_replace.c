@@ -80,7 +80,7 @@ static void keep_reasons(struct replacement *load, struct model_set *set, const 
         const struct status *reason = status_is_ok(&outcomes[i].status) ? common : &outcomes[i].status;
         model_set_fail(set, &set->rows[i], slice_of(reason->message));
     }
-    pthread_mutex_unlock(&load->repository->lock);
+    model_repository_unlock_changed(load->repository);
     model_files_remove(set->directory);
     set->directory = NULL;
 }
@@ -171,7 +171,7 @@ static void take_over(struct replacement *load, struct model_set *set, const str
     }
     struct model_set *before = load->entry->set;
     load->entry->set = set;
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
     if (before == set)
         return;
     model_control_wait_answered(before);

@@ -59,6 +59,12 @@ void model_repository_destroy(struct model_repository *repository) {
     free(repository);
 }
 
+void model_repository_unlock_changed(struct model_repository *repository) {
+    pthread_mutex_unlock(&repository->lock);
+    if (repository->options.on_change)
+        repository->options.on_change(repository->options.on_change_user);
+}
+
 /* ---- the end ---- */
 
 void model_repository_refuse_loads(struct model_repository *repository) {
@@ -76,7 +82,7 @@ void model_repository_refuse(struct model_repository *repository) {
             if (set->rows[v].model)
                 model_refuse(set->rows[v].model);
     }
-    pthread_mutex_unlock(&repository->lock);
+    model_repository_unlock_changed(repository);
 }
 
 /* The next loaded model from the cursor on, with a reference, so that it can be waited for without the lock. NULL at

@@ -21,6 +21,8 @@ struct model_repository_options {
     const char *const *names;
     size_t name_count;
     const char *temporary_directory; /* for files that come with a load; NULL: /tmp */
+    void (*on_change)(void *user);   /* as in inference_server.h; NULL: nobody listens */
+    void *on_change_user;
 };
 
 /* Texts are copied. */

@@ -20,6 +20,9 @@ struct model_repository {
     bool refusing;       /* requests too */
 };
 
+/* model_repository.c: leaves the lock after a change of a model's state, or of the repository's, and tells of it. */
+void model_repository_unlock_changed(struct model_repository *repository);
+
 /* model_control.c: the load of one model at start. Versions that load are served although others do not, and a failure
  * stays as the model's reason also when no repository has it. Returns how many versions failed; 1 when none could be
  * chosen. */

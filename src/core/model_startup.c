@@ -80,7 +80,7 @@ struct status model_repository_start(struct model_repository *repository, size_t
         *ret_failed = load_all(repository, names, count);
         pthread_mutex_lock(&repository->lock);
         repository->started = true;
-        pthread_mutex_unlock(&repository->lock);
+        model_repository_unlock_changed(repository);
     }
     arena_destroy(scratch);
     return status;

@@ -351,7 +351,7 @@ void grpc_on_drain(struct http_exchange *exchange) {
 
 void grpc_on_shutdown(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
-    if (!call || call->finished || !call->method->client_streaming)
+    if (!call || call->finished || (!call->method->client_streaming && !call->method->on_shutdown))
         return;
     if (call->announced && call->method->on_shutdown)
         call->method->on_shutdown(call);

@@ -51,8 +51,8 @@ struct grpc_method {
     void (*on_wake)(struct grpc_call *call);
     /* The client has taken what grpc_call_await_drain waited for. Optional. */
     void (*on_drain)(struct grpc_call *call);
-    /* Streaming only, optional: the server is being stopped. Without it the call ends at once with UNAVAILABLE, as it
-     * does before its first message. */
+    /* Optional: the server is being stopped. Without it, and before its first message, a streaming call ends at once
+     * with UNAVAILABLE. */
     void (*on_shutdown)(struct grpc_call *call);
 };
 

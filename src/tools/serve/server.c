@@ -10,6 +10,7 @@
 
 #include "api/load_report.h"
 #include "api/metrics_text.h"
+#include "api/readiness.h"
 #include "api/v1_state.h"
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -34,6 +35,7 @@ struct server {
     struct arena *arena; /* of texts made at start */
     const struct backend_ops *builtin[ENGINES_BUILTIN_COUNT];
     struct inference_server *core;
+    struct readiness *readiness;
     struct metrics_state *metrics;
     struct load_meter *load;
     struct tracer *tracer;
@@ -57,7 +59,14 @@ struct server {
     bool loaded;
 };
 
+/* Calls of grpc.health.v1's Watch open at once. */
+enum { WATCHES_MAX = 1024 };
+
 /* ---- parts, in the order in which they are made ---- */
+
+static void on_change(void *user) {
+    readiness_notify(user);
+}
 
 static struct status create_core(struct server *server, const struct serve_settings *settings) {
     const struct serve_options *options = server->options;
@@ -69,6 +78,8 @@ static struct status create_core(struct server *server, const struct serve_setti
         .repositories = options->repositories.items,
         .repository_count = options->repositories.count,
         .strict_readiness = options->strict_readiness,
+        .on_change = on_change,
+        .on_change_user = server->readiness,
         .control = settings->control,
         .startup_models = options->load_models.items,
         .startup_model_count = options->load_models.count,
@@ -149,6 +160,7 @@ static struct status open_ports(struct server *server) {
         .max_body_bytes = server->limits.max_body_bytes,
         .max_stream_requests = (size_t)options->max_stream_requests,
         .exiting = &server->exiting,
+        .readiness = server->readiness,
         .access = server->security.access,
         .metrics = server->metrics,
         .load = server->load,
@@ -252,7 +264,8 @@ static struct server *server_create(const struct serve_options *options, const s
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
-    if (!server->arena || !server->load) {
+    server->readiness = readiness_create(WATCHES_MAX);
+    if (!server->arena || !server->load || !server->readiness) {
         server_destroy(server);
         return NULL;
     }
@@ -324,6 +337,7 @@ static void join_loader(struct server *server) {
 /* The metrics port is the last to close, so that the end can be watched. */
 struct status server_drain(struct server *server, uint64_t deadline_ns) {
     atomic_store(&server->exiting, true);
+    readiness_notify(server->readiness);
     inference_server_refuse_loads(server->core);
     join_loader(server);
     listener_drain(server->ports[PORT_HTTP].listener, on_drained, server);
@@ -353,6 +367,7 @@ void server_destroy(struct server *server) {
     free(server->threads);
     security_close(&server->security);
     inference_server_destroy(server->core);
+    readiness_destroy(server->readiness);
     tracer_destroy(server->tracer); /* what was traced has ended by now */
     load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);

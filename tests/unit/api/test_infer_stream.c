@@ -1,0 +1,387 @@
+/* Streams of inferences over HTTP/2 in memory: order, bounds, ends; in whatever order client, requests and deadlines
+ * end, nothing is touched after it is gone and nothing is left behind (the sanitizers tell). */
+#include "../http/peer.h"
+#include "served_models.h"
+
+#include "api/grpc_front.h"
+#include "codec/inference_messages.h"
+
+#define MODEL                                                                                                          \
+    "backend: \"identity\" max_batch_size: 4 "                                                                         \
+    "input { name: \"x\" data_type: TYPE_INT32 dims: [-1] } output { name: \"y\" data_type: TYPE_INT32 dims: [-1] } "
+#define DELAY(ms) "parameters { key: \"execute_delay_ms\" value { string_value: \"" #ms "\" } }"
+
+struct fixture {
+    struct served served;
+    struct grpc_service service;
+    struct peer peer;
+    struct peer_response *stream;
+    struct buf sent; /* all that the client has to send; stays in place */
+    size_t taken;    /* of the answer, read already */
+    struct arena *arena;
+};
+
+static void on_head(void *user, struct http_exchange *exchange) {
+    grpc_on_head(&((struct fixture *)user)->service, 1, exchange);
+}
+
+static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+    (void)user;
+    return grpc_on_data(exchange, data, size);
+}
+
+static void on_end(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_end(exchange);
+}
+
+static void on_deadline(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_deadline(exchange);
+}
+
+static void on_drain(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_drain(exchange);
+}
+
+static void on_shutdown(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_shutdown(exchange);
+}
+
+static void on_abort(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_abort(exchange);
+}
+
+static void on_close(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_close(exchange);
+}
+
+static void open_peer(struct fixture *f) {
+    peer_open(&f->peer, true, &f->served.handler, &f->served.limits);
+    f->stream = NULL;
+    f->taken = 0;
+}
+
+static int set_up(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    served_init(&f->served);
+    served_add_model(&f->served, "fast", MODEL);
+    served_add_model(&f->served, "slow", MODEL DELAY(30));
+    served_add_model(&f->served, "stuck", MODEL DELAY(600000));
+    served_add_model(&f->served, "decoupled", MODEL "model_transaction_policy { decoupled: true }");
+    served_start(&f->served);
+    f->served.context.max_stream_requests = 100;
+    f->service = grpc_front_service(&f->served.context, 1 << 20);
+    f->service.admit = NULL;
+    f->served.handler = (struct http_handler){.on_head = on_head,
+                                              .on_data = on_data,
+                                              .on_end = on_end,
+                                              .on_deadline = on_deadline,
+                                              .on_drain = on_drain,
+                                              .on_shutdown = on_shutdown,
+                                              .on_abort = on_abort,
+                                              .on_close = on_close,
+                                              .user = f};
+    f->arena = arena_create(0);
+    open_peer(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    peer_close(&f->peer);
+    served_end(&f->served);
+    buf_free(&f->sent);
+    arena_destroy(f->arena);
+    free(f);
+    return 0;
+}
+
+/* ---- the client ---- */
+
+static void append_message(struct buf *out, const struct pb_message *type, const void *message) {
+    struct buf bytes = BUF_EMPTY;
+    assert_good(pb_encode(type, message, &bytes));
+    const char prefix[] = {0, (char)(bytes.size >> 24), (char)(bytes.size >> 16), (char)(bytes.size >> 8),
+                           (char)bytes.size};
+    buf_append(out, prefix, sizeof prefix);
+    buf_append_slice(out, buf_slice(&bytes));
+    buf_free(&bytes);
+}
+
+/* A request of one number; one parameter where `name` is not NULL. */
+static void append_request(struct buf *out, const char *model, const char *id, const char *name, int64_t value) {
+    static const int32_t number = 7;
+    int64_t shape[] = {1, 1};
+    struct slice raw = {(const char *)&number, sizeof number};
+    struct pb_model_infer_request_infer_input_tensor input = {.name = slice_of("x"), .datatype = slice_of("INT32")};
+    input.shape.items = shape;
+    input.shape.count = 2;
+    struct pb_infer_parameter parameter = {.which_parameter_choice = pb_infer_parameter_int64_param_number,
+                                           .int64_param = value};
+    struct pb_model_infer_request_parameters_entry entry = {.key = slice_of(name ? name : ""), .value = &parameter};
+    struct pb_model_infer_request request = {.model_name = slice_of(model), .id = slice_of(id)};
+    request.inputs.items = &input;
+    request.inputs.count = 1;
+    request.raw_input_contents.items = &raw;
+    request.raw_input_contents.count = 1;
+    request.parameters.items = &entry;
+    request.parameters.count = name ? 1 : 0;
+    append_message(out, &pb_model_infer_request_type, &request);
+}
+
+static void begin(struct fixture *f, const struct http_header *field) {
+    struct http_header fields[3] = {{SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
+                                    {SLICE_LITERAL("te"), SLICE_LITERAL("trailers")}};
+    if (field)
+        fields[2] = *field;
+    f->stream = peer_request_full(&f->peer, "POST", "/inference.GRPCInferenceService/ModelStreamInfer", fields,
+                                  field ? 3 : 2, (struct slice){NULL, 0}, true);
+    peer_run(&f->peer);
+}
+
+/* Sends what was appended to f->sent from `from` on. */
+static void send_from(struct fixture *f, size_t from, bool last) {
+    struct slice more = {NULL, 0};
+    if (f->sent.size > from)
+        more = (struct slice){f->sent.data + from, f->sent.size - from};
+    peer_send_more(&f->peer, f->stream, more, last);
+    peer_run(&f->peer);
+}
+
+static void ask(struct fixture *f, const char *model, const char *id, const char *name, int64_t value) {
+    buf_clear(&f->sent);
+    append_request(&f->sent, model, id, name, value);
+    send_from(f, 0, false);
+}
+
+static void half_close(struct fixture *f) {
+    buf_clear(&f->sent);
+    send_from(f, 0, true);
+}
+
+/* The next message, once it is there; the loop's tasks run meanwhile. */
+static const struct pb_model_stream_infer_response *next_answer(struct fixture *f) {
+    const struct buf *body = &f->stream->body;
+    while (body->size < f->taken + 5) {
+        assert_false(f->stream->complete);
+        served_run_task(&f->served);
+        peer_run(&f->peer);
+    }
+    const unsigned char *at = (const unsigned char *)body->data + f->taken;
+    size_t size = (size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4];
+    struct slice bytes = {body->data + f->taken + 5, size};
+    assert_true(body->size >= f->taken + 5 + size);
+    f->taken += 5 + size;
+    struct pb_model_stream_infer_response *answer = arena_calloc(f->arena, 1, sizeof *answer);
+    struct slice copy = arena_copy(f->arena, bytes);
+    assert_good(pb_decode(&pb_model_stream_infer_response_type, copy, f->arena, answer));
+    return answer;
+}
+
+static void expect_good(struct fixture *f, const char *id, bool final) {
+    const struct pb_model_stream_infer_response *answer = next_answer(f);
+    assert_int_equal(answer->error_message.size, 0);
+    assert_true(slice_equal_text(answer->infer_response->id, id));
+    size_t last = answer->infer_response->parameters.count - 1; /* behind those that the model gives back */
+    assert_true(slice_equal_text(answer->infer_response->parameters.items[last].key, "triton_final_response"));
+    assert_int_equal(answer->infer_response->parameters.items[last].value->bool_param, final);
+}
+
+static void expect_error(struct fixture *f, const char *id, const char *text) {
+    const struct pb_model_stream_infer_response *answer = next_answer(f);
+    char message[600];
+    snprintf(message, sizeof message, "%.*s", SLICE_ARGS(answer->error_message));
+    assert_non_null(strstr(message, text));
+    assert_true(slice_equal_text(answer->infer_response->id, id));
+    assert_int_equal(answer->infer_response->model_name.size, 0);
+}
+
+static void expect_end(struct fixture *f, const char *trailers) {
+    peer_run(&f->peer);
+    assert_true(f->stream->complete);
+    assert_int_equal(f->stream->body.size, f->taken);
+    buf_append_char(&f->stream->fields, '\0');
+    assert_non_null(strstr(f->stream->fields.data, trailers));
+}
+
+static uint64_t pending(struct fixture *f, const char *name) {
+    struct model *model;
+    struct model_statistics statistics;
+    assert_good(inference_server_acquire_model(f->served.server, slice_of(name), -1, &model));
+    assert_good(model_statistics_snapshot(model, f->arena, &statistics));
+    model_release(model);
+    return statistics.pending_count;
+}
+
+/* ---- tests ---- */
+
+static void answers_keep_the_order_of_requests(void **state) {
+    struct fixture *f = *state;
+    begin(f, NULL);
+    ask(f, "slow", "1", NULL, 0);
+    ask(f, "fast", "2", NULL, 0);
+    ask(f, "none", "3", NULL, 0);
+    ask(f, "decoupled", "4", "responses", 2);
+    ask(f, "fast", "5", NULL, 0);
+    expect_good(f, "4", false); /* it waits for nobody */
+    expect_good(f, "4", true);
+    expect_good(f, "1", true);
+    expect_good(f, "2", true);
+    expect_error(f, "3", "'none' is not found");
+    expect_good(f, "5", true);
+    half_close(f);
+    expect_end(f, "+grpc-status: 0\n");
+}
+
+static void half_close_lets_pending_requests_finish(void **state) {
+    struct fixture *f = *state;
+    begin(f, NULL);
+    ask(f, "slow", "1", NULL, 0);
+    ask(f, "decoupled", "2", "fail_after_responses", 0);
+    half_close(f);
+    assert_false(f->stream->complete);
+    expect_error(f, "2", "identity fails after 0 responses");
+    expect_good(f, "1", true);
+    expect_end(f, "+grpc-status: 0\n");
+}
+
+static void requests_in_flight_are_bounded(void **state) {
+    struct fixture *f = *state;
+    f->served.context.max_stream_requests = 3;
+    begin(f, NULL);
+    for (int i = 0; i < 6; i++) {
+        char id[2] = {(char)('0' + i), '\0'};
+        ask(f, "slow", id, NULL, 0);
+    }
+    half_close(f);
+    assert_true(pending(f, "slow") <= 3);
+    for (int i = 0; i < 6; i++) {
+        char id[2] = {(char)('0' + i), '\0'};
+        expect_good(f, id, true);
+        assert_true(pending(f, "slow") <= 3);
+    }
+    expect_end(f, "+grpc-status: 0\n");
+}
+
+/* All requests at once in one piece of data, of which the stream takes no more than it may. */
+static void a_flood_is_taken_bit_by_bit(void **state) {
+    struct fixture *f = *state;
+    enum { COUNT = 500 };
+    f->served.context.max_stream_requests = 7;
+    begin(f, NULL);
+    buf_clear(&f->sent);
+    for (int i = 0; i < COUNT; i++)
+        append_request(&f->sent, i % 3 ? "fast" : "none", i % 2 ? "odd" : "even", NULL, 0);
+    send_from(f, 0, true);
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 3)
+            expect_good(f, i % 2 ? "odd" : "even", true);
+        else
+            expect_error(f, i % 2 ? "odd" : "even", "not found");
+    }
+    expect_end(f, "+grpc-status: 0\n");
+}
+
+static void an_error_may_end_the_stream(void **state) {
+    struct fixture *f = *state;
+    const struct http_header wish = {SLICE_LITERAL("triton_grpc_error"), SLICE_LITERAL("true")};
+    begin(f, &wish);
+    ask(f, "stuck", "1", NULL, 0);
+    ask(f, "decoupled", "2", "fail_after_responses", 0);
+    while (!f->stream->complete) {
+        served_run_task(&f->served);
+        peer_run(&f->peer);
+    }
+    expect_end(f, "grpc-status: 13\ngrpc-message: identity fails after 0 responses, as fail_after_responses asks\n");
+}
+
+static void tick(struct fixture *f, uint64_t time_ns) {
+    while (clock_monotonic_ns() < time_ns)
+        sched_yield();
+    assert_good(f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns()));
+    peer_run(&f->peer);
+}
+
+static void a_timeout_is_told_when_it_passes(void **state) {
+    struct fixture *f = *state;
+    begin(f, NULL);
+    ask(f, "decoupled", "1", "response_delay_ms", 600000);
+    buf_clear(&f->sent);
+    append_request(&f->sent, "stuck", "2", "timeout", 20000);
+    append_request(&f->sent, "stuck", "3", "timeout", 10000);
+    send_from(f, 0, false);
+    uint64_t deadline = f->peer.session->ops->deadline(f->peer.session);
+    assert_true(deadline > 0 && deadline < clock_monotonic_ns() + 20 * NS_PER_MS);
+    tick(f, clock_monotonic_ns() + 30 * NS_PER_MS);
+    expect_error(f, "2", "[request id: 2] Request timeout expired");
+    expect_error(f, "3", "[request id: 3] Request timeout expired"); /* at its place */
+    ask(f, "fast", "4", NULL, 0);
+    expect_good(f, "4", true);
+}
+
+static void the_deadline_of_the_call_ends_it(void **state) {
+    struct fixture *f = *state;
+    const struct http_header timeout = {SLICE_LITERAL("grpc-timeout"), SLICE_LITERAL("20m")};
+    begin(f, &timeout);
+    ask(f, "stuck", "1", NULL, 0);
+    ask(f, "decoupled", "2", "response_delay_ms", 600000);
+    tick(f, clock_monotonic_ns() + 30 * NS_PER_MS);
+    expect_end(f, "grpc-status: 4\n");
+}
+
+static void the_end_of_the_server_ends_streams(void **state) {
+    struct fixture *f = *state;
+    begin(f, NULL);
+    ask(f, "slow", "1", NULL, 0);
+    f->peer.session->ops->shutdown(f->peer.session);
+    ask(f, "fast", "never", NULL, 0);
+    expect_good(f, "1", true);
+    expect_end(f, "+grpc-status: 14\n+grpc-message: Server exiting\n");
+}
+
+/* The client goes at every moment between its requests and their last answer. */
+static void clients_may_go_at_any_time(void **state) {
+    struct fixture *f = *state;
+    for (int round = 0; round < 60; round++) {
+        begin(f, NULL);
+        buf_clear(&f->sent);
+        append_request(&f->sent, "fast", "1", NULL, 0);
+        append_request(&f->sent, "decoupled", "2", "responses", 5);
+        append_request(&f->sent, "slow", "3", "timeout", 1000);
+        append_request(&f->sent, "fast", "4", NULL, 0);
+        append_request(&f->sent, "stuck", "5", NULL, 0);
+        send_from(f, 0, round % 2);
+        for (int i = 0; i < round % 8; i++) {
+            served_run_task(&f->served);
+            peer_run(&f->peer);
+        }
+        if (round % 3 == 0)
+            assert_good(f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns()));
+        if (round % 5 == 0) {
+            peer_cancel(&f->peer, f->stream);
+            peer_run(&f->peer);
+        }
+        peer_close(&f->peer);
+        open_peer(f);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(answers_keep_the_order_of_requests), TEST(half_close_lets_pending_requests_finish),
+        TEST(requests_in_flight_are_bounded),     TEST(a_flood_is_taken_bit_by_bit),
+        TEST(an_error_may_end_the_stream),        TEST(a_timeout_is_told_when_it_passes),
+        TEST(the_deadline_of_the_call_ends_it),   TEST(the_end_of_the_server_ends_streams),
+        TEST(clients_may_go_at_any_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -165,8 +165,8 @@ static void submit(struct http_call *http, const struct infer_call_ops *ops) {
     }
     if (!status_is_ok(&status))
         http_call_answer_error(http, &status);
-    else if (call->deadline_ns)
-        http_exchange_set_deadline(http->exchange, call->deadline_ns);
+    else if (http->infer && http->infer->deadline_ns) /* it may have been answered, and given up, already */
+        http_exchange_set_deadline(http->exchange, http->infer->deadline_ns);
 }
 
 void v2_generate(struct http_call *http) {

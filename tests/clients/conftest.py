@@ -14,6 +14,10 @@ import wire
 from serving import Server
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "repeat: shows what another test shows too; a sanitized server is too slow for it")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A server with all models of models.py; must end cleanly after all tests."""

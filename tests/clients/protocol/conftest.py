@@ -18,10 +18,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("form", clients)
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "repeat: shows what another test shows too; a sanitized server is too slow for it")
-
-
 def pytest_collection_modifyitems(config, items):
     """Against Triton, a case that it answers otherwise must fail: so the list of differences stays true."""
     if os.environ.get("INFERD_SANITIZED"):

@@ -84,7 +84,7 @@ class Triton:
     grpc_url = serving.Server.grpc_url
 
     def stop(self):
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(serving.PATIENCE_S)
         finally:

@@ -57,7 +57,7 @@ def change(server, ready):
     assert (get(server.http, "/v2/health/ready").status == 200) == ready
 
 
-@case("HW01", "gRPC", "Health/Watch of the server, and of the service by name", "SERVING at once; the call stays open")
+@case("WA01", "gRPC", "Health/Watch of the server, and of the service by name", "SERVING at once; the call stays open")
 @pytest.mark.parametrize("service", ["", "inference.GRPCInferenceService"])
 def test_status_at_once(controlled, service):
     with Watch(controlled, service) as watch:
@@ -65,7 +65,7 @@ def test_status_at_once(controlled, service):
         assert watch.call.is_active()
 
 
-@case("HW02", "gRPC", "Health/Watch while readiness changes", "each new status, once")
+@case("WA02", "gRPC", "Health/Watch while readiness changes", "each new status, once")
 def test_changes(controlled):
     with Watch(controlled) as watch, Watch(controlled, "inference.GRPCInferenceService") as other:
         for one in (watch, other):
@@ -76,7 +76,7 @@ def test_changes(controlled):
                 assert one.next() == (SERVING if ready else NOT_SERVING)
 
 
-@case("HW03", "gRPC", "loads and unloads that leave the server ready", "no message: the next one is that of a later change")
+@case("WA03", "gRPC", "loads and unloads that leave the server ready", "no message: the next one is that of a later change")
 def test_other_changes_are_not_told(controlled):
     with Watch(controlled) as watch:
         assert watch.next() == SERVING
@@ -89,7 +89,7 @@ def test_other_changes_are_not_told(controlled):
         assert all(a != b for a, b in zip([SERVING, *seen], seen))
 
 
-@case("HW04", "gRPC", "Health/Watch while models are being loaded at start", "NOT_SERVING, then SERVING")
+@case("WA04", "gRPC", "Health/Watch while models are being loaded at start", "NOT_SERVING, then SERVING")
 def test_start(start, repository):
     models.add(repository, "slow", MODEL + parameter("load_delay_ms", "2000"))
     server = start(repository, wait=False)
@@ -99,7 +99,7 @@ def test_start(start, repository):
         assert watch.next() == SERVING
 
 
-@case("HW05", "gRPC", "Health/Watch of an unknown service", "SERVICE_UNKNOWN; the call stays open (Check says NOT_FOUND)")
+@case("WA05", "gRPC", "Health/Watch of an unknown service", "SERVICE_UNKNOWN; the call stays open (Check says NOT_FOUND)")
 def test_unknown_service(controlled):
     with Watch(controlled, "other.Service") as watch:
         assert watch.next() == SERVICE_UNKNOWN
@@ -108,7 +108,7 @@ def test_unknown_service(controlled):
     assert grpc_error(controlled.grpc, "/grpc.health.v1.Health/Check", asked("other.Service"))[0] == grpc.StatusCode.NOT_FOUND
 
 
-@case("HW06", "gRPC", "SIGTERM while calls of Watch are open", "NOT_SERVING, then UNAVAILABLE; the server ends with code 0")
+@case("WA06", "gRPC", "SIGTERM while calls of Watch are open", "NOT_SERVING, then UNAVAILABLE; the server ends with code 0")
 def test_end(controlled):
     with Watch(controlled) as watch, Watch(controlled, "other.Service") as other:
         assert watch.next() == SERVING
@@ -122,12 +122,12 @@ def test_end(controlled):
     assert controlled.wait() == 0
 
 
-@case("HW07", "gRPC", "a message that is no HealthCheckRequest", "INVALID_ARGUMENT")
+@case("WA07", "gRPC", "a message that is no HealthCheckRequest", "INVALID_ARGUMENT")
 def test_broken_message(controlled):
     assert grpc_error(controlled.grpc, WATCH, b"\xff\xff")[0] == grpc.StatusCode.INVALID_ARGUMENT
 
 
-@case("HW08", "gRPC", "Health/Watch with a deadline", "the status, then DEADLINE_EXCEEDED")
+@case("WA08", "gRPC", "Health/Watch with a deadline", "the status, then DEADLINE_EXCEEDED")
 def test_deadline(controlled):
     with Http2(controlled.grpc) as connection:
         stream = connection.begin("POST", WATCH, [*HEAD, ("grpc-timeout", "300m")])
@@ -137,7 +137,7 @@ def test_deadline(controlled):
     assert state["trailers"]["grpc-status"] == "4"
 
 
-@case("HW09", "gRPC", "calls of Watch opened and cancelled by the thousand", "their places are free again")
+@case("WA09", "gRPC", "calls of Watch opened and cancelled by the thousand", "their places are free again")
 def test_cancelled_watches(controlled):
     for _ in range(3 * WATCHES_MAX // 200):
         with Http2(controlled.grpc) as connection:
@@ -150,7 +150,7 @@ def test_cancelled_watches(controlled):
     wait_until(lambda: is_told(controlled, SERVING))
 
 
-@case("HW10", "gRPC", "more calls of Watch than 1024", "RESOURCE_EXHAUSTED for those; the others hear of changes")
+@case("WA10", "gRPC", "more calls of Watch than 1024", "RESOURCE_EXHAUSTED for those; the others hear of changes")
 def test_too_many_watches(controlled):
     connections = [Http2(controlled.grpc) for _ in range(WATCHES_MAX // 128)]
     try:
@@ -184,7 +184,7 @@ def is_told(server, status):
             return False
 
 
-@case("HW11", "gRPC", "a client that takes no message while readiness changes many times", "it is told the last status when it does, not all that were in between")
+@case("WA11", "gRPC", "a client that takes no message while readiness changes many times", "it is told the last status when it does, not all that were in between")
 def test_slow_watcher(controlled):
     with Http2(controlled.grpc) as connection:
         connection.h2.update_settings({4: 0})  # no window for messages

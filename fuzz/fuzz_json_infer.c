@@ -64,7 +64,7 @@ static void check_request(struct infer_request *request, bool all_binary) {
     if (good) {
         struct buf out = BUF_EMPTY;
         size_t json_size;
-        struct status status = infer_json_encode(request, response, all_binary, &out, &json_size);
+        struct status status = infer_json_encode(request, response, all_binary, &out, &json_size, NULL);
         if (status_is_ok(&status)) {
             FUZZ_CHECK(json_size <= out.size);
             yyjson_doc *doc = yyjson_read(out.data, json_size ? json_size : out.size, YYJSON_READ_ALLOW_INF_AND_NAN);

@@ -13,6 +13,8 @@ enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
 static void call_unref(struct infer_call *call) {
     if (atomic_fetch_sub(&call->references, 1) != 1)
         return;
+    infer_response_destroy(call->kept_response);
+    infer_request_destroy(call->kept_request);
     infer_request_destroy(call->request);
     buf_free(&call->body);
     pthread_mutex_destroy(&call->lock);
@@ -130,14 +132,16 @@ static void on_response(struct infer_request *request, struct infer_response *re
         end->status = response->status;
         if (status_is_ok(&end->status))
             end->status = call->ops->encode(call, response, &end->bytes);
+        if (status_is_ok(&end->status) && call->tail.size > 0) {
+            call->kept_response = response;
+            return;
+        }
     }
     infer_response_destroy(response);
 }
 
 static void on_release(struct infer_request *request, void *user) {
     struct infer_call *call = user;
-    struct buf body = call->body;
-    call->body = BUF_EMPTY;
     struct infer_answer *end = &call->end;
     if (!status_is_ok(&end->status)) {
         call_log_failure(call->context->log, request, &end->status);
@@ -147,11 +151,20 @@ static void on_release(struct infer_request *request, void *user) {
     }
     infer_trace_release(call, request, &end->status);
     end->final = true;
+    struct buf body = BUF_EMPTY;
+    if (call->kept_response) {
+        call->kept_request = request;
+    } else {
+        body = call->body;
+        call->body = BUF_EMPTY;
+    }
+    bool kept = call->kept_request != NULL;
     /* The answer first; the request's memory is freed while it is on its way. The call is the loop's after this. */
     pthread_mutex_lock(&call->lock);
     call->request = NULL;
     hand_over(call, end);
-    infer_request_destroy(request);
+    if (!kept)
+        infer_request_destroy(request);
     buf_free(&body);
 }
 
@@ -259,6 +272,17 @@ bool infer_call_refuse(struct infer_call *call, const struct status *error) {
 void infer_call_sent(struct infer_call *call) {
     if (call && call->trace)
         trace_stamp(call->trace, TRACE_SEND_END, clock_monotonic_ns());
+}
+
+static void release_tail(void *user) {
+    call_unref(user);
+}
+
+struct http_tail infer_call_tail(struct infer_call *call) {
+    if (call->tail.size == 0)
+        return (struct http_tail){.release = NULL};
+    atomic_fetch_add(&call->references, 1);
+    return (struct http_tail){.bytes = call->tail, .release = release_tail, .user = call};
 }
 
 void infer_call_detach(struct infer_call *call) {

@@ -39,8 +39,9 @@ struct infer_answer {
 };
 
 struct infer_call_ops {
-    /* Appends the client's form of a good response to `out`. Any thread, one response at a time; call->request is
-     * valid. For an empty final response too, where request->takes_several. An error ends the call with it. */
+    /* Appends the client's form of a good response to `out`, but for a tail that it may leave to ops->send. Any thread,
+     * one response at a time; call->request is valid. For an empty final response too, where request->takes_several. An
+     * error ends the call with it. */
     struct status (*encode)(struct infer_call *call, const struct infer_response *response, struct buf *out);
     /* Optional: appends the client's form of an error, with which the call ends. Likewise. */
     void (*encode_error)(struct infer_call *call, const struct status *error, struct buf *out);
@@ -57,7 +58,8 @@ struct infer_call {
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
     struct trace *trace;           /* owned; NULL where the inference is not traced (infer_trace.h) */
     uint64_t created_ns;           /* clock_monotonic_ns, where traces may be made; else 0 */
-    uint64_t deadline_ns;          /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
+    struct slice tail;    /* bytes of the final response that end its client's form, uncopied; of ops->encode */
+    uint64_t deadline_ns; /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
 
     /* Private to infer_call.c. */
     atomic_int references;
@@ -66,6 +68,8 @@ struct infer_call {
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
     struct infer_answer *first, **last; /* encoded, not sent yet */
     bool posted;
+    struct infer_response *kept_response; /* with the tail; and what its bytes may lie in */
+    struct infer_request *kept_request;
     bool submitting; /* infer_call_submit is under way, on the thread `submitter` */
     pthread_t submitter;
     struct api_task task;
@@ -96,6 +100,8 @@ void infer_call_expire(struct infer_call *call);
 void infer_call_sent(struct infer_call *call);
 /* Gives back an answer that ops->send has kept, at the earliest from inside ops->send; before infer_call_detach. */
 void infer_answer_free(struct infer_call *call, struct infer_answer *answer);
+/* For ops->send of a final answer: what ends it, as http_respond_with_tail and grpc_call_send_with_tail take it. */
+struct http_tail infer_call_tail(struct infer_call *call);
 /* The exchange is closed or lost, or has had the final answer: gives up its reference, and cancels the request if it
  * still runs. Accepts NULL. */
 void infer_call_detach(struct infer_call *call);

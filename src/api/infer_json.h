@@ -21,9 +21,10 @@ struct status infer_json_decode(struct slice json, struct slice binary, bool has
 
 /* Writes the answer's JSON, then the bytes of its binary outputs: those that ask for it, or all when none is listed and
  * `all_binary`. *ret_json_size is the length of the JSON part when bytes follow it, and 0 when the answer is JSON
- * alone. */
+ * alone. ret_tail: where the last one's bytes may be told instead of written (infer_outputs_tail); or NULL. */
 struct status infer_json_encode(const struct infer_request *request, const struct infer_response *response,
-                                bool all_binary, struct buf *out, size_t *ret_json_size) STATUS_MUST_CHECK;
+                                bool all_binary, struct buf *out, size_t *ret_json_size,
+                                struct slice *ret_tail) STATUS_MUST_CHECK;
 
 /* Members that other forms of an answer have too: id, model_name and model_version; one parameter. */
 struct json_writer;

@@ -99,7 +99,7 @@ static struct status encode_json(const struct infer_request *request, const stru
 }
 
 struct status infer_json_encode(const struct infer_request *request, const struct infer_response *response,
-                                bool all_binary, struct buf *out, size_t *ret_json_size) {
+                                bool all_binary, struct buf *out, size_t *ret_json_size, struct slice *ret_tail) {
     struct infer_output *outputs;
     size_t count;
     STATUS_TRY(infer_outputs_select(request, response, &outputs, &count));
@@ -107,12 +107,17 @@ struct status infer_json_encode(const struct infer_request *request, const struc
     size_t json_size = out->size, binary_size = 0;
     for (size_t i = 0; i < count; i++)
         binary_size += is_binary(&outputs[i], all_binary) ? outputs[i].tensor.data.size : 0;
-    buf_reserve(out, binary_size);
-    for (size_t i = 0; i < count; i++)
+    struct slice tail = {NULL, 0};
+    if (ret_tail && count > 0 && is_binary(&outputs[count - 1], all_binary))
+        tail = infer_outputs_tail(outputs[count - 1].tensor.data);
+    buf_reserve(out, binary_size - tail.size);
+    for (size_t i = 0; i < count - (tail.size > 0); i++)
         if (is_binary(&outputs[i], all_binary))
             buf_append_slice(out, outputs[i].tensor.data);
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while writing the answer");
     *ret_json_size = binary_size > 0 ? json_size : 0;
+    if (ret_tail)
+        *ret_tail = tail;
     return status_ok();
 }

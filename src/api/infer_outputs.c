@@ -51,3 +51,8 @@ struct status infer_outputs_select(const struct infer_request *request, const st
     *ret_count = count;
     return status_ok();
 }
+
+struct slice infer_outputs_tail(struct slice last) {
+    enum { COPIED_BELOW = 16 << 10 };
+    return last.size < COPIED_BELOW ? (struct slice){NULL, 0} : last;
+}

@@ -16,4 +16,8 @@ struct infer_output {
 struct status infer_outputs_select(const struct infer_request *request, const struct infer_response *response,
                                    struct infer_output **ret, size_t *ret_count) STATUS_MUST_CHECK;
 
+/* The last output's bytes, if they are many enough that they should end the answer as they lie there (infer_call_tail);
+ * else an empty slice. */
+struct slice infer_outputs_tail(struct slice last);
+
 #endif

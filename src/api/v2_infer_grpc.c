@@ -10,6 +10,7 @@
 #include "api/tensor_contents.h"
 #include "api/v2_service.h"
 #include "base/clock.h"
+#include "codec/pb_wire.h"
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
@@ -286,10 +287,27 @@ struct status v2_infer_grpc_fill(const struct infer_request *request, const stru
     return fill_outputs(request, response, ret);
 }
 
+enum { RAW_OUTPUT_CONTENTS = 6 }; /* the number of the member, which is the last one */
+
+/* Takes the last raw output out of the message if its bytes are to end the answer uncopied. */
+static struct slice take_tail(struct pb_model_infer_response *message) {
+    size_t count = message->raw_output_contents.count;
+    if (count == 0)
+        return (struct slice){NULL, 0};
+    struct slice tail = infer_outputs_tail(message->raw_output_contents.items[count - 1]);
+    if (tail.size > 0)
+        message->raw_output_contents.count--;
+    return tail;
+}
+
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
     struct pb_model_infer_response message;
     STATUS_TRY(v2_infer_grpc_fill(call->request, response, 0, &message));
-    return pb_encode(&pb_model_infer_response_type, &message, out);
+    call->tail = take_tail(&message);
+    STATUS_TRY(pb_encode(&pb_model_infer_response_type, &message, out));
+    if (call->tail.size > 0)
+        pb_write_bytes_head(out, RAW_OUTPUT_CONTENTS, call->tail.size);
+    return status_ok();
 }
 
 static void send(struct infer_call *call, struct infer_answer *answer) {
@@ -298,7 +316,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
         grpc_front_fail(grpc, &answer->status);
         return;
     }
-    grpc_call_send(grpc, &answer->bytes);
+    grpc_call_send_with_tail(grpc, &answer->bytes, infer_call_tail(call));
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 

@@ -19,7 +19,8 @@ struct http_infer {
 
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
     struct http_infer *infer = (struct http_infer *)call;
-    STATUS_TRY(infer_json_encode(call->request, response, infer->all_binary, out, &infer->json_size));
+    struct slice *tail = infer->coding == BODY_IDENTITY ? &call->tail : NULL;
+    STATUS_TRY(infer_json_encode(call->request, response, infer->all_binary, out, &infer->json_size, tail));
     return body_deflate(infer->coding, out);
 }
 
@@ -45,7 +46,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
             (struct http_header){SLICE_LITERAL("Content-Encoding"), slice_of(body_coding_name(infer->coding))};
     if (load_report_header(http->context, http->exchange, &headers[count]))
         count++;
-    http_respond(http->exchange, 200, headers, count, &answer->bytes);
+    http_respond_with_tail(http->exchange, 200, headers, count, &answer->bytes, infer_call_tail(call));
 }
 
 static const struct infer_call_ops http_infer_ops = {.encode = encode, .send = send};

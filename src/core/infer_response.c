@@ -87,3 +87,16 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     *ret_data = data;
     return status_ok();
 }
+
+struct status infer_response_add_copy(struct infer_response *response, const struct infer_request *request,
+                                      struct slice name, const struct tensor *tensor) {
+    bool borrowed = tensor->memory == MEMORY_REQUEST && !request->shared_memory;
+    size_t size = borrowed ? 0 : tensor->data.size;
+    char *data;
+    STATUS_TRY(infer_response_add_output(response, name, tensor->type, tensor->shape, tensor->rank, size, &data));
+    if (borrowed)
+        response->outputs[response->output_count - 1].data = tensor->data;
+    else if (size > 0)
+        memmove(data, tensor->data.data, size); /* both may be in one region of shared memory */
+    return status_ok();
+}

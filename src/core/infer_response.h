@@ -45,4 +45,9 @@ void infer_response_destroy(struct infer_response *response); /* accepts NULL */
 struct status infer_response_add_output(struct infer_response *response, struct slice name, enum datatype type,
                                         const int64_t *shape, int rank, size_t size, char **ret_data) STATUS_MUST_CHECK;
 
+/* Adds an output that has the type, shape and bytes of a tensor of the request. The bytes are not copied, if they are
+ * the request's own for as long as it is there (it uses no shared memory). Errors as above. */
+struct status infer_response_add_copy(struct infer_response *response, const struct infer_request *request,
+                                      struct slice name, const struct tensor *tensor) STATUS_MUST_CHECK;
+
 #endif

@@ -448,29 +448,30 @@ static void write_prefix(char *to, size_t size) {
         to[1 + i] = (char)(size >> (24 - 8 * i));
 }
 
-/* Puts the five bytes before the message, in its own memory. */
-static void prefix_by_move(struct buf *message) {
-    size_t size = message->size;
+/* Puts the prefix of a message of `size` bytes before the first ones of it, in their own memory. */
+static void prefix_by_move(struct buf *message, size_t size) {
     if (!buf_reserve(message, MESSAGE_PREFIX_BYTES))
         return;
-    memmove(message->data + MESSAGE_PREFIX_BYTES, message->data, size);
+    memmove(message->data + MESSAGE_PREFIX_BYTES, message->data, message->size);
     write_prefix(message->data, size);
-    message->size = size + MESSAGE_PREFIX_BYTES;
+    message->size += MESSAGE_PREFIX_BYTES;
 }
 
-void grpc_call_send(struct grpc_call *call, struct buf *message) {
+static void release(const struct http_tail *tail) {
+    if (tail->release)
+        tail->release(tail->user);
+}
+
+void grpc_call_send_with_tail(struct grpc_call *call, struct buf *message, struct http_tail tail) {
+    size_t size = message->size + tail.bytes.size;
+    bool too_large = buf_failed(message) || size > UINT32_MAX;
+    if (!call->finished && too_large)
+        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
+    else if (!call->finished && !http_exchange_has_room(call->exchange, size + MESSAGE_PREFIX_BYTES))
+        finish_without_room(call, "answer");
     if (call->finished) {
         buf_free(message);
-        return;
-    }
-    if (buf_failed(message) || message->size > UINT32_MAX) {
-        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
-        buf_free(message);
-        return;
-    }
-    if (!http_exchange_has_room(call->exchange, message->size + MESSAGE_PREFIX_BYTES)) {
-        finish_without_room(call, "answer");
-        buf_free(message);
+        release(&tail);
         return;
     }
     if (!call->head_sent) {
@@ -481,11 +482,17 @@ void grpc_call_send(struct grpc_call *call, struct buf *message) {
     if (message->size > PREFIX_BY_MOVE_MAX) {
         struct buf prefix = BUF_EMPTY;
         char bytes[MESSAGE_PREFIX_BYTES];
-        write_prefix(bytes, message->size);
+        write_prefix(bytes, size);
         buf_append(&prefix, bytes, sizeof bytes);
         http_respond_data(call->exchange, &prefix);
     } else {
-        prefix_by_move(message);
+        prefix_by_move(message, size);
     }
     http_respond_data(call->exchange, message);
+    if (tail.bytes.size > 0)
+        http_respond_tail(call->exchange, tail);
+}
+
+void grpc_call_send(struct grpc_call *call, struct buf *message) {
+    grpc_call_send_with_tail(call, message, (struct http_tail){.release = NULL});
 }

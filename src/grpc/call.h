@@ -112,6 +112,8 @@ void grpc_call_await_drain(struct grpc_call *call, size_t bytes);
 bool grpc_call_is_finished(const struct grpc_call *call);
 /* Sends a message (taken over), uncompressed. Without effect on a call that is finished. */
 void grpc_call_send(struct grpc_call *call, struct buf *message);
+/* The same for a message whose last bytes are the tail (taken over). */
+void grpc_call_send_with_tail(struct grpc_call *call, struct buf *message, struct http_tail tail);
 /* Ends the call with a status; before any message it is sent as trailers only. `message` (UTF-8, copied) may be NULL.
  * Only the first finish counts. on_close or on_cancel follows later, never from inside this function. */
 void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message);

@@ -23,64 +23,6 @@ struct http_limits http_limits_default(void) {
     };
 }
 
-/* ---- queue ---- */
-
-static bool queue_grow(struct http_queue *queue) {
-    size_t capacity = queue->capacity ? queue->capacity * 2 : 4;
-    struct buf *items = malloc(capacity * sizeof *items);
-    if (!items)
-        return false;
-    for (size_t i = 0; i < queue->count; i++)
-        items[i] = queue->items[(queue->head + i) % queue->capacity];
-    free(queue->items);
-    queue->items = items;
-    queue->capacity = capacity;
-    queue->head = 0;
-    return true;
-}
-
-/* Takes over *data, and frees it when memory is short. */
-static bool queue_push(struct http_queue *queue, struct buf *data) {
-    if (data->size == 0 || (queue->count == queue->capacity && !queue_grow(queue))) {
-        bool nothing = data->size == 0;
-        buf_free(data);
-        return nothing;
-    }
-    queue->items[(queue->head + queue->count) % queue->capacity] = *data;
-    queue->count++;
-    queue->bytes += data->size;
-    *data = BUF_EMPTY;
-    return true;
-}
-
-static void queue_clear(struct http_queue *queue) {
-    for (; queue->count > 0; queue->count--) {
-        buf_free(&queue->items[queue->head]);
-        queue->head = (queue->head + 1) % queue->capacity;
-    }
-    queue->offset = 0;
-    queue->bytes = 0;
-}
-
-static void queue_move(struct http_queue *queue, struct buf *out, size_t size) {
-    while (size > 0 && queue->count > 0) {
-        struct buf *first = &queue->items[queue->head];
-        size_t n = first->size - queue->offset;
-        if (n > size)
-            n = size;
-        buf_append(out, first->data + queue->offset, n);
-        queue->offset += n;
-        queue->bytes -= n;
-        size -= n;
-        if (queue->offset == first->size) {
-            buf_free(first);
-            queue->offset = 0;
-            queue->head = (queue->head + 1) % queue->capacity;
-            queue->count--;
-        }
-    }
-}
-
 /* ---- life ---- */
 
 void exchange_pool_init(struct exchange_pool *pool, const struct http_limits *limits) {
@@ -122,12 +64,12 @@ bool exchange_book_head(struct http_exchange *exchange, size_t bytes) {
 
 static void drop_answer(struct http_exchange *exchange) {
     http_account_give(exchange->account, exchange->answer.bytes);
-    queue_clear(&exchange->answer);
+    http_queue_clear(&exchange->answer);
 }
 
 void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size) {
     size_t before = exchange->answer.bytes;
-    queue_move(&exchange->answer, out, size);
+    http_queue_move(&exchange->answer, out, size);
     http_account_give(exchange->account, before - exchange->answer.bytes);
 }
 
@@ -139,7 +81,7 @@ void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange,
         (sent ? handler->on_close : handler->on_abort)(handler->user, exchange);
     }
     drop_answer(exchange);
-    free(exchange->answer.items);
+    http_queue_free(&exchange->answer);
     exchange_free_body(exchange);
     http_account_give(exchange->account, exchange->head_bytes);
     struct arena *arena = exchange->arena;
@@ -160,8 +102,13 @@ static void announce_change(struct http_exchange *exchange) {
         session->wake(session->wake_user);
 }
 
+/* A whole answer, as it is passed around: its own bytes and what comes behind them. */
+struct whole {
+    struct http_piece body, tail;
+};
+
 static void respond_booked(struct http_exchange *exchange, int status, const struct http_header *headers,
-                           size_t header_count, struct buf *body);
+                           size_t header_count, struct whole *whole);
 
 void exchange_announce(struct http_exchange *exchange) {
     exchange->announced = true;
@@ -197,7 +144,8 @@ void exchange_refuse(struct http_exchange *exchange, int status, const char *for
     static const struct http_header headers[] = {{{"content-type", 12}, {"application/json", 16}},
                                                  {{"retry-after", 11}, {"1", 1}}};
     http_account_force(exchange->account, body.size);
-    respond_booked(exchange, status, headers, status == 503 ? 2 : 1, &body);
+    struct whole whole = {.body.own = body};
+    respond_booked(exchange, status, headers, status == 503 ? 2 : 1, &whole);
 }
 
 void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what) {
@@ -362,15 +310,15 @@ static void send_head(struct http_exchange *exchange, int status, const struct h
         http_exchange_reset(exchange);
 }
 
-/* Takes over data, whose size is booked. */
-static void push_data(struct http_exchange *exchange, struct buf *data) {
-    size_t size = data->size;
-    bool failed = buf_failed(data);
-    bool queued = !exchange->answer_no_body && !failed && queue_push(&exchange->answer, data);
+/* Takes over the piece, whose size is booked. */
+static void push_piece(struct http_exchange *exchange, struct http_piece *piece) {
+    size_t size = http_piece_bytes(piece).size;
+    bool failed = buf_failed(&piece->own);
+    bool queued = !exchange->answer_no_body && !failed && http_queue_push(&exchange->answer, piece);
     if (queued) {
         exchange->answer_bytes += size;
     } else {
-        buf_free(data);
+        http_piece_free(piece);
         http_account_give(exchange->account, size);
     }
     if (failed || (!queued && !exchange->answer_no_body))
@@ -383,34 +331,49 @@ static void end_answer(struct http_exchange *exchange) {
     announce_change(exchange);
 }
 
-/* Answers whole, with a body that is booked; only where no answer has begun. */
+static size_t whole_size(const struct whole *whole) {
+    return http_piece_bytes(&whole->body).size + http_piece_bytes(&whole->tail).size;
+}
+
+static void whole_free(struct whole *whole) {
+    http_piece_free(&whole->body);
+    http_piece_free(&whole->tail);
+}
+
+/* Answers with what is booked; only where no answer has begun. */
 static void respond_booked(struct http_exchange *exchange, int status, const struct http_header *headers,
-                           size_t header_count, struct buf *body) {
-    size_t size = body->size;
+                           size_t header_count, struct whole *whole) {
+    size_t size = whole_size(whole);
     send_head(exchange, status, headers, header_count, (int64_t)size);
     if (exchange->answer_state == HTTP_ANSWER_BEGUN) {
-        push_data(exchange, body);
+        push_piece(exchange, &whole->body);
+        push_piece(exchange, &whole->tail);
     } else {
-        buf_free(body);
+        whole_free(whole);
         http_account_give(exchange->account, size);
     }
     if (exchange->answer_state == HTTP_ANSWER_BEGUN)
         end_answer(exchange);
 }
 
-void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
-                  struct buf *body) {
-    struct buf none = BUF_EMPTY;
-    if (!body)
-        body = &none;
+void http_respond_with_tail(struct http_exchange *exchange, int status, const struct http_header *headers,
+                            size_t header_count, struct buf *body, struct http_tail tail) {
+    struct whole whole = {.body.own = body ? *body : BUF_EMPTY, .tail.tail = tail};
+    if (body)
+        *body = BUF_EMPTY;
     if (exchange->answer_state != HTTP_ANSWER_NONE) {
-        buf_free(body);
-    } else if (!http_account_take(exchange->account, body->size)) {
-        buf_free(body);
+        whole_free(&whole);
+    } else if (!http_account_take(exchange->account, whole_size(&whole))) {
+        whole_free(&whole);
         exchange_refuse_beyond_budget(exchange, "answer");
     } else {
-        respond_booked(exchange, status, headers, header_count, body);
+        respond_booked(exchange, status, headers, header_count, &whole);
     }
+}
+
+void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
+                  struct buf *body) {
+    http_respond_with_tail(exchange, status, headers, header_count, body, (struct http_tail){.release = NULL});
 }
 
 void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
@@ -422,19 +385,30 @@ void http_respond_head(struct http_exchange *exchange, int status, const struct 
         announce_change(exchange);
 }
 
-void http_respond_data(struct http_exchange *exchange, struct buf *data) {
+static void respond_piece(struct http_exchange *exchange, struct http_piece *piece) {
     if (exchange->answer_state != HTTP_ANSWER_BEGUN) {
-        buf_free(data);
+        http_piece_free(piece);
         return;
     }
-    if (http_account_take(exchange->account, data->size)) {
-        push_data(exchange, data);
+    if (http_account_take(exchange->account, http_piece_bytes(piece).size)) {
+        push_piece(exchange, piece);
     } else {
-        buf_free(data);
+        http_piece_free(piece);
         http_exchange_reset(exchange);
     }
     if (exchange->answer_state == HTTP_ANSWER_BEGUN)
         announce_change(exchange);
+}
+
+void http_respond_data(struct http_exchange *exchange, struct buf *data) {
+    struct http_piece piece = {.own = *data};
+    *data = BUF_EMPTY;
+    respond_piece(exchange, &piece);
+}
+
+void http_respond_tail(struct http_exchange *exchange, struct http_tail tail) {
+    struct http_piece piece = {.tail = tail};
+    respond_piece(exchange, &piece);
 }
 
 /* Trailers are sent later than given, so all their bytes are copied. */

@@ -109,13 +109,24 @@ void http_exchange_peer_text(const struct http_exchange *exchange, char *text, s
  * become blanks. Answers are booked until they are sent; when the budget has no room for one that has not begun it
  * becomes a 503. When memory is short, or the budget has no room for a piece, the exchange is reset. */
 
+/* Bytes of an answer that lie in somebody else's memory, so that they need not be copied. */
+struct http_tail {
+    struct slice bytes;          /* empty: there is none */
+    void (*release)(void *user); /* called once, on the loop thread, when the bytes are not needed any more; or NULL */
+    void *user;
+};
+
 /* Answers whole: status, headers, body (may be NULL). Content-Length is added. */
 void http_respond(struct http_exchange *exchange, int status, const struct http_header *headers, size_t header_count,
                   struct buf *body);
+/* The same with a tail (taken over) behind the body. */
+void http_respond_with_tail(struct http_exchange *exchange, int status, const struct http_header *headers,
+                            size_t header_count, struct buf *body, struct http_tail tail);
 /* Answers in pieces: head, then data, then end with trailers (HTTP/2; HTTP/1.1 sends them in the last chunk). */
 void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
                        size_t header_count);
 void http_respond_data(struct http_exchange *exchange, struct buf *data);
+void http_respond_tail(struct http_exchange *exchange, struct http_tail tail); /* data of somebody else's */
 void http_respond_end(struct http_exchange *exchange, const struct http_header *trailers, size_t trailer_count);
 /* Ends the exchange abnormally (RST_STREAM with CANCEL, or closes an HTTP/1.1 connection). on_abort follows, later. */
 void http_exchange_reset(struct http_exchange *exchange);

@@ -9,16 +9,7 @@
 #include "base/session.h"
 #include "http/exchange.h"
 #include "http/http_account.h"
-
-/* Bytes that wait to be sent: buffers in order, each owned. */
-struct http_queue {
-    struct buf *items; /* ring of `capacity` */
-    size_t capacity;
-    size_t head;
-    size_t count;
-    size_t offset; /* bytes of the first buffer that are gone already */
-    size_t bytes;  /* still to be sent, all buffers together */
-};
+#include "http/http_queue.h"
 
 enum http_answer_state {
     HTTP_ANSWER_NONE,

@@ -249,11 +249,7 @@ static struct status copy_tensors(const struct model_config *config, const struc
         const struct tensor *input = infer_request_input(request, config->inputs[i].name);
         if (!input || !infer_request_wants(request, config->outputs[i].name))
             continue;
-        char *data;
-        STATUS_TRY(infer_response_add_output(response, config->outputs[i].name, input->type, input->shape, input->rank,
-                                             input->data.size, &data));
-        if (input->data.size)
-            memcpy(data, input->data.data, input->data.size);
+        STATUS_TRY(infer_response_add_copy(response, request, config->outputs[i].name, input));
     }
     return echo_parameters(request, response);
 }

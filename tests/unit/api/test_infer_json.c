@@ -244,7 +244,7 @@ static struct infer_response *two_outputs(void) {
 static void assert_encodes(const struct infer_response *response, const char *expected, size_t expected_json) {
     struct buf out = BUF_EMPTY;
     size_t json_size = 99;
-    assert_good(infer_json_encode(request, response, all_binary, &out, &json_size));
+    assert_good(infer_json_encode(request, response, all_binary, &out, &json_size, NULL));
     assert_int_equal(json_size, expected_json);
     buf_append_char(&out, '\0');
     assert_string_equal(out.data, expected);

@@ -234,6 +234,81 @@ static void test_later_answer(void **state) {
     run_over_both(later_answer_body);
 }
 
+/* ---- bytes of somebody else's behind an answer ---- */
+
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+static struct http_tail tail_of(struct slice bytes, int *releases) {
+    return (struct http_tail){.bytes = bytes, .release = count_release, .user = releases};
+}
+
+static struct peer_response *hold_one(struct fixture *f, const char *method) {
+    struct peer_response *held = peer_request(&f->peer, method, "/hold", SLICE_LITERAL("x"));
+    peer_run(&f->peer);
+    assert_non_null(f->recorder.held);
+    return held;
+}
+
+static void tail_body(struct fixture *f) {
+    enum { SIZE = 300000 };
+    static char data[SIZE];
+    char expected[SIZE + 8] = "head:";
+    int releases = 0;
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (char)('a' + i * 7 % 26);
+    memcpy(expected + 5, data, SIZE);
+    struct peer_response *held = hold_one(f, "POST");
+    struct buf body = text_buf("head:");
+    http_respond_with_tail(f->recorder.held, 200, NULL, 0, &body, tail_of((struct slice){data, SIZE}, &releases));
+    assert_int_equal(releases, 0); /* the bytes are still to be sent */
+    peer_run(&f->peer);
+    assert_int_equal(releases, 1);
+    peer_assert_answer(held, 200, expected);
+    assert_int_equal(held->content_length, SIZE + 5);
+    /* In pieces, and with nothing before it. */
+    held = hold_one(f, "POST");
+    http_respond_head(f->recorder.held, 200, NULL, 0);
+    http_respond_tail(f->recorder.held, tail_of(SLICE_LITERAL("one,"), &releases));
+    http_respond_tail(f->recorder.held, tail_of(SLICE_LITERAL("two"), &releases));
+    http_respond_end(f->recorder.held, NULL, 0);
+    peer_run(&f->peer);
+    peer_assert_answer(held, 200, "one,two");
+    assert_int_equal(releases, 3);
+}
+
+static void test_tails(void **state) {
+    (void)state;
+    run_over_both(tail_body);
+}
+
+/* Whatever becomes of it, a tail is let go of once. */
+static void unsent_tail_body(struct fixture *f) {
+    int releases = 0;
+    struct buf body = text_buf("x");
+    struct peer_response *head = hold_one(f, "HEAD");
+    http_respond_with_tail(f->recorder.held, 200, NULL, 0, &body, tail_of(SLICE_LITERAL("nobody's"), &releases));
+    assert_int_equal(releases, 1);
+    body = text_buf("y");
+    http_respond_with_tail(f->recorder.held, 200, NULL, 0, &body, tail_of(SLICE_LITERAL("second"), &releases));
+    http_respond_tail(f->recorder.held, tail_of(SLICE_LITERAL("late"), &releases));
+    assert_int_equal(releases, 3);
+    peer_run(&f->peer);
+    peer_assert_answer(head, 200, "");
+    struct peer_response *lost = hold_one(f, "POST");
+    http_respond_with_tail(f->recorder.held, 200, NULL, 0, NULL, tail_of(SLICE_LITERAL("lost"), &releases));
+    assert_int_equal(releases, 3);
+    peer_cancel(&f->peer, lost);
+    peer_run(&f->peer);
+    assert_int_equal(releases, 4);
+}
+
+static void test_unsent_tails(void **state) {
+    (void)state;
+    run_over_both(unsent_tail_body);
+}
+
 static void streamed_body(struct fixture *f) {
     static char data[200000];
     for (size_t i = 0; i < sizeof data; i++)
@@ -548,6 +623,8 @@ int main(void) {
         cmocka_unit_test(test_dirty_answers_are_cleaned),
         cmocka_unit_test(test_early_refusal_keeps_the_connection),
         cmocka_unit_test(test_later_answer),
+        cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_unsent_tails),
         cmocka_unit_test(test_streamed_body),
         cmocka_unit_test(test_body_taken_slowly),
         cmocka_unit_test(test_drain),

@@ -9,6 +9,7 @@ of a target's input (top of each fuzz_*.c) change."""
 import gzip
 import json
 import socket
+import ssl
 import struct
 import sys
 import tempfile
@@ -337,6 +338,27 @@ def observability_seeds():
     write("observability", "trace", b"\3\1m\0" + struct.pack("<H", 4) + b'i"\n\xff' + b"\3bad" + b"\2IN" + b'\5"a",1' + points)
 
 
+def client_hello(version):
+    context, incoming, outgoing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.MemoryBIO(), ssl.MemoryBIO()
+    context.maximum_version = version
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    try:
+        context.wrap_bio(incoming, outgoing, server_hostname="h").do_handshake()
+    except ssl.SSLWantReadError:
+        pass  # the server does not answer
+    return outgoing.read()
+
+
+def security_seeds():
+    write("security", "hello", b"\0\1" + client_hello(ssl.TLSVersion.TLSv1_3))
+    write("security", "handshake", b"\1\0" + client_hello(ssl.TLSVersion.TLSv1_3))
+    write("security", "handshake-1.2", b"\1" + CUTS + client_hello(ssl.TLSVersion.TLSv1_2))
+    write("security", "text", b"\1\0GET / HTTP/1.1\r\n\r\n")
+    write("security", "tokens", b"\2\0# ours\n0123456789abcdef\n\nAZaz09-._~+/AZaz==\n")
+    write("security", "rule", b"\3\0health, metadata:public")
+    write("security", "rule-file", b"\3\0all:/a/file")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder)
@@ -356,6 +378,7 @@ def main():
     safetensors_seeds()
     bundle_seeds()
     observability_seeds()
+    security_seeds()
 
 
 if __name__ == "__main__":

@@ -240,7 +240,7 @@ static void expect_late(enum status_code wanted, enum status_code got, const cha
     probe_reset(PROBE_ANSWER, false);
     probe_start(&f, "");
     call_vector(&call, &f, "m", 1, 1);
-    call.request->deadline_ns = clock_monotonic_ns() + 50 * NS_PER_MS;
+    call.request->deadline_ns = clock_monotonic_ns() + NS_PER_S; /* the engine has it long before */
     call.request->deadline_code = wanted;
     assert_good(call_submit(&call));
     probe_wait_entered(1);

@@ -224,7 +224,7 @@ def test_loads_side_by_side(start, repository, pool, protocol):
 @case("RT13", "HTTP, gRPC", "more loads at once than may run and wait", "503, UNAVAILABLE: too many; the others are done, and index and load work again")
 def test_too_many_loads(start, repository, pool, protocol):
     rp.add(repository, "m")
-    rp.add(repository, "long", slow_load(1000))
+    rp.add(repository, "long", slow_load(8000))
     running = start(repository, EXPLICIT)
     calls = protocol(running)
     first = pool.submit(calls.load, "long")

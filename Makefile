@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all run test test-full fuzz-smoke test-triton bench install setup setup-test clean help
+.PHONY: all run test test-full fuzz-smoke test-triton bench bench-serving install setup setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
@@ -26,6 +26,9 @@ test-triton: setup-test  ## the clients' tests against the real Triton (installs
 
 bench: all  ## measure against the peers (installs them on first use)
 	@scripts/run_bench
+
+bench-serving: all  ## the servers alone: CPU per request of inferd and of Triton, on an identity model (about 20 minutes)
+	@bench/serving
 
 install: all  ## install to $(DESTDIR)$(PREFIX), with the OpenVINO runtime
 	@cmake -DCMAKE_INSTALL_PREFIX="$(PREFIX)" build >/dev/null

@@ -55,7 +55,7 @@ def plan(options):
 
 
 def measure(options, folder, server, way, size, concurrency):
-    """One run. None when the server does not offer what the case needs."""
+    """One run. None when the generator fails, as where the server does not offer what the case needs."""
     make_body, drive = WAYS[way]
     body = make_body(folder, size) if make_body else None
     load = generators.Load(options.load_core, folder, options.seconds, body, size, concurrency)
@@ -65,6 +65,9 @@ def measure(options, folder, server, way, size, concurrency):
     except RuntimeError as error:
         if options.verbose:
             print(f"    {server.name}: {way}: {error}")
+        if server.has_died():  # Triton 2.51 does, now and then, when a stream is given up
+            print(f"    {server.name} died: {way}; it is started again")
+            server.start()
         return None
     wall, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
     good, bad = server.counts()[0] - good, server.counts()[1] - bad

@@ -27,12 +27,17 @@ class Server:
     """A server process that is pinned to one core. Subclasses start it and know its ports."""
 
     def __init__(self, command, environment, core, log):
-        self.log = log
-        with open(log, "wb") as stream:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", str(core), *command], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                env=environment, start_new_session=True,
-            )
+        self.command, self.environment, self.log = ["taskset", "-c", str(core), *command], environment, log
+        self.start()
+
+    def start(self):
+        with open(self.log, "wb") as stream:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                                            env=self.environment, start_new_session=True)
+        self.wait_until_ready()
+
+    def has_died(self):
+        return self.process.poll() is not None
 
     def wait_until_ready(self):
         end = time.monotonic() + 60
@@ -73,11 +78,10 @@ class Inferd(Server):
     name = "inferd"
 
     def __init__(self, repository, core, folder):
-        command = [str(ROOT / "build" / "inferd"), "serve", f"--model-repository={repository}"]
+        command = [str(ROOT / "build" / "inferd"), "serve", f"--model-repository={repository}", "--allow-client-shm=true"]
         for port in ("http", "grpc", "metrics"):
             command += [f"--{port}-address=127.0.0.1", f"--{port}-port=0"]
         super().__init__(command, None, core, folder / "inferd.log")
-        self.wait_until_ready()
 
     def find_ports(self):
         found = dict(re.findall(r"(HTTP|gRPC) listening on (\S+)", Path(self.log).read_text()))
@@ -100,4 +104,3 @@ class Triton(Server):
         ]
         environment = {**os.environ, "LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
         super().__init__(command, environment, core, folder / "triton.log")
-        self.wait_until_ready()

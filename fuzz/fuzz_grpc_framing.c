@@ -40,6 +40,8 @@ struct grpc_fuzz {
     size_t announced, ended;
     struct grpc_call *held[CALLS_MAX];
     size_t held_count;
+    struct grpc_call *paused[CALLS_MAX];
+    size_t paused_count;
     size_t taken; /* bytes of driver.out that the client has seen */
 };
 
@@ -103,6 +105,11 @@ static void stream_on_message(struct grpc_call *call, struct slice message) {
         grpc_call_finish(call, GRPC_ABORTED, "as asked");
         return;
     }
+    if (message.size > 0 && message.data[0] == '?' && of(call)->paused_count < CALLS_MAX) {
+        of(call)->paused[of(call)->paused_count++] = call;
+        grpc_call_pause(call);
+        (void)grpc_call_hold(call, message.size);
+    }
     struct buf answer = BUF_EMPTY;
     buf_append_slice(&answer, message);
     grpc_call_send(call, &answer);
@@ -123,6 +130,9 @@ static void on_last(struct grpc_call *call) {
     for (size_t i = 0; i < fuzz->held_count; i++)
         if (fuzz->held[i] == call)
             fuzz->held[i] = fuzz->held[--fuzz->held_count];
+    for (size_t i = 0; i < fuzz->paused_count; i++)
+        if (fuzz->paused[i] == call)
+            fuzz->paused[i] = fuzz->paused[--fuzz->paused_count];
 }
 
 static const struct grpc_method methods[] = {
@@ -138,6 +148,11 @@ static const struct grpc_method methods[] = {
 };
 
 static void release_held(struct grpc_fuzz *fuzz) {
+    while (fuzz->paused_count > 0) {
+        struct grpc_call *call = fuzz->paused[--fuzz->paused_count];
+        (void)grpc_call_hold(call, 0);
+        grpc_call_resume(call); /* may pause it again */
+    }
     while (fuzz->held_count > 0) {
         struct buf answer = BUF_EMPTY;
         struct grpc_call *call = fuzz->held[--fuzz->held_count];
@@ -153,9 +168,9 @@ static void on_head(void *user, struct http_exchange *exchange) {
     grpc_on_head(&((struct grpc_fuzz *)user)->service, 1, exchange);
 }
 
-static void on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
     (void)user;
-    grpc_on_data(exchange, data, size);
+    return grpc_on_data(exchange, data, size);
 }
 
 static void on_end(void *user, struct http_exchange *exchange) {

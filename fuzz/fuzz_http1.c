@@ -153,6 +153,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (stream.size > 0 && !(flags & (FUZZ_SHUTDOWN | FUZZ_TIME_PASSES | FUZZ_GONE | FUZZ_POOR)) &&
         !depends_on_cuts(stream)) {
         struct buf at_once = run(stream, 0, flags);
+        if (!slice_equal(buf_slice(&out), buf_slice(&at_once)))
+            fprintf(stderr, "in pieces:\n%.*s\nat once:\n%.*s\n", (int)out.size, out.data, (int)at_once.size,
+                    at_once.data);
         FUZZ_CHECK(slice_equal(buf_slice(&out), buf_slice(&at_once)));
         buf_free(&at_once);
     }

@@ -62,6 +62,9 @@ static void on_head(void *user, struct http_exchange *exchange) {
         note->streams = true;
         http_exchange_stream_body(exchange, false);
         http_respond_head(exchange, 200, NULL, 0);
+    } else if (path_is(exchange, "/sip")) {
+        note->streams = note->sips = true;
+        http_exchange_stream_body(exchange, false);
     } else if (path_is(exchange, "/idle")) {
         note->streams = true;
         http_exchange_stream_body(exchange, true);
@@ -70,9 +73,9 @@ static void on_head(void *user, struct http_exchange *exchange) {
     }
 }
 
-static void on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
+    const struct fuzz_driver *driver = user;
     struct fuzz_note *note = note_of(exchange);
-    (void)user;
     FUZZ_CHECK(note->streams && !note->answered && note->phase <= FUZZ_DATA && size > 0);
     note->phase = FUZZ_DATA;
     check_slice((struct slice){data, size});
@@ -81,6 +84,7 @@ static void on_data(void *user, struct http_exchange *exchange, const char *data
     if (path_is(exchange, "/stream"))
         http_respond_data(exchange, &piece);
     buf_free(&piece);
+    return note->sips && !driver->generous ? size / 2 : size;
 }
 
 static void answer_in_pieces(struct http_exchange *exchange) {
@@ -109,8 +113,25 @@ static void answer_dirtily(struct http_exchange *exchange) {
     http_respond_end(exchange, NULL, 0);
 }
 
+/* The next piece of an answer that is given as fast as it is taken. */
+static void drip(struct http_exchange *exchange) {
+    struct fuzz_note *note = note_of(exchange);
+    struct buf piece = text_buf("drip");
+    if (note->drips-- > 0) {
+        http_respond_data(exchange, &piece);
+        http_exchange_await_drain(exchange, note->drips % 2 ? 0 : 2);
+    } else {
+        buf_free(&piece);
+        http_respond_end(exchange, NULL, 0);
+    }
+}
+
 static void answer(struct http_exchange *exchange) {
-    if (path_is(exchange, "/pieces")) {
+    if (path_is(exchange, "/drip")) {
+        note_of(exchange)->drips = 4;
+        http_respond_head(exchange, 200, NULL, 0);
+        drip(exchange);
+    } else if (path_is(exchange, "/pieces")) {
         answer_in_pieces(exchange);
     } else if (path_is(exchange, "/dirty")) {
         answer_dirtily(exchange);
@@ -162,6 +183,12 @@ static void on_deadline(void *user, struct http_exchange *exchange) {
     http_respond(exchange, 504, NULL, 0, &body);
 }
 
+static void on_drain(void *user, struct http_exchange *exchange) {
+    (void)user;
+    FUZZ_CHECK(path_is(exchange, "/drip") && http_exchange_unsent_bytes(exchange) <= 2);
+    drip(exchange);
+}
+
 static void on_last(struct fuzz_driver *driver, struct http_exchange *exchange) {
     struct fuzz_note *note = note_of(exchange);
     unhold(driver, note);
@@ -192,6 +219,7 @@ void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
                                             .on_data = on_data,
                                             .on_end = on_end,
                                             .on_deadline = on_deadline,
+                                            .on_drain = on_drain,
                                             .on_abort = on_abort,
                                             .on_close = on_close,
                                             .user = driver};
@@ -238,8 +266,13 @@ void fuzz_driver_pump(struct fuzz_driver *driver) {
     }
 }
 
-/* What the handler kept to itself is answered now. */
+/* What the handler kept to itself is answered now, and bodies that were left are taken. */
 static void release_held(struct fuzz_driver *driver) {
+    driver->generous = true;
+    for (size_t i = 0; i < driver->announced; i++)
+        if (driver->notes[i].sips && driver->notes[i].phase != FUZZ_LAST)
+            http_exchange_resume_body(driver->notes[i].exchange);
+    driver->generous = false;
     while (driver->held_count > 0) {
         struct fuzz_note *note = driver->held[--driver->held_count];
         FUZZ_CHECK(note->phase == FUZZ_END && !note->answered);
@@ -266,13 +299,22 @@ static void make_room(struct fuzz_driver *driver) {
     FUZZ_CHECK(driver->failed || ops->finished(driver->session) || ops->wants_input(driver->session));
 }
 
+/* Everything that can be answered is. */
+static void settle(struct fuzz_driver *driver) {
+    size_t before;
+    do {
+        before = driver->out.size;
+        fuzz_driver_pump(driver);
+        release_held(driver);
+        fuzz_driver_pump(driver);
+    } while (driver->out.size > before || driver->held_count > 0);
+}
+
 /* The client has closed its side: with all answers given and time passing, the session ends. */
 static void run_out(struct fuzz_driver *driver) {
     const struct session_ops *ops = driver->session->ops;
     for (int ticks = 0;; ticks++) {
-        fuzz_driver_pump(driver);
-        release_held(driver);
-        fuzz_driver_pump(driver);
+        settle(driver);
         if (driver->failed || ops->finished(driver->session))
             return;
         FUZZ_CHECK(ticks < TICKS_MAX);
@@ -303,6 +345,7 @@ void fuzz_driver_run(struct fuzz_driver *driver, struct slice stream, uint8_t cu
         ops->input_closed(driver->session, true);
         FUZZ_CHECK(driver->held_count == 0);
     } else {
+        settle(driver); /* a client that closes its side is not answered any more */
         ops->input_closed(driver->session, false);
         run_out(driver);
     }

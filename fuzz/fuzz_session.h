@@ -30,6 +30,8 @@ struct fuzz_note {
     bool streams;
     bool answered; /* on_end must not come any more */
     bool is_head;  /* the method */
+    bool sips;     /* takes its body by and by */
+    int drips;     /* pieces of the answer still to be given */
     struct http_exchange *exchange;
 };
 
@@ -45,6 +47,7 @@ struct fuzz_driver {
     size_t announced, ended, aborted;
     struct fuzz_note *held[FUZZ_HELD]; /* to be answered later */
     size_t held_count;
+    bool generous; /* handlers that take bodies by and by take all now */
 };
 
 /* limits by the flags; the session is created by the caller with &driver->handler and &driver->limits. */

@@ -148,7 +148,7 @@ def http_seeds(connections):
             length = [line for line in head.split(b"\r\n") if line.lower().startswith(b"inference-header-content-length")]
             json_size = int(length[0].split(b":")[1]) if length else len(body)
             write("json_infer", f"traffic-{i}", struct.pack("<H", len(body) - json_size) + body)
-    paths = "echo hold refuse stream idle deadline pieces dirty reset nothing".split()
+    paths = "echo hold refuse stream idle deadline pieces dirty reset nothing sip drip".split()
     post = b"POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
     chunked = b"POST /%s?q HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2;e=1\r\nab\r\n3\r\ncde\r\n0\r\nT: x\r\n\r\n"
     for i, path in enumerate(paths):
@@ -168,7 +168,7 @@ def grpc_seeds(connections):
         body = b"".join(payload for kind, _, _, payload in frames(client) if kind == DATA)
         write("grpc_framing", f"traffic-{i}", CUTS + b"\0" + struct.pack("<BH", 0, len(body)) + body)
     field = lambda name, value: b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-    for i, path in enumerate(b"echo hold refuse stream idle deadline pieces dirty reset nothing".split()):
+    for i, path in enumerate(b"echo hold refuse stream idle deadline pieces dirty reset nothing sip drip".split()):
         head = b"".join(field(*pair) for pair in [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"h"), (b":path", b"/" + path)])
         stream = b"".join(struct.pack("<BBBH", kind, flags, number, len(payload)) + payload for kind, flags, number, payload in
                           [(4, 0, 0, b""), (1, 4, 1, head), (0, 0, 1, b"hello"), (0, 1, 1, b"!"), (1, 5, 3, head), (3, 0, 3, bytes(4)),

@@ -145,7 +145,7 @@ def retold(file, package, other):
 def test_file_of_health(server):
     name = "grpc/health/v1/health.proto"
     file = files_of(ask_one(server, file_by_filename=name))[name]
-    assert [method.name for method in file.service[0].method] == ["Check"]
+    assert [method.name for method in file.service[0].method] == ["Check", "Watch"]
     status = next(message for message in file.message_type if message.name == "HealthCheckResponse").enum_type[0]
     assert [(value.name, value.number) for value in status.value] == [("UNKNOWN", 0), ("SERVING", 1), ("NOT_SERVING", 2), ("SERVICE_UNKNOWN", 3)]
 
@@ -199,7 +199,7 @@ def test_symbols(server, symbol, name):
 
 NO_SYMBOLS = ["", ".", "inference", "inference.", "ModelInferRequest", ".inference.ModelInferRequest", "inference.Nothing", "inference.ModelInferRequest.nothing",
               "inference.ModelInferRequest.", "inference.DataType.TYPE_FP32", "inference.KIND_CPU", "grpc.reflection.v2.ServerReflection",
-              "inference.GRPCInferenceService.Nothing", "grpc.health.v1.Health.Watch", "é", "x" * 60000]
+              "inference.GRPCInferenceService.Nothing", "grpc.health.v1.Health.Nothing", "é", "x" * 60000]
 
 
 @case("RF09", "gRPC", "file_containing_symbol of what nothing declares", "an error response NOT_FOUND; the stream goes on")

@@ -42,14 +42,17 @@ class TritonPythonModel:
         sender = request.get_response_sender()
         for i in range(count):
             wait(float(asked.get("response_delay_ms", 0)), [request])
+            if request.is_cancelled():
+                break
             if i == fail_after:
                 error = pb.TritonError("fail_after_responses: this response fails", pb.TritonError.INTERNAL)
                 sender.send(pb.InferenceResponse(error=error), flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
                 return
-            last = i == count - 1 and not separate
-            sender.send(self.answer(request), flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL if last else 0)
-        if separate or count == 0:
-            sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            if i == count - 1 and not separate:
+                sender.send(self.answer(request), flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                return
+            sender.send(self.answer(request))
+        sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
 def wait(delay_ms, requests):

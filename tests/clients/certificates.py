@@ -1,5 +1,6 @@
 """Certificates for tests of TLS, made when they run by the openssl command."""
 
+import shutil
 import subprocess
 
 
@@ -31,3 +32,11 @@ class Authority:
         openssl("req", *kind, "-out", certificate, "-keyout", key, *options)
         key.chmod(0o600)
         return str(certificate), str(key)
+
+
+def put(files, folder):
+    """Both files, by renames."""
+    for source, name in zip(files, ("server.pem", "server.key")):
+        shutil.copy(source, folder / "next")
+        (folder / "next").chmod(0o600)
+        (folder / "next").rename(folder / name)

@@ -11,6 +11,7 @@ import memory
 import memory_wire
 import models
 import wire
+from certificates import Authority
 from serving import Server
 
 
@@ -92,3 +93,22 @@ def repository(tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    """An authority that the server has nothing to do with."""
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+
+
+@pytest.fixture
+def secured(start, repository, authority):
+    """Starts servers that speak TLS: secured(*flags)."""
+    models.add(repository, "id_int32", models.BATCHED + models.pair("INT32", "-1"))
+    certificate, key = authority.sign("server")
+    return lambda *flags: start(repository, f"--tls-cert-file={certificate}", f"--tls-key-file={key}", *flags)

@@ -4,7 +4,7 @@
 #include <zlib.h>
 
 enum {
-    FIRST_RESERVE = 1 << 20, /* memory for a message that has hardly begun */
+    FIRST_RESERVE = 2 << 20, /* memory for a message that has hardly begun */
     UNPACK_FIRST = 16 << 10,
     FLAG_COMPRESSED = 1
 };

@@ -5,7 +5,7 @@
 #include "http/exchange_priv.h"
 
 /* A body's memory grows in steps of what has come, so that a large Content-Length alone takes nothing. */
-enum { BODY_FIRST_RESERVE = 1 << 20 };
+enum { BODY_FIRST_RESERVE = 2 << 20 };
 
 /* ---- budget ---- */
 

@@ -62,15 +62,15 @@ def measure(options, folder, server, way, size, concurrency):
     (good, bad), cpu, begun = server.counts(), server.cpu_seconds(), time.monotonic()
     try:
         outcome = drive(load, server)
-    except RuntimeError as error:
+        wall, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
+        good, bad = server.counts()[0] - good, server.counts()[1] - bad
+    except (RuntimeError, OSError) as error:
         if options.verbose:
             print(f"    {server.name}: {way}: {error}")
         if server.has_died():  # Triton 2.51 does, now and then, when a stream is given up
             print(f"    {server.name} died: {way}; it is started again")
             server.start()
         return None
-    wall, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
-    good, bad = server.counts()[0] - good, server.counts()[1] - bad
     if bad > concurrency or not good:  # a generator that stops leaves what is under way
         raise SystemExit(f"bench: {server.name}: {way}: {bad} requests failed, {good} succeeded")
     return {"requests": good, "cpu_us": cpu / good * 1e6, "per_second": good / wall, "p50": outcome.p50, "p99": outcome.p99,

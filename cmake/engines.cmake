@@ -37,7 +37,7 @@ function(inferd_openvino_backend)
   target_compile_options(inferd_backend_openvino PRIVATE ${INFERD_WARNINGS} -fvisibility=hidden)
   inferd_use(inferd_backend_openvino core checkpoint codec base)
   inferd_openvino_use(inferd_backend_openvino)
-  target_link_options(inferd_backend_openvino PRIVATE -Wl,--exclude-libs,ALL)
+  target_link_options(inferd_backend_openvino PRIVATE -Wl,--exclude-libs,ALL ${INFERD_LINK_APART})
   inferd_openvino_version(version)
   target_compile_definitions(inferd_backend_openvino PRIVATE INFERD_OPENVINO_VERSION="${version}")
   set_target_properties(inferd_backend_openvino PROPERTIES

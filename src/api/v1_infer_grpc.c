@@ -103,17 +103,19 @@ static const struct infer_call_ops infer_ops = {.encode = encode_call, .encode_e
 void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
     struct infer_call *call = infer_call_create(&infer_ops, sizeof *call, context, grpc, message.size);
-    struct status status = no_memory();
-    if (call) {
-        bool unused;
-        grpc_call_set_context(grpc, call);
-        call->body = grpc_call_take_message(grpc, &message);
-        call->request->deadline_ns = grpc_call_deadline_ns(grpc);
-        call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-        status = decode(context, message, call->request, &unused);
-        status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
+    if (!call) {
+        struct status status = no_memory();
+        grpc_front_fail(grpc, &status);
+        return;
     }
-    if (!status_is_ok(&status) && !(call && infer_call_refuse(call, &status)))
+    bool unused;
+    grpc_call_set_context(grpc, call);
+    call->body = grpc_call_take_message(grpc, &message);
+    call->request->deadline_ns = grpc_call_deadline_ns(grpc);
+    call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
+    struct status status = decode(context, message, call->request, &unused);
+    status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
+    if (!status_is_ok(&status) && !infer_call_refuse(call, &status))
         grpc_front_fail(grpc, &status);
     else if (status_is_ok(&status) && call->deadline_ns != grpc_call_deadline_ns(grpc))
         grpc_call_wake_at(grpc, call->deadline_ns);

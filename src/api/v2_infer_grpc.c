@@ -325,16 +325,18 @@ static const struct infer_call_ops grpc_infer_ops = {.encode = encode, .send = s
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
     struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc, message.size);
-    struct status status = no_memory();
-    if (call) {
-        bool unused;
-        grpc_call_set_context(grpc, call);
-        call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
-        call->request->deadline_ns = grpc_call_deadline_ns(grpc);
-        call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-        status = v2_infer_grpc_decode(message, call->request, &unused);
-        status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
+    if (!call) {
+        struct status status = no_memory();
+        grpc_front_fail(grpc, &status);
+        return;
     }
+    bool unused;
+    grpc_call_set_context(grpc, call);
+    call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
+    call->request->deadline_ns = grpc_call_deadline_ns(grpc);
+    call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
+    struct status status = v2_infer_grpc_decode(message, call->request, &unused);
+    status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
     if (!status_is_ok(&status))
         grpc_front_fail(grpc, &status);
     else if (call->deadline_ns != grpc_call_deadline_ns(grpc))

@@ -63,6 +63,8 @@ uint64_t h2_stream_deadline(const struct h2_stream *stream);
 void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns);
 
 /* h2_session.c */
+/* About the present time: no earlier than what it was before. */
+uint64_t h2_session_now(struct h2_session *h2);
 /* Asks for a tick at that time at the latest; 0: no wish. */
 void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns);
 /* The client did something that costs more than it should; too many of them a second end the connection. */

@@ -22,6 +22,13 @@ static const struct h2_session *of_const(const struct session *session) {
     return (const struct h2_session *)session;
 }
 
+uint64_t h2_session_now(struct h2_session *h2) {
+    uint64_t now_ns = clock_coarse_ns();
+    if (now_ns > h2->now_ns)
+        h2->now_ns = now_ns;
+    return h2->now_ns;
+}
+
 void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns) {
     if (deadline_ns != 0 && (h2->deadline_ns == 0 || deadline_ns < h2->deadline_ns))
         h2->deadline_ns = deadline_ns;
@@ -90,7 +97,7 @@ static struct status h2_output(struct session *session, struct buf *out, size_t 
     struct h2_session *h2 = of(session);
     if (h2->phase == H2_GONE)
         return status_ok();
-    h2->now_ns = clock_monotonic_ns();
+    (void)h2_session_now(h2);
     h2->sink = out;
     h2->sink_target = target;
     ssize_t n;

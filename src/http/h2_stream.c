@@ -122,7 +122,7 @@ static void changed(struct http_exchange *exchange) {
         return;
     }
     if (exchange->answer_state != HTTP_ANSWER_NONE)
-        stream->activity_ns = clock_monotonic_ns();
+        stream->activity_ns = h2_session_now(h2);
     if (stream->deferred) {
         stream->deferred = false;
         nghttp2_session_resume_data(h2->nghttp2, stream->id);
@@ -135,7 +135,7 @@ static void changed(struct http_exchange *exchange) {
  * the others wait. */
 static void taken(struct http_exchange *exchange, size_t bytes) {
     struct h2_stream *stream = of(exchange);
-    stream->activity_ns = clock_monotonic_ns(); /* a client that was made to wait has not been silent */
+    stream->activity_ns = h2_session_now(stream->h2); /* a client that was made to wait has not been silent */
     nghttp2_session_consume_stream(stream->h2->nghttp2, stream->id, bytes);
 }
 
@@ -378,7 +378,7 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
     if (stream->next)
         stream->next->previous = stream->previous;
     if (!h2->streams) {
-        h2->idle_since_ns = clock_monotonic_ns();
+        h2->idle_since_ns = h2_session_now(h2);
         h2_session_want_tick(h2, h2->idle_since_ns + h2->limits->idle_timeout_ns);
     }
     exchange_finish(&h2->pool, &stream->exchange, sent);

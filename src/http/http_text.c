@@ -3,8 +3,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
-
 /* Made from the grammars of RFC 9110 (token, field-value) and RFC 3986 (host); sixteen bytes a row. */
 /* clang-format off */
 const unsigned char http_char_class[256] = {
@@ -123,7 +121,7 @@ const char *http_reason(int status) {
 }
 
 struct slice http_date_now(struct http_date *date) {
-    uint64_t second = clock_realtime_ns() / NS_PER_S;
+    uint64_t second = (uint64_t)time(NULL);
     if (second != date->second) {
         /* Not strftime: its names of days and months depend on the locale. */
         static const char days[] = "SunMonTueWedThuFriSat";

@@ -132,7 +132,7 @@ static bool fill_output(struct connection *connection) {
     if (!status_is_ok(&status))
         connection->broken = true;
     if (connection->out.size > 0)
-        connection->taken_ns = clock_monotonic_ns();
+        connection->taken_ns = clock_coarse_ns();
     return connection->out.size > 0;
 }
 
@@ -158,7 +158,7 @@ static enum transport_outcome write_output(struct connection *connection) {
         if (outcome != TRANSPORT_DONE)
             return outcome;
         connection->out_at += n;
-        connection->taken_ns = clock_monotonic_ns();
+        connection->taken_ns = clock_coarse_ns();
     }
     out->size = connection->out_at = 0;
     return TRANSPORT_DONE;
@@ -184,7 +184,7 @@ static void watch_events(struct connection *connection, bool for_output) {
     uint32_t events = (for_input && !read_blocked ? (uint32_t)EPOLLIN : 0) |
                       (for_output || read_blocked || connection->ending ? (uint32_t)EPOLLOUT : 0);
     if (read_blocked && !(connection->watch.events & EPOLLOUT))
-        connection->taken_ns = clock_monotonic_ns();
+        connection->taken_ns = clock_coarse_ns();
     if (is_paused(connection))
         events |= EPOLLRDHUP; /* the end is noticed behind input that is not read */
     if (events != connection->watch.events)
@@ -283,7 +283,7 @@ static struct status take_first_bytes(struct connection *connection, const char 
 
 static void take_input(struct connection *connection, const char *data, size_t n) {
     if (connection->phase == CONNECTION_LINGERING) {
-        connection->taken_ns = clock_monotonic_ns();
+        connection->taken_ns = clock_coarse_ns();
         return;
     }
     connection->in_session = true;

@@ -1,6 +1,6 @@
 """bench/serving: requests per second, server CPU per request and latency of inferd and Triton, on an identity model.
 
-Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
+Where wrk drives, the floor is measured as well: the CPU time of a program that takes the same bytes and gives as many back. Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
 the rounds, and its ratio the median of the ratios of the rounds.
 """
 
@@ -15,10 +15,11 @@ from pathlib import Path
 
 import bodies
 import generators
-from servers import MODEL, ROOT, Inferd, Triton
+from servers import MODEL, ROOT, Floor, Inferd, Triton
 
 KIB, MIB = 1 << 10, 1 << 20
 SMALL, LARGE = 64, MIB
+ANSWER_HEAD_BYTES = 250  # of an answer, about: header fields and the JSON before a binary tensor
 
 # name, body that is sent (None: the generator makes its own), how it is driven
 WAYS = {
@@ -77,6 +78,17 @@ def measure(options, folder, server, way, size, concurrency):
             "server_busy": cpu / wall, "load_busy": outcome.busy}
 
 
+def measure_floor(options, folder, way, size, concurrency):
+    """CPU microseconds a request; None where it is not known."""
+    if "wrk" not in way:
+        return None
+    floor = Floor(options.server_core, folder, size + ANSWER_HEAD_BYTES)
+    try:
+        return measure(options, folder, floor, way, size, concurrency)["cpu_us"]
+    finally:
+        floor.stop()
+
+
 def idle(server, seconds):
     """CPU milliseconds a second of a server that has nothing to do, with what the load has left behind."""
     before = server.cpu_seconds()
@@ -95,12 +107,13 @@ def who_saturates(rows):
 
 def summarise(name, rounds):
     """One row of the table, from the runs of both servers in each round."""
-    pairs = [(ours, peer) for ours, peer in rounds if ours and peer]
+    pairs = [(ours, peer) for ours, peer, _ in rounds if ours and peer]
     if not pairs:
         return None
     ours, peer = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     ratios = sorted(b["cpu_us"] / a["cpu_us"] for a, b in pairs)
-    row = {"case": name, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
+    floors = [floor for _, _, floor in rounds if floor]
+    row = {"case": name, "floor_us": statistics.median(floors) if floors else None, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
     for server, runs in (("inferd", ours), ("Triton", peer)):
         row[server] = {key: median(runs, key) for key in ("per_second", "cpu_us", "p50", "p99", "server_busy", "load_busy")}
         row[server]["saturated"] = who_saturates(runs)
@@ -108,14 +121,15 @@ def summarise(name, rounds):
 
 
 def show_head():
-    print(f"{'case':58} {'server CPU us a request':>31} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
-    print(f"{'':58} {'inferd':>7} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
+    print(f"{'case':58} {'server CPU us a request':>38} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
+    print(f"{'':58} {'floor':>6} {'inferd':>7} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
           f" {'inferd':>6} {'Triton':>6}")
 
 
 def show(row):
     ours, peer, spread = row["inferd"], row["Triton"], row["cpu_ratio_spread"]
-    print(f"{row['case']:58} {ours['cpu_us']:7.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
+    floor = f"{row['floor_us']:6.1f}" if row["floor_us"] else f"{'-':>6}"
+    print(f"{row['case']:58} {floor} {ours['cpu_us']:7.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
           f" {ours['per_second']:8.0f} {peer['per_second']:8.0f} {ours['p50']:6.0f} {peer['p50']:6.0f} {ours['p99']:6.0f}"
           f" {peer['p99']:6.0f}  {ours['saturated']}/{peer['saturated']}", flush=True)
 
@@ -155,7 +169,8 @@ def main():
             for case in cases:
                 order = servers if number % 2 == 0 else servers[::-1]
                 results = {server.name: measure(options, folder, server, *case[1:]) for server in order}
-                runs[case[0]].append((results["inferd"], results["Triton"]))
+                floor = measure_floor(options, folder, *case[1:])
+                runs[case[0]].append((results["inferd"], results["Triton"], floor))
         show_head()
         rows = [row for row in (summarise(name, rounds) for name, rounds in runs.items()) if row]
         for row in rows:

@@ -104,3 +104,18 @@ class Triton(Server):
         ]
         environment = {**os.environ, "LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
         super().__init__(command, environment, core, folder / "triton.log")
+
+
+class Floor(Server):
+    """bench/load/floor.c, which answers requests of wrk with as many bytes as the real servers do, and does nothing else."""
+
+    name = "floor"
+
+    def __init__(self, core, folder, answer_bytes):
+        self.http = f"127.0.0.1:{free_port()}"
+        command = [str(PEERS / "floor"), self.http.rsplit(":", 1)[1], str(answer_bytes)]
+        super().__init__(command, None, core, folder / "floor.log")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()

@@ -210,7 +210,7 @@ static struct status collect(struct inference_server *server, struct arena *aren
 }
 
 static void write_traces(struct buf *out, struct tracer *tracer) {
-    struct trace_counts counts = tracer_counts(tracer);
+    struct spool_counts counts = tracer_counts(tracer);
     const char *name = "inferd_traces_total";
     write_head(out, name, "counter", "Traces of inferences that were written, dropped (the queue was full) or lost");
     buf_printf(out, "%s{outcome=\"written\"} %" PRIu64 "\n", name, counts.written);

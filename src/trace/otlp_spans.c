@@ -182,7 +182,7 @@ void otlp_spans_encode(struct trace *list, const struct otlp_config *config, con
     pb_write_text(out, SCOPE_NAME, "inferd");
     pb_write_text(out, SCOPE_VERSION, version);
     pb_write_end(out, scope);
-    for (struct trace *trace = list; trace; trace = trace->next)
+    for (struct trace *trace = list; trace; trace = (struct trace *)trace->item.next)
         write_trace(trace, offset_ns, out);
     pb_write_end(out, scope_spans);
     pb_write_end(out, resource_spans);

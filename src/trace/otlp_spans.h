@@ -12,7 +12,7 @@
 #include "trace/trace.h"
 #include "trace/trace_config.h"
 
-/* `list` is linked by trace->next. Sorts the stamps. Shortage of memory shows in buf_failed. */
+/* `list` is linked by trace->item. Sorts the stamps. Shortage of memory shows in buf_failed. */
 void otlp_spans_encode(struct trace *list, const struct otlp_config *config, const char *version, struct buf *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/spool.h"
 #include "trace/trace.h"
 #include "trace/trace_config.h"
 #include "trace/trace_file.h"
@@ -40,7 +41,7 @@ struct recorded_tensor {
 enum { TRACE_SPANS = 3 }; /* request, model, compute */
 
 struct trace {
-    struct trace *next; /* of the writer's queue */
+    struct spool_item item; /* of the writer's queue; the first member */
     struct trace_writer *writer;
     struct trace_setting *setting; /* a reference */
     uint64_t id;                   /* from 1 */

@@ -3,17 +3,11 @@
 #ifndef INFERD_TRACE_TRACE_WRITER_H
 #define INFERD_TRACE_TRACE_WRITER_H
 
-#include "base/log.h"
+#include "base/spool.h"
 #include "trace/trace_config.h"
 
 /* Bounds of the queue in triton mode; in opentelemetry mode max_queue_size spans are the first. */
 enum { TRACE_QUEUE_MAX = 2048, TRACE_QUEUE_MAX_BYTES = 64 << 20 };
-
-struct trace_counts {
-    uint64_t written; /* traces in files, or that a collector took */
-    uint64_t dropped; /* the queue was full */
-    uint64_t failed;  /* they could not be written or sent */
-};
 
 struct trace_writer;
 
@@ -25,7 +19,7 @@ const struct trace_config *trace_writer_config(const struct trace_writer *writer
 struct status trace_writer_start(struct trace_writer *writer) STATUS_MUST_CHECK;
 /* Takes the trace over, and destroys it when it is written or dropped. Thread: any; never waits. */
 void trace_writer_push(struct trace_writer *writer, struct trace *trace);
-struct trace_counts trace_writer_counts(struct trace_writer *writer);
+struct spool_counts trace_writer_counts(struct trace_writer *writer);
 /* Writes what is queued, for at most wait_ns, and ends. A thread that the system holds up longer (the look-up of a
  * host's name) is left behind with what it has. Accepts NULL. */
 void trace_writer_destroy(struct trace_writer *writer, uint64_t wait_ns);

@@ -227,7 +227,7 @@ const struct trace_config *tracer_config(const struct tracer *tracer) {
     return tracer->own->config;
 }
 
-struct trace_counts tracer_counts(struct tracer *tracer) {
+struct spool_counts tracer_counts(struct tracer *tracer) {
     return trace_writer_counts(tracer->own->writer);
 }
 

@@ -49,6 +49,6 @@ static inline bool tracer_is_on(const struct tracer *tracer) {
 struct trace *tracer_sample(struct tracer *tracer, struct slice model, enum trace_protocol protocol,
                             const struct trace_context *client);
 /* So far. */
-struct trace_counts tracer_counts(struct tracer *tracer);
+struct spool_counts tracer_counts(struct tracer *tracer);
 
 #endif

@@ -228,7 +228,7 @@ static void a_full_queue(void **state) {
     wait_until(atomic_load(&c->requests) == 1); /* the thread is busy with it */
     for (int i = 0; i < 25; i++)
         trace_one(&f);
-    struct trace_counts counts = tracer_counts(f.tracer);
+    struct spool_counts counts = tracer_counts(f.tracer);
     assert_int_equal(counts.dropped, 15);
     assert_int_equal(counts.written, 0);
     fixture_stop(&f);

@@ -359,6 +359,23 @@ def security_seeds():
     write("security", "rule-file", b"\3\0all:/a/file")
 
 
+def record_seeds():
+    head = b'{"inferd_record":1,"server":"inferd 0.1.0","started":"2026-01-02T03:04:05.000000006Z","bodies":true}\n'
+    full = (
+        b'{"at_ns":5,"protocol":"v2-grpc","model":"m","version":"2","id":"i","priority":7,"timeout_us":9,'
+        b'"sequence":{"id":9,"start":true},"parameters":{"b":true,"i":-1,"u":1,"d":2.5,"s":"x"},'
+        b'"outputs":[{"name":"X","classification":3},{"name":"Y","shared":true}],'
+        b'"inputs":[{"name":"A","datatype":"UINT8","shape":[2,2],"size":4,"b64":"AP8KIg=="},'
+        b'{"name":"B","datatype":"FP32","shape":[],"size":4,"shared":true}]}\n'
+    )
+    small = b'{"at_ns":1,"protocol":"v1-http","model":"m","sequence":{"id":"s","end":true},"inputs":[]}\n'
+    end = b'{"end":"stopped","records":2,"dropped":0,"failed":0}\n'
+    cut = struct.pack("<H", len(head) + 30)
+    write("record", "whole", cut + head + full + small + end)
+    write("record", "open", cut + head + small + full)
+    write("record", "odd-numbers", cut + head + small.replace(b'"sequence":{"id":"s","end":true}', b'"parameters":{"n":NaN,"i":-Infinity,"z":-0.0}'))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder)
@@ -379,6 +396,7 @@ def main():
     bundle_seeds()
     observability_seeds()
     security_seeds()
+    record_seeds()
 
 
 if __name__ == "__main__":

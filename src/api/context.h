@@ -49,6 +49,7 @@ struct header_pattern;
 struct load_meter;
 struct metrics_state;
 struct readiness;
+struct recorder;
 struct tracer;
 struct v1_state;
 
@@ -68,6 +69,7 @@ struct api_context {
     struct load_meter *load;
     struct log *log; /* its settings may be changed */
     struct tracer *tracer;
+    struct recorder *recorder;                                    /* NULL: inferences are not recorded */
     const struct header_pattern *http_forwarded, *grpc_forwarded; /* headers that become parameters; NULL: none */
     struct v1_state *v1;                                          /* v1_state.h */
 };

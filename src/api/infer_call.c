@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/call_log.h"
+#include "api/infer_record.h"
 #include "api/infer_trace.h"
 #include "base/clock.h"
 
@@ -183,6 +184,7 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
         return NULL;
     }
     call->ops = ops;
+    call->protocol = ops->protocol;
     call->context = context;
     call->exchange = exchange;
     if (tracer_is_on(context->tracer))
@@ -230,13 +232,19 @@ struct status infer_call_submit(struct infer_call *call) {
     call->submitting = true;
     atomic_fetch_add(&call->references, 1);
     infer_trace_submit(call);
+    struct recorder *recorder = call->context->recorder;
+    bool records = recorder_is_open(recorder);
+    struct recorded *recorded = records ? infer_record_make(call) : NULL;
     struct status status = inference_server_submit(call->context->server, request);
     if (!status_is_ok(&status)) {
         infer_trace_release(call, request, &status);
         request->on_release = NULL; /* still ours: not to be cancelled */
         atomic_fetch_sub(&call->references, 1);
+        recorder_discard(recorded);
     } else {
         end_submission(call);
+        if (records)
+            recorder_commit(recorder, recorded);
     }
     return status;
 }

@@ -39,6 +39,7 @@ struct infer_answer {
 };
 
 struct infer_call_ops {
+    const char *protocol; /* as records name it (docs/record.md); streams tell it in another place (infer_stream.h) */
     /* Appends the client's form of a good response to `out`, but for a tail that it may leave to ops->send. Any thread,
      * one response at a time; call->request is valid. For an empty final response too, where request->takes_several. An
      * error ends the call with it. */
@@ -55,6 +56,7 @@ struct infer_call {
     const struct api_context *context;
     void *exchange;                /* the protocol's own handle; NULL once it is gone. Loop thread only */
     struct buf body;               /* memory that the request's slices may point into */
+    const char *protocol;          /* of the ops, or what the adapter puts in its place */
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
     struct trace *trace;           /* owned; NULL where the inference is not traced (infer_trace.h) */
     uint64_t created_ns;           /* clock_monotonic_ns, where traces may be made; else 0 */

@@ -77,7 +77,8 @@ static struct status forward_headers(const struct header_pattern *forwarded, str
         if (infer_parameter_is_reserved(name) || slice_equal_text(name, "authorization") ||
             !header_pattern_matches(forwarded, name) || !is_first_of_its_name(head, i))
             continue;
-        struct infer_parameter parameter = {.name = arena_copy(request->arena, name), .kind = PARAMETER_STRING};
+        struct infer_parameter parameter = {
+            .name = arena_copy(request->arena, name), .kind = PARAMETER_STRING, .forwarded = true};
         if (!parameter.name.data)
             return no_memory();
         STATUS_TRY(join_values(head, i, request->arena, &parameter.value.string));

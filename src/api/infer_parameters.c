@@ -101,6 +101,7 @@ static struct status set_timeout(struct infer_request *request, const struct inf
     uint64_t microseconds, deadline;
     if (!infer_parameter_as_u64(p, &microseconds))
         return wrong_kind(p, "microseconds, an integer of 0 or more");
+    request->timeout_us = microseconds;
     if (microseconds == 0)
         return status_ok();
     /* So far away that it cannot be told in nanoseconds: no deadline. */

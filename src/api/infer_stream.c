@@ -245,6 +245,7 @@ static bool take_request(struct infer_stream *stream, const struct infer_stream_
     if (!call)
         return false;
     call->ops = ops;
+    call->call.protocol = ops->protocol;
     call->ordered = true; /* until its model is known */
     call->waiting_last = &call->waiting;
     call->call.body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */

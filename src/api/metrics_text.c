@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "record/recorder.h"
 #include "trace/tracer.h"
 
 struct metrics_state {
@@ -209,24 +210,35 @@ static struct status collect(struct inference_server *server, struct arena *aren
     return status_ok();
 }
 
-static void write_traces(struct buf *out, struct tracer *tracer) {
-    struct spool_counts counts = tracer_counts(tracer);
-    const char *name = "inferd_traces_total";
-    write_head(out, name, "counter", "Traces of inferences that were written, dropped (the queue was full) or lost");
+static void write_outcomes(struct buf *out, const char *name, const char *help, struct spool_counts counts) {
+    write_head(out, name, "counter", help);
     buf_printf(out, "%s{outcome=\"written\"} %" PRIu64 "\n", name, counts.written);
     buf_printf(out, "%s{outcome=\"dropped\"} %" PRIu64 "\n", name, counts.dropped);
     buf_printf(out, "%s{outcome=\"failed\"} %" PRIu64 "\n", name, counts.failed);
 }
 
+static void write_record(struct buf *out, struct recorder *recorder) {
+    const char *name = "inferd_record_size_bytes";
+    write_outcomes(out, "inferd_records_total",
+                   "Inferences that were recorded, dropped (the queue was full) or could not be written",
+                   recorder_counts(recorder));
+    write_head(out, name, "gauge", "Size of the file of records");
+    buf_printf(out, "%s %" PRIu64 "\n", name, recorder_file_size(recorder));
+}
+
 struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct tracer *tracer,
-                                 struct arena *arena, struct buf *out) {
+                                 struct recorder *recorder, struct arena *arena, struct buf *out) {
     struct model_row *rows;
     size_t count;
     STATUS_TRY(collect(server, arena, &rows, &count));
     write_models(out, &state->options, rows, count);
     write_machine(out, state->machine);
     if (tracer)
-        write_traces(out, tracer);
+        write_outcomes(out, "inferd_traces_total",
+                       "Traces of inferences that were written, dropped (the queue was full) or lost",
+                       tracer_counts(tracer));
+    if (recorder)
+        write_record(out, recorder);
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the metrics");
     return status_ok();
@@ -234,7 +246,8 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
 
 void metrics_handle(struct http_call *call) {
     struct buf body = BUF_EMPTY;
-    struct status status = metrics_text_write(call->context->server, call->context->metrics, call->context->tracer,
+    const struct api_context *context = call->context;
+    struct status status = metrics_text_write(context->server, context->metrics, context->tracer, context->recorder,
                                               http_exchange_arena(call->exchange), &body);
     if (status_is_ok(&status))
         http_call_answer(call, 200, "text/plain; version=0.0.4; charset=utf-8", &body);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "core/inference_server.h"
 
+struct recorder;
 struct tracer;
 
 struct metrics_options {
@@ -28,8 +29,8 @@ void metrics_state_destroy(struct metrics_state *state);                        
 /* The machine's figures, for others who want to read them; lives as long as the state. */
 struct machine_usage *metrics_state_machine(struct metrics_state *state);
 
-/* Appends the whole text; `tracer` may be NULL. */
+/* Appends the whole text; `tracer` and `recorder` may be NULL. */
 struct status metrics_text_write(struct inference_server *server, struct metrics_state *state, struct tracer *tracer,
-                                 struct arena *arena, struct buf *out) STATUS_MUST_CHECK;
+                                 struct recorder *recorder, struct arena *arena, struct buf *out) STATUS_MUST_CHECK;
 
 #endif

@@ -98,7 +98,8 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops infer_ops = {.encode = encode_call, .encode_error = encode_call_error, .send = send};
+static const struct infer_call_ops infer_ops = {
+    .protocol = "v1-grpc", .encode = encode_call, .encode_error = encode_call_error, .send = send};
 
 void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
@@ -124,7 +125,7 @@ void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
 /* ---- StreamInfer ---- */
 
 static const struct infer_stream_ops stream_ops = {
-    .decode = decode, .encode = encode_response, .encode_error = encode_error};
+    .protocol = "v1-stream", .decode = decode, .encode = encode_response, .encode_error = encode_error};
 
 void v1_stream_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     infer_stream_on_message(&stream_ops, grpc, message);

@@ -89,7 +89,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     v1_http_answer(to, status, &header, 1, "application/octet-stream", &answer->bytes);
 }
 
-static const struct infer_call_ops v1_infer_http_ops = {.encode = encode, .send = send};
+static const struct infer_call_ops v1_infer_http_ops = {.protocol = "v1-http", .encode = encode, .send = send};
 
 /* ---- request ---- */
 

@@ -68,7 +68,7 @@ static void send(struct infer_call *call, struct infer_answer *told) {
     }
 }
 
-static const struct infer_call_ops generate_ops = {.encode = encode, .send = send};
+static const struct infer_call_ops generate_ops = {.protocol = "v2-generate", .encode = encode, .send = send};
 
 /* ---- generate_stream: events ---- */
 
@@ -116,7 +116,7 @@ static void send_event(struct infer_call *call, struct infer_answer *told) {
 }
 
 static const struct infer_call_ops generate_stream_ops = {
-    .encode = encode_event, .encode_error = encode_error_event, .send = send_event};
+    .protocol = "v2-generate-stream", .encode = encode_event, .encode_error = encode_error_event, .send = send_event};
 
 /* ---- request ---- */
 

@@ -320,7 +320,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops grpc_infer_ops = {.encode = encode, .send = send};
+static const struct infer_call_ops grpc_infer_ops = {.protocol = "v2-grpc", .encode = encode, .send = send};
 
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);

@@ -49,7 +49,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     http_respond_with_tail(http->exchange, 200, headers, count, &answer->bytes, infer_call_tail(call));
 }
 
-static const struct infer_call_ops http_infer_ops = {.encode = encode, .send = send};
+static const struct infer_call_ops http_infer_ops = {.protocol = "v2-http", .encode = encode, .send = send};
 
 /* The value of Inference-Header-Content-Length; *ret_given tells whether it is there. */
 static struct status read_header_length(const struct http_request *request, size_t body_size, bool *ret_given,

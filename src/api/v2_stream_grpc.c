@@ -32,7 +32,8 @@ static struct status encode_error(const struct api_context *context, const struc
     return pb_encode(&pb_model_stream_infer_response_type, &message, out);
 }
 
-static const struct infer_stream_ops v2_stream_ops = {.decode = decode, .encode = encode, .encode_error = encode_error};
+static const struct infer_stream_ops v2_stream_ops = {
+    .protocol = "v2-stream", .decode = decode, .encode = encode, .encode_error = encode_error};
 
 void v2_stream_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     infer_stream_on_message(&v2_stream_ops, grpc, message);

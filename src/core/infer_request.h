@@ -34,6 +34,7 @@ struct infer_parameter {
         double real;
         struct slice string;
     } value;
+    bool forwarded; /* a header of the request, not of its body */
 };
 
 enum sequence_flags { SEQUENCE_START = 1, SEQUENCE_END = 2 };
@@ -92,6 +93,7 @@ struct infer_request {
     uint64_t deadline_ns; /* clock_monotonic_ns; later it does not start, and what it gives is dropped; 0: none */
     enum status_code deadline_code; /* of the error that tells so: UNAVAILABLE for a `timeout` parameter, as Triton;
                                        STATUS_OK stands for DEADLINE_EXCEEDED */
+    uint64_t timeout_us;            /* of a `timeout` parameter, as it was given; 0: none */
     bool takes_several;    /* the adapter passes on any number of responses; others get none of decoupled models */
     atomic_bool cancelled; /* nobody wants the answer any more (inference_server_cancel, _expire); looked at before
                               execution and by long backends */

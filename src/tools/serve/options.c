@@ -1,5 +1,7 @@
 #include "tools/serve/options.h"
 
+#include "record/recorder.h"
+
 #define FIELD(name) offsetof(struct serve_options, name)
 
 static const struct option_row rows[] = {
@@ -138,6 +140,14 @@ static const struct option_row rows[] = {
     {.type = OPTION_REFUSED, .name = "trace-count", .help = "use --trace-config=count=N"},
     {.type = OPTION_REFUSED, .name = "trace-log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
     {.type = OPTION_REFUSED, .name = "log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
+
+    {.type = OPTION_HEADING, .help = "Record"},
+    {OPTION_STRING, "record", NULL, FIELD(record_file), NULL, "FILE",
+     "Write when each inference arrives and what it asks for to this file, which must not be there yet.", 0, 0, NULL},
+    {OPTION_BOOL, "record-bodies", NULL, FIELD(record_bodies), "false", NULL, "And the data of its inputs.", 0, 0,
+     NULL},
+    {OPTION_INT, "record-max-size", NULL, FIELD(record_max_bytes), "1073741824", "BYTES",
+     "Where the record ends, though the server goes on.", RECORDER_FILE_MIN, (int64_t)1 << 46, NULL},
 
     {.type = OPTION_HEADING, .help = "Log (clients may change all but the file while the server runs)"},
     {OPTION_STRING, "log-file", NULL, FIELD(log_file), NULL, "FILE", "Append lines to this file; without it: stderr.",

@@ -29,6 +29,10 @@ struct serve_options {
     int64_t idle_timeout_secs, request_timeout_secs;
 
     struct option_list trace_config;
+    const char *record_file; /* NULL: nothing is recorded */
+    bool record_bodies;
+    int64_t record_max_bytes;
+
     struct option_list metrics_config;
     int64_t metrics_interval_ms;
 

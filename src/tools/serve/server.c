@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "core/inference_server.h"
+#include "record/recorder.h"
 #include "tools/serve/engines.h"
 #include "tools/serve/port.h"
 #include "tools/serve/security.h"
@@ -39,6 +40,7 @@ struct server {
     struct metrics_state *metrics;
     struct load_meter *load;
     struct tracer *tracer;
+    struct recorder *recorder;
     struct v1_state v1;
     struct http_limits limits;
     struct http_budget budget;
@@ -166,6 +168,7 @@ static struct status open_ports(struct server *server) {
         .load = server->load,
         .log = server->log,
         .tracer = server->tracer,
+        .recorder = server->recorder,
         .http_forwarded = server->settings->http_forwarded,
         .grpc_forwarded = server->settings->grpc_forwarded,
         .v1 = &server->v1,
@@ -272,12 +275,35 @@ static struct server *server_create(const struct serve_options *options, const s
     return server;
 }
 
+static struct status create_recorder(struct server *server) {
+    const struct serve_options *options = server->options;
+    const struct recorder_options record = {.path = options->record_file,
+                                            .bodies = options->record_bodies,
+                                            .max_bytes = (uint64_t)options->record_max_bytes};
+    return record.path ? recorder_create(&record, server->log, &server->recorder) : status_ok();
+}
+
+/* Once the ports are open, so that a server that finds them taken leaves no file behind. */
+static struct status open_recorder(struct server *server) {
+    if (!server->recorder)
+        return status_ok();
+    const char *name = arena_printf(server->arena, "inferd %s", server->version);
+    struct status status = recorder_open(server->recorder, name ? name : "inferd");
+    if (!status_is_ok(&status))
+        return status_prefix(status, "--record");
+    LOG_INFO(server->log, "inferences are recorded in %s%s", server->options->record_file,
+             server->options->record_bodies ? ", with the data of their inputs" : "");
+    return status;
+}
+
 static struct status assemble(struct server *server, const struct serve_settings *settings) {
     STATUS_TRY(tracer_create(&settings->trace, server->version, server->log, &server->tracer));
+    STATUS_TRY(create_recorder(server));
     STATUS_TRY(create_core(server, settings));
     STATUS_TRY(create_loops(server));
     STATUS_TRY(security_open(&server->security, server->settings, server->log));
     STATUS_TRY(open_ports(server));
+    STATUS_TRY(open_recorder(server));
     return start_threads(server);
 }
 
@@ -369,6 +395,7 @@ void server_destroy(struct server *server) {
     inference_server_destroy(server->core);
     readiness_destroy(server->readiness);
     tracer_destroy(server->tracer); /* what was traced has ended by now */
+    recorder_destroy(server->recorder);
     load_meter_destroy(server->load);
     metrics_state_destroy(server->metrics);
     arena_destroy(server->arena);

@@ -63,6 +63,8 @@ static struct status parse_trace(const struct serve_options *options, struct are
 
 struct status settings_parse(const struct serve_options *options, struct arena *arena, struct serve_settings *ret) {
     STATUS_TRY(parse_control(options, &ret->control));
+    if (options->record_bodies && !options->record_file)
+        return status_error(STATUS_INVALID_ARGUMENT, "--record-bodies: expected only with --record=FILE");
     STATUS_TRY(parse_metrics(options, &ret->metrics));
     STATUS_TRY(parse_trace(options, arena, &ret->trace));
     STATUS_TRY(parse_pattern("--http-header-forward-pattern", options->http_forward_pattern, &ret->http_forwarded));

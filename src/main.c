@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/options.h"
 #include "tools/export/export.h"
+#include "tools/figures/figures.h"
 #include "tools/serve/engines.h"
 #include "tools/serve/serve.h"
 #include "tools/squad/squad.h"
@@ -29,6 +30,7 @@ static const struct subcommand {
     {"serve", "serve the models of a repository over HTTP and gRPC", run_serve},
     {"export", "write a model repository from a BERT question-answering checkpoint", export_main},
     {"squad", "ask a server SQuAD questions and score its answers", squad_main},
+    {"figures", "draw what a load generator measured, and write a report", figures_main},
 };
 
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof subcommands[0] };

@@ -1,0 +1,140 @@
+#include "tools/figures/plot_frame.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "tools/figures/svg.h"
+#include "tools/figures/text_width.h"
+
+enum {
+    LINE_TITLE = 23,
+    LINE_SUBTITLE = 18,
+    LINE_KEY = 20,
+    LINE_CAPTION = 16,
+    SWATCH = 11,
+    SWATCH_GAP = 6,
+    KEY_GAP = 18,
+    TEXT_MAX = 400,
+    TICK_GAP = 8,
+};
+
+/* ---- text in lines ---- */
+
+static size_t count_lines(const char *text, double size, double width) {
+    struct slice rest = slice_of(text);
+    size_t lines = 0;
+    while (rest.size > 0) {
+        size_t next;
+        text_width_break(rest, size, width, &next);
+        rest = (struct slice){rest.data + next, rest.size - next};
+        lines++;
+    }
+    return lines;
+}
+
+static double line_height(double size) {
+    return size >= FONT_TITLE ? LINE_TITLE : size >= FONT_SUBTITLE ? LINE_SUBTITLE : LINE_CAPTION;
+}
+
+double plot_frame_paragraph(struct buf *out, const char *class, double x, double y, double width, double size,
+                            const char *text) {
+    struct slice rest = slice_of(text);
+    while (rest.size > 0) {
+        size_t next, length = text_width_break(rest, size, width, &next);
+        char line[TEXT_MAX];
+        snprintf(line, sizeof line, "%.*s", (int)(length < TEXT_MAX ? length : TEXT_MAX - 1), rest.data);
+        svg_text(out, class, x, y, 's', line);
+        y += line_height(size);
+        rest = (struct slice){rest.data + next, rest.size - next};
+    }
+    return y;
+}
+
+/* ---- the key ---- */
+
+/* Lays out the entries in rows; draws them when `out` is not NULL. Returns the number of rows. */
+static size_t lay_out_key(struct buf *out, const struct key_entry *key, size_t count, double top) {
+    double x = FRAME_MARGIN;
+    size_t row = 0;
+    for (size_t i = 0; i < count; i++) {
+        double width = SWATCH + SWATCH_GAP + text_width(slice_of(key[i].text), FONT_LABEL, false);
+        if (x > FRAME_MARGIN && x + width > FRAME_WIDTH - FRAME_MARGIN) {
+            x = FRAME_MARGIN;
+            row++;
+        }
+        double y = top + (double)row * LINE_KEY;
+        if (out != NULL) {
+            svg_rect(out, key[i].class, x, y, SWATCH, SWATCH);
+            svg_text(out, "label ink", x + SWATCH + SWATCH_GAP, y + SWATCH - 1, 's', key[i].text);
+        }
+        x += width + KEY_GAP;
+    }
+    return count > 0 ? row + 1 : 0;
+}
+
+void plot_frame_begin(struct buf *out, const struct figure_text *text, const struct key_entry *key, size_t key_count,
+                      double height, struct slice css, struct box *ret_area) {
+    double width = FRAME_WIDTH - 2 * FRAME_MARGIN;
+    size_t titles = count_lines(text->title, FONT_TITLE * 1.12, width); /* it is bold */
+    size_t subtitles = count_lines(text->subtitle, FONT_SUBTITLE, width);
+    size_t captions = count_lines(text->caption, FONT_CAPTION, width);
+    double key_top = 18 + (double)titles * LINE_TITLE + (double)subtitles * LINE_SUBTITLE + 8;
+    double top = key_top + (double)lay_out_key(NULL, key, key_count, 0) * LINE_KEY + (key_count > 0 ? 6 : 0);
+    double total = top + height + (captions > 0 ? 6 + (double)captions * LINE_CAPTION : 0) + 10;
+    svg_begin(out, FRAME_WIDTH, total, text->title, css);
+    double y = plot_frame_paragraph(out, "title ink", FRAME_MARGIN, 34, width / 1.12, FONT_TITLE, text->title);
+    plot_frame_paragraph(out, "subtitle muted", FRAME_MARGIN, y - 2, width, FONT_SUBTITLE, text->subtitle);
+    lay_out_key(out, key, key_count, key_top);
+    plot_frame_paragraph(out, "caption muted", FRAME_MARGIN, top + height + 6 + FONT_CAPTION, width, FONT_CAPTION,
+                         text->caption);
+    *ret_area = (struct box){FRAME_MARGIN, top, FRAME_WIDTH - FRAME_MARGIN, top + height};
+}
+
+void plot_frame_end(struct buf *out) {
+    svg_end(out);
+}
+
+/* ---- axes ---- */
+
+double plot_frame_tick_room(const struct ticks *ticks) {
+    double widest = 0;
+    char text[TICK_TEXT_MAX];
+    for (size_t i = 0; i < ticks->count; i++)
+        widest = fmax(widest, text_width(slice_of(tick_text(ticks, i, text)), FONT_LABEL, false));
+    return ceil(widest) + TICK_GAP;
+}
+
+void plot_frame_left_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks, const struct box *area,
+                          bool labels) {
+    char text[TICK_TEXT_MAX];
+    for (size_t i = 0; i < ticks->count; i++) {
+        double y = scale_at(scale, ticks->values[i]);
+        bool is_base = i == 0;
+        svg_line(out, is_base ? "axis" : "grid", area->left, round(y), area->right, round(y));
+        if (labels)
+            svg_text(out, "label muted", area->left - TICK_GAP, y + 4, 'e', tick_text(ticks, i, text));
+    }
+}
+
+void plot_frame_right_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
+                           const struct box *area) {
+    char text[TICK_TEXT_MAX];
+    for (size_t i = 0; i < ticks->count; i++)
+        svg_text(out, "label muted", area->right + TICK_GAP, scale_at(scale, ticks->values[i]) + 4, 's',
+                 tick_text(ticks, i, text));
+}
+
+void plot_frame_bottom_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
+                            const struct box *area) {
+    char text[TICK_TEXT_MAX];
+    double free_from = -1e9;
+    for (size_t i = 0; i < ticks->count; i++) {
+        double x = scale_at(scale, ticks->values[i]);
+        double half = text_width(slice_of(tick_text(ticks, i, text)), FONT_LABEL, false) / 2;
+        svg_line(out, "grid", round(x), area->top, round(x), area->bottom);
+        if (x - half < free_from)
+            continue;
+        svg_text(out, "label muted", x, area->bottom + 18, 'm', text);
+        free_from = x + half + TICK_GAP;
+    }
+}

@@ -1,5 +1,5 @@
-/* floor: what a request costs a server that does nothing with it: one epoll_wait, recv and send, of as many bytes as the real
- * ones. No HTTP/1.1 server over TCP that sleeps while it has nothing to do can cost less CPU.
+/* floor: what a request costs a server that does nothing with it: one epoll_wait, recv and send, of as many bytes as
+ * the real ones. No HTTP/1.1 server over TCP that sleeps while it has nothing to do can cost less CPU.
  *
  * usage: floor PORT ANSWER_BODY_BYTES
  *
@@ -55,7 +55,8 @@ static void drop(struct peer *peer) {
 static void tell_count(const struct floor *floor, const struct peer *peer) {
     char body[200], text[400];
     snprintf(body, sizeof body,
-             "{\"model_stats\":[{\"inference_stats\":{\"success\":{\"count\":%lu},\"fail\":{\"count\":0}}}]}", floor->posts);
+             "{\"model_stats\":[{\"inference_stats\":{\"success\":{\"count\":%lu},\"fail\":{\"count\":0}}}]}",
+             floor->posts);
     int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
     send(peer->fd, text, (size_t)n, MSG_NOSIGNAL);
 }

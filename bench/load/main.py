@@ -1,7 +1,8 @@
 """bench/serving: requests per second, server CPU per request and latency of inferd and Triton, on an identity model.
 
-Where wrk drives, the floor is measured as well: the CPU time of a program that takes the same bytes and gives as many back. Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
-the rounds, and its ratio the median of the ratios of the rounds.
+Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
+the rounds, and its ratio the median of the ratios of the rounds. Where wrk drives, the floor is measured as well: the CPU time of a
+program that takes the same bytes and gives as many back. Of inferd's own time, the part in the kernel is told.
 """
 
 import argparse
@@ -60,10 +61,10 @@ def measure(options, folder, server, way, size, concurrency):
     make_body, drive = WAYS[way]
     body = make_body(folder, size) if make_body else None
     load = generators.Load(options.load_core, folder, options.seconds, body, size, concurrency)
-    (good, bad), cpu, begun = server.counts(), server.cpu_seconds(), time.monotonic()
+    (good, bad), before, begun = server.counts(), server.user_and_system_seconds(), time.monotonic()
     try:
         outcome = drive(load, server)
-        wall, cpu = time.monotonic() - begun, server.cpu_seconds() - cpu
+        wall, after = time.monotonic() - begun, server.user_and_system_seconds()
         good, bad = server.counts()[0] - good, server.counts()[1] - bad
     except (RuntimeError, OSError) as error:
         if options.verbose:
@@ -74,7 +75,9 @@ def measure(options, folder, server, way, size, concurrency):
         return None
     if bad > concurrency or not good:  # a generator that stops leaves what is under way
         raise SystemExit(f"bench: {server.name}: {way}: {bad} requests failed, {good} succeeded")
-    return {"requests": good, "cpu_us": cpu / good * 1e6, "per_second": good / wall, "p50": outcome.p50, "p99": outcome.p99,
+    system = after[1] - before[1]
+    cpu = after[0] - before[0] + system
+    return {"requests": good, "cpu_us": cpu / good * 1e6, "system_us": system / good * 1e6, "per_second": good / wall, "p50": outcome.p50, "p99": outcome.p99,
             "server_busy": cpu / wall, "load_busy": outcome.busy}
 
 
@@ -115,21 +118,21 @@ def summarise(name, rounds):
     floors = [floor for _, _, floor in rounds if floor]
     row = {"case": name, "floor_us": statistics.median(floors) if floors else None, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
     for server, runs in (("inferd", ours), ("Triton", peer)):
-        row[server] = {key: median(runs, key) for key in ("per_second", "cpu_us", "p50", "p99", "server_busy", "load_busy")}
+        row[server] = {key: median(runs, key) for key in ("per_second", "cpu_us", "system_us", "p50", "p99", "server_busy", "load_busy")}
         row[server]["saturated"] = who_saturates(runs)
     return row
 
 
 def show_head():
-    print(f"{'case':58} {'server CPU us a request':>38} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
-    print(f"{'':58} {'floor':>6} {'inferd':>7} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
+    print(f"{'case':58} {'server CPU us a request':>47} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
+    print(f"{'':58} {'floor':>6} {'inferd':>7} {'(kernel)':>8} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
           f" {'inferd':>6} {'Triton':>6}")
 
 
 def show(row):
     ours, peer, spread = row["inferd"], row["Triton"], row["cpu_ratio_spread"]
     floor = f"{row['floor_us']:6.1f}" if row["floor_us"] else f"{'-':>6}"
-    print(f"{row['case']:58} {floor} {ours['cpu_us']:7.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
+    print(f"{row['case']:58} {floor} {ours['cpu_us']:7.1f} {ours['system_us']:8.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
           f" {ours['per_second']:8.0f} {peer['per_second']:8.0f} {ours['p50']:6.0f} {peer['p50']:6.0f} {ours['p99']:6.0f}"
           f" {peer['p99']:6.0f}  {ours['saturated']}/{peer['saturated']}", flush=True)
 

@@ -16,8 +16,8 @@ FOREIGN = ROOT / "tests/fixtures/foreign"
 MODELS = sorted(path.stem for path in (FOREIGN / "cases").glob("*.json"))
 NUMPY = {"FP16": np.float16, "FP32": np.float32, "FP64": np.float64, "BOOL": np.bool_}
 ENGINE = "OpenVINO 20"
-# What AddressSanitizer says, in spite of allocator_may_return_null, when the engine asks for a folder's size as a file.
-ABSURD_ALLOCATION = "WARNING: AddressSanitizer failed to allocate 0x8000000000000000 bytes"
+# What a sanitizer says, in spite of allocator_may_return_null, when the engine asks for a folder's size as a file.
+ABSURD_ALLOCATION = "Sanitizer failed to allocate 0x8000000000000000 bytes"
 
 
 class QuietServer(Server):
@@ -30,7 +30,7 @@ class QuietServer(Server):
 def foreign():
     environment = {
         "TBB_ENABLE_SANITIZERS": "1",
-        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1",
+        **{name: os.environ.get(name, "") + ":allocator_may_return_null=1" for name in ("ASAN_OPTIONS", "TSAN_OPTIONS")},
     }
     running = QuietServer(FOREIGN / "repository", environment=environment)
     yield running

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "tools/export/export.h"
 #include "tools/figures/figures.h"
+#include "tools/perf/perf.h"
 #include "tools/serve/engines.h"
 #include "tools/serve/serve.h"
 #include "tools/squad/squad.h"
@@ -31,6 +32,7 @@ static const struct subcommand {
     {"export", "write a model repository from a BERT question-answering checkpoint", export_main},
     {"squad", "ask a server SQuAD questions and score its answers", squad_main},
     {"figures", "draw what a load generator measured, and write a report", figures_main},
+    {"perf", "load a server and tell its throughput and latency", perf_main},
 };
 
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof subcommands[0] };

@@ -193,10 +193,12 @@ static struct status apply_flag(const struct option_table *table, int argc, char
                                 bool *seen) {
     struct slice name, value;
     const char *word = argv[*at];
-    bool has_value = slice_split(slice_of(word + 2), '=', &name, &value);
+    bool has_value = slice_split(slice_of(word + (word[1] == '-' ? 2 : 1)), '=', &name, &value);
     const struct option_row *row = find_row(table, name);
     if (!row)
         return unknown_flag(table, name);
+    if (row->type == OPTION_REFUSED)
+        return status_error(STATUS_INVALID_ARGUMENT, "--%s is not taken: %s", row->name, row->help);
     const char *text = has_value ? value.data : NULL;
     if (!text && row->type == OPTION_BOOL) {
         bool next_is_value = *at + 1 < argc && parse_bool(argv[*at + 1], &(bool){false});
@@ -216,6 +218,11 @@ static struct status apply_flag(const struct option_table *table, int argc, char
     return set_value(row, origin, text, ret);
 }
 
+/* "-m" where a row has that letter as its alias. */
+static bool is_short_flag(const struct option_table *table, const char *word) {
+    return word[0] == '-' && word[1] != '\0' && word[2] == '\0' && find_row(table, slice_of(word + 1)) != NULL;
+}
+
 static struct status apply_words(const struct option_table *table, int argc, char **argv, bool *seen, void *ret,
                                  struct option_list *positional, enum options_outcome *ret_outcome) {
     bool flags_ended = false;
@@ -226,7 +233,7 @@ static struct status apply_words(const struct option_table *table, int argc, cha
         } else if (!flags_ended && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
             *ret_outcome = OPTIONS_HELP;
             return status_ok();
-        } else if (!flags_ended && strncmp(word, "--", 2) == 0) {
+        } else if (!flags_ended && (strncmp(word, "--", 2) == 0 || is_short_flag(table, word))) {
             STATUS_TRY(apply_flag(table, argc, argv, &i, ret, seen));
         } else if (!flags_ended && word[0] == '-' && word[1] != '\0') {
             return status_error(STATUS_INVALID_ARGUMENT, "unknown option %.100s; options begin with --", word);
@@ -270,9 +277,9 @@ bool options_was_given(const struct option_table *table, int argc, char **argv, 
         return true;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         struct slice flag, value;
-        if (strncmp(argv[i], "--", 2) != 0)
+        if (strncmp(argv[i], "--", 2) != 0 && !is_short_flag(table, argv[i]))
             continue;
-        slice_split(slice_of(argv[i] + 2), '=', &flag, &value);
+        slice_split(slice_of(argv[i] + (argv[i][1] == '-' ? 2 : 1)), '=', &flag, &value);
         if (find_row(table, flag) == row)
             return true;
     }
@@ -309,7 +316,7 @@ static void print_row(const struct option_row *row, FILE *out) {
     environment_name(row, name, sizeof name);
     fprintf(out, "  --%s", row->name);
     if (row->alias)
-        fprintf(out, ", --%s", row->alias);
+        fprintf(out, ", %s%s", row->alias[1] != '\0' ? "--" : "-", row->alias);
     if (row->type == OPTION_CHOICE)
         fprintf(out, " %s", row->choices);
     else if (row->type == OPTION_BOOL)

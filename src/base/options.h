@@ -34,7 +34,7 @@ struct option_list {
 struct option_row {
     enum option_type type;
     const char *name;          /* "http-port", without dashes */
-    const char *alias;         /* second spelling, or NULL */
+    const char *alias;         /* second spelling, or NULL; a single letter is written with one dash */
     size_t offset;             /* of the field, by offsetof */
     const char *default_value; /* text, parsed like a given one; NULL: field stays zero (NULL, 0, empty) */
     const char *value_name;    /* shown in --help: "PORT"; NULL for bool */

@@ -12,15 +12,17 @@
 /* What is asked of a server beside inference. */
 enum client_query_kind {
     QUERY_SERVER_READY,
+    QUERY_SERVER_METADATA,
     QUERY_MODEL_READY,
     QUERY_MODEL_METADATA,
     QUERY_MODEL_CONFIG,
+    QUERY_MODEL_STATISTICS,
     QUERY_KIND_COUNT
 };
 
 struct client_query {
     enum client_query_kind kind;
-    struct slice model; /* unused for the server */
+    struct slice model; /* unused for the server; may be empty for statistics: all models */
     struct slice version;
 };
 

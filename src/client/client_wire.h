@@ -27,6 +27,8 @@ struct client_call {
     struct client_wire *wire;   /* NULL: waiting for one, or complete */
     /* The request, ready for the wire: HTTP: head and body; gRPC: path apart, body with its 5-byte prefix. */
     struct buf request;
+    const struct infer_header *headers; /* the client's own, for HTTP in `request` already */
+    size_t header_count;
     const char *grpc_path; /* "/inference.GRPCInferenceService/ModelInfer" */
     uint64_t deadline_ns;  /* 0: none */
     uint64_t timeout_ms;   /* for grpc-timeout; 0: none */

@@ -10,9 +10,11 @@ enum { MESSAGE_PREFIX = 5 };
 
 static const char *const query_paths[QUERY_KIND_COUNT] = {
     [QUERY_SERVER_READY] = "/inference.GRPCInferenceService/ServerReady",
+    [QUERY_SERVER_METADATA] = "/inference.GRPCInferenceService/ServerMetadata",
     [QUERY_MODEL_READY] = "/inference.GRPCInferenceService/ModelReady",
     [QUERY_MODEL_METADATA] = "/inference.GRPCInferenceService/ModelMetadata",
     [QUERY_MODEL_CONFIG] = "/inference.GRPCInferenceService/ModelConfig",
+    [QUERY_MODEL_STATISTICS] = "/inference.GRPCInferenceService/ModelStatistics",
 };
 
 static struct status out_of_memory(void) {
@@ -34,6 +36,8 @@ static struct status write_query(const struct client_query *query, const char *a
     (void)authority; /* a header, not part of the message */
     call->grpc_path = query_paths[query->kind];
     struct pb_server_ready_request server = {0};
+    struct pb_server_metadata_request about_server = {0};
+    struct pb_model_statistics_request statistics = {.name = query->model, .version = query->version};
     struct pb_model_ready_request ready = {.name = query->model, .version = query->version};
     struct pb_model_metadata_request metadata = {.name = query->model, .version = query->version};
     struct pb_model_config_request config = {.name = query->model, .version = query->version};
@@ -42,9 +46,11 @@ static struct status write_query(const struct client_query *query, const char *a
         const void *message;
     } messages[QUERY_KIND_COUNT] = {
         [QUERY_SERVER_READY] = {&pb_server_ready_request_type, &server},
+        [QUERY_SERVER_METADATA] = {&pb_server_metadata_request_type, &about_server},
         [QUERY_MODEL_READY] = {&pb_model_ready_request_type, &ready},
         [QUERY_MODEL_METADATA] = {&pb_model_metadata_request_type, &metadata},
         [QUERY_MODEL_CONFIG] = {&pb_model_config_request_type, &config},
+        [QUERY_MODEL_STATISTICS] = {&pb_model_statistics_request_type, &statistics},
     };
     return write_message(messages[query->kind].type, messages[query->kind].message, &call->request);
 }
@@ -78,6 +84,46 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
     return status_ok();
 }
 
+static struct pb_infer_parameter value_of(const struct infer_parameter *from) {
+    struct pb_infer_parameter value = {0};
+    switch (from->kind) {
+    case INFER_VALUE_BOOL:
+        value.which_parameter_choice = pb_infer_parameter_bool_param_number;
+        value.bool_param = from->boolean;
+        break;
+    case INFER_VALUE_INT:
+        value.which_parameter_choice = pb_infer_parameter_int64_param_number;
+        value.int64_param = from->integer;
+        break;
+    case INFER_VALUE_DOUBLE:
+        value.which_parameter_choice = pb_infer_parameter_double_param_number;
+        value.double_param = from->number;
+        break;
+    case INFER_VALUE_TEXT:
+        value.which_parameter_choice = pb_infer_parameter_string_param_number;
+        value.string_param = from->text;
+        break;
+    }
+    return value;
+}
+
+static struct status fill_parameters(const struct infer_request_spec *request, struct arena *arena,
+                                     struct pb_model_infer_request *message) {
+    size_t count = request->parameter_count;
+    struct pb_model_infer_request_parameters_entry *entries = arena_calloc(arena, count, sizeof *entries);
+    struct pb_infer_parameter *values = arena_calloc(arena, count, sizeof *values);
+    if (entries == NULL || values == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < count; i++) {
+        values[i] = value_of(&request->parameters[i]);
+        entries[i].key = request->parameters[i].name;
+        entries[i].value = &values[i];
+    }
+    message->parameters.items = entries;
+    message->parameters.count = count;
+    return status_ok();
+}
+
 static struct status write_infer(const struct infer_request_spec *request, const char *authority, struct arena *arena,
                                  struct client_call *call) {
     (void)authority;
@@ -91,6 +137,8 @@ static struct status write_infer(const struct infer_request_spec *request, const
     message.outputs.items = outputs;
     message.outputs.count = request->output_count;
     STATUS_TRY(fill_inputs(request, arena, &message));
+    if (request->parameter_count > 0)
+        STATUS_TRY(fill_parameters(request, arena, &message));
     call->grpc_path = "/inference.GRPCInferenceService/ModelInfer";
     return write_message(&pb_model_infer_request_type, &message, &call->request);
 }

@@ -266,7 +266,7 @@ static struct status grpc_start(struct client_wire *wire, struct client_call *ca
     char timeout[24];
     uint64_t ms = call->timeout_ms < 99999999 ? call->timeout_ms : 99999999; /* gRPC allows eight digits */
     snprintf(timeout, sizeof timeout, "%llum", (unsigned long long)ms);
-    nghttp2_nv headers[] = {
+    nghttp2_nv headers[8 + INFER_CLIENT_HEADERS_MAX] = {
         header(":method", "POST"),
         header(":scheme", "http"),
         header(":path", call->grpc_path),
@@ -276,7 +276,12 @@ static struct status grpc_start(struct client_wire *wire, struct client_call *ca
         header("user-agent", "inferd-grpc"),
         header("grpc-timeout", timeout),
     };
-    size_t count = sizeof headers / sizeof headers[0] - (call->timeout_ms == 0 ? 1 : 0);
+    size_t count = call->timeout_ms == 0 ? 7 : 8;
+    for (size_t i = 0; i < call->header_count; i++) {
+        const struct infer_header *more = &call->headers[i];
+        headers[count++] = (nghttp2_nv){(uint8_t *)(uintptr_t)more->name.data, (uint8_t *)(uintptr_t)more->value.data,
+                                        more->name.size, more->value.size, NGHTTP2_NV_FLAG_NONE};
+    }
     nghttp2_data_provider body = {.read_callback = read_request};
     call->request_sent = 0;
     call->grpc_status = -1;

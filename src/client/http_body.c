@@ -11,10 +11,9 @@
 #include "codec/pb_json.h"
 
 static const char *const query_suffixes[QUERY_KIND_COUNT] = {
-    [QUERY_SERVER_READY] = "/v2/health/ready", /* a whole path */
-    [QUERY_MODEL_READY] = "/ready",
-    [QUERY_MODEL_METADATA] = "",
-    [QUERY_MODEL_CONFIG] = "/config",
+    [QUERY_SERVER_READY] = "/v2/health/ready", /* whole paths */
+    [QUERY_SERVER_METADATA] = "/v2",           [QUERY_MODEL_READY] = "/ready",      [QUERY_MODEL_METADATA] = "",
+    [QUERY_MODEL_CONFIG] = "/config",          [QUERY_MODEL_STATISTICS] = "/stats",
 };
 
 static struct status out_of_memory(void) {
@@ -40,7 +39,9 @@ static void append_segment(struct buf *out, struct slice text) {
 }
 
 static void append_model_path(struct buf *out, struct slice model, struct slice version) {
-    buf_append_text(out, "/v2/models/");
+    buf_append_text(out, "/v2/models");
+    if (model.size > 0)
+        buf_append_char(out, '/');
     append_segment(out, model);
     if (version.size > 0) {
         buf_append_text(out, "/versions/");
@@ -49,17 +50,26 @@ static void append_model_path(struct buf *out, struct slice model, struct slice 
 }
 
 /* The rest of the request line and the headers that every request has. */
-static void append_common_head(struct buf *out, const char *authority) {
-    buf_printf(out, " HTTP/1.1\r\nHost: %s\r\nUser-Agent: inferd-http\r\nAccept-Encoding: identity\r\n", authority);
+static void append_common_head(struct client_call *call, const char *authority) {
+    struct buf *out = &call->request;
+    buf_append_text(out, " HTTP/1.1\r\nHost: ");
+    buf_append_text(out, authority);
+    buf_append_text(out, "\r\nUser-Agent: inferd-http\r\nAccept-Encoding: identity\r\n");
+    for (size_t i = 0; i < call->header_count; i++) {
+        buf_append_slice(out, call->headers[i].name);
+        buf_append_text(out, ": ");
+        buf_append_slice(out, call->headers[i].value);
+        buf_append_text(out, "\r\n");
+    }
 }
 
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
     struct buf *out = &call->request;
     buf_append_text(out, "GET ");
-    if (query->kind != QUERY_SERVER_READY)
+    if (query->kind != QUERY_SERVER_READY && query->kind != QUERY_SERVER_METADATA)
         append_model_path(out, query->model, query->version);
     buf_append_text(out, query_suffixes[query->kind]);
-    append_common_head(out, authority);
+    append_common_head(call, authority);
     buf_append_text(out, "\r\n");
     return buf_failed(out) ? out_of_memory() : status_ok();
 }
@@ -83,27 +93,53 @@ static void write_input(struct json_writer *json, const struct infer_tensor *inp
     json_end_object(json);
 }
 
-static void write_binary_flag(struct json_writer *json, const char *name) {
+static void write_parameter(struct json_writer *json, const struct infer_parameter *parameter) {
+    json_key_slice(json, parameter->name);
+    switch (parameter->kind) {
+    case INFER_VALUE_BOOL:
+        json_bool(json, parameter->boolean);
+        break;
+    case INFER_VALUE_INT:
+        json_i64(json, parameter->integer);
+        break;
+    case INFER_VALUE_DOUBLE:
+        json_double(json, parameter->number);
+        break;
+    case INFER_VALUE_TEXT:
+        json_string(json, parameter->text);
+        break;
+    }
+}
+
+/* Outputs are asked for in binary: by name, or here all of them. */
+static void write_parameters(struct json_writer *json, const struct infer_request_spec *request) {
+    if (request->output_count > 0 && request->parameter_count == 0)
+        return;
     json_key(json, "parameters");
     json_begin_object(json);
-    json_key(json, name);
-    json_bool(json, true);
+    if (request->output_count == 0) {
+        json_key(json, "binary_data_output");
+        json_bool(json, true);
+    }
+    for (size_t i = 0; i < request->parameter_count; i++)
+        write_parameter(json, &request->parameters[i]);
     json_end_object(json);
 }
 
-/* Outputs are asked for in binary: by name, or all of them. */
 static void write_outputs(struct json_writer *json, const struct infer_request_spec *request) {
-    if (request->output_count == 0) {
-        write_binary_flag(json, "binary_data_output");
+    if (request->output_count == 0)
         return;
-    }
     json_key(json, "outputs");
     json_begin_array(json);
     for (size_t i = 0; i < request->output_count; i++) {
         json_begin_object(json);
         json_key(json, "name");
         json_string(json, request->outputs[i]);
-        write_binary_flag(json, "binary_data");
+        json_key(json, "parameters");
+        json_begin_object(json);
+        json_key(json, "binary_data");
+        json_bool(json, true);
+        json_end_object(json);
         json_end_object(json);
     }
     json_end_array(json);
@@ -121,6 +157,7 @@ static void write_infer_json(struct json_writer *json, const struct infer_reques
         write_input(json, &request->inputs[i]);
     json_end_array(json);
     write_outputs(json, request);
+    write_parameters(json, request);
     json_end_object(json);
 }
 
@@ -144,7 +181,7 @@ static struct status write_infer(const struct infer_request_spec *request, const
     buf_append_text(out, "POST ");
     append_model_path(out, request->model, request->version);
     buf_append_text(out, "/infer");
-    append_common_head(out, authority);
+    append_common_head(call, authority);
     buf_printf(out,
                "Content-Type: application/octet-stream\r\nInference-Header-Content-Length: %zu\r\n"
                "Content-Length: %zu\r\n\r\n",

@@ -88,6 +88,8 @@ struct infer_call *infer_client_call_new(struct infer_client *client) {
     call->base.status = status_ok();
     call->base.on_complete = on_complete;
     call->base.owner = call;
+    call->base.headers = client->options.headers;
+    call->base.header_count = client->options.header_count;
     call_list_init(&call->base.on_wire);
     call_list_init(&call->base.in_client);
     return call;
@@ -277,20 +279,24 @@ static uint64_t next_deadline(const struct infer_client *client, uint64_t end_ns
 
 /* ---- the poll loop ---- */
 
-/* epoll_wait to the nanosecond (its own clock ticks in milliseconds): sleeps on the epoll descriptor itself. */
+/* Where the kernel has no epoll_pwait2 (before 5.11): sleeps on the epoll descriptor itself. */
+static int wait_by_ppoll(int epoll_fd, struct epoll_event *events, const struct timespec *time) {
+    struct pollfd watched = {.fd = epoll_fd, .events = POLLIN};
+    int rc = ppoll(&watched, 1, time, NULL);
+    return rc > 0 ? epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0) : rc;
+}
+
+/* epoll_wait to the nanosecond (its own clock ticks in milliseconds). */
 static int wait_events(int epoll_fd, struct epoll_event *events, uint64_t until_ns) {
     uint64_t now_ns = clock_monotonic_ns();
     if (until_ns == UINT64_MAX)
         return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, -1);
     uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    if (left_ns > 0) {
-        struct pollfd watched = {.fd = epoll_fd, .events = POLLIN};
-        struct timespec time = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
-        int rc = ppoll(&watched, 1, &time, NULL);
-        if (rc <= 0)
-            return rc;
-    }
-    return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0);
+    if (left_ns == 0)
+        return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0);
+    struct timespec time = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
+    int count = epoll_pwait2(epoll_fd, events, EVENTS_PER_TURN, &time, NULL);
+    return count < 0 && errno == ENOSYS ? wait_by_ppoll(epoll_fd, events, &time) : count;
 }
 
 /* One turn of waiting and I/O. False when a signal came. */
@@ -419,6 +425,9 @@ static struct status take_options(const struct infer_client_options *given, stru
         ret->max_connections = grpc ? CONNECTIONS_GRPC : CONNECTIONS_HTTP;
     if (ret->max_answer_bytes == 0)
         ret->max_answer_bytes = ANSWER_BYTES_MAX;
+    if (ret->header_count > INFER_CLIENT_HEADERS_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%zu headers: at most %d", ret->header_count,
+                            INFER_CLIENT_HEADERS_MAX);
     if (ret->max_connections > INFER_CLIENT_CONNECTIONS_MAX)
         return status_error(STATUS_INVALID_ARGUMENT, "%zu connections: at most %d", ret->max_connections,
                             INFER_CLIENT_CONNECTIONS_MAX);

@@ -24,15 +24,28 @@ struct infer_client;
 
 enum infer_protocol { INFER_PROTOCOL_GRPC, INFER_PROTOCOL_HTTP };
 
-struct infer_client_options {
-    enum infer_protocol protocol;
-    uint64_t connect_timeout_ns; /* for one connection; 0: 5 s */
-    uint64_t request_timeout_ns; /* from infer_client_infer to the end of the answer; 0: none */
-    size_t max_connections;      /* 0: 1 for gRPC, 64 for HTTP; at most INFER_CLIENT_CONNECTIONS_MAX */
-    size_t max_answer_bytes;     /* of one answer; 0: 256 MiB */
+/* A header of HTTP, or of gRPC's metadata, that goes with every request. */
+struct infer_header {
+    struct slice name;
+    struct slice value;
 };
 
-enum { INFER_CLIENT_CONNECTIONS_MAX = 4096, INFER_TENSOR_RANK_MAX = 64, INFER_ANSWER_TENSORS_MAX = 4096 };
+struct infer_client_options {
+    enum infer_protocol protocol;
+    uint64_t connect_timeout_ns;        /* for one connection; 0: 5 s */
+    uint64_t request_timeout_ns;        /* from infer_client_infer to the end of the answer; 0: none */
+    size_t max_connections;             /* 0: 1 for gRPC, 64 for HTTP; at most INFER_CLIENT_CONNECTIONS_MAX */
+    size_t max_answer_bytes;            /* of one answer; 0: 256 MiB */
+    const struct infer_header *headers; /* borrowed until the client is closed; gRPC wants their names in lower case */
+    size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
+};
+
+enum {
+    INFER_CLIENT_CONNECTIONS_MAX = 4096,
+    INFER_CLIENT_HEADERS_MAX = 32,
+    INFER_TENSOR_RANK_MAX = 64,
+    INFER_ANSWER_TENSORS_MAX = 4096
+};
 
 /* A tensor of a request or an answer. `data` is in wire form: little-endian, row-major, without padding, BYTES elements
  * each behind a 4-byte length. In an answer it may stand at any alignment: copy elements out. */
@@ -44,6 +57,17 @@ struct infer_tensor {
     struct slice data;
 };
 
+/* A parameter of a request, with the type that the protocol gives it. */
+enum infer_value_kind { INFER_VALUE_BOOL, INFER_VALUE_INT, INFER_VALUE_DOUBLE, INFER_VALUE_TEXT };
+struct infer_parameter {
+    struct slice name;
+    enum infer_value_kind kind;
+    bool boolean;
+    int64_t integer;
+    double number;
+    struct slice text;
+};
+
 /* All of it is borrowed for the call only. */
 struct infer_request_spec {
     struct slice model;
@@ -53,6 +77,8 @@ struct infer_request_spec {
     size_t input_count;
     const struct slice *outputs; /* names wanted; none: all */
     size_t output_count;
+    const struct infer_parameter *parameters;
+    size_t parameter_count;
 };
 
 /* Points of clock_monotonic_ns; 0 for those not reached. */
@@ -93,6 +119,27 @@ size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns);
 /* Requests whose callback has not run yet. */
 size_t infer_client_in_flight(const struct infer_client *client);
 
+/* What a server has counted for one version of a model since it was loaded. */
+struct infer_counter {
+    uint64_t count;
+    uint64_t ns;
+};
+struct infer_statistics {
+    struct slice name;
+    struct slice version;
+    uint64_t inference_count; /* items of batches */
+    uint64_t execution_count;
+    struct infer_counter success, fail, queue, compute_input, compute_infer, compute_output, cache_hit, cache_miss;
+};
+
+/* Called once, as infer_callback_f is. There are no items unless status is OK; they are valid during the call. */
+typedef void infer_statistics_f(void *user, const struct status *status, const struct infer_statistics *items,
+                                size_t count);
+/* Asks for the statistics of a model (of one version, if given), or of all models (an empty name), without waiting.
+ * Errors: RESOURCE_EXHAUSTED; then the callback is not called. */
+struct status infer_client_statistics(struct infer_client *client, struct slice model, struct slice version,
+                                      infer_statistics_f *callback, void *user) STATUS_MUST_CHECK;
+
 /* The calls below wait for their answer (and run callbacks of requests in flight meanwhile). */
 
 /* True when the server (or the model) says that it is ready; false when it says it is not, or knows no such model. An
@@ -100,6 +147,15 @@ size_t infer_client_in_flight(const struct infer_client *client);
 struct status infer_client_server_ready(struct infer_client *client, bool *ret_ready) STATUS_MUST_CHECK;
 struct status infer_client_model_ready(struct infer_client *client, struct slice model, struct slice version,
                                        bool *ret_ready) STATUS_MUST_CHECK;
+
+struct infer_server_info {
+    struct slice name;
+    struct slice version;
+    const struct slice *extensions;
+    size_t extension_count;
+};
+struct status infer_client_server_metadata(struct infer_client *client, struct arena *arena,
+                                           struct infer_server_info *ret) STATUS_MUST_CHECK;
 
 struct infer_tensor_info {
     struct slice name;
@@ -128,6 +184,11 @@ struct infer_model_info {
     size_t output_count;
     const struct infer_model_parameter *parameters; /* config only */
     size_t parameter_count;
+    bool decoupled; /* these four: config only */
+    bool has_sequences;
+    bool has_response_cache;
+    const struct slice *steps; /* names of an ensemble's models */
+    size_t step_count;
 };
 
 struct status infer_client_model_config(struct infer_client *client, struct slice model, struct slice version,

@@ -15,7 +15,8 @@ struct infer_call {
     /* Called once from the poll loop when the call is complete; the call is recycled behind it. */
     void (*on_done)(struct infer_call *call);
     void *user;
-    infer_callback_f *callback; /* of an inference */
+    infer_callback_f *callback;        /* of an inference */
+    infer_statistics_f *on_statistics; /* of a question for statistics */
     struct client_infer_answer answer;
 };
 

@@ -108,16 +108,29 @@ static struct status take_config(const struct pb_model_config *config, struct ar
         if (from->value != NULL)
             parameters[i].value = from->value->string_value;
     }
-    *ret = (struct infer_model_info){.name = config->name,
-                                     .platform = config->platform,
-                                     .backend = config->backend,
-                                     .max_batch_size = config->max_batch_size,
-                                     .inputs = inputs,
-                                     .input_count = config->input.count,
-                                     .outputs = outputs,
-                                     .output_count = config->output.count,
-                                     .parameters = parameters,
-                                     .parameter_count = config->parameters.count};
+    struct slice *steps = NULL;
+    size_t step_count = config->ensemble_scheduling != NULL ? config->ensemble_scheduling->step.count : 0;
+    steps = arena_calloc(arena, step_count, sizeof *steps);
+    if (steps == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < step_count; i++)
+        steps[i] = config->ensemble_scheduling->step.items[i].model_name;
+    *ret = (struct infer_model_info){
+        .name = config->name,
+        .platform = config->platform,
+        .backend = config->backend,
+        .max_batch_size = config->max_batch_size,
+        .inputs = inputs,
+        .input_count = config->input.count,
+        .outputs = outputs,
+        .output_count = config->output.count,
+        .parameters = parameters,
+        .parameter_count = config->parameters.count,
+        .decoupled = config->model_transaction_policy != NULL && config->model_transaction_policy->decoupled,
+        .has_sequences = config->sequence_batching != NULL,
+        .has_response_cache = config->response_cache != NULL && config->response_cache->enable,
+        .steps = steps,
+        .step_count = step_count};
     return status_ok();
 }
 
@@ -165,6 +178,19 @@ struct status infer_client_model_metadata(struct infer_client *client, struct sl
         .output_count = metadata.outputs.count,
     };
     return ret->inputs == NULL || ret->outputs == NULL ? out_of_memory() : status_ok();
+}
+
+struct status infer_client_server_metadata(struct infer_client *client, struct arena *arena,
+                                           struct infer_server_info *ret) {
+    struct pb_server_metadata_response metadata = {0};
+    struct query_wait wait = {.query = {.kind = QUERY_SERVER_METADATA},
+                              .arena = arena,
+                              .type = &pb_server_metadata_response_type,
+                              .ret_message = &metadata};
+    STATUS_TRY(ask(client, &wait));
+    *ret = (struct infer_server_info){metadata.name, metadata.version, metadata.extensions.items,
+                                      metadata.extensions.count};
+    return status_ok();
 }
 
 const struct infer_tensor_info *infer_tensor_info_find(const struct infer_tensor_info *items, size_t count,

@@ -24,7 +24,7 @@ static const struct option_row rows[] = {
     {OPTION_BOOL, "strict", NULL, offsetof(struct sample, strict), "true", NULL, "Strictness.", 0, 0, NULL},
     {OPTION_INT, "http-port", NULL, offsetof(struct sample, port), "8000", "PORT", "Port.", 0, 65535, NULL},
     {OPTION_DOUBLE, "delay", NULL, offsetof(struct sample, delay), NULL, "MS", "Delay.", -1, 1000, NULL},
-    {OPTION_STRING, "name", NULL, offsetof(struct sample, name), NULL, "NAME", "Name.", 0, 0, NULL},
+    {OPTION_STRING, "name", "n", offsetof(struct sample, name), NULL, "NAME", "Name.", 0, 0, NULL},
     {OPTION_CHOICE, "mode", NULL, offsetof(struct sample, mode), "fast", NULL, "Mode.", 0, 0, "fast|slow"},
     {OPTION_LIST, "model-repository", "model-store", offsetof(struct sample, repositories), NULL, "DIR",
      "Repositories.", 0, 0, NULL},
@@ -153,6 +153,7 @@ static void help_lists_every_flag(void **state) {
     options_print_help(&table, out);
     fclose(out);
     assert_non_null(strstr(text, "--model-repository, --model-store DIR"));
+    assert_non_null(strstr(text, "--name, -n NAME"));
     assert_non_null(strstr(text, "environment INFERD_MODEL_REPOSITORY"));
     assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "default 8000; 0 to 65535; environment INFERD_HTTP_PORT"));
@@ -167,6 +168,21 @@ static void a_far_word_has_no_suggestion(void **state) {
     assert_null(nearest_name(slice_of(""), names, 3));
 }
 
+static void one_letter_is_a_short_flag(void **state) {
+    struct sample got;
+    enum options_outcome outcome;
+    struct status status = parse(*state, &got, &outcome, "-n", "one", NULL);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_string_equal(got.name, "one");
+    status = parse(*state, &got, &outcome, "-n=two", NULL);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    status = parse(*state, &got, &outcome, "-x", NULL);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    char *argv[] = {(char *)"test", (char *)"-n", (char *)"one"};
+    assert_true(options_was_given(&table, 3, argv, "name"));
+    assert_false(options_was_given(&table, 3, argv, "delay"));
+}
+
 static int set_up(void **state) {
     *state = arena_create(0);
     return *state ? 0 : -1;
@@ -179,13 +195,10 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_apply),
-        cmocka_unit_test(both_spellings_work),
-        cmocka_unit_test(a_bool_may_stand_alone),
-        cmocka_unit_test(environment_counts_below_the_command_line),
-        cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(help_lists_every_flag),
-        cmocka_unit_test(a_far_word_has_no_suggestion),
+        cmocka_unit_test(defaults_apply),         cmocka_unit_test(both_spellings_work),
+        cmocka_unit_test(a_bool_may_stand_alone), cmocka_unit_test(environment_counts_below_the_command_line),
+        cmocka_unit_test(mistakes_are_named),     cmocka_unit_test(one_letter_is_a_short_flag),
+        cmocka_unit_test(help_lists_every_flag),  cmocka_unit_test(a_far_word_has_no_suggestion),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -42,7 +42,14 @@ static const struct slice wanted[] = {{"logits", 6}};
 
 static struct infer_request_spec request_of(const char *model) {
     return (struct infer_request_spec){
-        slice_of(model), SLICE_LITERAL("3"), SLICE_LITERAL("r\"1"), inputs, 2, wanted, 1};
+        .model = slice_of(model),
+        .version = SLICE_LITERAL("3"),
+        .id = SLICE_LITERAL("r\"1"),
+        .inputs = inputs,
+        .input_count = 2,
+        .outputs = wanted,
+        .output_count = 1,
+    };
 }
 
 static void test_grpc_request(void **state) {
@@ -100,6 +107,48 @@ static void test_http_request_for_all_outputs(void **state) {
     assert_null(strstr(fixture->call.request.data, "\"outputs\""));
 }
 
+static const struct infer_parameter parameters[] = {
+    {.name = {"b", 1}, .kind = INFER_VALUE_BOOL, .boolean = true},
+    {.name = {"i", 1}, .kind = INFER_VALUE_INT, .integer = -7},
+    {.name = {"d", 1}, .kind = INFER_VALUE_DOUBLE, .number = 0.5},
+    {.name = {"t", 1}, .kind = INFER_VALUE_TEXT, .text = {"x\"y", 3}},
+};
+
+static void test_parameters(void **state) {
+    struct fixture *fixture = *state;
+    struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .parameters = parameters, .parameter_count = 4};
+    struct status status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    buf_append_char(&fixture->call.request, '\0');
+    assert_non_null(
+        strstr(fixture->call.request.data,
+               "\"parameters\":{\"binary_data_output\":true,\"b\":true,\"i\":-7,\"d\":0.5,\"t\":\"x\\\"y\"}"));
+    buf_clear(&fixture->call.request);
+    status = grpc_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    struct pb_model_infer_request message;
+    struct slice bytes = {fixture->call.request.data + 5, fixture->call.request.size - 5};
+    status = pb_decode(&pb_model_infer_request_type, bytes, fixture->arena, &message);
+    assert_string_equal(status.message, "");
+    assert_int_equal(message.parameters.count, 4);
+    assert_true(message.parameters.items[0].value->bool_param);
+    assert_int_equal(message.parameters.items[1].value->int64_param, -7);
+    assert_true(message.parameters.items[2].value->double_param == 0.5);
+    assert_true(slice_equal_text(message.parameters.items[3].value->string_param, "x\"y"));
+}
+
+static void test_headers(void **state) {
+    struct fixture *fixture = *state;
+    const struct infer_header headers[] = {{{"X-One", 5}, {"1", 1}}, {{"Two", 3}, {"a: b", 4}}};
+    struct infer_request_spec request = {.model = SLICE_LITERAL("m")};
+    fixture->call.headers = headers;
+    fixture->call.header_count = 2;
+    struct status status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    buf_append_char(&fixture->call.request, '\0');
+    assert_non_null(strstr(fixture->call.request.data, "\r\nX-One: 1\r\nTwo: a: b\r\n"));
+}
+
 static void test_queries(void **state) {
     struct fixture *fixture = *state;
     static const struct {
@@ -110,6 +159,9 @@ static void test_queries(void **state) {
         {{QUERY_MODEL_READY, {"m", 1}, {NULL, 0}}, "GET /v2/models/m/ready HTTP/1.1\r\n"},
         {{QUERY_MODEL_METADATA, {"m", 1}, {"12", 2}}, "GET /v2/models/m/versions/12 HTTP/1.1\r\n"},
         {{QUERY_MODEL_CONFIG, {"a%b", 3}, {NULL, 0}}, "GET /v2/models/a%25b/config HTTP/1.1\r\n"},
+        {{QUERY_SERVER_METADATA, {NULL, 0}, {NULL, 0}}, "GET /v2 HTTP/1.1\r\n"},
+        {{QUERY_MODEL_STATISTICS, {"m", 1}, {"2", 1}}, "GET /v2/models/m/versions/2/stats HTTP/1.1\r\n"},
+        {{QUERY_MODEL_STATISTICS, {NULL, 0}, {NULL, 0}}, "GET /v2/models/stats HTTP/1.1\r\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buf_clear(&fixture->call.request);
@@ -365,6 +417,8 @@ int main(void) {
         WITH_FIXTURE(test_grpc_request),
         WITH_FIXTURE(test_http_request),
         WITH_FIXTURE(test_http_request_for_all_outputs),
+        WITH_FIXTURE(test_parameters),
+        WITH_FIXTURE(test_headers),
         WITH_FIXTURE(test_queries),
         WITH_FIXTURE(test_grpc_answer),
         WITH_FIXTURE(test_http_answer),

@@ -1,0 +1,33 @@
+/* driver.h: how the generator reaches a server, whatever the protocol: a thin vtable in the words of the client.
+ *
+ * A driver neither knows when to send nor what it costs; it sends, polls and asks for statistics. Thread: one owner. */
+#ifndef INFERD_TOOLS_PERF_DRIVER_H
+#define INFERD_TOOLS_PERF_DRIVER_H
+
+#include "client/infer_client.h"
+
+struct driver;
+struct driver_ops {
+    /* As infer_client_infer, _statistics, _poll and _close. */
+    struct status (*send)(struct driver *driver, const struct infer_request_spec *request, infer_callback_f *callback,
+                          void *user);
+    struct status (*statistics)(struct driver *driver, struct slice model, struct slice version,
+                                infer_statistics_f *callback, void *user);
+    void (*poll)(struct driver *driver, uint64_t timeout_ns);
+    /* Gives up what is in flight (callbacks see CANCELLED) and is ready for use again. */
+    struct status (*restart)(struct driver *driver);
+    void (*close)(struct driver *driver);
+    /* Facts about the model and the server, asked before the load begins. */
+    struct status (*describe)(struct driver *driver, struct slice model, struct slice version, struct arena *arena,
+                              struct infer_model_info *ret, bool *ret_has_statistics);
+};
+
+struct driver {
+    const struct driver_ops *ops;
+};
+
+/* KServe v2 over HTTP or gRPC. url and options (with what they point to) are borrowed until close. */
+struct status driver_v2_open(const char *url, const struct infer_client_options *options,
+                             struct driver **ret) STATUS_MUST_CHECK;
+
+#endif

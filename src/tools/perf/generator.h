@@ -1,0 +1,68 @@
+/* generator.h: sends a workload by a schedule, and measures in windows until the results are stable.
+ *
+ * One thread, one loop: ask the schedule, send what is due, poll the driver until the next due time or the end of the
+ * window. Snapshots of the server's statistics are asked for at each end of a window and arrive while the load goes on.
+ */
+#ifndef INFERD_TOOLS_PERF_GENERATOR_H
+#define INFERD_TOOLS_PERF_GENERATOR_H
+
+#include "tools/perf/driver.h"
+#include "tools/perf/schedule.h"
+#include "tools/perf/window.h"
+#include "tools/perf/workload.h"
+
+enum { GENERATOR_IN_FLIGHT_MAX = 1 << 17 };
+
+/* When a window ends, and when there have been enough. */
+struct measurement_plan {
+    uint64_t window_ns;       /* time windows; 0: count windows */
+    uint64_t window_requests; /* of a count window */
+    uint64_t request_count;   /* send exactly so many, as one window; 0: until stable */
+    uint64_t warmup_requests; /* answers that come before the first window */
+    size_t max_trials;        /* windows */
+    double stability_percent;
+    double percentile; /* that has to be stable; below 0: the mean */
+    uint64_t limit_ns; /* latency threshold: three windows over it are enough; 0: none */
+    uint64_t drain_ns; /* how long to wait for what is in flight at the end */
+};
+
+/* One request, as the profile export wants it. Times are monotonic. */
+struct generator_record {
+    size_t entry;
+    uint64_t sent_ns;
+    uint64_t ended_ns;
+};
+
+/* Who is told what happens; any may be NULL. */
+struct generator_observer {
+    void *user;
+    void (*on_window)(void *user, size_t number, const struct window *window); /* from 1 */
+    void (*on_record)(void *user, const struct generator_record *record);      /* good requests */
+    void (*on_tick)(void *user, uint64_t now_ns);                              /* now and then, for a live display */
+};
+
+struct generator_setup {
+    struct driver *driver;
+    struct workload *workload;
+    struct slice model, version;
+    size_t batch_size;
+    bool has_statistics;
+    struct server_models models;
+    const struct infer_parameter *parameters; /* of every request */
+    size_t parameter_count;
+    struct measurement_plan plan;
+    struct generator_observer observer;
+};
+
+struct generator_result {
+    bool stable;
+    size_t trials;         /* windows measured */
+    struct window_sum sum; /* of the last windows; of all when there was no stability to reach */
+};
+
+/* Runs one point; ret (large: not for the stack) is the caller's memory. Errors: the driver cannot take requests; no
+ * request at all succeeded (with the first failure); RESOURCE_EXHAUSTED. */
+struct status generator_measure(const struct generator_setup *setup, struct schedule *schedule,
+                                struct generator_result *ret) STATUS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,335 @@
+/* perf.c: the story of `inferd perf`: look at the model, make the data, measure load after load, report. */
+#include "tools/perf/perf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "tools/perf/report_csv.h"
+#include "tools/perf/report_text.h"
+#include "tools/perf/search.h"
+
+enum {
+    EXIT_GOOD = 0,
+    EXIT_UNSTABLE = 2,
+    EXIT_USAGE = 3,
+    EXIT_FAILED = 99,
+    OPEN_LOOP_HTTP_CONNECTIONS = 1024,
+    FLIGHTS_PER_GRPC_CONNECTION = 16,
+    GRPC_CONNECTIONS_MAX = 16,
+    DRAIN_S = 10,
+    TIMER_SLACK_NS = 1000 /* Linux's default of 50 us would delay every send of an open loop */
+};
+
+/* What is made on the way; all of it lives in the arena, but for the points. */
+struct perf_job {
+    const struct perf_options *options;
+    struct arena *arena;
+    struct infer_client_options client_options;
+    struct driver *driver;
+    struct infer_model_info model;
+    struct workload workload;
+    struct generator_setup setup;
+    struct generator_result *result;
+    const uint64_t *gaps_ns;
+    size_t gap_count;
+    struct point *points; /* owned */
+    size_t point_count, point_capacity;
+    double load; /* under way */
+};
+
+static struct status out_of_memory(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+/* ---- before the load ---- */
+
+static size_t connection_count(const struct perf_options *options) {
+    const struct perf_range *range = &options->range;
+    double most = range->end > range->start ? range->end : range->start;
+    if (options->connections > 0)
+        return (size_t)options->connections;
+    if (options->protocol == PERF_HTTP) {
+        bool bounded = options->load == PERF_LOAD_CONCURRENCY && range->end > 0 && !options->saturation_search;
+        size_t wanted = bounded ? (size_t)most + 1 : OPEN_LOOP_HTTP_CONNECTIONS; /* one is for statistics */
+        return wanted < INFER_CLIENT_CONNECTIONS_MAX ? wanted : INFER_CLIENT_CONNECTIONS_MAX;
+    }
+    if (options->load != PERF_LOAD_CONCURRENCY || range->end <= 0 || options->saturation_search)
+        return GRPC_CONNECTIONS_MAX / 4;
+    size_t wanted = ((size_t)most + FLIGHTS_PER_GRPC_CONNECTION - 1) / FLIGHTS_PER_GRPC_CONNECTION;
+    return wanted < GRPC_CONNECTIONS_MAX ? wanted : GRPC_CONNECTIONS_MAX;
+}
+
+/* Many connections need many descriptors: as many as this process may have. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static struct status open_driver(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    job->client_options = (struct infer_client_options){
+        .protocol = options->protocol == PERF_HTTP ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
+        .request_timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
+        .max_connections = connection_count(options),
+        .headers = options->headers,
+        .header_count = options->header_texts.count,
+    };
+    return driver_v2_open(options->url, &job->client_options, &job->driver);
+}
+
+static struct status check_model(const struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    const struct infer_model_info *model = &job->model;
+    if (options->batch_size > 1 && options->batch_size > model->max_batch_size)
+        return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %s takes at most %lld",
+                            (long long)options->batch_size, options->model,
+                            (long long)(model->max_batch_size > 0 ? model->max_batch_size : 1));
+    if (model->has_sequences)
+        return status_error(STATUS_UNSUPPORTED, "model %s is for sequences, which are not generated", options->model);
+    if (model->decoupled)
+        return status_error(STATUS_UNSUPPORTED, "model %s is decoupled: it needs a stream, which is not driven",
+                            options->model);
+    return status_ok();
+}
+
+static struct status take_models(struct perf_job *job) {
+    struct server_models *models = &job->setup.models;
+    struct slice rest = slice_of(job->options->composing_models), name;
+    models->names[models->count++] = slice_of(job->options->model);
+    for (size_t i = 0; i < job->model.step_count && models->count < SERVER_MODELS_MAX; i++)
+        models->names[models->count++] = job->model.steps[i];
+    while (rest.size > 0) {
+        slice_split(rest, ',', &name, &rest);
+        if (models->count == SERVER_MODELS_MAX)
+            return status_error(STATUS_INVALID_ARGUMENT, "more than %d composing models", SERVER_MODELS_MAX - 1);
+        models->names[models->count++] = name;
+    }
+    return status_ok();
+}
+
+static struct status make_workload(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    const struct workload_config config = {
+        .model = &job->model,
+        .shapes = options->shapes,
+        .shape_count = options->shape_texts.count,
+        .sources = options->input_data.items,
+        .source_count = options->input_data.count,
+        .batch_size = (size_t)options->batch_size,
+        .refresh = options->fresh_data,
+        .seed = (uint64_t)options->seed,
+        .string_length = (size_t)options->string_length,
+        .string_data = options->string_data,
+    };
+    return workload_create(job->arena, &config, &job->workload);
+}
+
+static void show_window(void *user, size_t number, const struct window *window) {
+    const struct perf_job *job = user;
+    if (job->options->verbose)
+        report_window(stdout, number, window_throughput(window, (size_t)job->options->batch_size), window);
+}
+
+static void plan_measurement(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    struct generator_setup *setup = &job->setup;
+    setup->driver = job->driver;
+    setup->workload = &job->workload;
+    setup->model = slice_of(options->model);
+    setup->version = slice_of(options->model_version);
+    setup->batch_size = (size_t)options->batch_size;
+    setup->parameters = options->parameters;
+    setup->parameter_count = options->parameter_texts.count;
+    setup->plan = (struct measurement_plan){
+        .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
+        .window_requests = (uint64_t)options->window_requests,
+        .request_count = (uint64_t)options->request_count,
+        .warmup_requests = (uint64_t)options->warmup_requests,
+        .max_trials = (size_t)options->max_trials,
+        .stability_percent = options->stability_percent,
+        .percentile = options->percentile,
+        .limit_ns = (uint64_t)(options->latency_limit_ms * (double)NS_PER_MS),
+        .drain_ns = DRAIN_S * NS_PER_S,
+    };
+    setup->observer = (struct generator_observer){.user = job, .on_window = show_window};
+}
+
+static struct status prepare(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    STATUS_TRY(job->driver->ops->describe(job->driver, slice_of(options->model), slice_of(options->model_version),
+                                          job->arena, &job->model, &job->setup.has_statistics));
+    STATUS_TRY(check_model(job));
+    STATUS_TRY(take_models(job));
+    STATUS_TRY(make_workload(job));
+    if (options->load == PERF_LOAD_INTERVALS)
+        STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->gaps_ns, &job->gap_count));
+    plan_measurement(job);
+    job->result = arena_alloc(job->arena, sizeof *job->result);
+    if (job->result == NULL)
+        return out_of_memory();
+    report_settings(stdout, options, &job->model);
+    if (!job->setup.has_statistics)
+        fprintf(stderr, "inferd perf: %s keeps no statistics: the server's part is not shown\n", options->url);
+    return status_ok();
+}
+
+/* ---- the load ---- */
+
+static struct status make_schedule(const struct perf_job *job, struct arena *arena, struct schedule **ret) {
+    const struct perf_options *options = job->options;
+    switch (options->load) {
+    case PERF_LOAD_RATE:
+        return schedule_rate(arena, job->load, options->poisson, (uint64_t)options->seed, ret);
+    case PERF_LOAD_INTERVALS:
+        return schedule_intervals(arena, job->gaps_ns, job->gap_count, ret);
+    case PERF_LOAD_CONCURRENCY:
+        break;
+    }
+    return schedule_concurrency(arena, (size_t)job->load, ret);
+}
+
+/* The mean rate of a file of gaps. */
+static double interval_rate(const struct perf_job *job) {
+    double sum = 0;
+    for (size_t i = 0; i < job->gap_count; i++)
+        sum += (double)job->gaps_ns[i];
+    return sum > 0 ? (double)job->gap_count * (double)NS_PER_S / sum : 0;
+}
+
+static struct status keep_point(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    const struct point_scale scale = {
+        .load = options->load,
+        .value = job->load,
+        .batch_size = (size_t)options->batch_size,
+        .percentile = options->percentile,
+        .limit_ns = options->latency_limit_ms * (double)NS_PER_MS,
+        .goodput_ns = options->goodput_ms * (double)NS_PER_MS,
+    };
+    if (job->point_count == job->point_capacity) {
+        size_t capacity = job->point_capacity > 0 ? 2 * job->point_capacity : 16;
+        struct point *more = realloc(job->points, capacity * sizeof *more);
+        if (more == NULL)
+            return out_of_memory();
+        job->points = more;
+        job->point_capacity = capacity;
+    }
+    point_make(&scale, job->result, &job->points[job->point_count++]);
+    return status_ok();
+}
+
+static struct status measure_point(struct perf_job *job) {
+    struct arena *arena = arena_create(0);
+    struct schedule *schedule = NULL;
+    if (arena == NULL)
+        return out_of_memory();
+    report_load(stdout, job->options->load, job->load);
+    fflush(stdout);
+    struct status status = make_schedule(job, arena, &schedule);
+    if (status_is_ok(&status))
+        status = generator_measure(&job->setup, schedule, job->result);
+    arena_destroy(arena);
+    if (status_is_ok(&status))
+        status = keep_point(job);
+    if (!status_is_ok(&status))
+        return status;
+    report_point(stdout, job->options, &job->setup.models, &job->points[job->point_count - 1]);
+    fflush(stdout);
+    return status;
+}
+
+static struct status measure(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    struct search search = {
+        .kind = options->binary_search       ? SEARCH_BINARY
+                : options->saturation_search ? SEARCH_SATURATION
+                                             : SEARCH_LINEAR,
+        .range = options->range,
+        .whole = options->load == PERF_LOAD_CONCURRENCY,
+        .open = options->load != PERF_LOAD_CONCURRENCY,
+    };
+    job->load = options->load == PERF_LOAD_INTERVALS ? interval_rate(job) : search_begin(&search);
+    for (bool more = true; more;) {
+        STATUS_TRY(measure_point(job));
+        more = options->load != PERF_LOAD_INTERVALS &&
+               search_next(&search, &job->points[job->point_count - 1], &job->load);
+    }
+    return status_ok();
+}
+
+/* ---- after it ---- */
+
+static struct status write_csv(const struct perf_job *job) {
+    const struct csv_format format = {job->model.decoupled, job->model.has_response_cache, job->options->verbose_csv,
+                                      job->options->percentile};
+    struct buf text = BUF_EMPTY;
+    if (job->options->csv == NULL)
+        return status_ok();
+    report_csv(&text, &format, job->points, job->point_count);
+    struct status status = buf_failed(&text) ? out_of_memory() : file_write_atomic(job->options->csv, buf_slice(&text));
+    buf_free(&text);
+    return status;
+}
+
+/* What was measured before a failure is reported all the same. */
+static struct status report(const struct perf_job *job, struct status status) {
+    if (job->point_count == 0)
+        return status;
+    report_summary(stdout, job->options, job->points, job->point_count);
+    struct status written = write_csv(job);
+    return status_is_ok(&status) ? written : status;
+}
+
+static struct status run(struct perf_job *job) {
+    raise_descriptor_limit();
+    (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
+    STATUS_TRY(open_driver(job));
+    struct status status = prepare(job);
+    if (status_is_ok(&status))
+        status = report(job, measure(job));
+    job->driver->ops->close(job->driver);
+    return status;
+}
+
+static int exit_code(const struct perf_job *job, const struct status *status) {
+    if (!status_is_ok(status))
+        return EXIT_FAILED;
+    for (size_t i = 0; i < job->point_count; i++) {
+        if (!job->points[i].stable && !job->points[i].over_limit)
+            return EXIT_UNSTABLE;
+    }
+    return EXIT_GOOD;
+}
+
+int perf_main(int argc, char **argv) {
+    struct arena *arena = arena_create(0);
+    struct perf_options options;
+    enum options_outcome outcome = OPTIONS_RUN;
+    if (arena == NULL) {
+        fprintf(stderr, "inferd perf: out of memory\n");
+        return EXIT_FAILED;
+    }
+    struct status status = perf_options_parse(argc, argv, arena, &options, &outcome);
+    int code = status_is_ok(&status) ? EXIT_GOOD : EXIT_USAGE;
+    if (status_is_ok(&status) && outcome == OPTIONS_RUN) {
+        struct perf_job job = {.options = &options, .arena = arena};
+        status = run(&job);
+        code = exit_code(&job, &status);
+        free(job.points);
+    }
+    if (!status_is_ok(&status))
+        fprintf(stderr, "inferd perf: %s\n", status.message);
+    if (fflush(stdout) != 0 && code == EXIT_GOOD)
+        code = EXIT_FAILED;
+    arena_destroy(arena);
+    return code;
+}

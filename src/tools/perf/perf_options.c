@@ -1,0 +1,218 @@
+#include "tools/perf/perf_options.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/perf/perf_values.h"
+
+#define AT(member) offsetof(struct perf_options, member)
+#define REFUSED(flag, reason)                                                                                          \
+    { .type = OPTION_REFUSED, .name = flag, .help = reason }
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The model and its server", 0, 0, NULL},
+    {OPTION_STRING, "model", "m", AT(model), NULL, "NAME", "The model to load.", 0, 0, NULL},
+    {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none is given.", 0, 0, NULL},
+    {OPTION_STRING, "url", "u", AT(url), NULL, "HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
+    {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "KServe v2 over HTTP/1.1 with binary tensors, or over gRPC.", 0, 0, NULL},
+    {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "The kind of server: one that speaks KServe v2.", 0, 0, "triton"},
+    {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
+    {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
+    {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
+    {OPTION_INT, "connections", NULL, AT(connections), "0", "N", "Most connections; 0: one for each request in flight with HTTP, one for 16 of them with gRPC.", 0, INFER_CLIENT_CONNECTIONS_MAX, NULL},
+
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of the first three", 0, 0, NULL},
+    {OPTION_STRING, "concurrency-range", NULL, AT(concurrency_text), NULL, "START:END:STEP", "Closed loop: so many requests in flight (1 where none is given), raised by STEP up to END. END 0 goes on until --latency-threshold.", 0, 0, NULL},
+    {OPTION_STRING, "request-rate-range", NULL, AT(rate_text), NULL, "START:END:STEP", "Open loop: so many requests a second, whatever the answers. Latency counts from when a request was due.", 0, 0, NULL},
+    {OPTION_STRING, "request-intervals", NULL, AT(intervals_path), NULL, "FILE", "Open loop: gaps between requests, in microseconds, one a line, over and over.", 0, 0, NULL},
+    {OPTION_CHOICE, "request-distribution", NULL, AT(distribution), "constant", NULL, "How the requests of a rate are spaced.", 0, 0, "constant|poisson"},
+    {OPTION_BOOL, "async", "a", AT(async), NULL, NULL, "Said for the sake of old command lines: requests are always asynchronous, from one thread.", 0, 0, NULL},
+    {OPTION_INT, "v1-concurrency", "t", AT(v1_concurrency), "0", "N", "perf_client's -t: --concurrency-range N, or with -d its start.", 0, 1 << 16, NULL},
+    {OPTION_BOOL, "v1-dynamic", "d", AT(v1_dynamic), NULL, NULL, "perf_client's -d: raise the concurrency by 1 until -l or -c.", 0, 0, NULL},
+    {OPTION_INT, "v1-max-concurrency", "c", AT(v1_max_concurrency), "0", "N", "perf_client's -c: the last concurrency of -d; 0: until -l.", 0, 1 << 16, NULL},
+
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "Measuring", 0, 0, NULL},
+    {OPTION_CHOICE, "measurement-mode", NULL, AT(measurement_mode), "time_windows", NULL, "What ends a window: time, or a number of answers.", 0, 0, "time_windows|count_windows"},
+    {OPTION_INT, "measurement-interval", "p", AT(interval_ms), "5000", "MS", "Length of a time window.", 1, 86400000, NULL},
+    {OPTION_INT, "measurement-request-count", NULL, AT(window_requests), "50", "N", "Answers of a count window.", 1, 1000000000, NULL},
+    {OPTION_DOUBLE, "stability-percentage", "s", AT(stability_percent), "10", "PERCENT", "Three windows are stable when their throughputs, and their latencies, are within so much of the lowest.", 0, 100000, NULL},
+    {OPTION_DOUBLE, "percentile", NULL, AT(percentile), "-1", "P", "The latency that has to be stable and stay under the threshold; -1: the average.", -1, 100, NULL},
+    {OPTION_INT, "max-trials", "r", AT(max_trials), "10", "N", "Most windows of one point.", 1, 100000, NULL},
+    {OPTION_INT, "request-count", NULL, AT(request_count), "0", "N", "Send exactly so many requests as one window, instead of measuring until stable.", 0, 1000000000, NULL},
+    {OPTION_INT, "warmup-request-count", NULL, AT(warmup_requests), "0", "N", "Answers that come before the first window.", 0, 1000000000, NULL},
+    {OPTION_DOUBLE, "latency-threshold", "l", AT(latency_limit_ms), "0", "MS", "The search ends at the first point over it; 0: none.", 0, 86400000, NULL},
+    {OPTION_BOOL, "binary-search", NULL, AT(binary_search), NULL, NULL, "Search the range for the highest load under --latency-threshold by halving, down to STEP.", 0, 0, NULL},
+    {OPTION_BOOL, "saturation-search", NULL, AT(saturation_search), NULL, NULL, "Double the load from START until it brings no more throughput; with a rate, then halve down to STEP.", 0, 0, NULL},
+    {OPTION_DOUBLE, "goodput-latency", NULL, AT(goodput_ms), "0", "MS", "Also report the inferences a second that were answered within this time; 0: do not.", 0, 86400000, NULL},
+
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "What is sent", 0, 0, NULL},
+    {OPTION_INT, "batch-size", "b", AT(batch_size), "1", "N", "Items of one request.", 1, 1 << 20, NULL},
+    {OPTION_LIST, "input-data", NULL, AT(input_data), NULL, "SOURCE", "zero, random (the default), a folder with a file for each input, or a JSON file (may be given more than once).", 0, 0, NULL},
+    {OPTION_BOOL, "fresh-data", NULL, AT(fresh_data), NULL, NULL, "Draw random data anew for every request, so that no cache can answer.", 0, 0, NULL},
+    {OPTION_INT, "random-seed", NULL, AT(seed), "0", "N", "Of random data and Poisson gaps.", 0, INT64_MAX, NULL},
+    {OPTION_LIST, "shape", NULL, AT(shape_texts), NULL, "NAME:D,D", "The shape of an input with variable dims, without the batch.", 0, 0, NULL},
+    {OPTION_INT, "string-length", NULL, AT(string_length), "128", "N", "Length of random strings.", 0, 1 << 24, NULL},
+    {OPTION_STRING, "string-data", NULL, AT(string_data), NULL, "TEXT", "What every string is, instead of random letters.", 0, 0, NULL},
+    {OPTION_BOOL, "v1-zero", "z", AT(v1_zero), NULL, NULL, "perf_client's -z: --input-data zero.", 0, 0, NULL},
+    {OPTION_STRING, "data-directory", NULL, AT(v1_data_directory), NULL, "DIR", "perf_client's: --input-data DIR.", 0, 0, NULL},
+
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "What is reported", 0, 0, NULL},
+    {OPTION_STRING, "csv", "f", AT(csv), NULL, "FILE", "Write perf_analyzer's table, a row for each point, sorted by throughput.", 0, 0, NULL},
+    {OPTION_BOOL, "verbose-csv", NULL, AT(verbose_csv), NULL, NULL, "With perf_analyzer's additional columns.", 0, 0, NULL},
+    {OPTION_STRING, "json", NULL, AT(json), NULL, "FILE", "Write everything that is known about every point, its latency histogram included.", 0, 0, NULL},
+    {OPTION_STRING, "profile-export-file", NULL, AT(profile_export), NULL, "FILE", "Write the times of every request, as perf_analyzer does.", 0, 0, NULL},
+    {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
+    {OPTION_BOOL, "verbose", "v", AT(verbose), NULL, NULL, "Show every window.", 0, 0, NULL},
+
+    REFUSED("sync", "requests are always asynchronous; leave it out"),
+    REFUSED("max-threads", "one thread drives any load; leave it out"),
+    REFUSED("endpoint", "only servers of KServe v2 are driven"),
+    REFUSED("model-signature-name", "only servers of KServe v2 are driven"),
+    REFUSED("grpc-method", "only servers of KServe v2 are driven"),
+    REFUSED("proto", "only servers of KServe v2 are driven"),
+    REFUSED("enable-mpi", "start one inferd perf on each machine"),
+    REFUSED("grpc-compression-algorithm", "messages are sent uncompressed; leave it out"),
+    REFUSED("triton-server-directory", "a server is reached over the network alone: start it, and give its --url"),
+    REFUSED("model-repository", "a server is reached over the network alone: start it, and give its --url"),
+    REFUSED("trace-level", "set it with the server's trace setting call, /v2/trace/setting"),
+    REFUSED("trace-rate", "set it with the server's trace setting call, /v2/trace/setting"),
+    REFUSED("trace-count", "set it with the server's trace setting call, /v2/trace/setting"),
+    REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
+    REFUSED("session-concurrency", "sessions of chats are not driven"),
+    REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
+    REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
+};
+/* clang-format on */
+
+static const struct option_table table = {
+    "inferd perf",
+    "-m NAME [options]",
+    "Loads a server with inferences and tells its throughput and latency, and the server's own part in it. Flags mean "
+    "what they mean to perf_analyzer. Exit code: 0, or 2 when a point was not stable, 3 for a wrong command line, 99 "
+    "for "
+    "another failure.",
+    rows,
+    sizeof rows / sizeof rows[0],
+    false,
+};
+
+static struct status contradiction(const char *text) {
+    return status_error(STATUS_INVALID_ARGUMENT, "%s", text);
+}
+
+/* ---- derived values ---- */
+
+static struct status take_protocol(struct perf_options *options) {
+    bool http = strcasecmp(options->protocol_name, "http") == 0, grpc = strcasecmp(options->protocol_name, "grpc") == 0;
+    if (!http && !grpc)
+        return status_error(STATUS_INVALID_ARGUMENT, "--protocol: expected http or grpc, got \"%.100s\"",
+                            options->protocol_name);
+    options->protocol = http ? PERF_HTTP : PERF_GRPC;
+    if (options->url == NULL)
+        options->url = http ? "localhost:8000" : "localhost:8001";
+    return status_ok();
+}
+
+static struct status take_v1_flags(struct perf_options *options) {
+    bool any = options->v1_concurrency > 0 || options->v1_dynamic || options->v1_max_concurrency > 0;
+    double start = options->v1_concurrency > 0 ? (double)options->v1_concurrency : 1;
+    if (options->v1_zero || options->v1_data_directory != NULL) {
+        if (options->input_data.count > 0 || (options->v1_zero && options->v1_data_directory != NULL))
+            return contradiction("--input-data, -z and --data-directory: only one of them");
+        options->input_data.items[options->input_data.count++] = options->v1_zero ? "zero" : options->v1_data_directory;
+    }
+    if (!any)
+        return status_ok();
+    if (options->concurrency_text != NULL || options->rate_text != NULL || options->intervals_path != NULL)
+        return contradiction("-t, -d and -c are perf_client's: they do not go with --concurrency-range and its like");
+    if (options->v1_max_concurrency > 0 && !options->v1_dynamic)
+        return contradiction("-c is the last concurrency of -d, which was not given");
+    options->range = options->v1_dynamic ? (struct perf_range){start, (double)options->v1_max_concurrency, 1, true}
+                                         : (struct perf_range){start, start, 1, false};
+    return status_ok();
+}
+
+static struct status take_load(struct perf_options *options) {
+    int given = (options->concurrency_text != NULL) + (options->rate_text != NULL) + (options->intervals_path != NULL);
+    if (given > 1)
+        return contradiction("--concurrency-range, --request-rate-range and --request-intervals: only one of them");
+    options->range = (struct perf_range){1, 1, 1, false};
+    STATUS_TRY(take_v1_flags(options));
+    if (options->rate_text != NULL) {
+        options->load = PERF_LOAD_RATE;
+        STATUS_TRY(perf_range_parse("--request-rate-range", options->rate_text, false, &options->range));
+    } else if (options->intervals_path != NULL) {
+        options->load = PERF_LOAD_INTERVALS;
+    } else if (options->concurrency_text != NULL) {
+        STATUS_TRY(perf_range_parse("--concurrency-range", options->concurrency_text, true, &options->range));
+    }
+    options->poisson = strcmp(options->distribution, "poisson") == 0;
+    if (options->poisson && options->load != PERF_LOAD_RATE)
+        return contradiction("--request-distribution is of --request-rate-range, which was not given");
+    return status_ok();
+}
+
+static struct status take_lists(struct perf_options *options, struct arena *arena) {
+    options->shapes = arena_calloc(arena, options->shape_texts.count, sizeof *options->shapes);
+    options->headers = arena_calloc(arena, options->header_texts.count, sizeof *options->headers);
+    options->parameters = arena_calloc(arena, options->parameter_texts.count, sizeof *options->parameters);
+    if (options->shapes == NULL || options->headers == NULL || options->parameters == NULL)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the command line");
+    for (size_t i = 0; i < options->shape_texts.count; i++)
+        STATUS_TRY(workload_parse_shape(options->shape_texts.items[i], &options->shapes[i]));
+    for (size_t i = 0; i < options->header_texts.count; i++)
+        STATUS_TRY(perf_header_parse(options->header_texts.items[i], options->protocol == PERF_GRPC, arena,
+                                     &options->headers[i]));
+    for (size_t i = 0; i < options->parameter_texts.count; i++)
+        STATUS_TRY(perf_parameter_parse(options->parameter_texts.items[i], &options->parameters[i]));
+    if (options->input_data.count == 0)
+        options->input_data.items[options->input_data.count++] = "random";
+    return status_ok();
+}
+
+/* ---- contradictions ---- */
+
+static struct status check_search(const struct perf_options *options) {
+    bool limit = options->latency_limit_ms > 0, ranged = options->load != PERF_LOAD_INTERVALS;
+    if (options->range.has_end && options->range.end == 0 && !limit)
+        return contradiction("a range without an end needs --latency-threshold");
+    if (options->binary_search && options->saturation_search)
+        return contradiction("--binary-search and --saturation-search: only one of them");
+    if (options->binary_search && (!ranged || !options->range.has_end || options->range.end == 0 || !limit))
+        return contradiction("--binary-search needs a range with an end, and --latency-threshold");
+    if (options->saturation_search && (!ranged || options->range.has_end))
+        return contradiction("--saturation-search needs a range of START or START::STEP, without an end");
+    if (options->request_count > 0 && (options->binary_search || options->saturation_search))
+        return contradiction("--request-count measures one window: it does not go with a search");
+    return status_ok();
+}
+
+static struct status check(const struct perf_options *options) {
+    if (options->model == NULL)
+        return contradiction("-m NAME is needed: which model to load");
+    if (options->percentile >= 0 && (options->percentile < 1 || options->percentile > 99.999))
+        return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
+    if (options->percentile < 0 && options->percentile > -1)
+        return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
+    if (options->verbose_csv && options->csv == NULL)
+        return contradiction("--verbose-csv needs -f FILE");
+    return check_search(options);
+}
+
+struct status perf_options_parse(int argc, char **argv, struct arena *arena, struct perf_options *ret,
+                                 enum options_outcome *ret_outcome) {
+    *ret = (struct perf_options){0};
+    STATUS_TRY(options_parse(&table, argc, argv, arena, ret, NULL, ret_outcome));
+    if (*ret_outcome == OPTIONS_HELP) {
+        options_print_help(&table, stdout);
+        return status_ok();
+    }
+    ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
+    STATUS_TRY(take_protocol(ret));
+    STATUS_TRY(take_load(ret));
+    STATUS_TRY(take_lists(ret, arena));
+    return check(ret);
+}

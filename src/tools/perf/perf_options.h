@@ -1,0 +1,82 @@
+/* perf_options.h: the command line of `inferd perf`, parsed and checked for contradictions. Names and meanings are
+ * those of perf_analyzer, with the short flags of the perf_client of 2019. */
+#ifndef INFERD_TOOLS_PERF_PERF_OPTIONS_H
+#define INFERD_TOOLS_PERF_PERF_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/options.h"
+#include "client/infer_client.h"
+#include "tools/perf/workload.h"
+
+enum perf_protocol { PERF_HTTP, PERF_GRPC };
+
+/* "start:end:step"; end 0: until the latency threshold. */
+struct perf_range {
+    double start, end, step;
+    bool has_end;
+};
+
+enum perf_load { PERF_LOAD_CONCURRENCY, PERF_LOAD_RATE, PERF_LOAD_INTERVALS };
+
+struct perf_options {
+    const char *model;
+    const char *model_version; /* "": the server's choice */
+    const char *url;           /* HOST:PORT; filled in from the protocol when not given */
+    const char *protocol_name;
+    const char *service_kind;
+    bool verbose;
+    int64_t batch_size;
+
+    const char *concurrency_text, *rate_text, *distribution, *intervals_path;
+    int64_t v1_concurrency, v1_max_concurrency; /* -t and -c */
+    bool v1_dynamic;                            /* -d */
+    int64_t connections;                        /* 0: by the load */
+    double request_timeout_s;
+    int64_t seed;
+
+    const char *measurement_mode;
+    int64_t interval_ms;
+    int64_t window_requests;
+    int64_t request_count;
+    int64_t warmup_requests;
+    int64_t max_trials;
+    double stability_percent;
+    double percentile; /* -1: the mean */
+    double latency_limit_ms;
+    double goodput_ms;
+    bool binary_search;
+    bool saturation_search;
+
+    struct option_list input_data;
+    bool v1_zero;                  /* -z */
+    const char *v1_data_directory; /* --data-directory */
+    bool fresh_data;
+    struct option_list shape_texts;
+    int64_t string_length;
+    const char *string_data;
+    struct option_list header_texts;
+    struct option_list parameter_texts;
+    const char *composing_models;
+
+    const char *csv;
+    bool verbose_csv;
+    const char *profile_export;
+    const char *json;
+    bool async;
+
+    /* From the above. */
+    enum perf_protocol protocol;
+    enum perf_load load;
+    bool count_windows;
+    struct perf_range range; /* of concurrency or rate */
+    bool poisson;
+    struct workload_shape *shapes;
+    struct infer_header *headers;
+    struct infer_parameter *parameters;
+};
+
+/* Errors: INVALID_ARGUMENT, to be answered with exit code 3. On OPTIONS_HELP the help has been printed. */
+struct status perf_options_parse(int argc, char **argv, struct arena *arena, struct perf_options *ret,
+                                 enum options_outcome *ret_outcome) STATUS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,84 @@
+#include "tools/perf/perf_values.h"
+
+#include <ctype.h>
+
+#define RANGE_MAX 1e7
+
+static bool is_token(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (!isalnum(c) && strchr("!#$%&'*+-.^_`|~", c) == NULL)
+            return false;
+    }
+    return text.size > 0;
+}
+
+struct status perf_range_parse(const char *flag, const char *text, bool whole, struct perf_range *ret) {
+    struct slice rest = slice_of(text), part;
+    double values[3] = {1, 0, 1};
+    bool given[3] = {false}, good = rest.size > 0;
+    for (int i = 0; i < 3 && good && rest.size > 0; i++) {
+        slice_split(rest, ':', &part, &rest);
+        given[i] = part.size > 0;
+        good = !given[i] || (slice_to_double(part, &values[i]) && values[i] >= 0 && values[i] <= RANGE_MAX);
+        good = good && !(whole && values[i] != (double)(uint64_t)values[i]);
+    }
+    *ret = (struct perf_range){values[0], given[1] ? values[1] : values[0], values[2], given[1]};
+    good = good && rest.size == 0 && given[0] && values[0] > 0 && values[2] > 0;
+    good = good && (ret->end == 0 || ret->end >= ret->start);
+    if (!good)
+        return status_error(
+            STATUS_INVALID_ARGUMENT,
+            "%s: expected START[:END[:STEP]] of %s up to 10000000, END 0 or not below START, got \"%.100s\"", flag,
+            whole ? "whole numbers" : "numbers", text);
+    return status_ok();
+}
+
+struct status perf_header_parse(const char *text, bool lower, struct arena *arena, struct infer_header *ret) {
+    struct slice name, value;
+    bool good = slice_split(slice_of(text), ':', &name, &value) && is_token(name);
+    value = slice_trim(value);
+    for (size_t i = 0; i < value.size; i++)
+        good = good && ((unsigned char)value.data[i] >= ' ' || value.data[i] == '\t');
+    if (!good)
+        return status_error(STATUS_INVALID_ARGUMENT, "--header: expected NAME:VALUE, got \"%.100s\"", text);
+    char *copy = arena_strdup(arena, name);
+    if (copy == NULL)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the command line");
+    for (size_t i = 0; lower && i < name.size; i++)
+        copy[i] = (char)tolower((unsigned char)copy[i]);
+    *ret = (struct infer_header){{copy, name.size}, value};
+    return status_ok();
+}
+
+struct status perf_parameter_parse(const char *text, struct infer_parameter *ret) {
+    struct slice whole = slice_of(text), name, rest, type;
+    bool good = slice_split(whole, ':', &name, &rest) && name.size > 0;
+    size_t colon = rest.size;
+    while (colon > 0 && rest.data[colon - 1] != ':') /* the value may hold colons */
+        colon--;
+    good = good && colon > 0;
+    type = (struct slice){rest.data + colon, rest.size - colon};
+    struct slice value = {rest.data, colon > 0 ? colon - 1 : 0};
+    *ret = (struct infer_parameter){.name = name, .text = value};
+    if (good && slice_equal_text(type, "int")) {
+        ret->kind = INFER_VALUE_INT;
+        good = slice_to_i64(value, &ret->integer);
+    } else if (good && slice_equal_text(type, "bool")) {
+        ret->kind = INFER_VALUE_BOOL;
+        ret->boolean = slice_equal_text(value, "true");
+        good = ret->boolean || slice_equal_text(value, "false");
+    } else if (good && slice_equal_text(type, "double")) {
+        ret->kind = INFER_VALUE_DOUBLE;
+        good = slice_to_double(value, &ret->number);
+    } else {
+        ret->kind = INFER_VALUE_TEXT;
+        good = good && slice_equal_text(type, "string");
+    }
+    if (!good)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--request-parameter: expected NAME:VALUE:TYPE with TYPE bool, int, double or string, got "
+                            "\"%.100s\"",
+                            text);
+    return status_ok();
+}

@@ -1,0 +1,16 @@
+/* perf_values.h: values of the command line that have a form of their own: ranges, headers, parameters. */
+#ifndef INFERD_TOOLS_PERF_PERF_VALUES_H
+#define INFERD_TOOLS_PERF_PERF_VALUES_H
+
+#include "tools/perf/perf_options.h"
+
+/* "start[:end[:step]]" with ":" alone for a left-out end. Errors: INVALID_ARGUMENT naming the flag. */
+struct status perf_range_parse(const char *flag, const char *text, bool whole,
+                               struct perf_range *ret) STATUS_MUST_CHECK;
+/* "Name:Value"; names of gRPC metadata are made lower case. */
+struct status perf_header_parse(const char *text, bool lower, struct arena *arena,
+                                struct infer_header *ret) STATUS_MUST_CHECK;
+/* "name:value:type". */
+struct status perf_parameter_parse(const char *text, struct infer_parameter *ret) STATUS_MUST_CHECK;
+
+#endif

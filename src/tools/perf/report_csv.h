@@ -1,0 +1,18 @@
+/* report_csv.h: the table of perf_analyzer, column for column: microseconds, rows sorted by throughput. Source:
+ * perf_analyzer's report_writer.cc. */
+#ifndef INFERD_TOOLS_PERF_REPORT_CSV_H
+#define INFERD_TOOLS_PERF_REPORT_CSV_H
+
+#include "base/buf.h"
+#include "tools/perf/point.h"
+
+struct csv_format {
+    bool decoupled;    /* has Response Throughput */
+    bool cache;        /* the model has a response cache: Server Cache Hit, Server Cache Miss */
+    bool verbose;      /* --verbose-csv */
+    double percentile; /* of --percentile; below 0: none */
+};
+
+void report_csv(struct buf *out, const struct csv_format *format, const struct point *points, size_t count);
+
+#endif

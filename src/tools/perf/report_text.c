@@ -1,0 +1,154 @@
+#include "tools/perf/report_text.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+static unsigned long long us(double ns) {
+    return (unsigned long long)(ns / (double)NS_PER_US + 0.5);
+}
+
+/* ---- settings ---- */
+
+static void report_range(FILE *out, const struct perf_options *options) {
+    const struct perf_range *range = &options->range;
+    if (options->load == PERF_LOAD_INTERVALS)
+        fprintf(out, "  Request intervals: %s\n", options->intervals_path);
+    if (options->load == PERF_LOAD_RATE)
+        fprintf(out, "  Request rates: %g to %g requests per second, %s gaps\n", range->start, range->end,
+                options->distribution);
+    if (options->load == PERF_LOAD_CONCURRENCY && range->end > 0)
+        fprintf(out, "  Concurrency limit: %g concurrent requests\n", range->end);
+}
+
+void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model) {
+    fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s)\n  Batch size: %lld\n",
+            SLICE_ARGS(model->name), options->url, options->protocol == PERF_HTTP ? "HTTP" : "gRPC",
+            (long long)options->batch_size);
+    if (options->request_count > 0)
+        fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
+    else
+        fprintf(out, "  Using \"%s\" mode for stabilization\n", options->measurement_mode);
+    if (options->percentile >= 0)
+        fprintf(out, "  Stabilizing using p%g latency and throughput\n", options->percentile);
+    else
+        fprintf(out, "  Stabilizing using average latency and throughput\n");
+    if (options->count_windows)
+        fprintf(out, "  Minimum number of samples in each window: %lld\n", (long long)options->window_requests);
+    else
+        fprintf(out, "  Measurement window: %lld msec\n", (long long)options->interval_ms);
+    if (options->latency_limit_ms > 0)
+        fprintf(out, "  Latency limit: %g msec\n", options->latency_limit_ms);
+    report_range(out, options);
+    fputs("  Using asynchronous calls for inference\n\n", out);
+}
+
+void report_load(FILE *out, enum perf_load load, double value) {
+    if (load == PERF_LOAD_CONCURRENCY)
+        fprintf(out, "Request concurrency: %g\n", value);
+    else
+        fprintf(out, "Request Rate: %g inference requests per seconds\n", value);
+}
+
+void report_window(FILE *out, size_t number, double throughput, const struct window *window) {
+    fprintf(out, "  Pass [%zu] throughput: %g infer/sec. Avg latency: %llu usec (std %llu usec). \n", number,
+            throughput, us(window->sample.mean_ns), us(sample_deviation_ns(&window->sample)));
+}
+
+/* ---- a point ---- */
+
+static void report_latencies(FILE *out, const struct perf_options *options, const struct point *point) {
+    fprintf(out, "    Avg latency: %llu usec (standard deviation %llu usec, 95%% confidence +- %llu usec)\n",
+            us(point->latency), us(point->deviation), us(point->latency_confidence));
+    for (size_t i = 0; i < POINT_PERCENTILES; i++)
+        fprintf(out, "    p%g latency: %llu usec\n", point_percentiles[i], us(point->percentiles[i]));
+    if (options->percentile >= 0)
+        fprintf(out, "    judged p%g latency: %llu usec\n", options->percentile, us(point->judged));
+    fprintf(out, "    max latency: %llu usec\n", us(point->maximum));
+    if (options->load != PERF_LOAD_CONCURRENCY)
+        fprintf(out, "    Avg latency from the real send: %llu usec\n", us(point->sent_latency));
+}
+
+static void report_client(FILE *out, const struct perf_options *options, const struct point *point) {
+    double wait = point->sent_latency - point->send - point->receive;
+    fprintf(out, "  Client: \n    Request count: %llu\n", (unsigned long long)point->requests);
+    fprintf(out, "    Throughput: %g infer/sec (95%% confidence +- %.3g)\n", point->throughput,
+            point->throughput_confidence);
+    if (options->goodput_ms > 0)
+        fprintf(out, "    Goodput within %g msec: %g infer/sec\n", options->goodput_ms, point->goodput);
+    if (point->responses != point->requests)
+        fprintf(out, "    Response Throughput: %g responses/sec\n", (double)point->responses / point->seconds);
+    report_latencies(out, options, point);
+    fprintf(out, "    Avg %s time: %llu usec (send %llu usec + response wait %llu usec + receive %llu usec)\n",
+            options->protocol == PERF_HTTP ? "HTTP" : "gRPC", us(point->sent_latency), us(point->send),
+            us(wait > 0 ? wait : 0), us(point->receive));
+    for (size_t i = 0; i < point->failure_kinds; i++)
+        fprintf(out, "    Failed (%s): %llu, the first: %s\n", status_code_text(point->failures[i].code),
+                (unsigned long long)point->failures[i].count, point->failures[i].message);
+}
+
+static void report_server(FILE *out, const char *indent, const struct server_breakdown *server) {
+    uint64_t known = server->queue_ns + server->compute_input_ns + server->compute_infer_ns +
+                     server->compute_output_ns + server->cache_hit_ns + server->cache_miss_ns;
+    uint64_t overhead = server->request_ns > known ? server->request_ns - known : 0;
+    fprintf(out, "%sInference count: %llu\n%sExecution count: %llu\n", indent, (unsigned long long)server->inferences,
+            indent, (unsigned long long)server->executions);
+    if (server->cache_hits + server->cache_misses > 0)
+        fprintf(out, "%sCache hit count: %llu\n%sCache miss count: %llu\n", indent,
+                (unsigned long long)server->cache_hits, indent, (unsigned long long)server->cache_misses);
+    fprintf(
+        out,
+        "%sSuccessful request count: %llu\n%sAvg request latency: %llu usec (overhead %llu usec + queue %llu usec + "
+        "compute input %llu usec + compute infer %llu usec + compute output %llu usec)\n",
+        indent, (unsigned long long)server->requests, indent, us((double)server->request_ns), us((double)overhead),
+        us((double)server->queue_ns), us((double)server->compute_input_ns), us((double)server->compute_infer_ns),
+        us((double)server->compute_output_ns));
+}
+
+static void report_generator(FILE *out, const struct point *point) {
+    fprintf(out, "  Generator: \n    CPU: %.1f%% of a core, %.1f usec per request\n", 100 * point->cpu_share,
+            point->cpu_per_request / (double)NS_PER_US);
+    if (point->load != PERF_LOAD_CONCURRENCY)
+        fprintf(out, "    Send delay: avg %llu usec, p99 %llu usec, max %llu usec\n", us(point->delay_mean),
+                us(point->delay_p99), us(point->delay_max));
+    if (!point->valid)
+        fprintf(out, "    INVALID: the generator was the bottleneck: %s\n", point->reason);
+}
+
+void report_point(FILE *out, const struct perf_options *options, const struct server_models *models,
+                  const struct point *point) {
+    report_client(out, options, point);
+    if (point->has_server) {
+        fputs("  Server: \n", out);
+        report_server(out, "    ", &point->server);
+    }
+    if (point->model_count > 1)
+        fputs("    Composing models: \n", out);
+    for (size_t m = 1; m < point->model_count; m++) {
+        fprintf(out, "    %.*s: \n", SLICE_ARGS(models->names[m]));
+        report_server(out, "      ", &point->models[m]);
+    }
+    report_generator(out, point);
+    if (!point->stable)
+        fprintf(
+            out,
+            "  Failed to obtain stable measurement within %zu measurement windows. Please try to increase the %s.\n",
+            point->trials, options->count_windows ? "--measurement-request-count" : "--measurement-interval");
+    if (point->over_limit)
+        fprintf(out, "  Measured latency went over the set limit of %g msec.\n", options->latency_limit_ms);
+    fputc('\n', out);
+}
+
+void report_summary(FILE *out, const struct perf_options *options, const struct point *points, size_t count) {
+    if (options->percentile >= 0)
+        fprintf(out, "Inferences/Second vs. Client p%g Batch Latency\n", options->percentile);
+    else
+        fputs("Inferences/Second vs. Client Average Batch Latency\n", out);
+    for (size_t i = 0; i < count; i++) {
+        const struct point *point = &points[i];
+        fprintf(out, "%s: %g, throughput: %g infer/sec, latency %llu usec%s%s\n",
+                point->load == PERF_LOAD_CONCURRENCY ? "Concurrency" : "Request Rate", point->value, point->throughput,
+                us(point->judged), point->stable ? "" : " (not stable)",
+                point->valid ? "" : " (INVALID: limited by the generator)");
+    }
+}

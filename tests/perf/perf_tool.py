@@ -1,0 +1,37 @@
+"""Running `inferd perf`, and reading what it writes."""
+
+import csv
+import subprocess
+
+import serving
+
+# Short windows and a loose idea of stability: what is checked is what it says, never how fast it is.
+QUICK = ["-p", "200", "-s", "9999", "-r", "3"]
+PROTOCOLS = ("http", "grpc")
+
+
+def run(server, protocol, *options):
+    """The finished process."""
+    url = server.http_url if protocol == "http" else server.grpc_url
+    return subprocess.run([serving.BINARY, "perf", "-u", url, "-i", protocol, *options], capture_output=True, text=True,
+                          timeout=2 * serving.PATIENCE_S)
+
+
+def good(server, protocol, *options):
+    """Its output, after a good end."""
+    ended = run(server, protocol, *options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def rows(server, protocol, file, *options):
+    """The rows of its table."""
+    good(server, protocol, "-f", str(file), *options)
+    return list(csv.DictReader(file.open()))
+
+
+def refused(server, protocol, *options, code=99):
+    """What it says at a bad end."""
+    ended = run(server, protocol, *options)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    return ended.stderr

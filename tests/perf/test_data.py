@@ -1,0 +1,54 @@
+"""What `inferd perf` sends: data of files, checked by the answers, parameters and headers."""
+
+import json
+
+import perf_tool
+import pytest
+from perf_tool import PROTOCOLS
+
+
+def write(path, document):
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_answers_are_checked(server, protocol, tmp_path):
+    data = {"data": [{"IN": [1, 2, 3]}, {"IN": {"content": [4, 5], "shape": [2]}}],
+            "validation_data": [{"OUT": [1, 2, 3]}, {"OUT": [4, 5]}]}
+    options = ("-m", "id_int32", "--shape", "IN:3", "--request-count", "10")
+    text = perf_tool.good(server, protocol, "--input-data", write(tmp_path / "good.json", data), *options)
+    assert "Request count: 10\n" in text and "Failed" not in text
+    data["validation_data"][1]["OUT"] = [4, 6]
+    text = perf_tool.good(server, protocol, "--input-data", write(tmp_path / "bad.json", data), *options)
+    assert "Request count: 5\n" in text
+    assert "Failed (data loss): 5, the first: output OUT is not what validation_data says" in text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_strings_of_a_folder(server, protocol, tmp_path):
+    (tmp_path / "IN").write_text("one\ntwo\n")
+    text = perf_tool.good(server, protocol, "-m", "id_bytes", "--shape", "IN:2", "--input-data", str(tmp_path), "--request-count", "3")
+    assert "Request count: 3\n" in text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fresh_data(server, protocol):
+    text = perf_tool.good(server, protocol, "-m", "id_fp32", "--shape", "IN:64", "--fresh-data", "--request-count", "50")
+    assert "Request count: 50\n" in text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_parameters_and_headers(server, protocol):
+    text = perf_tool.good(server, protocol, "-m", "id_fp32", "--shape", "IN:1", "--request-count", "3", "-H", "X-Name: value",
+                          "--request-parameter", "flag:true:bool", "--request-parameter", "n:3:int")
+    assert "Request count: 3\n" in text
+    text = perf_tool.refused(server, protocol, "-m", "id_fp32", "--shape", "IN:1", "--request-count", "3",
+                             "--request-parameter", "priority:high:string")
+    assert "priority" in text
+
+
+def test_wrong_data_are_named(server, tmp_path):
+    path = write(tmp_path / "d.json", {"data": [{"IN": [1, "x"]}]})
+    text = perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:2", "--input-data", path)
+    assert "d.json: stream 0, item 0, \"IN\": expected whole numbers" in text

@@ -1,0 +1,35 @@
+"""`inferd perf` with requests on a schedule: rates, intervals, and where latency counts from."""
+
+import re
+
+import perf_tool
+import pytest
+from perf_tool import PROTOCOLS, QUICK
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("distribution", ["constant", "poisson"])
+def test_rate(server, protocol, distribution, tmp_path):
+    (row,) = perf_tool.rows(server, protocol, tmp_path / "t.csv", "-m", "id_fp32", "--shape", "IN:4", "--request-rate-range", "100",
+                            "--request-distribution", distribution, "-p", "1000", "-s", "9999", "-r", "3")
+    assert row["Request Rate"] == "100"
+    assert 60 < float(row["Inferences/Second"]) < 140
+
+
+def test_a_rate_that_the_server_cannot_serve(server, tmp_path):
+    """400 a second where 200 can be served: the queue grows, and latency counts all of the wait."""
+    ended = perf_tool.run(server, "grpc", "-m", "five", "--request-rate-range", "400", "-p", "500", "-s", "10", "-r", "4")
+    assert ended.returncode == 2
+    average, sent = (int(re.search(pattern, ended.stdout).group(1)) for pattern in
+                     (r"Avg latency: (\d+) usec \(", r"Avg latency from the real send: (\d+) usec"))
+    assert average > 100_000 and sent > 100_000
+
+
+def test_intervals(server, tmp_path):
+    file = tmp_path / "gaps"
+    file.write_text("5000\n15000\n")
+    text = perf_tool.good(server, "http", "-m", "id_fp32", "--shape", "IN:4", "--request-intervals", str(file), *QUICK)
+    assert "Request Rate: 100 inference requests per seconds" in text
+    file.write_text("x\n")
+    assert "gaps:1: expected a number" in perf_tool.refused(server, "http", "-m", "id_fp32", "--shape", "IN:4",
+                                                           "--request-intervals", str(file))

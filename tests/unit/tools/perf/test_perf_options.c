@@ -1,0 +1,144 @@
+/* Tests of perf_options: perf_analyzer's flags and perf_client's, ranges, and every contradiction. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tools/perf/perf_options.h"
+
+static int set_up(void **state) {
+    *state = arena_create(0);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    arena_destroy(*state);
+    return 0;
+}
+
+/* Parses words that are separated by blanks, behind "-m model". */
+static struct status parse(struct arena *arena, const char *line, struct perf_options *ret) {
+    char *argv[40] = {(char *)"perf", (char *)"-m", (char *)"model"};
+    int argc = 3;
+    enum options_outcome outcome;
+    struct slice rest = slice_of(line), word;
+    while (rest.size > 0) {
+        slice_split(rest, ' ', &word, &rest);
+        argv[argc++] = arena_strdup(arena, word);
+    }
+    return perf_options_parse(argc, argv, arena, ret, &outcome);
+}
+
+static struct perf_options parsed(struct arena *arena, const char *line) {
+    struct perf_options options;
+    struct status status = parse(arena, line, &options);
+    assert_string_equal(status.message, "");
+    return options;
+}
+
+static void test_defaults(void **state) {
+    struct perf_options options = parsed(*state, "");
+    assert_string_equal(options.model, "model");
+    assert_string_equal(options.url, "localhost:8000");
+    assert_int_equal(options.load, PERF_LOAD_CONCURRENCY);
+    assert_true(options.range.start == 1 && options.range.end == 1 && options.percentile == -1);
+    assert_int_equal(options.interval_ms, 5000);
+    assert_int_equal(options.max_trials, 10);
+    assert_true(options.stability_percent == 10);
+    assert_string_equal(options.input_data.items[0], "random");
+    assert_string_equal(parsed(*state, "-i gRPC").url, "localhost:8001");
+}
+
+static void test_perf_analyzer(void **state) {
+    struct perf_options options = parsed(
+        *state,
+        "-i grpc -u h:1 -b 4 --concurrency-range 2:16:2 -p 1000 -s 20 -r 5 -l 50 --percentile=95 -f out.csv "
+        "--verbose-csv -v -a --shape IN:3,4 -H A-b:c --request-parameter p:7:int --request-parameter q:a:b:string");
+    assert_int_equal(options.protocol, PERF_GRPC);
+    assert_true(options.range.start == 2 && options.range.end == 16 && options.range.step == 2);
+    assert_int_equal(options.batch_size, 4);
+    assert_true(options.verbose && options.verbose_csv && options.async && options.percentile == 95);
+    assert_int_equal(options.shapes[0].rank, 2);
+    assert_int_equal(options.shapes[0].dims[1], 4);
+    assert_true(slice_equal_text(options.headers[0].name, "a-b")); /* gRPC's are lower case */
+    assert_int_equal(options.parameters[0].kind, INFER_VALUE_INT);
+    assert_int_equal(options.parameters[0].integer, 7);
+    assert_true(slice_equal_text(options.parameters[1].text, "a:b"));
+    options = parsed(*state, "--request-rate-range=10.5:20:0.5 --request-distribution poisson");
+    assert_int_equal(options.load, PERF_LOAD_RATE);
+    assert_true(options.range.start == 10.5 && options.range.step == 0.5 && options.poisson);
+}
+
+static void test_perf_client(void **state) {
+    struct perf_options options = parsed(*state, "-t 4 -z -i HTTP");
+    assert_true(options.range.start == 4 && options.range.end == 4);
+    assert_string_equal(options.input_data.items[0], "zero");
+    options = parsed(*state, "-d -l 100 -c 8");
+    assert_true(options.range.start == 1 && options.range.end == 8 && options.range.has_end);
+    assert_true(parsed(*state, "-d -l 100").range.end == 0);
+}
+
+static void test_contradictions(void **state) {
+    static const char *const lines[] = {
+        "--concurrency-range 1 --request-rate-range 5",
+        "--concurrency-range 0",
+        "--concurrency-range 4:2",
+        "--concurrency-range 1:4:0",
+        "--concurrency-range 1.5",
+        "--concurrency-range 1:2:3:4",
+        "--concurrency-range 1:0",
+        "--binary-search --concurrency-range 1:8",
+        "--binary-search -l 5",
+        "--saturation-search --concurrency-range 1:8",
+        "--saturation-search --binary-search -l 5 --concurrency-range 1:8",
+        "--request-count 5 --saturation-search",
+        "--request-distribution poisson",
+        "-i ftp",
+        "--percentile 0.5",
+        "--percentile 100",
+        "--verbose-csv",
+        "--shape IN",
+        "--shape IN:-1",
+        "-H nocolon",
+        "-H a:b\nc",
+        "--request-parameter a:b:c",
+        "--request-parameter a:1x:int",
+        "-c 5",
+        "-t 4 --concurrency-range 4",
+        "-z --input-data random",
+        "-q",
+        "--sync",
+        "--max-threads 4",
+        "--service-kind openai",
+        "--grpc-compression-algorithm gzip",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct perf_options options;
+        struct status status = parse(*state, lines[i], &options);
+        if (status.code != STATUS_INVALID_ARGUMENT)
+            print_message("taken: %s\n", lines[i]);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_string_not_equal(status.message, "");
+    }
+}
+
+static void test_model_is_needed(void **state) {
+    char *argv[] = {(char *)"perf", (char *)"-b", (char *)"1"};
+    struct perf_options options;
+    enum options_outcome outcome;
+    assert_int_equal(perf_options_parse(3, argv, *state, &options, &outcome).code, STATUS_INVALID_ARGUMENT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model_is_needed, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+/* Tests of server_statistics: snapshots over versions and models, differences, means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tools/perf/server_statistics.h"
+
+static struct infer_statistics counted(const char *name, uint64_t requests) {
+    return (struct infer_statistics){
+        .name = slice_of(name),
+        .version = SLICE_LITERAL("1"),
+        .inference_count = 2 * requests,
+        .execution_count = requests / 2,
+        .success = {requests, 1000 * requests},
+        .queue = {requests, 300 * requests},
+        .compute_input = {requests, 10 * requests},
+        .compute_infer = {requests, 500 * requests},
+        .compute_output = {requests, 20 * requests},
+    };
+}
+
+static const struct server_models models = {2, {{"top", 3}, {"step", 4}}};
+
+static void test_difference(void **state) {
+    (void)state;
+    const struct infer_statistics first[] = {counted("top", 10), counted("other", 99), counted("top", 5)};
+    const struct infer_statistics second[] = {counted("top", 30), counted("step", 8), counted("top", 5)};
+    struct server_snapshot before, after;
+    server_snapshot_take(&models, first, 3, &before);
+    server_snapshot_take(&models, second, 3, &after);
+    assert_int_equal(before.models[0].success.count, 15); /* both versions */
+    struct server_snapshot difference = server_snapshot_difference(&before, &after);
+    assert_true(difference.valid);
+    struct server_breakdown top = server_breakdown_of(&difference.models[0]);
+    assert_int_equal(top.requests, 20);
+    assert_int_equal(top.inferences, 40);
+    assert_int_equal(top.executions, 10);
+    assert_true(top.request_ns == 1000 && top.queue_ns == 300 && top.compute_infer_ns == 500);
+    assert_int_equal(server_breakdown_of(&difference.models[1]).requests, 8);
+    server_snapshot_add(&difference, &difference);
+    assert_int_equal(difference.models[0].success.count, 40);
+}
+
+static void test_what_is_not_valid(void **state) {
+    (void)state;
+    const struct infer_statistics many[] = {counted("top", 10)}, few[] = {counted("top", 3)};
+    struct server_snapshot before, after, none = {0};
+    server_snapshot_take(&models, many, 1, &before);
+    server_snapshot_take(&models, few, 1, &after); /* the model was loaded anew */
+    assert_false(server_snapshot_difference(&before, &after).valid);
+    assert_false(server_snapshot_difference(&none, &after).valid);
+    assert_false(server_snapshot_difference(&before, &none).valid);
+    const struct infer_statistics nothing = {0};
+    assert_int_equal(server_breakdown_of(&nothing).request_ns, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_what_is_not_valid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

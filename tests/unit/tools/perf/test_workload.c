@@ -1,0 +1,254 @@
+/* Tests of workload: shapes, batches, zeros, random values, folders and JSON files, and what is wrong with them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "tools/perf/workload.h"
+
+static const int64_t two[] = {2}, variable[] = {-1}, matrix[] = {1, 2};
+static const struct infer_tensor_info inputs[] = {
+    {{"A", 1}, {"INT32", 5}, two, 1, false},
+    {{"S", 1}, {"BYTES", 5}, variable, 1, true},
+};
+static const struct infer_tensor_info outputs[] = {{{"OUT", 3}, {"FP32", 4}, matrix, 2, false}};
+static const struct infer_model_info model = {
+    .max_batch_size = 8, .inputs = inputs, .input_count = 2, .outputs = outputs, .output_count = 1};
+
+struct fixture {
+    struct arena *arena;
+    char *folder;
+    struct workload_config config;
+    const char *sources[2];
+    struct workload workload;
+};
+
+static int set_up(void **state) {
+    struct fixture *fixture = test_calloc(1, sizeof *fixture);
+    fixture->arena = arena_create(0);
+    struct status status = file_make_temporary_directory("/tmp", "inferd-workload-", fixture->arena, &fixture->folder);
+    fixture->config = (struct workload_config){
+        .model = &model, .sources = fixture->sources, .source_count = 1, .batch_size = 1, .string_length = 3};
+    fixture->sources[0] = "zero";
+    *state = fixture;
+    return status_is_ok(&status) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    struct status status = file_remove_tree(fixture->folder);
+    arena_destroy(fixture->arena);
+    test_free(fixture);
+    return status_is_ok(&status) ? 0 : -1;
+}
+
+static struct status create(struct fixture *fixture) {
+    return workload_create(fixture->arena, &fixture->config, &fixture->workload);
+}
+
+static const struct infer_tensor *input(const struct fixture *fixture, size_t entry, size_t i) {
+    assert_true(entry < fixture->workload.entry_count && i < fixture->workload.entries[entry].input_count);
+    return &fixture->workload.entries[entry].inputs[i];
+}
+
+static char *write_in(struct fixture *fixture, const char *name, const char *content, size_t size) {
+    char *path = path_join(fixture->arena, fixture->folder, name);
+    struct status status = file_write_atomic(path, (struct slice){content, size});
+    assert_string_equal(status.message, "");
+    return path;
+}
+
+static void test_zero_in_a_batch(void **state) {
+    struct fixture *fixture = *state;
+    fixture->config.batch_size = 3;
+    struct status status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_int_equal(fixture->workload.entry_count, 1);
+    assert_int_equal(fixture->workload.entries[0].input_count, 1); /* the optional one is left out */
+    const struct infer_tensor *a = input(fixture, 0, 0);
+    assert_true(a->rank == 2 && a->shape[0] == 3 && a->shape[1] == 2);
+    const char zeros[24] = {0};
+    assert_int_equal(a->data.size, 24);
+    assert_memory_equal(a->data.data, zeros, 24);
+}
+
+static void test_random_strings_by_shape(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shape;
+    struct status status = workload_parse_shape("S:2", &shape);
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = &shape;
+    fixture->config.shape_count = 1;
+    fixture->sources[0] = "random";
+    fixture->config.refresh = true;
+    status = create(fixture);
+    assert_string_equal(status.message, "");
+    const struct infer_tensor *strings = input(fixture, 0, 1);
+    assert_int_equal(strings->data.size, 2 * (4 + 3));
+    char before[14], *numbers = test_malloc(8);
+    memcpy(before, strings->data.data, sizeof before);
+    memcpy(numbers, input(fixture, 0, 0)->data.data, 8);
+    workload_take(&fixture->workload, 0); /* drawn anew, lengths stay */
+    assert_memory_equal(strings->data.data, "\3\0\0\0", 4);
+    assert_memory_equal(strings->data.data + 7, "\3\0\0\0", 4);
+    assert_memory_not_equal(strings->data.data, before, sizeof before);
+    assert_memory_not_equal(input(fixture, 0, 0)->data.data, numbers, 8);
+    test_free(numbers);
+}
+
+static void test_string_data(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shape;
+    struct status status = workload_parse_shape("S:2", &shape);
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = &shape;
+    fixture->config.shape_count = 1;
+    fixture->config.string_data = "hey";
+    status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_memory_equal(input(fixture, 0, 1)->data.data, "\3\0\0\0hey\3\0\0\0hey", 14);
+}
+
+static void test_folder(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shape;
+    struct status status = workload_parse_shape("S:2", &shape);
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = &shape;
+    fixture->config.shape_count = 1;
+    write_in(fixture, "A", "abcdefgh", 8);
+    write_in(fixture, "S", "one\ntwo\n", 8);
+    fixture->sources[0] = fixture->folder;
+    status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_memory_equal(input(fixture, 0, 0)->data.data, "abcdefgh", 8);
+    assert_memory_equal(input(fixture, 0, 1)->data.data, "\3\0\0\0one\3\0\0\0two", 14);
+    write_in(fixture, "A", "abc", 3);
+    assert_int_equal(create(fixture).code, STATUS_INVALID_ARGUMENT);
+}
+
+static void test_json(void **state) {
+    struct fixture *fixture = *state;
+    static const char text[] = "{\"data\": [{\"A\": [1, -2], \"S\": {\"content\": [\"x\", \"yz\"], \"shape\": [2]}},"
+                               "{\"A\": {\"b64\": \"AwAAAAQAAAA=\"}, \"timestamp\": 12.5}],"
+                               "\"validation_data\": [{\"OUT\": [[1.5, 2]]}, {\"OUT\": [0, 0]}]}";
+    fixture->sources[0] = write_in(fixture, "d.json", text, sizeof text - 1);
+    struct status status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_int_equal(fixture->workload.entry_count, 2);
+    assert_int_equal(fixture->workload.stream_count, 1);
+    const int32_t first[] = {1, -2}, second[] = {3, 4};
+    assert_memory_equal(input(fixture, 0, 0)->data.data, first, 8);
+    assert_memory_equal(input(fixture, 1, 0)->data.data, second, 8);
+    assert_memory_equal(input(fixture, 0, 1)->data.data, "\1\0\0\0x\2\0\0\0yz", 11);
+    assert_true(input(fixture, 0, 1)->shape[1] == 2);
+    assert_true(fixture->workload.entries[0].time_ms < 0 && fixture->workload.entries[1].time_ms == 12.5);
+    const float good[] = {1.5F, 2}, bad[] = {1.5F, 3};
+    struct infer_tensor answer = {.name = {"OUT", 3}, .data = {(const char *)good, 8}};
+    status = workload_check(&fixture->workload.entries[0], &answer, 1);
+    assert_true(status_is_ok(&status));
+    answer.data.data = (const char *)bad;
+    assert_int_equal(workload_check(&fixture->workload.entries[0], &answer, 1).code, STATUS_DATA_LOSS);
+    assert_int_equal(workload_check(&fixture->workload.entries[0], &answer, 0).code, STATUS_DATA_LOSS);
+}
+
+static void test_json_streams_and_files(void **state) {
+    struct fixture *fixture = *state;
+    static const char one[] = "{\"data\": [[{\"A\": [1, 1]}, {\"A\": [2, 2]}], [{\"A\": [3, 3]}]]}";
+    static const char other[] = "{\"data\": [{\"A\": [4, 4]}]}";
+    fixture->sources[0] = write_in(fixture, "1.json", one, sizeof one - 1);
+    fixture->sources[1] = write_in(fixture, "2.json", other, sizeof other - 1);
+    fixture->config.source_count = 2;
+    fixture->config.batch_size = 3; /* goes round in its stream */
+    struct status status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_int_equal(fixture->workload.stream_count, 3);
+    assert_int_equal(fixture->workload.streams[1].first, 2);
+    const int32_t batch[] = {1, 1, 2, 2, 1, 1};
+    assert_memory_equal(input(fixture, 0, 0)->data.data, batch, sizeof batch);
+    assert_int_equal(fixture->workload.entry_count, 4);
+}
+
+static void test_wrong_json(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "{\"data\": []}",
+        "{\"data\": [[]]}",
+        "{\"data\": [{\"B\": [1]}]}",
+        "{\"data\": [{\"S\": [\"x\"]}]}",
+        "{\"data\": [{\"A\": [1]}]}",
+        "{\"data\": [{\"A\": [1, 2, 3]}]}",
+        "{\"data\": [{\"A\": [1, 2147483648]}]}",
+        "{\"data\": [{\"A\": [1, 0.5]}]}",
+        "{\"data\": [{\"A\": {\"b64\": \"AAAA\"}}]}",
+        "{\"data\": [{\"A\": {\"b64\": \"?\"}}]}",
+        "{\"data\": [{\"A\": {\"shape\": [2]}}]}",
+        "{\"data\": [{\"A\": {\"content\": [1, 2], \"shape\": [-2]}}]}",
+        "{\"data\": [{\"A\": [1, 2], \"S\": [1]}]}",
+        "{\"data\": [{\"A\": [1, 2], \"timestamp\": -1}]}",
+        "{\"data\": [{\"A\": [1, 2]}], \"validation_data\": []}",
+        "{\"data\": [{\"A\": [1, 2]}], \"validation_data\": [{\"NONE\": [1]}]}",
+        "{\"data\": [[{\"A\": [1, 2]}], {\"A\": [1, 2]}]}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        fixture->sources[0] = write_in(fixture, "d.json", texts[i], strlen(texts[i]));
+        struct status status = create(fixture);
+        if (status.code != STATUS_INVALID_ARGUMENT)
+            print_message("%s: %s\n", texts[i], status.message);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(status.message, "d.json"));
+    }
+}
+
+static void test_what_does_not_fit(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shape;
+    struct status status = workload_parse_shape("A:3", &shape); /* the model says 2 */
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = &shape;
+    fixture->config.shape_count = 1;
+    assert_int_equal(create(fixture).code, STATUS_INVALID_ARGUMENT);
+    fixture->config.shape_count = 0;
+    fixture->sources[0] = "no/such/file";
+    assert_int_equal(create(fixture).code, STATUS_NOT_FOUND);
+    fixture->sources[0] = "zero";
+    fixture->config.refresh = true; /* zeros cannot be drawn anew */
+    assert_int_equal(create(fixture).code, STATUS_INVALID_ARGUMENT);
+    fixture->config.refresh = false;
+    static const struct infer_tensor_info open_input[] = {{{"V", 1}, {"FP32", 4}, variable, 1, false}};
+    static const struct infer_model_info open_model = {.max_batch_size = 8, .inputs = open_input, .input_count = 1};
+    fixture->config.model = &open_model;
+    status = create(fixture);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "--shape V:"));
+    status = workload_parse_shape("V:1000000000,1000000000", &shape);
+    assert_true(status_is_ok(&status));
+    static const int64_t unknown[] = {-1, -1};
+    static const struct infer_tensor_info wide_input[] = {{{"V", 1}, {"FP32", 4}, unknown, 2, false}};
+    static const struct infer_model_info wide_model = {.inputs = wide_input, .input_count = 1};
+    fixture->config.model = &wide_model;
+    fixture->config.shape_count = 1;
+    assert_int_equal(create(fixture).code, STATUS_INVALID_ARGUMENT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_zero_in_a_batch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_random_strings_by_shape, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_string_data, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_json_streams_and_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wrong_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_does_not_fit, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

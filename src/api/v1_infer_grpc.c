@@ -82,7 +82,10 @@ static struct status encode_call(struct infer_call *call, const struct infer_res
     return encode_response(call->context, call->request, response, out);
 }
 
+/* The call's own deadline ends the call, as it would at the client; everything else is told in the message. */
 static void encode_call_error(struct infer_call *call, const struct status *error, struct buf *out) {
+    if (error->code == STATUS_DEADLINE_EXCEEDED)
+        return;
     struct status status = encode_error(call->context, call->request, error, out);
     if (!status_is_ok(&status))
         out->failed = true;

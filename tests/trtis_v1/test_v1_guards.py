@@ -120,7 +120,10 @@ def test_grpc_deadline(server):
     request = grpc_service_pb2.InferRequest(model_name="stuck", model_version=-1, raw_input=[struct.pack("<i", 1)])
     request.meta_data.batch_size = 1
     request.meta_data.input.add(name="IN", dims=[1])
-    assert rpc(server, "Infer", request.SerializeToString(), timeout=0.5)[0] == grpc.StatusCode.DEADLINE_EXCEEDED
+    message = request.SerializeToString()
+    assert rpc(server, "Infer", message, timeout=0.5)[0] == grpc.StatusCode.DEADLINE_EXCEEDED
+    by_server = rpc(server, "Infer", message, metadata=[("grpc-timeout", "500m")], timeout=None)  # the client itself waits on
+    assert by_server[0] == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 @case("VG10", "v1 gRPC", "messages that are no protobuf, or cut short", "request_status with INVALID_ARG, and the server goes on")

@@ -237,7 +237,7 @@ static void record(struct generator *self, const struct flight *flight, const st
     };
     sample_record(&window->sample, &request);
     if (setup->observer.on_record != NULL && status_is_ok(&status)) {
-        struct generator_record record = {flight->entry, result->timing.start_ns, result->timing.end_ns};
+        struct generator_record record = {flight->entry, flight->due_ns, 0, &result->timing.end_ns, 1};
         setup->observer.on_record(setup->observer.user, &record);
     }
     pass_answer(self, result->timing.end_ns);

@@ -29,8 +29,10 @@ struct measurement_plan {
 /* One request, as the profile export wants it. Times are monotonic. */
 struct generator_record {
     size_t entry;
-    uint64_t sent_ns;
-    uint64_t ended_ns;
+    uint64_t due_ns;
+    uint64_t sequence_id; /* 0: none */
+    const uint64_t *response_ns;
+    size_t response_count;
 };
 
 /* Who is told what happens; any may be NULL. */

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "tools/perf/report_csv.h"
+#include "tools/perf/report_files.h"
 #include "tools/perf/report_text.h"
 #include "tools/perf/search.h"
+#include "tools/perf/workload_text.h"
 
 enum {
     EXIT_GOOD = 0,
@@ -36,8 +36,9 @@ struct perf_job {
     struct workload workload;
     struct generator_setup setup;
     struct generator_result *result;
-    const uint64_t *gaps_ns;
-    size_t gap_count;
+    struct report_files files;
+    const uint64_t *times_ns; /* gaps of --request-intervals, times of --fixed-schedule */
+    size_t time_count;
     struct point *points; /* owned */
     size_t point_count, point_capacity;
     double load; /* under way */
@@ -118,7 +119,16 @@ static struct status take_models(struct perf_job *job) {
 
 static struct status make_workload(struct perf_job *job) {
     const struct perf_options *options = job->options;
+    const struct workload_text text = {
+        .path = options->text,
+        .vocab = options->vocab,
+        .max_seq_length = (uint32_t)options->max_seq_length,
+        .doc_stride = (uint32_t)options->doc_stride,
+        .max_query_length = (uint32_t)options->max_query_length,
+        .pad = strcmp(options->pad, "max") == 0,
+    };
     const struct workload_config config = {
+        .text = options->text != NULL ? &text : NULL,
         .model = &job->model,
         .shapes = options->shapes,
         .shape_count = options->shape_texts.count,
@@ -134,9 +144,15 @@ static struct status make_workload(struct perf_job *job) {
 }
 
 static void show_window(void *user, size_t number, const struct window *window) {
-    const struct perf_job *job = user;
+    struct perf_job *job = user;
     if (job->options->verbose)
         report_window(stdout, number, window_throughput(window, (size_t)job->options->batch_size), window);
+    report_files_window(&job->files, number, window);
+}
+
+static void keep_record(void *user, const struct generator_record *record) {
+    struct perf_job *job = user;
+    report_files_record(&job->files, record);
 }
 
 static void plan_measurement(struct perf_job *job) {
@@ -152,7 +168,7 @@ static void plan_measurement(struct perf_job *job) {
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
         .window_requests = (uint64_t)options->window_requests,
-        .request_count = (uint64_t)options->request_count,
+        .request_count = options->fixed_schedule ? job->time_count : (uint64_t)options->request_count,
         .warmup_requests = (uint64_t)options->warmup_requests,
         .max_trials = (size_t)options->max_trials,
         .stability_percent = options->stability_percent,
@@ -161,6 +177,8 @@ static void plan_measurement(struct perf_job *job) {
         .drain_ns = DRAIN_S * NS_PER_S,
     };
     setup->observer = (struct generator_observer){.user = job, .on_window = show_window};
+    if (options->profile_export != NULL)
+        setup->observer.on_record = keep_record;
 }
 
 static struct status prepare(struct perf_job *job) {
@@ -171,7 +189,10 @@ static struct status prepare(struct perf_job *job) {
     STATUS_TRY(take_models(job));
     STATUS_TRY(make_workload(job));
     if (options->load == PERF_LOAD_INTERVALS)
-        STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->gaps_ns, &job->gap_count));
+        STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
+    if (options->load == PERF_LOAD_FIXED)
+        STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
+    report_files_begin(&job->files, options, &job->model, &job->setup.models);
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
     if (job->result == NULL)
@@ -190,19 +211,25 @@ static struct status make_schedule(const struct perf_job *job, struct arena *are
     case PERF_LOAD_RATE:
         return schedule_rate(arena, job->load, options->poisson, (uint64_t)options->seed, ret);
     case PERF_LOAD_INTERVALS:
-        return schedule_intervals(arena, job->gaps_ns, job->gap_count, ret);
+        return schedule_intervals(arena, job->times_ns, job->time_count, ret);
+    case PERF_LOAD_FIXED:
+        return schedule_timed(arena, job->times_ns, job->time_count, ret);
     case PERF_LOAD_CONCURRENCY:
         break;
     }
     return schedule_concurrency(arena, (size_t)job->load, ret);
 }
 
-/* The mean rate of a file of gaps. */
-static double interval_rate(const struct perf_job *job) {
-    double sum = 0;
-    for (size_t i = 0; i < job->gap_count; i++)
-        sum += (double)job->gaps_ns[i];
-    return sum > 0 ? (double)job->gap_count * (double)NS_PER_S / sum : 0;
+/* The mean rate of a list of gaps or times. */
+static double listed_rate(const struct perf_job *job) {
+    double sum = 0, count = (double)job->time_count;
+    if (job->options->load == PERF_LOAD_FIXED)
+        return job->times_ns[job->time_count - 1] > 0
+                   ? count * (double)NS_PER_S / (double)job->times_ns[job->time_count - 1]
+                   : count;
+    for (size_t i = 0; i < job->time_count; i++)
+        sum += (double)job->times_ns[i];
+    return sum > 0 ? count * (double)NS_PER_S / sum : 0;
 }
 
 static struct status keep_point(struct perf_job *job) {
@@ -223,7 +250,9 @@ static struct status keep_point(struct perf_job *job) {
         job->points = more;
         job->point_capacity = capacity;
     }
-    point_make(&scale, job->result, &job->points[job->point_count++]);
+    struct point *point = &job->points[job->point_count++];
+    point_make(&scale, job->result, point);
+    report_files_point(&job->files, point, &job->result->sum.sample.latency);
     return status_ok();
 }
 
@@ -257,7 +286,8 @@ static struct status measure(struct perf_job *job) {
         .whole = options->load == PERF_LOAD_CONCURRENCY,
         .open = options->load != PERF_LOAD_CONCURRENCY,
     };
-    job->load = options->load == PERF_LOAD_INTERVALS ? interval_rate(job) : search_begin(&search);
+    bool listed = options->load == PERF_LOAD_INTERVALS || options->load == PERF_LOAD_FIXED;
+    job->load = listed ? listed_rate(job) : search_begin(&search);
     for (bool more = true; more;) {
         STATUS_TRY(measure_point(job));
         more = options->load != PERF_LOAD_INTERVALS &&
@@ -268,24 +298,12 @@ static struct status measure(struct perf_job *job) {
 
 /* ---- after it ---- */
 
-static struct status write_csv(const struct perf_job *job) {
-    const struct csv_format format = {job->model.decoupled, job->model.has_response_cache, job->options->verbose_csv,
-                                      job->options->percentile};
-    struct buf text = BUF_EMPTY;
-    if (job->options->csv == NULL)
-        return status_ok();
-    report_csv(&text, &format, job->points, job->point_count);
-    struct status status = buf_failed(&text) ? out_of_memory() : file_write_atomic(job->options->csv, buf_slice(&text));
-    buf_free(&text);
-    return status;
-}
-
 /* What was measured before a failure is reported all the same. */
 static struct status report(const struct perf_job *job, struct status status) {
     if (job->point_count == 0)
         return status;
     report_summary(stdout, job->options, job->points, job->point_count);
-    struct status written = write_csv(job);
+    struct status written = report_files_write(&job->files, job->points, job->point_count);
     return status_is_ok(&status) ? written : status;
 }
 
@@ -324,6 +342,7 @@ int perf_main(int argc, char **argv) {
         struct perf_job job = {.options = &options, .arena = arena};
         status = run(&job);
         code = exit_code(&job, &status);
+        report_files_free(&job.files);
         free(job.points);
     }
     if (!status_is_ok(&status))

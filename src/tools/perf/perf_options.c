@@ -24,10 +24,11 @@ static const struct option_row rows[] = {
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
     {OPTION_INT, "connections", NULL, AT(connections), "0", "N", "Most connections; 0: one for each request in flight with HTTP, one for 16 of them with gRPC.", 0, INFER_CLIENT_CONNECTIONS_MAX, NULL},
 
-    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of the first three", 0, 0, NULL},
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of the first four", 0, 0, NULL},
     {OPTION_STRING, "concurrency-range", NULL, AT(concurrency_text), NULL, "START:END:STEP", "Closed loop: so many requests in flight (1 where none is given), raised by STEP up to END. END 0 goes on until --latency-threshold.", 0, 0, NULL},
     {OPTION_STRING, "request-rate-range", NULL, AT(rate_text), NULL, "START:END:STEP", "Open loop: so many requests a second, whatever the answers. Latency counts from when a request was due.", 0, 0, NULL},
     {OPTION_STRING, "request-intervals", NULL, AT(intervals_path), NULL, "FILE", "Open loop: gaps between requests, in microseconds, one a line, over and over.", 0, 0, NULL},
+    {OPTION_BOOL, "fixed-schedule", NULL, AT(fixed_schedule), NULL, NULL, "Open loop: each item of the JSON input data once, at its \"timestamp\" in milliseconds.", 0, 0, NULL},
     {OPTION_CHOICE, "request-distribution", NULL, AT(distribution), "constant", NULL, "How the requests of a rate are spaced.", 0, 0, "constant|poisson"},
     {OPTION_BOOL, "async", "a", AT(async), NULL, NULL, "Said for the sake of old command lines: requests are always asynchronous, from one thread.", 0, 0, NULL},
     {OPTION_INT, "v1-concurrency", "t", AT(v1_concurrency), "0", "N", "perf_client's -t: --concurrency-range N, or with -d its start.", 0, 1 << 16, NULL},
@@ -56,6 +57,12 @@ static const struct option_row rows[] = {
     {OPTION_LIST, "shape", NULL, AT(shape_texts), NULL, "NAME:D,D", "The shape of an input with variable dims, without the batch.", 0, 0, NULL},
     {OPTION_INT, "string-length", NULL, AT(string_length), "128", "N", "Length of random strings.", 0, 1 << 24, NULL},
     {OPTION_STRING, "string-data", NULL, AT(string_data), NULL, "TEXT", "What every string is, instead of random letters.", 0, 0, NULL},
+    {OPTION_STRING, "text", NULL, AT(text), NULL, "FILE", "The questions and paragraphs of a SQuAD file, tokenized for a BERT model: requests of real lengths.", 0, 0, NULL},
+    {OPTION_STRING, "vocab", NULL, AT(vocab), NULL, "FILE", "vocab.txt for --text; the uncased English one is compiled in.", 0, 0, NULL},
+    {OPTION_CHOICE, "pad", NULL, AT(pad), "none", NULL, "What --text does to short windows: nothing, or padding to the longest length.", 0, 0, "none|max"},
+    {OPTION_INT, "max-seq-length", NULL, AT(max_seq_length), "0", "N", "Most tokens of a window of --text; 0: what the model's config says, or 384.", 0, 65536, NULL},
+    {OPTION_INT, "doc-stride", NULL, AT(doc_stride), "128", "N", "Tokens between the starts of two windows of a paragraph.", 1, 65536, NULL},
+    {OPTION_INT, "max-query-length", NULL, AT(max_query_length), "64", "N", "Tokens of a question; the rest is dropped.", 1, 65536, NULL},
     {OPTION_BOOL, "v1-zero", "z", AT(v1_zero), NULL, NULL, "perf_client's -z: --input-data zero.", 0, 0, NULL},
     {OPTION_STRING, "data-directory", NULL, AT(v1_data_directory), NULL, "DIR", "perf_client's: --input-data DIR.", 0, 0, NULL},
 
@@ -126,7 +133,8 @@ static struct status take_v1_flags(struct perf_options *options) {
     }
     if (!any)
         return status_ok();
-    if (options->concurrency_text != NULL || options->rate_text != NULL || options->intervals_path != NULL)
+    if (options->concurrency_text != NULL || options->rate_text != NULL || options->intervals_path != NULL ||
+        options->fixed_schedule)
         return contradiction("-t, -d and -c are perf_client's: they do not go with --concurrency-range and its like");
     if (options->v1_max_concurrency > 0 && !options->v1_dynamic)
         return contradiction("-c is the last concurrency of -d, which was not given");
@@ -136,9 +144,12 @@ static struct status take_v1_flags(struct perf_options *options) {
 }
 
 static struct status take_load(struct perf_options *options) {
-    int given = (options->concurrency_text != NULL) + (options->rate_text != NULL) + (options->intervals_path != NULL);
+    int given = (options->concurrency_text != NULL) + (options->rate_text != NULL) + (options->intervals_path != NULL) +
+                options->fixed_schedule;
     if (given > 1)
-        return contradiction("--concurrency-range, --request-rate-range and --request-intervals: only one of them");
+        return contradiction(
+            "--concurrency-range, --request-rate-range, --request-intervals and --fixed-schedule: only one "
+            "of them");
     options->range = (struct perf_range){1, 1, 1, false};
     STATUS_TRY(take_v1_flags(options));
     if (options->rate_text != NULL) {
@@ -146,12 +157,23 @@ static struct status take_load(struct perf_options *options) {
         STATUS_TRY(perf_range_parse("--request-rate-range", options->rate_text, false, &options->range));
     } else if (options->intervals_path != NULL) {
         options->load = PERF_LOAD_INTERVALS;
+    } else if (options->fixed_schedule) {
+        options->load = PERF_LOAD_FIXED;
     } else if (options->concurrency_text != NULL) {
         STATUS_TRY(perf_range_parse("--concurrency-range", options->concurrency_text, true, &options->range));
     }
     options->poisson = strcmp(options->distribution, "poisson") == 0;
     if (options->poisson && options->load != PERF_LOAD_RATE)
         return contradiction("--request-distribution is of --request-rate-range, which was not given");
+    return status_ok();
+}
+
+static struct status check_data(const struct perf_options *options, bool sources_given) {
+    if (options->text != NULL && (sources_given || options->fresh_data))
+        return contradiction("--text brings its own data: it goes neither with --input-data nor with --fresh-data");
+    if (options->text == NULL &&
+        (options->vocab != NULL || options->max_seq_length > 0 || strcmp(options->pad, "max") == 0))
+        return contradiction("--vocab, --pad and --max-seq-length are of --text, which was not given");
     return status_ok();
 }
 
@@ -168,6 +190,7 @@ static struct status take_lists(struct perf_options *options, struct arena *aren
                                      &options->headers[i]));
     for (size_t i = 0; i < options->parameter_texts.count; i++)
         STATUS_TRY(perf_parameter_parse(options->parameter_texts.items[i], &options->parameters[i]));
+    STATUS_TRY(check_data(options, options->input_data.count > 0));
     if (options->input_data.count == 0)
         options->input_data.items[options->input_data.count++] = "random";
     return status_ok();
@@ -176,7 +199,8 @@ static struct status take_lists(struct perf_options *options, struct arena *aren
 /* ---- contradictions ---- */
 
 static struct status check_search(const struct perf_options *options) {
-    bool limit = options->latency_limit_ms > 0, ranged = options->load != PERF_LOAD_INTERVALS;
+    bool limit = options->latency_limit_ms > 0;
+    bool ranged = options->load == PERF_LOAD_CONCURRENCY || options->load == PERF_LOAD_RATE;
     if (options->range.has_end && options->range.end == 0 && !limit)
         return contradiction("a range without an end needs --latency-threshold");
     if (options->binary_search && options->saturation_search)
@@ -185,6 +209,8 @@ static struct status check_search(const struct perf_options *options) {
         return contradiction("--binary-search needs a range with an end, and --latency-threshold");
     if (options->saturation_search && (!ranged || options->range.has_end))
         return contradiction("--saturation-search needs a range of START or START::STEP, without an end");
+    if (options->fixed_schedule && (options->request_count > 0 || options->warmup_requests > 0))
+        return contradiction("--fixed-schedule sends each item once: it goes with no count");
     if (options->request_count > 0 && (options->binary_search || options->saturation_search))
         return contradiction("--request-count measures one window: it does not go with a search");
     return status_ok();

@@ -16,7 +16,7 @@ struct perf_range {
     bool has_end;
 };
 
-enum perf_load { PERF_LOAD_CONCURRENCY, PERF_LOAD_RATE, PERF_LOAD_INTERVALS };
+enum perf_load { PERF_LOAD_CONCURRENCY, PERF_LOAD_RATE, PERF_LOAD_INTERVALS, PERF_LOAD_FIXED };
 
 struct perf_options {
     const char *model;
@@ -30,7 +30,8 @@ struct perf_options {
     const char *concurrency_text, *rate_text, *distribution, *intervals_path;
     int64_t v1_concurrency, v1_max_concurrency; /* -t and -c */
     bool v1_dynamic;                            /* -d */
-    int64_t connections;                        /* 0: by the load */
+    bool fixed_schedule;
+    int64_t connections; /* 0: by the load */
     double request_timeout_s;
     int64_t seed;
 
@@ -48,6 +49,8 @@ struct perf_options {
     bool saturation_search;
 
     struct option_list input_data;
+    const char *text, *vocab, *pad;
+    int64_t max_seq_length, doc_stride, max_query_length;
     bool v1_zero;                  /* -z */
     const char *v1_data_directory; /* --data-directory */
     bool fresh_data;

@@ -14,6 +14,8 @@ static void report_range(FILE *out, const struct perf_options *options) {
     const struct perf_range *range = &options->range;
     if (options->load == PERF_LOAD_INTERVALS)
         fprintf(out, "  Request intervals: %s\n", options->intervals_path);
+    if (options->load == PERF_LOAD_FIXED)
+        fputs("  Each item once, at its time\n", out);
     if (options->load == PERF_LOAD_RATE)
         fprintf(out, "  Request rates: %g to %g requests per second, %s gaps\n", range->start, range->end,
                 options->distribution);

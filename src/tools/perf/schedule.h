@@ -2,7 +2,8 @@
  *
  * The generator asks `next` again and again. A closed-loop schedule looks at how many requests are in flight; an
  * open-loop one at its plan alone, and its due times are what latencies count from, however late the generator is.
- * Schedules: concurrency (schedule_closed.c); constant and Poisson rate, intervals (schedule_open.c). */
+ * Schedules: concurrency (schedule_closed.c); constant and Poisson rate, intervals (schedule_open.c); a list of times
+ * (schedule_timed.c). */
 #ifndef INFERD_TOOLS_PERF_SCHEDULE_H
 #define INFERD_TOOLS_PERF_SCHEDULE_H
 
@@ -52,7 +53,10 @@ struct status schedule_rate(struct arena *arena, double rate, bool poisson, uint
 /* Gaps one after the other, over and over. The array is borrowed; a sum of 0 is refused (INVALID_ARGUMENT). */
 struct status schedule_intervals(struct arena *arena, const uint64_t *gaps_ns, size_t count,
                                  struct schedule **ret) STATUS_MUST_CHECK;
-/* Reads a file of such gaps: whole microseconds, one a line. Errors name path and line. */
+/* Entry i of the workload at times_ns[i] since the start, then the end. The array is borrowed, and must not fall. */
+struct status schedule_timed(struct arena *arena, const uint64_t *times_ns, size_t count,
+                             struct schedule **ret) STATUS_MUST_CHECK;
+/* Reads a file of gaps: whole microseconds, one a line. Errors name path and line. */
 struct status schedule_read_intervals(struct arena *arena, const char *path, const uint64_t **ret_gaps_ns,
                                       size_t *ret_count) STATUS_MUST_CHECK;
 

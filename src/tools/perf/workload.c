@@ -1,8 +1,10 @@
 /* workload.c: from a model and the user's choice of data to entries that can be sent. See workload.h. */
 #include "tools/perf/workload.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "client/client_tensor.h"
+#include "tools/perf/workload_text.h"
 #include "tools/perf/workload_values.h"
 
 static struct status out_of_memory(void) {
@@ -138,6 +140,8 @@ static struct status generate_items(struct arena *arena, const struct workload_c
 
 static struct status read_items(struct arena *arena, const struct workload_config *config, struct random_source *random,
                                 struct workload_items *items) {
+    if (config->text != NULL)
+        return workload_read_text(arena, config, items);
     const char *first = config->sources[0];
     bool zero = strcmp(first, "zero") == 0, drawn = strcmp(first, "random") == 0;
     if (config->source_count > 1 && (zero || drawn || file_is_directory(first)))
@@ -254,5 +258,24 @@ struct status workload_check(const struct workload_entry *entry, const struct in
             return status_error(STATUS_DATA_LOSS, "output %.*s is not what validation_data says",
                                 SLICE_ARGS(expected->name));
     }
+    return status_ok();
+}
+
+struct status workload_times(struct arena *arena, const struct workload *workload, const uint64_t **ret_times_ns,
+                             size_t *ret_count) {
+    uint64_t *times_ns = arena_calloc(arena, workload->entry_count, sizeof *times_ns);
+    if (times_ns == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < workload->entry_count; i++) {
+        double ms = workload->entries[i].time_ms;
+        bool falls = i > 0 && ms < workload->entries[i - 1].time_ms;
+        if (ms < 0 || ms > 1e12 || falls)
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "--fixed-schedule: item %zu of the input data has no \"timestamp\", or one before the last", i);
+        times_ns[i] = (uint64_t)(ms * (double)NS_PER_MS);
+    }
+    *ret_times_ns = times_ns;
+    *ret_count = workload->entry_count;
     return status_ok();
 }

@@ -40,6 +40,7 @@ struct workload_shape {
     size_t rank;
 };
 
+struct workload_text;
 struct workload_config {
     const struct infer_model_info *model;
     const struct workload_shape *shapes;
@@ -50,7 +51,8 @@ struct workload_config {
     bool refresh;      /* random data only */
     uint64_t seed;     /* of random data */
     size_t string_length;
-    const char *string_data; /* what every string is; NULL: random ones of string_length */
+    const char *string_data;          /* what every string is; NULL: random ones of string_length */
+    const struct workload_text *text; /* in place of sources; NULL: none */
 };
 
 /* Errors: INVALID_ARGUMENT for what the user gave (a dim that is not fixed, a missing input, malformed JSON: with its
@@ -61,6 +63,9 @@ struct status workload_parse_shape(const char *text, struct workload_shape *ret)
 
 /* The entry, its random data drawn anew if the workload says so. */
 const struct workload_entry *workload_take(struct workload *workload, size_t entry);
+/* The times of all entries, for a fixed schedule; INVALID_ARGUMENT when one has none, or they fall. */
+struct status workload_times(struct arena *arena, const struct workload *workload, const uint64_t **ret_times_ns,
+                             size_t *ret_count) STATUS_MUST_CHECK;
 /* OK when the outputs are what the entry expects (or it expects nothing); DATA_LOSS names the first that is not. */
 struct status workload_check(const struct workload_entry *entry, const struct infer_tensor *outputs, size_t count);
 

@@ -121,6 +121,28 @@ static void test_intervals(void **state) {
     unlink(path);
 }
 
+static void test_timed(void **state) {
+    static const uint64_t times[] = {0, 0, 5000, 7000};
+    struct schedule *schedule;
+    struct schedule_step step;
+    struct status status = schedule_timed(*state, times, 4, &schedule);
+    assert_true(status_is_ok(&status));
+    schedule->ops->begin(schedule, 100);
+    for (int64_t i = 0; i < 2; i++) {
+        assert_int_equal(schedule->ops->next(schedule, 100, 0, &step), SCHEDULE_SEND);
+        assert_true(step.entry == i && step.time_ns == 100);
+    }
+    assert_int_equal(schedule->ops->next(schedule, 5099, 0, &step), SCHEDULE_WAIT);
+    assert_int_equal(step.time_ns, 5100);
+    for (int64_t i = 2; i < 4; i++) { /* late: both are due */
+        assert_int_equal(schedule->ops->next(schedule, 9000, 0, &step), SCHEDULE_SEND);
+        assert_true(step.entry == i && step.time_ns == 100 + times[i]);
+    }
+    assert_int_equal(schedule->ops->next(schedule, 9000, 0, &step), SCHEDULE_END);
+    schedule->ops->begin(schedule, 0); /* and again */
+    assert_int_equal(schedule->ops->next(schedule, 0, 0, &step), SCHEDULE_SEND);
+}
+
 static void test_what_is_refused(void **state) {
     struct schedule *schedule;
     const uint64_t zeros[] = {0, 0}, *gaps;
@@ -146,6 +168,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_late_generator, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_poisson_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_intervals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_timed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

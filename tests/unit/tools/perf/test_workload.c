@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "tools/perf/workload.h"
+#include "tools/perf/workload_text.h"
 
 static const int64_t two[] = {2}, variable[] = {-1}, matrix[] = {1, 2};
 static const struct infer_tensor_info inputs[] = {
@@ -208,6 +209,69 @@ static void test_wrong_json(void **state) {
     }
 }
 
+static const struct infer_tensor_info bert_inputs[] = {
+    {{"segment_ids", 11}, {"INT32", 5}, variable, 1, false},
+    {{"input_ids", 9}, {"INT32", 5}, variable, 1, false},
+    {{"input_mask", 10}, {"INT32", 5}, variable, 1, false},
+};
+static const struct infer_model_info bert = {.max_batch_size = 8, .inputs = bert_inputs, .input_count = 3};
+
+static void test_text(void **state) {
+    struct fixture *fixture = *state;
+    static const char text[] =
+        "{\"version\": \"1.1\", \"data\": [{\"paragraphs\": [{\"context\": \"The cat sat.\", \"qas\": ["
+        "{\"id\": \"a\", \"question\": \"Who sat?\"}, {\"id\": \"b\", \"question\": \"Sat?\"}]}]}]}";
+    struct workload_text source = {
+        .path = write_in(fixture, "s.json", text, sizeof text - 1), .doc_stride = 128, .max_query_length = 64};
+    fixture->config.model = &bert;
+    fixture->config.text = &source;
+    struct status status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_int_equal(fixture->workload.entry_count, 2);
+    assert_int_equal(input(fixture, 0, 1)->shape[1], 10); /* [CLS] who sat ? [SEP] the cat sat . [SEP] */
+    assert_int_equal(input(fixture, 1, 1)->shape[1], 9);
+    int32_t ids[10], segments[10], mask[10];
+    memcpy(segments, input(fixture, 0, 0)->data.data, sizeof segments);
+    memcpy(ids, input(fixture, 0, 1)->data.data, sizeof ids);
+    memcpy(mask, input(fixture, 0, 2)->data.data, sizeof mask);
+    assert_true(ids[0] == 101 && ids[4] == 102 && ids[9] == 102 && ids[2] == ids[7]);
+    assert_true(segments[4] == 0 && segments[5] == 1 && mask[0] == 1 && mask[9] == 1);
+    fixture->config.batch_size = 2;
+    assert_int_equal(create(fixture).code, STATUS_INVALID_ARGUMENT); /* they differ in length */
+    source.pad = true;
+    source.max_seq_length = 80;
+    status = create(fixture);
+    assert_string_equal(status.message, "");
+    assert_true(input(fixture, 0, 2)->shape[0] == 2 && input(fixture, 0, 2)->shape[1] == 80);
+    memcpy(mask, input(fixture, 0, 2)->data.data + 9 * sizeof *mask, 2 * sizeof *mask);
+    assert_true(mask[0] == 1 && mask[1] == 0);
+    fixture->config.model = &model;
+    assert_int_equal(create(fixture).code, STATUS_FAILED_PRECONDITION);
+}
+
+static void test_times(void **state) {
+    struct fixture *fixture = *state;
+    static const char good[] = "{\"data\": [{\"A\": [1, 1], \"timestamp\": 0}, {\"A\": [1, 1], \"timestamp\": 1.5}]}";
+    static const char none[] = "{\"data\": [{\"A\": [1, 1]}]}";
+    static const char falls[] = "{\"data\": [{\"A\": [1, 1], \"timestamp\": 2}, {\"A\": [1, 1], \"timestamp\": 1}]}";
+    const char *const wrong[] = {none, falls};
+    const uint64_t *times;
+    size_t count;
+    fixture->sources[0] = write_in(fixture, "d.json", good, sizeof good - 1);
+    struct status status = create(fixture);
+    assert_string_equal(status.message, "");
+    status = workload_times(fixture->arena, &fixture->workload, &times, &count);
+    assert_string_equal(status.message, "");
+    assert_true(count == 2 && times[0] == 0 && times[1] == 1500000);
+    for (size_t i = 0; i < 2; i++) {
+        fixture->sources[0] = write_in(fixture, "d.json", wrong[i], strlen(wrong[i]));
+        status = create(fixture);
+        assert_string_equal(status.message, "");
+        assert_int_equal(workload_times(fixture->arena, &fixture->workload, &times, &count).code,
+                         STATUS_INVALID_ARGUMENT);
+    }
+}
+
 static void test_what_does_not_fit(void **state) {
     struct fixture *fixture = *state;
     struct workload_shape shape;
@@ -248,6 +312,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_streams_and_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_does_not_fit, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,124 @@
+#include "tools/perf/profile.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "codec/json_write.h"
+
+void profile_begin(struct profile *profile, const char *endpoint, const char *version) {
+    *profile = (struct profile){.endpoint = endpoint, .version = version};
+    profile->epoch_ns = clock_realtime_ns() - clock_monotonic_ns();
+}
+
+void profile_free(struct profile *profile) {
+    buf_free(&profile->json);
+    buf_free(&profile->records);
+    buf_free(&profile->responses);
+    buf_free(&profile->boundaries);
+}
+
+void profile_add_record(struct profile *profile, const struct generator_record *record) {
+    struct profile_request request = {record->due_ns, record->sequence_id, record->response_count};
+    if (profile->records.size / sizeof request >= PROFILE_RECORDS_MAX) {
+        profile->dropped++;
+        return;
+    }
+    buf_append(&profile->records, &request, sizeof request);
+    buf_append(&profile->responses, record->response_ns, record->response_count * sizeof *record->response_ns);
+}
+
+void profile_add_boundary(struct profile *profile, uint64_t time_ns) {
+    buf_append(&profile->boundaries, &time_ns, sizeof time_ns);
+}
+
+/* Times in `from`, which may not be aligned, as an array. */
+static void write_times(const struct profile *profile, struct json_writer *json, const char *from, size_t count) {
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t ns;
+        memcpy(&ns, from + i * sizeof ns, sizeof ns);
+        json_u64(json, profile->epoch_ns + ns);
+    }
+    json_end_array(json);
+}
+
+static void write_request(const struct profile *profile, struct json_writer *json,
+                          const struct profile_request *request, const char *responses) {
+    json_begin_object(json);
+    json_key(json, "timestamp");
+    json_u64(json, profile->epoch_ns + request->due_ns);
+    if (request->sequence_id != 0) {
+        json_key(json, "sequence_id");
+        json_u64(json, request->sequence_id);
+    }
+    json_key(json, "request_inputs");
+    json_begin_object(json);
+    json_end_object(json);
+    json_key(json, "response_timestamps");
+    write_times(profile, json, responses, request->response_count);
+    json_key(json, "response_outputs");
+    json_begin_array(json);
+    for (size_t i = 0; i < request->response_count; i++) {
+        json_begin_object(json);
+        json_end_object(json);
+    }
+    json_end_array(json);
+    json_end_object(json);
+}
+
+static void write_requests(const struct profile *profile, struct json_writer *json) {
+    const char *responses = profile->responses.data;
+    json_begin_array(json);
+    for (size_t at = 0; at < profile->records.size; at += sizeof(struct profile_request)) {
+        struct profile_request request;
+        memcpy(&request, profile->records.data + at, sizeof request);
+        write_request(profile, json, &request, responses);
+        responses += request.response_count * sizeof(uint64_t);
+    }
+    json_end_array(json);
+}
+
+void profile_end_experiment(struct profile *profile, const char *mode, double value) {
+    struct json_writer json = json_writer_on(&profile->json);
+    bool lost = buf_failed(&profile->records) || buf_failed(&profile->responses) || buf_failed(&profile->boundaries);
+    if (profile->experiment_count++ > 0)
+        buf_append_char(&profile->json, ',');
+    json_begin_object(&json);
+    json_key(&json, "experiment");
+    json_begin_object(&json);
+    json_key(&json, "mode");
+    json_text(&json, mode);
+    json_key(&json, "value");
+    if (value == (double)(uint64_t)value)
+        json_u64(&json, (uint64_t)value);
+    else
+        json_double(&json, value);
+    json_end_object(&json);
+    json_key(&json, "requests");
+    write_requests(profile, &json);
+    json_key(&json, "window_boundaries");
+    write_times(profile, &json, profile->boundaries.data, profile->boundaries.size / sizeof(uint64_t));
+    json_end_object(&json);
+    profile->json.failed = profile->json.failed || lost;
+    buf_clear(&profile->records);
+    buf_clear(&profile->responses);
+    buf_clear(&profile->boundaries);
+}
+
+void profile_write(const struct profile *profile, struct buf *out) {
+    struct json_writer json = json_writer_on(out);
+    out->failed = out->failed || buf_failed(&profile->json);
+    json_begin_object(&json);
+    json_key(&json, "experiments");
+    buf_append_char(out, '[');
+    buf_append_slice(out, buf_slice(&profile->json));
+    buf_append_char(out, ']');
+    json.comma = true;
+    json_key(&json, "version");
+    json_text(&json, profile->version);
+    json_key(&json, "service_kind");
+    json_text(&json, "triton");
+    json_key(&json, "endpoint");
+    json_text(&json, profile->endpoint);
+    json_end_object(&json);
+}

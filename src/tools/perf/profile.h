@@ -1,0 +1,44 @@
+/* profile.h: the times of every good request, in the form of perf_analyzer's --profile-export-file:
+ *
+ *   {"experiments":[{"experiment":{"mode":"concurrency","value":4},"requests":[{"timestamp":T,"request_inputs":{},
+ *     "response_timestamps":[T],"response_outputs":[{}]}],"window_boundaries":[T]}],"version","service_kind","endpoint"}
+ *
+ * Times are nanoseconds since 1970. A request's timestamp is when it was due. The values of inputs and outputs are not
+ * kept: their places are empty. Bounds: PROFILE_RECORDS_MAX; what is beyond is counted as dropped. */
+#ifndef INFERD_TOOLS_PERF_PROFILE_H
+#define INFERD_TOOLS_PERF_PROFILE_H
+
+#include "base/buf.h"
+#include "tools/perf/generator.h"
+
+enum { PROFILE_RECORDS_MAX = 1 << 24 };
+
+/* A request as it is kept until the experiment ends. */
+struct profile_request {
+    uint64_t due_ns;
+    uint64_t sequence_id; /* 0: none */
+    size_t response_count;
+};
+
+struct profile {
+    const char *endpoint, *version; /* borrowed */
+    uint64_t epoch_ns;              /* from the monotonic clock to the time of day */
+    struct buf json;                /* owned: the experiments that are complete */
+    size_t experiment_count;
+    struct buf records;    /* owned: struct profile_request, of the experiment under way */
+    struct buf responses;  /* owned: uint64_t, of the requests in order */
+    struct buf boundaries; /* owned: uint64_t */
+    size_t dropped;        /* past PROFILE_RECORDS_MAX, or memory was short */
+};
+
+/* Both texts are borrowed. */
+void profile_begin(struct profile *profile, const char *endpoint, const char *version);
+void profile_free(struct profile *profile);
+void profile_add_record(struct profile *profile, const struct generator_record *record);
+void profile_add_boundary(struct profile *profile, uint64_t time_ns); /* start or end of a window */
+/* Ends an experiment: what was added since the one before is its. `mode` is "concurrency" or "request_rate". */
+void profile_end_experiment(struct profile *profile, const char *mode, double value);
+/* The whole file; buf_failed(out) when memory was short. */
+void profile_write(const struct profile *profile, struct buf *out);
+
+#endif

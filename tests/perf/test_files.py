@@ -1,0 +1,52 @@
+"""The JSON files of `inferd perf`: everything about a point, and the times of every request."""
+
+import json
+
+import perf_tool
+import pytest
+from perf_tool import PROTOCOLS, QUICK
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_profile_export(server, protocol, tmp_path):
+    file = tmp_path / "p.json"
+    perf_tool.good(server, protocol, "-m", "five", "--concurrency-range", "1:2", "--request-count", "9", "--profile-export-file", str(file))
+    profile = json.loads(file.read_text())
+    assert [e["experiment"] for e in profile["experiments"]] == [{"mode": "concurrency", "value": n} for n in (1, 2)]
+    for experiment in profile["experiments"]:
+        assert len(experiment["requests"]) == 9
+        begin, end = experiment["window_boundaries"]
+        for request in experiment["requests"]:
+            (answered,) = request["response_timestamps"]
+            assert begin <= request["timestamp"] < answered <= end
+            assert answered - request["timestamp"] >= 5_000_000
+
+
+def test_json(server, tmp_path):
+    file = tmp_path / "all.json"
+    perf_tool.good(server, "grpc", "-m", "five", "--json", str(file), "--goodput-latency", "5", *QUICK)
+    report = json.loads(file.read_text())
+    assert report["settings"]["model"] == "five"
+    (point,) = report["points"]
+    latency = point["latency_us"]
+    assert 5000 <= latency["minimum"] <= latency["p50"] <= latency["p99"] <= latency["p99.99"] <= latency["maximum"]
+    assert point["goodput"] == 0
+    assert point["histogram"][-1][1] == point["requests"] and point["failed"] == 0
+    assert [count for _, count in point["histogram"]] == sorted(count for _, count in point["histogram"])
+    assert point["server"][0]["compute_infer_us"] >= 5000
+    assert 0 < point["generator"]["cpu_share"] <= 1.1
+
+
+def test_a_fixed_schedule(server, tmp_path):
+    data, profile = tmp_path / "d.json", tmp_path / "p.json"
+    times = [0, 20, 20, 45.5, 100]
+    data.write_text(json.dumps({"data": [{"IN": [n], "timestamp": time} for n, time in enumerate(times)],
+                                "validation_data": [{"OUT": [n]} for n in range(5)]}))
+    text = perf_tool.good(server, "http", "-m", "id_int32", "--shape", "IN:1", "--input-data", str(data), "--fixed-schedule",
+                          "--profile-export-file", str(profile))
+    assert "Request count: 5\n" in text and "Failed" not in text
+    (experiment,) = json.loads(profile.read_text())["experiments"]
+    begin = experiment["window_boundaries"][0]
+    assert sorted((request["timestamp"] - begin) / 1e6 for request in experiment["requests"]) == times
+    data.write_text(json.dumps({"data": [{"IN": [1]}]}))
+    assert "timestamp" in perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:1", "--input-data", str(data), "--fixed-schedule")

@@ -1,0 +1,54 @@
+/* Tests of profile: the file of perf_analyzer's --profile-export-file, experiment by experiment. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <yyjson.h>
+
+#include "tools/perf/profile.h"
+
+static void test_file(void **state) {
+    (void)state;
+    struct profile profile;
+    const uint64_t one[] = {1500}, three[] = {2500, 2600, 2700};
+    const struct generator_record single = {.due_ns = 1000, .response_ns = one, .response_count = 1};
+    const struct generator_record many = {.due_ns = 2000, .sequence_id = 7, .response_ns = three, .response_count = 3};
+    struct buf text = BUF_EMPTY;
+    profile_begin(&profile, "host:1", "9");
+    profile_add_boundary(&profile, 900);
+    profile_add_record(&profile, &single);
+    profile_add_record(&profile, &many);
+    profile_add_boundary(&profile, 3000);
+    profile_end_experiment(&profile, "concurrency", 4);
+    profile_end_experiment(&profile, "request_rate", 0.5);
+    profile_write(&profile, &text);
+    assert_false(buf_failed(&text));
+    yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *experiments = yyjson_obj_get(root, "experiments");
+    assert_int_equal(yyjson_arr_size(experiments), 2);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "version")), "9");
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "endpoint")), "host:1");
+    yyjson_val *first = yyjson_arr_get(experiments, 0), *requests = yyjson_obj_get(first, "requests");
+    assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(first, "experiment"), "value")), 4);
+    assert_int_equal(yyjson_arr_size(requests), 2);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(first, "window_boundaries")), 2);
+    yyjson_val *request = yyjson_arr_get(requests, 1), *responses = yyjson_obj_get(request, "response_timestamps");
+    assert_int_equal(yyjson_get_uint(yyjson_obj_get(request, "sequence_id")), 7);
+    assert_null(yyjson_obj_get(yyjson_arr_get(requests, 0), "sequence_id"));
+    assert_int_equal(yyjson_arr_size(responses), 3);
+    assert_int_equal(
+        yyjson_get_uint(yyjson_arr_get(responses, 2)) - yyjson_get_uint(yyjson_obj_get(request, "timestamp")), 700);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_arr_get(experiments, 1), "requests")), 0);
+    yyjson_doc_free(doc);
+    buf_free(&text);
+    profile_free(&profile);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -30,6 +30,7 @@ from serving import Server
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 FIXTURES = HERE.parent / "tests" / "fixtures"
+MEASURED = HERE.parent / "tests" / "figures" / "data"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SEED_MAX = 4096  # longer ones make every step slow
 CUTS = bytes([5])  # of a stream: small pieces, always the same
@@ -262,6 +263,12 @@ def text_seeds():
     for odd, second in ((0, {"1": "b c", "2": ""}), (1, {"1": 1.5, "2": -2e9})):
         data += b" " * (len(data) % 2 != odd)
         write("squad", f"set-{odd}", struct.pack("<H", len(data)) + data + json.dumps(second).encode())
+    write("figures", "verbose", b"\0" + (MEASURED / "identity-delay-10.csv").read_bytes())
+    write("figures", "perf-client", b"\2" + (MEASURED / "perf-client-2019.csv").read_bytes())
+    write("figures", "rate", b"\4Request Rate,Inferences/Second,p99.9 latency,p50 latency,Avg latency\n12.5,12,900,300,\"310\"\n")
+    requests = [{"timestamp": t, "response_timestamps": [t + 5000 * t]} for t in range(1, 9)]
+    profile = [{"experiment": {"mode": mode, "value": 1.5}, "requests": requests} for mode in ("concurrency", "request_rate")]
+    write("figures", "profile", b"\1" + json.dumps({"experiments": profile}).encode())
     write("texts", "base64", b"\0aGVsbG8=")
     write("texts", "timeout", b"\x0199999999H")
     for i, route in enumerate(("GET /v2/models/a%20b/versions/12/ready", "POST /v2/models/m/infer", "GET /v2/models/stats", "PUT /metrics")):

@@ -1,7 +1,5 @@
 #include "tools/figures/csv_table.h"
 
-#include <math.h>
-
 #include "base/file.h"
 
 /* Where the reader stands. */
@@ -183,9 +181,11 @@ size_t csv_table_column(const struct csv_table *table, const char *name) {
 struct status csv_table_number(const struct csv_table *table, size_t row, size_t column, double *ret) {
     struct slice cell = csv_table_cell(table, row, column);
     double value;
-    if (!slice_to_double(cell, &value) || !isfinite(value) || value < 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "line %u, column \"%.*s\": expected a number from 0, got \"%.*s\"",
-                            (unsigned)table->lines[row], SLICE_ARGS(table->header[column]), SLICE_ARGS(cell));
+    if (!slice_to_double(cell, &value) || !(value >= 0 && value <= CSV_MAX_NUMBER))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "line %u, column \"%.*s\": expected a number from 0 to %g, got \"%.*s\"",
+                            (unsigned)table->lines[row], SLICE_ARGS(table->header[column]), CSV_MAX_NUMBER,
+                            SLICE_ARGS(cell));
     *ret = value;
     return status_ok();
 }

@@ -13,6 +13,7 @@
 #include "base/status.h"
 
 enum { CSV_MAX_BYTES = 4 << 20, CSV_MAX_COLUMNS = 256, CSV_MAX_ROWS = 100000 };
+#define CSV_MAX_NUMBER 1e15 /* so that sums stay finite */
 #define CSV_NO_COLUMN ((size_t)-1)
 
 struct csv_table {
@@ -33,7 +34,7 @@ size_t csv_table_column(const struct csv_table *table, const char *name);
 static inline struct slice csv_table_cell(const struct csv_table *table, size_t row, size_t column) {
     return table->cells[row * table->column_count + column];
 }
-/* A cell as a finite number that is not negative; the error names line and column. */
+/* A cell as a number from 0 to CSV_MAX_NUMBER; the error names line and column. */
 struct status csv_table_number(const struct csv_table *table, size_t row, size_t column, double *ret) STATUS_MUST_CHECK;
 
 #endif

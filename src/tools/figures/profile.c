@@ -36,11 +36,13 @@ static struct status read_experiment(struct arena *arena, yyjson_val *value, siz
     yyjson_val *experiment = yyjson_obj_get(value, "experiment"), *requests = yyjson_obj_get(value, "requests");
     yyjson_val *load = yyjson_obj_get(experiment, "value");
     const char *mode = yyjson_get_str(yyjson_obj_get(experiment, "mode"));
-    if (!yyjson_is_num(load) || mode == NULL || !yyjson_is_arr(requests))
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "experiments[%zu]: expected an object with experiment.mode, experiment.value and requests",
-                            index);
     ret->load = yyjson_get_num(load);
+    if (!yyjson_is_num(load) || !(ret->load >= 0 && ret->load <= PROFILE_MAX_LOAD) || mode == NULL ||
+        !yyjson_is_arr(requests))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "experiments[%zu]: expected an object with experiment.mode, experiment.value (0 to %g) and "
+                            "requests",
+                            index, PROFILE_MAX_LOAD);
     ret->is_rate = strcmp(mode, "concurrency") != 0;
     ret->latencies_us = arena_calloc(arena, yyjson_arr_size(requests), sizeof *ret->latencies_us);
     if (ret->latencies_us == NULL)

@@ -10,6 +10,7 @@
 #include "base/status.h"
 
 enum { PROFILE_MAX_BYTES = 256 << 20, PROFILE_MAX_EXPERIMENTS = 1024 };
+#define PROFILE_MAX_LOAD 1e15
 
 struct profile_experiment {
     double load;

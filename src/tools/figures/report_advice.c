@@ -19,7 +19,7 @@ static const char *limit_name(double rank, char name[static NAME_MAX_BYTES]) {
 static struct status write_choice(struct buf *out, struct arena *arena, const struct report *report, const char *who,
                                   const struct choice *choice) {
     char limit[TICK_TEXT_MAX], latency[TICK_TEXT_MAX], throughput[TICK_TEXT_MAX], name[NAME_MAX_BYTES];
-    number_text(report->latency_limit_us / 1000, limit);
+    load_text(report->latency_limit_us / 1000, limit);
     if (choice->run == NULL) {
         html_element(out, "p", "answer", "%s: no measured setting keeps a %s of %s ms.", who,
                      limit_name(report->limit_rank, name), limit);

@@ -9,7 +9,7 @@ double scale_at(const struct scale *scale, double value) {
     if (scale->logarithmic) {
         from = log10(from);
         to = log10(to);
-        value = log10(value > 0 ? value : scale->from);
+        value = log10(value > scale->from ? value : scale->from);
     }
     return scale->page_from + (value - from) / (to - from) * (scale->page_to - scale->page_from);
 }
@@ -71,7 +71,7 @@ static double log_tick_after(double tick) {
 }
 
 struct scale scale_logarithmic(double min, double max, struct ticks *ret_ticks) {
-    double from = log_tick_below(min), to = from;
+    double from = log_tick_below(fmax(min, max * 1e-6)), to = from;
     while (to < max * (1 - 1e-9) || to <= from)
         to = log_tick_after(to);
     ret_ticks->count = 0;

@@ -14,6 +14,7 @@ struct scale {
     bool logarithmic;
 };
 
+/* On a logarithmic scale what is below its beginning lies there. */
 double scale_at(const struct scale *scale, double value);
 
 enum { TICKS_MAX = 32, TICK_TEXT_MAX = 32 };
@@ -28,7 +29,7 @@ struct scale scale_from_zero(double max, int wanted, struct ticks *ret_ticks);
 /* Two of them with equally many steps, so that both axes of a plot share the grid lines. */
 void scale_pair_from_zero(double max_a, double max_b, int wanted, struct scale *ret_a, struct ticks *ret_ticks_a,
                           struct scale *ret_b, struct ticks *ret_ticks_b);
-/* A logarithmic scale that holds both (0 < min <= max), ending at ticks. */
+/* A logarithmic scale that holds both (0 < min <= max), ending at ticks; of more than six decades the upper six. */
 struct scale scale_logarithmic(double min, double max, struct ticks *ret_ticks);
 
 /* The i-th tick as a label: as many decimals as tell the ticks apart; large ones as "12k", "1.5M", all of a linear axis

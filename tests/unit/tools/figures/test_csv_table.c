@@ -113,16 +113,16 @@ static void test_bounds(void **state) {
 
 static void test_numbers(void **state) {
     (void)state;
-    struct csv_table table = parse("load,us\n1.5e1,-2\nx,inf\n,nan\n");
+    struct csv_table table = parse("load,us\n1.5e1,-2\nx,inf\n,nan\n,1.1e15\n");
     double value = 0;
     struct status status = csv_table_number(&table, 0, 0, &value);
     assert_int_equal(status.code, STATUS_OK);
     assert_true(value == 15);
     status = csv_table_number(&table, 0, 1, &value);
-    assert_string_equal(status.message, "line 2, column \"us\": expected a number from 0, got \"-2\"");
+    assert_string_equal(status.message, "line 2, column \"us\": expected a number from 0 to 1e+15, got \"-2\"");
     status = csv_table_number(&table, 1, 0, &value);
-    assert_string_equal(status.message, "line 3, column \"load\": expected a number from 0, got \"x\"");
-    for (size_t row = 1; row < 3; row++) {
+    assert_string_equal(status.message, "line 3, column \"load\": expected a number from 0 to 1e+15, got \"x\"");
+    for (size_t row = 1; row < 4; row++) {
         status = csv_table_number(&table, row, 1, &value);
         assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     }

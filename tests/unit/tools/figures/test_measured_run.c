@@ -132,7 +132,7 @@ static void test_refusals(void **state) {
            "\"Batch\"");
     refuse("Concurrency,Inferences/Second\n", "line 2: expected a measured point, the file has none");
     refuse("Concurrency,Inferences/Second\n1,fast\n",
-           "line 2, column \"Inferences/Second\": expected a number from 0, got \"fast\"");
+           "line 2, column \"Inferences/Second\": expected a number from 0 to 1e+15, got \"fast\"");
     refuse("Concurrency,Inferences/Second,p1 latency,p2 latency,p3 latency,p4 latency,p5 latency,p6 latency,p7 latency,"
            "p8 latency,p9 latency,p10 latency,p11 latency,p12 latency,p13 latency,p14 latency,p15 latency,p16 latency,"
            "p17 latency\n",

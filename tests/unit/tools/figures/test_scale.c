@@ -75,8 +75,9 @@ static void test_logarithmic(void **state) {
     assert_int_equal(ticks.count, 7);
     assert_string_equal(tick_text(&ticks, 0, text), "0.5");
     assert_string_equal(tick_text(&ticks, 6, text), "50");
-    scale = scale_logarithmic(1e-3, 1e9, &ticks);
+    scale = scale_logarithmic(1e-300, 1e9, &ticks);
     assert_in_range(ticks.count, 3, 13);
+    assert_true(fabs(scale.from - 1e3) < 1e-3 && scale_at(&scale, 1e-5) <= 0);
     scale = scale_logarithmic(5, 5, &ticks);
     assert_true(scale.to > scale.from && ticks.count >= 2);
 }

@@ -29,15 +29,15 @@ def test_the_tour_names_files():
     assert len(re.findall(r"`src/[\w./-]+\.[ch]`", (ROOT / "docs/tour.md").read_text())) >= 20
 
 
-@pytest.mark.parametrize("command", ["serve", "export", "squad"])
+@pytest.mark.parametrize("command", ["serve", "export", "squad", "perf", "figures"])
 def test_documented_flags_exist(command):
     """Every --flag on a command's own page is in its --help (or in another command's)."""
-    page = {"serve": "serving.md", "export": "export.md", "squad": "squad.md"}[command]
+    page = {"serve": "serving.md"}.get(command, f"{command}.md")
     known = set()
-    for name in ("serve", "export", "squad"):
+    for name in ("serve", "export", "squad", "perf", "figures"):
         text = subprocess.run([INFERD, name, "--help"], capture_output=True, text=True, check=True).stdout
         known |= set(re.findall(r"--[a-z][a-z0-9-]+", text))
-    foreign = {"--version", "--max-time", "--data-binary", "--compressed", "--http2-prior-knowledge", "--help", "--x"}
+    foreign = {"--version", "--max-time", "--data-binary", "--compressed", "--http2-prior-knowledge", "--help", "--x", "--quick"}
     for line in (ROOT / "docs" / page).read_text().splitlines():
         if "curl" in line or "make " in line:
             continue

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients" / "protoc
 
 import models
 import wire
+from programmed import Programmed
 from serving import Server
 
 
@@ -23,3 +24,41 @@ def server(tmp_path_factory):
     yield running
     wire.good_inference(running.http)
     running.stop()
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Starts servers with programmed latencies: program(delays_ms, stall_after=..., stall_ms=...)."""
+    started = []
+
+    def begin(delays_ms, **options):
+        started.append(Programmed(tmp_path / f"programmed-{len(started)}", delays_ms, **options))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.kill()
+
+
+@pytest.fixture
+def start():
+    """Starts servers of a test's own: start(repository, *flags)."""
+    started = []
+
+    def begin(repository, *flags):
+        started.append(Server(repository, *flags))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        try:
+            running.stop(expected=running.process.poll() or 0)
+        finally:
+            running.kill()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder

@@ -1,6 +1,6 @@
 #include "fuzz_session.h"
 
-enum { TICKS_MAX = 64, PUMP_TARGET = 16 << 10 };
+enum { TICKS_MAX = 4096, PUMP_TARGET = 16 << 10 };
 
 static struct buf text_buf(const char *text) {
     struct buf buf = BUF_EMPTY;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUF_FIRST_CAPACITY = 256 };
+enum { BUF_FIRST_CAPACITY = 256, BUF_SHRINK_MIN = 4096 };
 
 void buf_free(struct buf *buf) {
     free(buf->data);
@@ -65,6 +65,17 @@ void buf_printf(struct buf *buf, const char *format, ...) {
         buf->size += (size_t)length;
     }
     va_end(again);
+}
+
+void buf_shrink(struct buf *buf) {
+    size_t spare = buf->capacity - buf->size;
+    if (buf->size == 0 || spare < BUF_SHRINK_MIN || spare < buf->size / 8)
+        return;
+    char *shrunk = realloc(buf->data, buf->size);
+    if (!shrunk)
+        return;
+    buf->data = shrunk;
+    buf->capacity = buf->size;
 }
 
 void buf_consume(struct buf *buf, size_t n) {

@@ -47,6 +47,8 @@ static inline void buf_append_char(struct buf *buf, char c) {
 }
 void buf_append_u64(struct buf *buf, uint64_t value); /* in decimal */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Gives back memory beyond size, where that is worth a call. */
+void buf_shrink(struct buf *buf);
 /* Removes the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);
 /* Hands the memory over to the caller, who frees it with free(); leaves BUF_EMPTY. */

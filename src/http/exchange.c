@@ -62,15 +62,25 @@ bool exchange_book_head(struct http_exchange *exchange, size_t bytes) {
     return true;
 }
 
+/* What the handler has put into the arena stays as long as the answer waits. It is there already, so it is not refused;
+ * what comes next is. */
+static void book_arena(struct http_exchange *exchange) {
+    size_t used = arena_used(exchange->arena);
+    if (used <= exchange->head_bytes)
+        return;
+    http_account_force(exchange->account, used - exchange->head_bytes);
+    exchange->head_bytes = used;
+}
+
 static void drop_answer(struct http_exchange *exchange) {
-    http_account_give(exchange->account, exchange->answer.bytes);
+    http_account_give(exchange->account, exchange->answer.held);
     http_queue_clear(&exchange->answer);
 }
 
 void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size) {
-    size_t before = exchange->answer.bytes;
+    size_t before = exchange->answer.held;
     http_queue_move(&exchange->answer, out, size);
-    http_account_give(exchange->account, before - exchange->answer.bytes);
+    http_account_give(exchange->account, before - exchange->answer.held);
 }
 
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent) {
@@ -344,6 +354,7 @@ static void whole_free(struct whole *whole) {
 static void respond_booked(struct http_exchange *exchange, int status, const struct http_header *headers,
                            size_t header_count, struct whole *whole) {
     size_t size = whole_size(whole);
+    book_arena(exchange);
     send_head(exchange, status, headers, header_count, (int64_t)size);
     if (exchange->answer_state == HTTP_ANSWER_BEGUN) {
         push_piece(exchange, &whole->body);
@@ -380,6 +391,7 @@ void http_respond_head(struct http_exchange *exchange, int status, const struct 
                        size_t header_count) {
     if (exchange->answer_state != HTTP_ANSWER_NONE)
         return;
+    book_arena(exchange);
     send_head(exchange, status, headers, header_count, -1);
     if (exchange->answer_state == HTTP_ANSWER_BEGUN)
         announce_change(exchange);

@@ -137,6 +137,7 @@ struct http_budget {
     size_t share_bytes;       /* of each session */
     size_t max_bytes;         /* of the common part */
     atomic_size_t held_bytes; /* of it */
+    atomic_size_t peak_bytes; /* most of it that was held since someone set this back */
 };
 
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */

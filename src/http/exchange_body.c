@@ -149,8 +149,16 @@ static void keep(struct http_exchange *exchange, const char *data, size_t size) 
         exchange_refuse(exchange, 503, "no memory for the request body");
 }
 
+/* The handler cannot have more now: it has not taken what came, or others have their turn. */
+static bool must_wait(struct http_exchange *exchange) {
+    if (exchange_is_paused(exchange))
+        return true;
+    exchange->awaits_turn = exchange->ops->turn_is_over && exchange->ops->turn_is_over(exchange);
+    return exchange->awaits_turn;
+}
+
 static void stream(struct http_exchange *exchange, const char *data, size_t size) {
-    size_t taken = exchange_is_paused(exchange) ? 0 : offer(exchange, data, size);
+    size_t taken = must_wait(exchange) ? 0 : offer(exchange, data, size);
     if (taken < size)
         keep(exchange, data + taken, size - taken);
 }
@@ -188,6 +196,16 @@ void exchange_add_body(struct http_exchange *exchange, const char *data, size_t 
 
 void exchange_end_request(struct http_exchange *exchange) {
     exchange->request_ended = true;
-    if (exchange_is_open(exchange) && !exchange_is_paused(exchange))
+    if (!exchange->streaming)
+        buf_shrink(&exchange->body);
+    if (exchange_is_open(exchange) && !must_wait(exchange))
+        tell_end(exchange);
+}
+
+void exchange_take_turn(struct http_exchange *exchange) {
+    exchange->awaits_turn = false;
+    if (exchange->streaming)
+        http_exchange_resume_body(exchange);
+    else if (exchange->request_ended && exchange_is_open(exchange))
         tell_end(exchange);
 }

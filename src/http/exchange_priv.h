@@ -6,10 +6,15 @@
 #ifndef INFERD_HTTP_EXCHANGE_PRIV_H
 #define INFERD_HTTP_EXCHANGE_PRIV_H
 
+#include "base/clock.h"
 #include "base/session.h"
 #include "http/exchange.h"
 #include "http/http_account.h"
 #include "http/http_queue.h"
+
+/* How long requests that came together on one connection are worked on before others get their turn, and a few ms more
+ * by a coarse clock. The one that is begun then is finished. */
+#define EXCHANGE_TURN_NS (2 * NS_PER_MS)
 
 enum http_answer_state {
     HTTP_ANSWER_NONE,
@@ -30,6 +35,9 @@ struct http_answer_head {
 struct exchange_ops {
     /* Takes the head. False when memory is short. */
     bool (*send_head)(struct http_exchange *exchange, const struct http_answer_head *head);
+    /* Optional. Whether others are to be worked for before the handler gets more of the request; exchange_take_turn
+     * follows then, later. */
+    bool (*turn_is_over)(struct http_exchange *exchange);
     /* Optional. So many bytes of the body need no more room: the client may send as many more. */
     void (*taken)(struct http_exchange *exchange, size_t bytes);
     /* Optional. The queue, the state of the answer, the deadline or idle_allowed has changed. In state
@@ -49,7 +57,7 @@ struct http_exchange {
     uint64_t received_ns;
     uint64_t deadline_ns;
     struct http_account *account; /* the session's; booked in it: head_bytes, booked_bytes and what `answer` holds */
-    size_t head_bytes;            /* of the head, and what an exchange takes anyway */
+    size_t head_bytes;            /* of the head and what an exchange takes anyway, or of the arena once that is more */
     struct buf body;              /* collected; or what on_data has not taken yet, from body_at on */
     size_t body_at;
     size_t held_bytes;   /* by the handler's word */
@@ -64,6 +72,7 @@ struct http_exchange {
     bool announced;           /* on_head was called, so a last callback is owed */
     bool streaming;           /* body goes to on_data */
     bool in_on_data;          /* which runs now */
+    bool awaits_turn;         /* before the handler gets more of the request */
     bool drain_wanted;        /* on_drain, when at most drain_bytes are unsent */
     bool idle_allowed;        /* no body time-out */
     bool answer_no_body;
@@ -96,6 +105,8 @@ void exchange_announce(struct http_exchange *exchange);
 void exchange_check_content_length(struct http_exchange *exchange);
 void exchange_add_body(struct http_exchange *exchange, const char *data, size_t size);
 void exchange_end_request(struct http_exchange *exchange);
+/* Gives the handler what waited for the turn. */
+void exchange_take_turn(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
  * and must hold no byte that JSON would want escaped. */
 void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4);

@@ -351,7 +351,9 @@ static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) 
 
 static struct status h1_output(struct session *session, struct buf *out, size_t target) {
     struct h1_session *h1 = of(session);
-    while (out->size < target) {
+    uint64_t turn_ns = 0; /* begin of the work on requests that came behind another one */
+    bool turn_is_over = false;
+    while (out->size < target && !turn_is_over) {
         if (h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_RESET) {
             buf_clear(&h1->out);
             finish_exchange(h1, false);
@@ -361,7 +363,9 @@ static struct status h1_output(struct session *session, struct buf *out, size_t 
         if (!h1->exchange || !write_answer(h1, out, target))
             break;
         finish_exchange(h1, true);
-        consume_carried(h1);
+        turn_ns = turn_ns ? turn_ns : h1->now_ns;
+        turn_is_over = h1->now_ns - turn_ns > EXCHANGE_TURN_NS;
+        consume_carried(h1); /* where the turn is over, the answer goes out with the next output */
     }
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an answer");

@@ -38,7 +38,9 @@ struct h2_session {
     const struct http_handler *handler;
     const struct http_limits *limits;
     enum h2_phase phase;
-    struct h2_stream *streams; /* open ones */
+    struct h2_stream *streams; /* open ones, the latest first */
+    uint64_t turn_ns;          /* begin of this turn */
+    bool turn_wanted;          /* another one, for requests that wait */
     uint64_t now_ns;
     uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
     uint64_t idle_since_ns; /* no streams; or since the beginning */
@@ -67,6 +69,8 @@ void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns);
 uint64_t h2_session_now(struct h2_session *h2);
 /* Asks for a tick at that time at the latest; 0: no wish. */
 void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns);
+/* Whether other connections get their turn before more is worked on; this one then gets another. */
+bool h2_session_turn_is_over(struct h2_session *h2);
 /* The client did something that costs more than it should; too many of them a second end the connection. */
 void h2_session_count_glitch(struct h2_session *h2);
 void h2_session_end(struct h2_session *h2, uint32_t error_code);

@@ -58,6 +58,36 @@ void h2_session_count_glitch(struct h2_session *h2) {
     }
 }
 
+bool h2_session_turn_is_over(struct h2_session *h2) {
+    if (!h2->turn_wanted && h2_session_now(h2) - h2->turn_ns <= EXCHANGE_TURN_NS)
+        return false;
+    h2->turn_wanted = true;
+    h2_session_want_tick(h2, h2->now_ns);
+    return true;
+}
+
+static struct h2_stream *oldest_stream(const struct h2_session *h2) {
+    struct h2_stream *stream = h2->streams;
+    while (stream && stream->next)
+        stream = stream->next;
+    return stream;
+}
+
+/* Goes on with the requests that wait, the oldest first. */
+static void take_turn(struct h2_session *h2) {
+    h2->turn_wanted = false;
+    h2->now_ns = h2->turn_ns = clock_monotonic_ns();
+    bool any = false;
+    for (struct h2_stream *stream = oldest_stream(h2); stream; stream = stream->previous) {
+        if (!stream->exchange.awaits_turn)
+            continue;
+        if (any && h2_session_turn_is_over(h2))
+            return;
+        exchange_take_turn(&stream->exchange);
+        any = true;
+    }
+}
+
 static void abort_streams(struct h2_session *h2) {
     h2->phase = H2_GONE;
     while (h2->streams) {
@@ -71,7 +101,7 @@ static struct status h2_input(struct session *session, const char *data, size_t 
     struct h2_session *h2 = of(session);
     if (h2->phase == H2_GONE)
         return status_ok();
-    h2->now_ns = clock_monotonic_ns();
+    h2->now_ns = h2->turn_ns = clock_monotonic_ns();
     ssize_t taken = nghttp2_session_mem_recv(h2->nghttp2, (const uint8_t *)data, n);
     if (taken < 0)
         return status_error(STATUS_INVALID_ARGUMENT, "HTTP/2: %s", nghttp2_strerror((int)taken));
@@ -179,6 +209,8 @@ static struct status h2_tick(struct session *session, uint64_t now_ns) {
     if (h2->phase == H2_GONE)
         return status_ok();
     h2->deadline_ns = 0;
+    if (h2->turn_wanted)
+        take_turn(h2);
     for (struct h2_stream *stream = h2->streams; stream; stream = stream->next) {
         h2_stream_tick(stream, now_ns);
         h2_session_want_tick(h2, h2_stream_deadline(stream));

@@ -139,7 +139,12 @@ static void taken(struct http_exchange *exchange, size_t bytes) {
     nghttp2_session_consume_stream(stream->h2->nghttp2, stream->id, bytes);
 }
 
-static const struct exchange_ops h2_exchange_ops = {.send_head = send_head, .taken = taken, .changed = changed};
+static bool turn_is_over(struct http_exchange *exchange) {
+    return h2_session_turn_is_over(of(exchange)->h2);
+}
+
+static const struct exchange_ops h2_exchange_ops = {
+    .send_head = send_head, .turn_is_over = turn_is_over, .taken = taken, .changed = changed};
 
 /* ---- requests ---- */
 
@@ -399,7 +404,7 @@ static uint64_t silence_deadline(const struct h2_stream *stream) {
         return stream->activity_ns + silence_allowed(stream, limits->head_timeout_ns);
     if (stream->end_sent)
         return stream->activity_ns + STOP_SENDING_NS;
-    bool expects_body = !exchange->request_ended && !exchange->idle_allowed;
+    bool expects_body = !exchange->request_ended && !exchange->idle_allowed && !exchange->awaits_turn;
     bool answer_waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
     return expects_body || answer_waits ? stream->activity_ns + silence_allowed(stream, limits->body_timeout_ns) : 0;
 }

@@ -20,6 +20,12 @@ static bool fits(const struct http_budget *budget, size_t held, size_t more) {
     return more <= budget->max_bytes && held <= budget->max_bytes - more;
 }
 
+/* Roughly: of two threads at once the lower one may win. */
+static void note_peak(struct http_budget *budget, size_t held) {
+    if (held > atomic_load_explicit(&budget->peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&budget->peak_bytes, held, memory_order_relaxed);
+}
+
 bool http_account_has_room(const struct http_account *account, size_t more) {
     if (!account->limits->budget)
         return true;
@@ -36,6 +42,7 @@ bool http_account_take(struct http_account *account, size_t more) {
             if (!fits(budget, held, common))
                 return false;
         } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + common));
+        note_peak(budget, held + common);
     }
     account->held += more;
     return true;

@@ -33,14 +33,17 @@ bool http_queue_push(struct http_queue *queue, struct http_piece *piece) {
         http_piece_free(piece);
         return size == 0;
     }
+    buf_shrink(&piece->own);
     queue->items[(queue->head + queue->count) % queue->capacity] = *piece;
     queue->count++;
     queue->bytes += size;
+    queue->held += size;
     *piece = (struct http_piece){.own = BUF_EMPTY};
     return true;
 }
 
 static void drop_first(struct http_queue *queue) {
+    queue->held -= http_piece_bytes(&queue->items[queue->head]).size;
     http_piece_free(&queue->items[queue->head]);
     queue->offset = 0;
     queue->head = (queue->head + 1) % queue->capacity;

@@ -20,6 +20,7 @@ struct http_queue {
     size_t count;
     size_t offset; /* bytes of the first piece that are gone already */
     size_t bytes;  /* still to be sent, all pieces together */
+    size_t held;   /* of the pieces that are there, also what of the first is gone already */
 };
 
 /* Lets go of what is left of it. */

@@ -129,8 +129,7 @@ static bool fill_output(struct connection *connection) {
     struct status status =
         connection->session->ops->output(connection->session, &connection->out, output_target(connection));
     connection->in_session = false;
-    if (!status_is_ok(&status))
-        connection->broken = true;
+    connection->broken |= !status_is_ok(&status);
     if (connection->out.size > 0)
         connection->taken_ns = clock_coarse_ns();
     return connection->out.size > 0;
@@ -290,8 +289,7 @@ static void take_input(struct connection *connection, const char *data, size_t n
     struct status status = connection->session ? connection->session->ops->input(connection->session, data, n)
                                                : take_first_bytes(connection, data, n);
     connection->in_session = false;
-    if (!status_is_ok(&status))
-        connection->broken = true;
+    connection->broken |= !status_is_ok(&status);
 }
 
 static void take_end(struct connection *connection) {
@@ -361,30 +359,47 @@ static void shut_down_session(struct connection *connection) {
     connection->in_session = false;
 }
 
+/* The loop may have been busy with others: what the peer has sent or taken before a deadline counts, although it is
+ * only looked at now. False: the connection is broken. */
+static bool catch_up(struct connection *connection) {
+    if (connection->phase == CONNECTION_LINGERING)
+        return true;
+    if (connection->out.size > 0 && write_output(connection) == TRANSPORT_LOST)
+        return false;
+    return read_input(connection);
+}
+
+static uint64_t session_deadline(const struct connection *connection) {
+    return connection->session ? connection->session->ops->deadline(connection->session) : 0;
+}
+
+static bool is_due(uint64_t deadline, uint64_t now) {
+    return deadline != 0 && now >= deadline;
+}
+
 static void tick_session(struct connection *connection, uint64_t now) {
-    uint64_t deadline = connection->session->ops->deadline(connection->session);
-    if (deadline == 0 || now < deadline)
+    if (!is_due(session_deadline(connection), now))
         return;
     connection->in_session = true;
     struct status status = connection->session->ops->tick(connection->session, now);
     connection->in_session = false;
-    if (!status_is_ok(&status))
-        connection->broken = true;
+    connection->broken |= !status_is_ok(&status);
 }
 
 static void on_timer(struct loop_timer *timer) {
     struct connection *connection = LOOP_CONTAINER(timer, struct connection, timer);
-    uint64_t now = clock_monotonic_ns(), peer = connection_peer_deadline(connection),
-             crowd = connection_crowd_deadline(connection);
+    uint64_t now = clock_monotonic_ns();
     connection->timer_ns = 0;
-    if ((peer != 0 && now >= peer) || (!connection->session && crowd != 0 && now >= crowd)) {
+    bool due = is_due(connection_peer_deadline(connection), now) || is_due(session_deadline(connection), now);
+    bool lost = due && !catch_up(connection);
+    uint64_t crowd = connection_crowd_deadline(connection);
+    if (lost || is_due(connection_peer_deadline(connection), now) || (!connection->session && is_due(crowd, now))) {
         lose_connection(connection);
         return;
     }
-    if (crowd != 0 && now >= crowd)
+    if (is_due(crowd, now))
         shut_down_session(connection);
-    if (connection->session)
-        tick_session(connection, now);
+    tick_session(connection, now);
     pump(connection);
 }
 

@@ -15,6 +15,9 @@
 
 enum { EVENT_BATCH = 128 };
 
+/* How long timers are fired that are due, before descriptors are looked at again: behind a timer may be much work. */
+#define FIRE_NS (10 * NS_PER_MS)
+
 struct loop {
     int epoll_fd;
     int wake_fd;
@@ -99,12 +102,12 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadli
     timer_heap_insert(&loop->timers, timer);
 }
 
-/* Fires what is due by now; timers that are set meanwhile wait for the next round. */
+/* Fires what is due by now, the earliest first; timers that are set meanwhile wait for the next round. */
 static void fire_timers(struct loop *loop) {
     if (!loop->timers.root)
         return;
-    uint64_t now = clock_monotonic_ns();
-    while (loop->timers.root && loop->timers.root->deadline_ns <= now) {
+    uint64_t now = clock_monotonic_ns(), late = now + FIRE_NS;
+    while (loop->timers.root && loop->timers.root->deadline_ns <= now && clock_monotonic_ns() < late) {
         struct loop_timer *timer = loop->timers.root;
         timer_heap_remove(&loop->timers, timer);
         timer->fire(timer);

@@ -39,8 +39,11 @@ static struct status open_log(const struct serve_options *options, struct log *r
     return status_ok();
 }
 
-enum { OTHER_DESCRIPTORS = 256 }; /* for files, models and loops */
-enum { SETTLE_MS = 200 };         /* from the first change of a file until the files are read: others may follow */
+enum {
+    OTHER_DESCRIPTORS = 256, /* for files, models and loops */
+    SETTLE_MS = 200,         /* from the first change of a file until the files are read: others may follow */
+    MEMORY_MS = 2000         /* between two looks at memory that can be given back */
+};
 
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
 static sigset_t end_signals(void) {
@@ -97,11 +100,11 @@ static void raise_descriptor_limit(const struct serve_options *options, struct l
             (unsigned long long)limit.rlim_cur, (long long)options->max_connections);
 }
 
-/* How long to wait for more before files that have changed are read; -1: none have. */
+/* How long to wait for more before files that have changed are read; none have: for as long as memory is left alone. */
 static int settle_ms(uint64_t settled_ns) {
     uint64_t now = clock_monotonic_ns();
     if (settled_ns == 0)
-        return -1;
+        return MEMORY_MS;
     return settled_ns > now ? (int)((settled_ns - now) / NS_PER_MS) + 1 : 0;
 }
 
@@ -126,6 +129,8 @@ static bool wait_for_end(struct server *server, int signal_fd, int failure_fd) {
         int ready = poll(fds, 3, settle_ms(settled_ns));
         if (ready < 0)
             continue;
+        if (ready == 0)
+            server_return_memory(server);
         if (fds[0].revents & POLLIN) {
             if (take_signal(server, signal_fd))
                 return true;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct server {
     struct v1_state v1;
     struct http_limits limits;
     struct http_budget budget;
+    bool was_busy; /* requests and answers have held much since memory was given back */
     struct worker_pool workers;
     struct loop_thread *threads;
     size_t thread_count;
@@ -357,6 +359,17 @@ static void join_loader(struct server *server) {
     if (join) {
         pthread_join(server->loader, NULL);
         server->loader_started = false;
+    }
+}
+
+void server_return_memory(struct server *server) {
+    enum { MUCH = 8 << 20 }; /* less is kept for what comes next */
+    size_t held = atomic_load(&server->budget.held_bytes), peak = atomic_exchange(&server->budget.peak_bytes, held);
+    if (peak > MUCH) {
+        server->was_busy = true;
+    } else if (server->was_busy) { /* the allocator stands still meanwhile, so only once */
+        server->was_busy = false;
+        malloc_trim(0);
     }
 }
 

@@ -21,6 +21,9 @@ struct status server_start(const struct serve_options *options, const struct ser
 int server_watch_fd(const struct server *server);
 /* Reads certificates, keys and tokens again. What is broken is logged, and the old ones stay. */
 void server_reload_files(struct server *server);
+/* Gives freed memory back to the system, once, when requests and answers held much at a time and do not any more. To be
+ * called every few seconds: what was held between two calls counts. */
+void server_return_memory(struct server *server);
 /* Not ready any more; no new connections; waits for requests under way until the deadline (monotonic ns).
  * DEADLINE_EXCEEDED: some did not end, and the server cannot be destroyed: the process has to exit. */
 struct status server_drain(struct server *server, uint64_t deadline_ns) STATUS_MUST_CHECK;

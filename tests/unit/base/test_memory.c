@@ -163,9 +163,26 @@ static void a_buffer_grows_and_gives_its_memory_away(void **state) {
     buf_free(&buf);
 }
 
+static void buffers_give_back_what_they_do_not_need(void **state) {
+    (void)state;
+    struct buf buf = BUF_EMPTY;
+    buf_shrink(&buf);
+    buf_append_text(&buf, "kept");
+    buf_shrink(&buf); /* not worth it */
+    assert_in_range(buf.capacity, 5, 1000);
+    assert_non_null(buf_reserve(&buf, 1 << 20));
+    buf_shrink(&buf);
+    assert_int_equal(buf.capacity, 4);
+    assert_memory_equal(buf.data, "kept", 4);
+    buf_append_text(&buf, "!");
+    assert_memory_equal(buf.data, "kept!", 5);
+    buf_free(&buf);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_messages_are_cut_at_a_character),
+        cmocka_unit_test(buffers_give_back_what_they_do_not_need),
         cmocka_unit_test(messages_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_prefix_goes_in_front),
         cmocka_unit_test(numbers_are_whole_and_in_range),

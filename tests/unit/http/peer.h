@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <nghttp2/nghttp2.h>
 
+#include "base/clock.h"
 #include "base/session.h"
 #include "http/exchange.h"
 
@@ -48,6 +49,7 @@ struct peer {
     nghttp2_session *client;
     bool goaway;
     bool no_reading; /* HTTP/2: leave what the server sends unread */
+    bool no_turns;   /* HTTP/2: the server's turn is over, others are served */
     struct peer_response responses[PEER_RESPONSES];
     size_t count;
     size_t current; /* HTTP/1.1: the response that comes next */
@@ -310,6 +312,16 @@ static bool peer_take(struct peer *peer) {
     return any;
 }
 
+/* A session that is due, as it is for another turn, gets its tick; false when it is not. */
+static bool peer_tick(struct peer *peer) {
+    const struct session_ops *ops = peer->session->ops;
+    uint64_t due = ops->deadline(peer->session), now = clock_monotonic_ns();
+    if (!peer->h2 || peer->no_turns || due == 0 || due > now)
+        return false;
+    peer_error(peer, ops->tick(peer->session, now));
+    return true;
+}
+
 /* Moves bytes in both directions until both sides are quiet. */
 static inline void peer_run(struct peer *peer) {
     bool busy = true;
@@ -323,6 +335,7 @@ static inline void peer_run(struct peer *peer) {
         }
         busy = peer->to_server.size > 0;
         peer_give(peer);
+        busy |= peer_tick(peer);
         while (!peer->no_reading && peer_take(peer))
             busy = true;
         peer->wakened = false;

@@ -3,7 +3,7 @@
 #define INFERD_TEST_HTTP_RECORDER_H
 
 #include "base/clock.h"
-#include "http/exchange.h"
+#include "http/exchange_priv.h"
 #include "peer.h"
 
 struct recorder {
@@ -11,7 +11,7 @@ struct recorder {
     struct buf log;             /* "head /echo|end|close|" */
     struct http_exchange *held; /* of /hold, unanswered, or of /sip */
     size_t thirst;              /* bytes that /sip still takes */
-    size_t heads, lasts;
+    size_t heads, ends, lasts;
     size_t body_capacity; /* most memory a collected body had */
 };
 
@@ -29,6 +29,12 @@ static bool recorder_path(const struct http_exchange *exchange, const char *path
     return slice_equal_text(http_exchange_request(exchange)->path, path);
 }
 
+/* For longer than a turn, although its clock may be behind. */
+static void recorder_work(void) {
+    for (uint64_t end = clock_monotonic_ns() + 10 * EXCHANGE_TURN_NS; clock_monotonic_ns() < end;)
+        ;
+}
+
 static void recorder_on_head(void *user, struct http_exchange *exchange) {
     struct recorder *recorder = user;
     recorder->heads++;
@@ -37,7 +43,8 @@ static void recorder_on_head(void *user, struct http_exchange *exchange) {
     if (recorder_path(exchange, "/refuse")) {
         struct buf body = text_buf("refused");
         http_respond(exchange, 403, NULL, 0, &body);
-    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip")) {
+    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip") ||
+               recorder_path(exchange, "/grind")) {
         http_exchange_stream_body(exchange, false);
         http_respond_head(exchange, 200, NULL, 0);
     } else if (recorder_path(exchange, "/idle")) {
@@ -51,6 +58,8 @@ static void recorder_on_head(void *user, struct http_exchange *exchange) {
 static size_t recorder_on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
     struct recorder *recorder = user;
     bool sips = recorder_path(exchange, "/sip");
+    if (recorder_path(exchange, "/grind"))
+        recorder_work();
     if (sips) {
         size = size < recorder->thirst ? size : recorder->thirst;
         recorder->thirst -= size;
@@ -110,6 +119,7 @@ static void recorder_answer_describe(struct http_exchange *exchange) {
 
 static void recorder_on_end(void *user, struct http_exchange *exchange) {
     struct recorder *recorder = user;
+    recorder->ends++;
     recorder_note(recorder, "end", exchange);
     if (recorder_path(exchange, "/hold") || recorder_path(exchange, "/deadline")) {
         recorder->held = exchange;
@@ -119,7 +129,8 @@ static void recorder_on_end(void *user, struct http_exchange *exchange) {
         recorder_answer_dirty(exchange);
     } else if (recorder_path(exchange, "/describe")) {
         recorder_answer_describe(exchange);
-    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip")) {
+    } else if (recorder_path(exchange, "/stream") || recorder_path(exchange, "/sip") ||
+               recorder_path(exchange, "/grind")) {
         http_respond_end(exchange, NULL, 0);
     } else if (recorder_path(exchange, "/reset")) {
         http_exchange_reset(exchange);
@@ -128,6 +139,10 @@ static void recorder_on_end(void *user, struct http_exchange *exchange) {
         http_respond_head(exchange, 200, NULL, 0);
         http_respond_data(exchange, &piece);
         http_exchange_reset(exchange);
+    } else if (recorder_path(exchange, "/busy")) {
+        recorder_work();
+        struct buf body = text_buf("done");
+        http_respond(exchange, 200, NULL, 0, &body);
     } else if (recorder_path(exchange, "/nothing")) {
         struct buf body = text_buf("must not be sent");
         http_respond(exchange, 204, NULL, 0, &body);

@@ -1,4 +1,5 @@
 /* HTTP/2 connections frame by frame: hostile clients, time-outs, flow control, orderly ends. */
+#include "frames.h"
 #include "http/exchange_priv.h"
 #include "peer.h"
 #include "recorder.h"
@@ -27,58 +28,13 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const struct slice NO_BODY = {NULL, 0};
-
-/* ---- frames by hand ---- */
-
-static void append_frame(struct buf *out, unsigned type, unsigned flags, unsigned stream, struct slice payload) {
-    const unsigned char head[9] = {(unsigned char)(payload.size >> 16),
-                                   (unsigned char)(payload.size >> 8),
-                                   (unsigned char)payload.size,
-                                   (unsigned char)type,
-                                   (unsigned char)flags,
-                                   (unsigned char)(stream >> 24),
-                                   (unsigned char)(stream >> 16),
-                                   (unsigned char)(stream >> 8),
-                                   (unsigned char)stream};
-    buf_append(out, head, sizeof head);
-    buf_append_slice(out, payload);
-}
-
-static void append_preface(struct buf *out) {
-    buf_append_text(out, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    append_frame(out, NGHTTP2_SETTINGS, 0, 0, NO_BODY);
-}
-
-/* A field without indexing and without Huffman code (RFC 7541 section 6.2.2); short texts only. */
-static void append_field(struct buf *block, const char *name, const char *value) {
-    buf_append_char(block, 0);
-    buf_append_char(block, (char)strlen(name));
-    buf_append_text(block, name);
-    buf_append_char(block, (char)strlen(value));
-    buf_append_text(block, value);
-}
-
-static struct buf request_block(const char *path) {
-    struct buf block = BUF_EMPTY;
-    append_field(&block, ":method", "POST");
-    append_field(&block, ":scheme", "http");
-    append_field(&block, ":authority", "test");
-    append_field(&block, ":path", path);
-    return block;
-}
-
-static void append_request(struct buf *out, unsigned stream, const char *path, unsigned flags) {
-    struct buf block = request_block(path);
-    append_frame(out, NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, stream, buf_slice(&block));
-    buf_free(&block);
-}
-
 /* Gives the session the bytes (and frees them), and collects what it says. */
 static struct status give_raw(struct fixture *f, struct buf *bytes, struct buf *ret_out) {
     struct session *session = f->peer.session;
     struct status status = session->ops->input(session, bytes->data, bytes->size);
     buf_free(bytes);
+    while (status_is_ok(&status) && peer_tick(&f->peer)) /* for more turns */
+        status = f->peer.error;
     struct status output = session->ops->output(session, ret_out, (size_t)1 << 30);
     assert_int_equal(output.code, STATUS_OK);
     return status;

@@ -26,6 +26,7 @@ static void a_share_cannot_be_used_up_by_others(void **state) {
     http_account_give(&modest, 11);
     http_account_give(&greedy, 109);
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    assert_int_equal(atomic_load(&budget.peak_bytes), 100);
     assert_int_equal(greedy.held + modest.held, 0);
 }
 

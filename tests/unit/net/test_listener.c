@@ -150,6 +150,45 @@ static void test_silent_client_is_closed(void **state) {
     expect_gone(client);
 }
 
+/* Keeps a loop busy until it is told to go on. */
+struct busy {
+    struct loop_message message;
+    atomic_bool begun, enough;
+};
+
+static void be_busy(struct loop_message *message) {
+    struct busy *busy = LOOP_CONTAINER(message, struct busy, message);
+    atomic_store(&busy->begun, true);
+    while (!atomic_load(&busy->enough))
+        sched_yield();
+}
+
+/* A loop that was too busy to look must not hold it against the client. */
+static void test_bytes_that_came_in_time_count(void **state) {
+    struct server *server = *state;
+    struct busy busy[LOOPS] = {0};
+    server->policy.first_bytes_timeout_ns = NS_PER_S;
+    start(server);
+    int client = dial(server);
+    say(client, "ec");
+    while (listener_connection_count(server->listener) == 0)
+        sched_yield();
+    uint64_t late = clock_monotonic_ns() + server->policy.first_bytes_timeout_ns + NS_PER_S / 10;
+    for (int i = 0; i < LOOPS; i++) {
+        busy[i].message.run = be_busy;
+        loop_post(server->loops[i], &busy[i].message);
+        while (!atomic_load(&busy[i].begun))
+            sched_yield();
+    }
+    say(client, "ho in time\n");
+    while (clock_monotonic_ns() < late)
+        sched_yield();
+    for (int i = 0; i < LOOPS; i++)
+        atomic_store(&busy[i].enough, true);
+    expect(client, "in time\n");
+    close(client);
+}
+
 /* ---- ends ---- */
 
 static void test_end_keeps_the_last_answer(void **state) {
@@ -396,6 +435,7 @@ int main(void) {
         TEST(test_large_output_to_a_slow_client),
         TEST(test_client_that_takes_nothing_is_closed),
         TEST(test_silent_client_is_closed),
+        TEST(test_bytes_that_came_in_time_count),
         TEST(test_end_keeps_the_last_answer),
         TEST(test_error_ends_after_its_answer),
         TEST(test_half_closed_clients_get_their_answer),

@@ -225,6 +225,58 @@ static void test_removed_watches_are_not_called(void **state) {
     loop_destroy(loop);
 }
 
+/* Timers behind which there is much work, and a descriptor that is ready all the while. */
+enum { LONG_TIMERS = 20 };
+
+struct long_timer {
+    struct loop_timer timer;
+    int *fired;
+};
+
+struct ready_watch {
+    struct loop_watch watch;
+    struct loop *loop;
+    int *fired;
+    int first_seen; /* timers that had fired when it was looked at for the first time */
+};
+
+static void on_long_timer(struct loop_timer *timer) {
+    ++*((struct long_timer *)timer)->fired;
+    for (uint64_t end = clock_monotonic_ns() + 2 * NS_PER_MS; clock_monotonic_ns() < end;)
+        ;
+}
+
+static void on_ready_watch(struct loop_watch *watch, uint32_t events) {
+    struct ready_watch *self = (struct ready_watch *)watch;
+    assert_true(events & EPOLLIN);
+    if (self->first_seen < 0)
+        self->first_seen = *self->fired;
+    if (*self->fired == LONG_TIMERS)
+        loop_stop(self->loop);
+}
+
+static void test_descriptors_between_timers(void **state) {
+    (void)state;
+    struct loop *loop = open_loop();
+    int ends[2], fired = 0;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    struct ready_watch watch = {
+        {.fd = ends[0], .events = EPOLLIN, .ready = on_ready_watch}, loop, .fired = &fired, .first_seen = -1};
+    struct status status = loop_watch_add(loop, &watch.watch);
+    assert_int_equal(status.code, STATUS_OK);
+    struct long_timer timers[LONG_TIMERS];
+    for (int i = 0; i < LONG_TIMERS; i++) {
+        timers[i] = (struct long_timer){.timer.fire = on_long_timer, .fired = &fired};
+        loop_timer_set(loop, &timers[i].timer, 1);
+    }
+    run(loop);
+    assert_true(watch.first_seen < LONG_TIMERS);
+    close(ends[0]);
+    close(ends[1]);
+    loop_destroy(loop);
+}
+
 static void test_bad_descriptor(void **state) {
     (void)state;
     struct loop *loop = open_loop();
@@ -240,6 +292,7 @@ int main(void) {
         cmocka_unit_test(test_messages_of_many_threads),       cmocka_unit_test(test_messages_post_themselves),
         cmocka_unit_test(test_queued_messages_are_not_lost),   cmocka_unit_test(test_timers),
         cmocka_unit_test(test_removed_watches_are_not_called), cmocka_unit_test(test_bad_descriptor),
+        cmocka_unit_test(test_descriptors_between_timers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 TABLE = FOLDER.parent / "CASES.md"
-PATTERNS = ("clients/test_*.py", "clients/protocol/test_*.py", "perf/test_*.py", "trtis_v1/test_*.py")
+PATTERNS = ("clients/test_*.py", "clients/protocol/test_*.py", "perf/test_*.py", "trtis_v1/test_*.py", "abuse/test_*.py")
 
 # What a case's protocol may stand for, where that is more than one of tritonclient's four clients.
 CLIENTS = {

@@ -2,9 +2,10 @@
 
 import struct
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM, END_HEADERS = 1, 4
-NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM = 0, 1, 3, 6, 11
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
+END_STREAM = ACK = 1
+END_HEADERS = 4
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 0, 1, 2, 3, 6, 7, 11
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -16,8 +17,14 @@ def field(name, value):
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
-GET_LIVE = field(b":method", b"GET") + field(b":scheme", b"http") + field(b":authority", b"h") + field(b":path", b"/v2/health/live")
-HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
+def head(method, path, *more):
+    """The fields of a request."""
+    return b"".join(field(*pair) for pair in [(b":method", method), (b":scheme", b"http"), (b":authority", b"h"), (b":path", path), *more])
+
+
+GET_LIVE = head(b"GET", b"/v2/health/live")
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HELLO = PREFACE + frame(SETTINGS, 0, 0)
 
 
 def frames(data):

@@ -245,6 +245,58 @@ def config_seeds(repository):
             write("text_config", f"full-{choice}-{i}", b"\0" + full[i : i + 3500].encode())
 
 
+def api_seeds():
+    """Requests to every route and method of a server with the models of fuzz_api.c."""
+    tensor = {"name": "IN", "shape": [1, 2], "datatype": "INT32", "data": [1, 2]}
+    several = [{"name": "A", "shape": [1, 1, 2], "datatype": "FP32", "data": [0.5, -1]}, {"name": "B", "shape": [1, 1], "datatype": "BYTES", "data": ["x"]}]
+    outputs = [{"name": "OUT", "parameters": {"classification": 2}}]
+    config = json.dumps({"backend": "identity", "input": [{"name": "IN", "data_type": "TYPE_INT32", "dims": [1]}],
+                         "output": [{"name": "OUT", "data_type": "TYPE_INT32", "dims": [1]}]})
+    requests = [
+        ("GET", "/v2/health/live", None), ("GET", "/v2/health/ready", None), ("GET", "/v2", None), ("GET", "/metrics", None),
+        ("GET", "/v2/models/id", None), ("GET", "/v2/models/id/versions/1/ready", None), ("GET", "/v2/models/several/config", None),
+        ("GET", "/v2/models/stats", None), ("GET", "/v2/models/id/versions/1/stats", None),
+        ("POST", "/v2/models/id/infer", {"id": "a", "inputs": [tensor], "outputs": outputs, "parameters": {"sequence_id": 3, "sequence_start": True}}),
+        ("POST", "/v2/models/several/infer", {"inputs": several, "parameters": {"priority": 1, "timeout": 1000000}}),
+        ("POST", "/v2/models/text/infer", {"inputs": [{"name": "IN", "shape": [1], "datatype": "BYTES", "data": ["Gr\u00fc\u00dfe"]}]}),
+        ("POST", "/v2/models/decoupled/generate_stream", {"IN": [1], "parameters": {"responses": 3}}),
+        ("POST", "/v2/models/text/generate", {"IN": "hello", "stream": False}),
+        ("POST", "/v2/models/id/infer", {"inputs": [{**tensor, "data": None, "parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 8}}]}),
+        ("POST", "/v2/repository/index", {"ready": True}), ("POST", "/v2/repository/models/id/unload", {"parameters": {"unload_dependents": True}}),
+        ("POST", "/v2/repository/models/new/load", {"parameters": {"config": config, "file:1/model.bin": "aGVsbG8="}}),
+        ("GET", "/v2/systemsharedmemory/status", None), ("POST", "/v2/systemsharedmemory/region/r/register", {"key": "/none", "offset": 0, "byte_size": 8}),
+        ("POST", "/v2/systemsharedmemory/region/r/unregister", {}), ("POST", "/v2/systemsharedmemory/unregister", {}),
+        ("GET", "/v2/cudasharedmemory/status", None), ("POST", "/v2/trace/setting", {"trace_level": ["TIMESTAMPS"], "trace_rate": "1", "trace_count": "5"}),
+        ("POST", "/v2/models/id/trace/setting", {"trace_rate": None}), ("POST", "/v2/logging", {"log_verbose_level": 1, "log_format": "ISO8601"}),
+        ("GET", "/api/status/id?format=json", None), ("GET", "/api/health/live", None), ("POST", "/api/modelcontrol/unload/id", None),
+    ]
+    for i, (method, path, body) in enumerate(requests):
+        body = b"" if body is None else json.dumps(body).encode()
+        write("api", f"http-{i}", CUTS + b"\0" + f"{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    head = b'id: 7 batch_size: 1 input { name: "IN" dims: 2 } output { name: "OUT" cls { count: 1 } }'
+    write("api", "http-v1", CUTS + b"\0POST /api/infer/id/1 HTTP/1.1\r\nHost: h\r\nNV-InferRequest: " + head + b"\r\nContent-Length: 8\r\n\r\n" + bytes(8))
+    infer = service_pb2.ModelInferRequest(model_name="id", raw_input_contents=[bytes(8)])
+    infer.inputs.add(name="IN", datatype="INT32", shape=[1, 2])
+    stream = service_pb2.ModelInferRequest(model_name="decoupled", id="s")
+    stream.inputs.add(name="IN", datatype="INT32", shape=[2]).contents.int_contents.extend([1, 2])
+    known = {"ModelInfer": [infer], "ModelStreamInfer": [stream, infer]}
+    for method in service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods:
+        messages = known.get(method.name) or [fill(getattr(service_pb2, method.input_type.name)())]
+        for field in ("name", "model_name"):
+            if hasattr(messages[0], field) and "Memory" not in method.name:
+                setattr(messages[0], field, "id" if method.name != "ModelStreamInfer" else "decoupled")
+        write_call(method.name, f"/inference.GRPCInferenceService/{method.name}", [message.SerializeToString() for message in messages])
+    for name, path, messages in [("health", "/grpc.health.v1.Health/Check", [b""]), ("watch", "/grpc.health.v1.Health/Watch", [b""]),
+                                 ("reflection", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", [b"\x3a\0", b"\x22\x04none"]),
+                                 ("v1-status", "/nvidia.inferenceserver.GRPCService/Status", [b"\x0a\2id"])]:
+        write_call(name, path, messages)
+
+
+def write_call(name, path, messages):
+    call = bytes([255, len(path)]) + path.encode() + bytes([0, len(messages)]) + b"".join(struct.pack("<H", len(message)) + message for message in messages)
+    write("api", f"grpc-{name}", CUTS + b"\1" + call * 2)
+
+
 def text_seeds():
     texts = ["The Norman dynasty had a major political, cultural and military impact.", "unaffable, [CLS] [SEP] don't!",
              "Ångström ﬁ Ǆ ΣΑΣ straße İstanbul", "日本語のテキスト 한국어 ไทย العربية", "a\u0300\u0301\u0327 \u200b\u00ad\ufeff\u2028 e\u0301",
@@ -398,6 +450,7 @@ def main():
         grpc_seeds(grpc_recorder.connections)
         config_seeds(repository)
     protobuf_seeds()
+    api_seeds()
     text_seeds()
     safetensors_seeds()
     bundle_seeds()

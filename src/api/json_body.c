@@ -16,7 +16,7 @@ struct status json_body_read(struct slice body, yyjson_doc **ret_doc, yyjson_val
     *ret_doc = NULL;
     *ret = NULL;
     if (slice_trim(body).size == 0)
-        return status_ok();
+        body = SLICE_LITERAL("{}");
     yyjson_read_err error;
     char *text = (char *)(uintptr_t)body.data; /* only read: the in-situ flag is not set */
     *ret_doc = yyjson_read_opts(text, body.size, YYJSON_READ_NOFLAG, NULL, &error);

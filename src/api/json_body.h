@@ -7,8 +7,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-/* The object that a body holds; an empty body is an object without members, for which *ret is NULL. *ret_doc, which may
- * be NULL too, is the caller's to free in any case. INVALID_ARGUMENT tells the byte, or what else it is. */
+/* The object that a body holds; an empty body is an object without members. *ret_doc, which is NULL after an error, is
+ * the caller's to free in any case. INVALID_ARGUMENT tells the byte, or what else it is. */
 struct status json_body_read(struct slice body, yyjson_doc **ret_doc, yyjson_val **ret) STATUS_MUST_CHECK;
 /* INVALID_ARGUMENT: "member: expected what, got a string". */
 struct status json_body_expected(const char *member, const char *what, yyjson_val *got);

@@ -3,84 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call_log.h"
-#include "api/grpc_front.h"
-#include "api/http_front.h"
-
-/* ---- every exchange is gRPC or plain HTTP; both come by the same handler ---- */
-
-static bool is_grpc(struct http_exchange *exchange) {
-    return grpc_is_call(http_exchange_request(exchange));
-}
-
-/* Other formats than protobuf are gRPC's to refuse. */
-static bool wants_grpc(struct http_exchange *exchange) {
-    struct slice type;
-    return http_request_header(http_exchange_request(exchange), "content-type", &type) &&
-           slice_starts_with(type, SLICE_LITERAL("application/grpc"));
-}
-
-static void on_head(void *user, struct http_exchange *exchange) {
-    struct port_front *front = user;
-    if (is_grpc(exchange) || wants_grpc(exchange))
-        grpc_on_head(&front->service, front->service_count, exchange);
-    else
-        http_front_on_head(&front->context, exchange);
-}
-
-static size_t on_data(void *user, struct http_exchange *exchange, const char *data, size_t size) {
-    (void)user;
-    return grpc_on_data(exchange, data, size); /* plain HTTP collects its bodies */
-}
-
-static void on_end(void *user, struct http_exchange *exchange) {
-    (void)user;
-    if (is_grpc(exchange))
-        grpc_on_end(exchange);
-    else
-        http_front_on_end(exchange);
-}
-
-static void on_deadline(void *user, struct http_exchange *exchange) {
-    (void)user;
-    if (is_grpc(exchange))
-        grpc_on_deadline(exchange);
-    else
-        http_front_on_deadline(exchange);
-}
-
-static void on_drain(void *user, struct http_exchange *exchange) {
-    (void)user;
-    if (is_grpc(exchange)) /* others do not ask for it */
-        grpc_on_drain(exchange);
-}
-
-static void on_shutdown(void *user, struct http_exchange *exchange) {
-    (void)user;
-    if (is_grpc(exchange))
-        grpc_on_shutdown(exchange);
-}
-
-static void on_abort(void *user, struct http_exchange *exchange) {
-    struct port_front *front = user;
-    call_log_end(front->context.log, exchange, false);
-    if (is_grpc(exchange))
-        grpc_on_abort(exchange);
-    else
-        http_front_on_abort(exchange);
-}
-
-static void on_close(void *user, struct http_exchange *exchange) {
-    struct port_front *front = user;
-    call_log_end(front->context.log, exchange, true);
-    if (is_grpc(exchange))
-        grpc_on_close(exchange);
-    else
-        http_front_on_close(exchange);
-}
-
-/* ---- connections ---- */
-
 /* For a client without TLS on a port that has it. */
 static const char text_refusal[] =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 54\r\n"
@@ -106,23 +28,6 @@ static struct status choose_session(void *user, const struct connection_opening 
                  : h2_session_create(&front->handler, port->limits, ret_session);
 }
 
-static void fill_front(struct port_front *front, const struct api_context *context, struct api_loop *loop,
-                       const struct http_limits *limits) {
-    front->context = *context;
-    front->context.loop = loop;
-    front->service = grpc_front_service(&front->context, limits->max_body_bytes);
-    front->service_count = context->classes & API_INFERENCE ? 1 : 0;
-    front->handler = (struct http_handler){.on_head = on_head,
-                                           .on_data = on_data,
-                                           .on_end = on_end,
-                                           .on_deadline = on_deadline,
-                                           .on_drain = on_drain,
-                                           .on_shutdown = on_shutdown,
-                                           .on_abort = on_abort,
-                                           .on_close = on_close,
-                                           .user = front};
-}
-
 struct status port_open(struct port *port, const struct port_options *options, const struct api_context *context,
                         struct loop_thread *threads, size_t thread_count) {
     const struct http_limits *limits = options->limits;
@@ -138,8 +43,8 @@ struct status port_open(struct port *port, const struct port_options *options, c
     port->crowd_fronts = port->fronts + thread_count;
     for (size_t i = 0; i < thread_count; i++) {
         loops[i] = threads[i].loop;
-        fill_front(&port->fronts[i], context, &threads[i].api, limits);
-        fill_front(&port->crowd_fronts[i], &crowded, &threads[i].api, limits);
+        port_front_init(&port->fronts[i], context, &threads[i].api, limits);
+        port_front_init(&port->crowd_fronts[i], &crowded, &threads[i].api, limits);
     }
     port->policy = (struct connection_policy){.choose_session = choose_session,
                                               .user = port,

@@ -2,18 +2,9 @@
 #ifndef INFERD_TOOLS_SERVE_PORT_H
 #define INFERD_TOOLS_SERVE_PORT_H
 
-#include "api/context.h"
-#include "grpc/call.h"
 #include "net/listener.h"
 #include "tools/serve/loop_thread.h"
-
-/* What the handlers of a port are given on one loop. */
-struct port_front {
-    struct api_context context;
-    struct grpc_service service;
-    size_t service_count; /* 0 where gRPC is not served */
-    struct http_handler handler;
-};
+#include "tools/serve/port_front.h"
 
 /* What a port speaks, as ALPN has it: names in our order of preference, each behind its length. */
 #define PORT_PROTOCOLS "\x02h2\x08http/1.1"

@@ -9,12 +9,12 @@
 #    4 INIT_CHECKPOINT             folder, TensorFlow checkpoint prefix, or random:SEED; default: the embedded one; base and large have
 #                                  random weights (random:1), which compute just as long
 # options:
-#   --quick              fewer loads and short windows: minutes in place of an hour, for a look
+#   --quick              fewer loads, and windows of as many answers as the highest concurrency: minutes in place of an hour
 #   --latency-limit MS   the report recommends a setting within this p99 latency; default: 200
 # environment:
 #   OUTPUT_DIR   where tables, pictures and report.html go     default: out/figures/BERT_MODEL-SEQ_LENGTH-PRECISION of the project
 #   PROTOCOL     grpc | http                                    default: grpc
-#   INTERVAL_MS  length of a measurement window                 default: 5000; 700 with --quick
+#   INTERVAL_MS  length of a measurement window, not --quick    default: 5000
 #   PERF         the load generator, with perf_analyzer's flags default: the program's own, INFERD perf
 #   INFERD       the program                                    default: build/inferd of the project
 #
@@ -67,7 +67,7 @@ case $protocol in
   http) label=HTTP ;;
   *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
 esac
-if $quick; then interval=${INTERVAL_MS:-700} trials=3; else interval=${INTERVAL_MS:-5000} trials=10; fi
+interval=${INTERVAL_MS:-5000}
 [[ $interval =~ ^[0-9]+$ ]] || usage "INTERVAL_MS must be a whole number, got \"$interval\""
 [ -x "$inferd" ] || fail "$inferd is not there: run make first"
 if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF"; else perf=("$inferd" perf); fi
@@ -132,14 +132,19 @@ stop_server() {
 # measure SWEEP NAME LABEL SERVER_BATCH CLIENT_BATCH DELAY_MS INSTANCES START:END:STEP
 measure() {
   local sweep=$1 name=$2 title=$3 server_batch=$4 batch=$5 delay=$6 instances=$7 range=$8 code=0
+  local highest=${range#*:}
+  highest=${highest%:*}
+  # Measured is what was sent when all requests were in flight already: as many answers pass first.
+  local windows=(--warmup-request-count "$highest" -s "$stability" -r "$trials")
+  if $quick; then windows+=(--measurement-mode count_windows --measurement-request-count "$highest"); else windows+=(-p "$interval"); fi
   echo "== $sweep: $title, concurrency $range"
   rm -rf "$scratch/models"
   "$inferd" export --checkpoint "$checkpoint" --model-repository "$scratch/models" --model bert --precision "$precision" \
     --max-seq-length "$seq_length" --max-batch-size "$server_batch" --dynamic-batching-delay "$delay" \
     --instances "$instances" ${model_files[@]+"${model_files[@]}"} >"$scratch/export"
   start_server
-  "${perf[@]}" -m bert -i "$protocol" -u "127.0.0.1:$port" -b "$batch" -a --concurrency-range "$range" -p "$interval" \
-    -s "$stability" -r "$trials" --input-data "$scratch/questions.json" --verbose-csv -f "$output/$name.csv" \
+  "${perf[@]}" -m bert -i "$protocol" -u "127.0.0.1:$port" -b "$batch" -a --concurrency-range "$range" "${windows[@]}" \
+    --input-data "$scratch/questions.json" --verbose-csv -f "$output/$name.csv" \
     >"$output/$name.txt" 2>&1 || code=$?
   # 2: some point was not stable; it is measured all the same.
   if [ $code != 0 ] && { [ $code != 2 ] || [ ! -s "$output/$name.csv" ]; }; then
@@ -163,13 +168,15 @@ environment() {
   row kernel "$(uname -sr)"
   "$inferd" --version | while IFS= read -r line; do row inferd "$line"; done
   row "load generator" "${PERF:-inferd perf}, on the same machine"
-  row windows "$interval ms each, up to $trials, stable within $stability %"
+  if $quick; then row windows "of as many answers as the highest concurrency, $trials a point"
+  else row windows "$interval ms each, up to $trials a point, stable within $stability %"; fi
   row model "BERT $bert_model from ${checkpoint#"$root"/}"
   row input "$seq_length tokens, none of them padding, $precision"
   row measured "$(date -u '+%Y-%m-%d %H:%M UTC')"
 }
 
-if $quick; then stability=50; else stability=10; fi
+stability=10 trials=10
+if $quick; then stability=50 trials=3; fi
 questions >"$scratch/questions.json"
 echo "file,label,sweep,model,max_seq_length,precision,max_batch_size,batch_size,delay_ms,instances,protocol" >"$output/runs.csv"
 environment >"$output/environment.csv"

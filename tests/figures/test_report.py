@@ -83,6 +83,11 @@ def test_dynamic_is_compared_with_static_batching(tmp_path):
     assert rows_of(body)[2][-1] == "none"
 
 
+def test_the_base_without_batching_is_no_batching_technique(tmp_path):
+    fast = [("dynamic", "no dynamic batching", 8, 1, 0, 1, [row(1, 9000, 0, 84)]), *RECIPE]
+    assert '"delay 10 ms" reaches 480' in text_of(sections(write_report(tmp_path, runs=fast))["batching"])
+
+
 def test_instances_are_compared(tmp_path):
     assert "is 119 inferences/s with 1 and 117 with 4, 0.983 times" in text_of(sections(write_report(tmp_path))["instances"])
 

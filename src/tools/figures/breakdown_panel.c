@@ -54,7 +54,8 @@ size_t breakdown_key(const struct measured_run *const *runs, size_t count, struc
         if (!is_measured(runs, count, p))
             continue;
         const char *name = latency_parts[p].short_name;
-        key[entries++] = (struct key_entry){theme_part_class((enum latency_part)p), key_text(previous, name)};
+        key[entries++] =
+            (struct key_entry){key_text(previous, name), theme_part_class((enum latency_part)p), NULL, 0, false};
         previous = name;
     }
     return entries;
@@ -99,17 +100,28 @@ static void draw_bar(struct buf *out, const struct measured_run *run, size_t i, 
     }
 }
 
-static void draw_load_labels(struct buf *out, const struct measured_run *run, const struct box *area) {
-    double free_from = -1e9;
+/* Every how many bars have a label: 1, 2, 5, 10, 20, ... so that labels keep apart. */
+static size_t label_stride(const struct measured_run *run, const struct box *area) {
+    static const size_t strides[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000};
+    enum { STRIDES = sizeof strides / sizeof strides[0], LABEL_GAP = 6 };
+    double widest = 0, band = (area->right - area->left) / (double)run->point_count;
     char text[TICK_TEXT_MAX];
-    for (size_t i = 0; i < run->point_count; i++) {
-        double x = bar_center(run, area, i);
-        double half = text_width(slice_of(load_text(run->points[i].load, text)), FONT_LABEL, false) / 2;
-        if (x - half < free_from)
-            continue;
-        svg_text(out, "label muted", x, area->bottom + 18, 'm', text);
-        free_from = x + half + 5;
-    }
+    for (size_t i = 0; i < run->point_count; i++)
+        widest = fmax(widest, text_width(slice_of(load_text(run->points[i].load, text)), FONT_LABEL, false));
+    size_t at = 0;
+    while (at + 1 < STRIDES && (double)strides[at] * band < widest + LABEL_GAP)
+        at++;
+    return strides[at];
+}
+
+/* The first bar too, where there is room before the first that the stride names. */
+static void draw_load_labels(struct buf *out, const struct measured_run *run, const struct box *area) {
+    size_t stride = label_stride(run, area);
+    char text[TICK_TEXT_MAX];
+    for (size_t i = 0; i < run->point_count; i++)
+        if ((i + 1) % stride == 0 || (i == 0 && (stride > 2 || run->point_count == 1)))
+            svg_text(out, "label muted", bar_center(run, area, i), area->bottom + 18, 'm',
+                     load_text(run->points[i].load, text));
 }
 
 /* ---- the line ---- */

@@ -182,10 +182,9 @@ struct status csv_table_number(const struct csv_table *table, size_t row, size_t
     struct slice cell = csv_table_cell(table, row, column);
     double value;
     if (!slice_to_double(cell, &value) || !(value >= 0 && value <= CSV_MAX_NUMBER))
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "line %u, column \"%.*s\": expected a number from 0 to %g, got \"%.*s\"",
-                            (unsigned)table->lines[row], SLICE_ARGS(table->header[column]), CSV_MAX_NUMBER,
-                            SLICE_ARGS(cell));
+        return status_error(
+            STATUS_INVALID_ARGUMENT, "line %u, column \"%.*s\": expected a number from 0 to %g, got \"%.*s\"",
+            (unsigned)table->lines[row], SLICE_ARGS(table->header[column]), CSV_MAX_NUMBER, SLICE_ARGS(cell));
     *ret = value;
     return status_ok();
 }

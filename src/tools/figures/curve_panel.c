@@ -49,11 +49,6 @@ static enum label_style label_style_for(const struct curve_panel *panels, size_t
     return LABELS_IN_KEY;
 }
 
-static const char *fill_of(struct arena *arena, const char *colour) {
-    const char *class = arena_printf(arena, "%s-fill", colour);
-    return class != NULL ? class : "ink";
-}
-
 /* ---- one panel ---- */
 
 static void draw_bottom_labels(struct buf *out, const struct curve_axis *axis, const struct box *box) {
@@ -161,7 +156,8 @@ struct status curve_panels_draw(struct buf *out, const struct figure_input *inpu
     struct key_entry key[SERIES_MAX];
     size_t key_count = labels == LABELS_IN_KEY ? panels[0].count : 0;
     for (size_t c = 0; c < key_count; c++)
-        key[c] = (struct key_entry){fill_of(input->arena, panels[0].curves[c].colour), panels[0].curves[c].label};
+        key[c] = (struct key_entry){
+            .text = panels[0].curves[c].label, .colour = panels[0].curves[c].colour, .mark = panels[0].curves[c].mark};
     struct box area;
     plot_frame_begin(out, &input->text, key, key_count, panel_grid_height(&grid), input->css, &area);
     char left[TITLE_MAX];

@@ -15,7 +15,7 @@ struct curve_point {
 struct curve {
     const char *label, *short_label; /* beside the line of a lone panel, and of one of several */
     const char *colour;
-    int mark; /* series.h */
+    int mark; /* mark.h */
     struct curve_point *points;
     size_t count;
     bool marks;

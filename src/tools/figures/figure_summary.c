@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tools/figures/mark.h"
 #include "tools/figures/panel_grid.h"
 #include "tools/figures/series.h"
 #include "tools/figures/svg.h"
@@ -50,7 +51,7 @@ static struct status place_points(struct summary *summary, const struct box *box
                                             scale_at(&summary->throughput, run->points[i].throughput)};
         struct series *series = &summary->series[r];
         *series = (struct series){
-            .label = run->label, .mark = (int)(r % SERIES_MARKS), .points = points, .count = run->point_count};
+            .label = run->label, .mark = (int)(r % MARK_SHAPES), .points = points, .count = run->point_count};
         series->colour = series_colour(r, &series->dashed);
     }
     return status_ok();
@@ -89,13 +90,13 @@ static void draw_series(struct buf *out, struct summary *summary, bool labels) {
 
 /* Above THEME_SERIES lines their labels would be in each other's way: then a key names them. */
 static size_t make_key(const struct figure_input *input, struct key_entry key[static FRAME_MAX_KEY]) {
-    static const char *const classes[THEME_SERIES] = {"s0-fill", "s1-fill", "s2-fill", "s3-fill",
-                                                      "s4-fill", "s5-fill", "s6-fill", "s7-fill"};
     if (input->run_count <= THEME_SERIES)
         return 0;
     size_t count = input->run_count < FRAME_MAX_KEY ? input->run_count : FRAME_MAX_KEY;
-    for (size_t i = 0; i < count; i++)
-        key[i] = (struct key_entry){classes[i % THEME_SERIES], input->runs[i]->label};
+    for (size_t i = 0; i < count; i++) {
+        key[i] = (struct key_entry){.text = input->runs[i]->label, .mark = (int)(i % MARK_SHAPES)};
+        key[i].colour = series_colour(i, &key[i].dashed);
+    }
     return count;
 }
 

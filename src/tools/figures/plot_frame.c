@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tools/figures/mark.h"
 #include "tools/figures/svg.h"
 #include "tools/figures/text_width.h"
 
@@ -12,8 +13,11 @@ enum {
     LINE_KEY = 20,
     LINE_CAPTION = 16,
     SWATCH = 11,
+    SAMPLE = 26, /* of a line */
     SWATCH_GAP = 6,
     KEY_GAP = 18,
+    KEY_TEXT_WIDTH = 380,
+    CLASS_MAX = 64,
     TEXT_MAX = 400,
     TICK_GAP = 8,
 };
@@ -52,20 +56,36 @@ double plot_frame_paragraph(struct buf *out, const char *class, double x, double
 
 /* ---- the key ---- */
 
+/* The swatch or piece of line at x; y is the middle. */
+static void draw_sample(struct buf *out, const struct key_entry *entry, double x, double y) {
+    char class[CLASS_MAX];
+    if (entry->colour == NULL) {
+        svg_rect(out, entry->class, x, y - SWATCH / 2.0, SWATCH, SWATCH);
+        return;
+    }
+    snprintf(class, sizeof class, "line %s%s", entry->colour, entry->dashed ? " dashed" : "");
+    svg_line(out, class, x, y, x + SAMPLE, y);
+    mark_open(out, entry->colour, entry->mark, x + SAMPLE / 2.0, y);
+    svg_close(out);
+}
+
 /* Lays out the entries in rows; draws them when `out` is not NULL. Returns the number of rows. */
 static size_t lay_out_key(struct buf *out, const struct key_entry *key, size_t count, double top) {
     double x = FRAME_MARGIN;
     size_t row = 0;
     for (size_t i = 0; i < count; i++) {
-        double width = SWATCH + SWATCH_GAP + text_width(slice_of(key[i].text), FONT_LABEL, false);
+        char text[TEXT_MAX];
+        double sample = (key[i].colour != NULL ? SAMPLE : SWATCH) + SWATCH_GAP;
+        text_width_shorten(key[i].text, FONT_LABEL, KEY_TEXT_WIDTH, false, text, sizeof text);
+        double width = sample + text_width(slice_of(text), FONT_LABEL, false);
         if (x > FRAME_MARGIN && x + width > FRAME_WIDTH - FRAME_MARGIN) {
             x = FRAME_MARGIN;
             row++;
         }
-        double y = top + (double)row * LINE_KEY;
+        double middle = top + (double)row * LINE_KEY + SWATCH / 2.0;
         if (out != NULL) {
-            svg_rect(out, key[i].class, x, y, SWATCH, SWATCH);
-            svg_text(out, "label ink", x + SWATCH + SWATCH_GAP, y + SWATCH - 1, 's', key[i].text);
+            draw_sample(out, &key[i], x, middle);
+            svg_text(out, "label ink", x + sample, middle + 4.5, 's', text);
         }
         x += width + KEY_GAP;
     }

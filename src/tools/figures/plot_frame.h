@@ -20,12 +20,16 @@ struct figure_text {
     const char *caption;  /* the machine; may be "" */
 };
 
+/* A swatch, or a piece of line with its mark, and its name. */
 struct key_entry {
-    const char *class; /* of the swatch */
     const char *text;
+    const char *class;  /* of the swatch */
+    const char *colour; /* of a line (theme.h); NULL for a swatch */
+    int mark;
+    bool dashed;
 };
 
-enum { FRAME_WIDTH = 880, FRAME_MARGIN = 24, FRAME_MAX_KEY = 64 };
+enum { FRAME_WIDTH = 880, FRAME_MARGIN = 24, FRAME_MAX_KEY = 256 };
 
 /* Writes <svg> and the texts; *ret_area: what is left for axes and plot, `height` high and as wide as the margins let.
  * css: see svg_begin. */

@@ -167,13 +167,23 @@ static void write_dynamic_table(struct buf *out, const struct run_selection *sel
     html_table_end(out);
 }
 
+/* The run with the highest throughput of those that have a delay; the sweep's base without one counts when it is alone.
+ */
+static const struct measured_run *best_dynamic(const struct run_selection *selection) {
+    const struct measured_run *best = NULL;
+    for (size_t i = 0; i < selection->count; i++) {
+        const struct measured_run *run = selection->runs[i];
+        bool better = best == NULL || analysis_peak(run)->throughput > analysis_peak(best)->throughput;
+        if (run->settings.delay_ms > 0 && better)
+            best = run;
+    }
+    return best != NULL ? best : selection->runs[0];
+}
+
 static struct status write_dynamic(struct buf *out, struct arena *arena, const struct report *report) {
     struct run_selection selection = report_select(report, "dynamic"), fixed = report_select(report, "static");
     struct run_selection both = selection;
-    const struct measured_run *best = selection.runs[0];
-    for (size_t i = 1; i < selection.count; i++)
-        if (analysis_peak(selection.runs[i])->throughput > analysis_peak(best)->throughput)
-            best = selection.runs[i];
+    const struct measured_run *best = best_dynamic(&selection);
     char dynamic[TICK_TEXT_MAX], largest[TICK_TEXT_MAX], percent[TICK_TEXT_MAX];
     number_text(analysis_peak(best)->throughput, dynamic);
     if (fixed.count > 0) {

@@ -94,7 +94,7 @@ static const char *suffix_for(double max, double *ret_unit) {
     static const struct {
         double from, unit;
         const char *suffix;
-    } rows[] = {{1e16, 1, ""}, {1e13, 1e12, "T"}, {1e10, 1e9, "G"}, {1e7, 1e6, "M"}, {1e4, 1e3, "k"}};
+    } rows[] = {{1e16, 1, ""}, {1e12, 1e12, "T"}, {1e9, 1e9, "G"}, {1e6, 1e6, "M"}, {1e4, 1e3, "k"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (max >= rows[i].from * (1 - 1e-9)) {
             *ret_unit = rows[i].unit;

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tools/figures/mark.h"
 #include "tools/figures/svg.h"
 #include "tools/figures/text_width.h"
 
-enum { CLASS_MAX = 64, LABEL_MAX = 128, MARK_RADIUS = 4, COLUMN_LINE = 15, COLUMN_GAP = 20, SPREAD_ROUNDS = 200 };
+enum { CLASS_MAX = 64, LABEL_MAX = 128, COLUMN_LINE = 15, COLUMN_GAP = 20, SPREAD_ROUNDS = 200 };
 
 void series_draw_line(struct buf *out, const struct series *series) {
     char class[CLASS_MAX];
@@ -21,39 +22,8 @@ void series_draw_line(struct buf *out, const struct series *series) {
     svg_close(out);
 }
 
-/* A closed shape around `at`, by its corners in units of the radius. */
-static void open_polygon(struct buf *out, const char *class, struct plot_point at, const double (*corners)[2],
-                         size_t count) {
-    svg_path_begin(out, class);
-    for (size_t i = 0; i < count; i++)
-        svg_path_point(out, at.x + corners[i][0] * MARK_RADIUS, at.y + corners[i][1] * MARK_RADIUS, i == 0);
-    buf_append_char(out, 'Z');
-    svg_path_end(out);
-}
-
 const char *series_open_mark(struct buf *out, const struct series *series, struct plot_point at) {
-    static const double square[][2] = {{-0.9, -0.9}, {0.9, -0.9}, {0.9, 0.9}, {-0.9, 0.9}};
-    static const double triangle[][2] = {{0, -1.25}, {1.15, 0.8}, {-1.15, 0.8}};
-    static const double diamond[][2] = {{0, -1.35}, {1.35, 0}, {0, 1.35}, {-1.35, 0}};
-    char class[CLASS_MAX];
-    snprintf(class, sizeof class, "%s-fill mark-edge", series->colour);
-    switch (series->mark % SERIES_MARKS) {
-    case 1:
-        open_polygon(out, class, at, square, 4);
-        return "path";
-    case 2:
-        open_polygon(out, class, at, triangle, 3);
-        return "path";
-    case 3:
-        open_polygon(out, class, at, diamond, 4);
-        return "path";
-    default:
-        svg_open(out, "circle", class);
-        svg_number(out, "cx", at.x);
-        svg_number(out, "cy", at.y);
-        svg_number(out, "r", MARK_RADIUS);
-        return "circle";
-    }
+    return mark_open(out, series->colour, series->mark, at.x, at.y);
 }
 
 void series_add_to(const struct series *series, struct label_field *field) {

@@ -4,9 +4,9 @@
 
 #include "tools/figures/label_field.h"
 
-enum { SERIES_MARKS = 4, SERIES_LABEL_WIDTH = 260, SERIES_MAX = 24 };
+enum { SERIES_LABEL_WIDTH = 260, SERIES_MAX = 24 };
 
-/* One line. `colour`: "s0" or "r3" (theme.h); `mark` chooses a shape, -1 for none. */
+/* One line. `colour`: "s0" or "r3" (theme.h); `mark`: its shape (mark.h). */
 struct series {
     const char *label;
     const char *colour;

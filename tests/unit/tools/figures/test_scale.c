@@ -26,6 +26,7 @@ static void test_labels(void **state) {
     check_labels(15.9, 6, (const char *[]){"0", "4", "8", "12", "16"}, 5);
     check_labels(1, 4, (const char *[]){"0", "0.25", "0.50", "0.75", "1.00"}, 5);
     check_labels(48000, 4, (const char *[]){"0", "8k", "16k", "24k", "32k", "40k", "48k"}, 7);
+    check_labels(2e6, 4, (const char *[]){"0", "0.5M", "1.0M", "1.5M", "2.0M"}, 5);
     check_labels(2e7, 5, (const char *[]){"0", "4M", "8M", "12M", "16M", "20M"}, 6);
 }
 

@@ -6,12 +6,14 @@
 #ifndef INFERD_TOOLS_PERF_GENERATOR_H
 #define INFERD_TOOLS_PERF_GENERATOR_H
 
+#include "base/options.h"
 #include "tools/perf/driver.h"
 #include "tools/perf/schedule.h"
+#include "tools/perf/sequences.h"
 #include "tools/perf/window.h"
 #include "tools/perf/workload.h"
 
-enum { GENERATOR_IN_FLIGHT_MAX = 1 << 17 };
+enum { GENERATOR_IN_FLIGHT_MAX = 1 << 17, GENERATOR_PARAMETERS_MAX = OPTION_LIST_MAX };
 
 /* When a window ends, and when there have been enough. */
 struct measurement_plan {
@@ -51,7 +53,8 @@ struct generator_setup {
     bool has_statistics;
     struct server_models models;
     const struct infer_parameter *parameters; /* of every request */
-    size_t parameter_count;
+    size_t parameter_count;                   /* at most GENERATOR_PARAMETERS_MAX */
+    struct sequences *sequences;              /* NULL: requests belong to none */
     struct measurement_plan plan;
     struct generator_observer observer;
 };

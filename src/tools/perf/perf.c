@@ -94,8 +94,6 @@ static struct status check_model(const struct perf_job *job) {
         return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %s takes at most %lld",
                             (long long)options->batch_size, options->model,
                             (long long)(model->max_batch_size > 0 ? model->max_batch_size : 1));
-    if (model->has_sequences)
-        return status_error(STATUS_UNSUPPORTED, "model %s is for sequences, which are not generated", options->model);
     if (model->decoupled)
         return status_error(STATUS_UNSUPPORTED, "model %s is decoupled: it needs a stream, which is not driven",
                             options->model);
@@ -256,6 +254,27 @@ static struct status keep_point(struct perf_job *job) {
     return status_ok();
 }
 
+/* New sequences for every point; NULL for a model that has none. */
+static struct status make_sequences(struct perf_job *job, struct arena *arena) {
+    const struct perf_options *options = job->options;
+    bool closed = options->load == PERF_LOAD_CONCURRENCY, own = job->workload.entry_count > 1;
+    const struct sequence_plan plan = {
+        .slots = closed ? (size_t)job->load : (size_t)options->sequence_count,
+        .length = own && !options->sequence_length_given ? 0 : (size_t)options->sequence_length,
+        .variation_percent = options->sequence_variation,
+        .first_id = (uint64_t)options->sequence_ids.start,
+        .end_id = (uint64_t)options->sequence_ids.end,
+        .serial = closed || options->serial_sequences,
+        .seed = (uint64_t)options->seed,
+    };
+    job->setup.sequences = NULL;
+    if (!job->model.has_sequences && !options->wants_sequences)
+        return status_ok();
+    if (options->load == PERF_LOAD_FIXED)
+        return status_error(STATUS_INVALID_ARGUMENT, "--fixed-schedule names each item: it does not go with sequences");
+    return sequences_create(arena, &plan, &job->workload, &job->setup.sequences);
+}
+
 static struct status measure_point(struct perf_job *job) {
     struct arena *arena = arena_create(0);
     struct schedule *schedule = NULL;
@@ -264,6 +283,8 @@ static struct status measure_point(struct perf_job *job) {
     report_load(stdout, job->options->load, job->load);
     fflush(stdout);
     struct status status = make_schedule(job, arena, &schedule);
+    if (status_is_ok(&status))
+        status = make_sequences(job, arena);
     if (status_is_ok(&status))
         status = generator_measure(&job->setup, schedule, job->result);
     arena_destroy(arena);

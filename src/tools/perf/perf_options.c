@@ -66,6 +66,13 @@ static const struct option_row rows[] = {
     {OPTION_BOOL, "v1-zero", "z", AT(v1_zero), NULL, NULL, "perf_client's -z: --input-data zero.", 0, 0, NULL},
     {OPTION_STRING, "data-directory", NULL, AT(v1_data_directory), NULL, "DIR", "perf_client's: --input-data DIR.", 0, 0, NULL},
 
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "Sequences: for models that have them, or where one of these is given", 0, 0, NULL},
+    {OPTION_INT, "num-of-sequences", NULL, AT(sequence_count), "4", "N", "Sequences under way in an open loop; in a closed loop the concurrency says.", 1, 1 << 16, NULL},
+    {OPTION_INT, "sequence-length", NULL, AT(sequence_length), "20", "N", "Requests of a sequence; with streams of JSON data, as long as its stream where this is not given.", 1, 1000000000, NULL},
+    {OPTION_DOUBLE, "sequence-length-variation", NULL, AT(sequence_variation), "20", "PERCENT", "Lengths are drawn from so much more or less.", 0, 100, NULL},
+    {OPTION_STRING, "sequence-id-range", NULL, AT(sequence_id_text), "1", "START:END", "Ids, END excluded, over and over; without END every sequence has a new one.", 0, 0, NULL},
+    {OPTION_BOOL, "serial-sequences", NULL, AT(serial_sequences), NULL, NULL, "One request of a sequence at a time, in an open loop too.", 0, 0, NULL},
+
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "What is reported", 0, 0, NULL},
     {OPTION_STRING, "csv", "f", AT(csv), NULL, "FILE", "Write perf_analyzer's table, a row for each point, sorted by throughput.", 0, 0, NULL},
     {OPTION_BOOL, "verbose-csv", NULL, AT(verbose_csv), NULL, NULL, "With perf_analyzer's additional columns.", 0, 0, NULL},
@@ -196,6 +203,18 @@ static struct status take_lists(struct perf_options *options, struct arena *aren
     return status_ok();
 }
 
+static struct status take_sequences(int argc, char **argv, struct perf_options *options) {
+    static const char *const flags[] = {"num-of-sequences", "sequence-length", "sequence-length-variation",
+                                        "sequence-id-range", "serial-sequences"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        options->wants_sequences = options->wants_sequences || options_was_given(&table, argc, argv, flags[i]);
+    options->sequence_length_given = options_was_given(&table, argc, argv, "sequence-length");
+    STATUS_TRY(perf_range_parse("--sequence-id-range", options->sequence_id_text, true, &options->sequence_ids));
+    if (!options->sequence_ids.has_end)
+        options->sequence_ids.end = 0;
+    return status_ok();
+}
+
 /* ---- contradictions ---- */
 
 static struct status check_search(const struct perf_options *options) {
@@ -240,5 +259,6 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     STATUS_TRY(take_protocol(ret));
     STATUS_TRY(take_load(ret));
     STATUS_TRY(take_lists(ret, arena));
+    STATUS_TRY(take_sequences(argc, argv, ret));
     return check(ret);
 }

@@ -31,7 +31,14 @@ struct perf_options {
     int64_t v1_concurrency, v1_max_concurrency; /* -t and -c */
     bool v1_dynamic;                            /* -d */
     bool fixed_schedule;
-    int64_t connections; /* 0: by the load */
+    int64_t sequence_count, sequence_length;
+    double sequence_variation;
+    const char *sequence_id_text;
+    bool serial_sequences;
+    struct perf_range sequence_ids; /* start and end */
+    bool sequence_length_given;
+    bool wants_sequences; /* one of these flags was given */
+    int64_t connections;  /* 0: by the load */
     double request_timeout_s;
     int64_t seed;
 

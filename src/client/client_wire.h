@@ -29,9 +29,11 @@ struct client_call {
     struct buf request;
     const struct infer_header *headers; /* the client's own, for HTTP in `request` already */
     size_t header_count;
-    const char *grpc_path; /* "/inference.GRPCInferenceService/ModelInfer" */
-    uint64_t deadline_ns;  /* 0: none */
-    uint64_t timeout_ms;   /* for grpc-timeout; 0: none */
+    bool on_stream;         /* gRPC: a message of the shared stream rather than a call of its own */
+    uint64_t stream_number; /* the id of such a message */
+    const char *grpc_path;  /* "/inference.GRPCInferenceService/ModelInfer" */
+    uint64_t deadline_ns;   /* 0: none */
+    uint64_t timeout_ms;    /* for grpc-timeout; 0: none */
     /* The answer. `status` is the outcome of the call for gRPC, of the exchange alone for HTTP. */
     struct status status;
     bool answered;      /* the outcome was said by the server, not found by the client */
@@ -46,6 +48,9 @@ struct client_call {
     size_t request_sent; /* bytes of `request` given to nghttp2 */
     int grpc_status;     /* -1: none seen */
     bool grpc_content;   /* content-type is application/grpc */
+    /* Called for each answer but the last of a call on a stream, when `answer` holds it; may be NULL. */
+    void (*on_partial)(struct client_call *call);
+    bool final_is_empty; /* the last answer of a stream only told the end */
     /* Called once by the wire, which has unlinked the call; `status` is set. */
     void (*on_complete)(struct client_call *call);
     void *owner; /* on_complete's own */

@@ -4,44 +4,22 @@
  * status in the trailers (or in the headers of an answer without a message). A call is complete when the server ends
  * its stream. Source: grpc.github.io, "gRPC over HTTP2"; RFC 9113.
  */
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "client/client_wire.h"
+#include "client/grpc_wire_priv.h"
 #include "client/remote_status.h"
 
 /* The default windows of 64 KiB would make each tensor wait for round trips. */
-enum {
-    STREAM_WINDOW = 8 * 1024 * 1024,
-    CONNECTION_WINDOW = 256 * 1024 * 1024,
-    HEADER_LIST_MAX = 64 * 1024,
-    MESSAGE_PREFIX = 5,
-    PROBLEM_MAX = 240
-};
-
-struct grpc_wire {
-    struct client_wire base;
-    nghttp2_session *session;
-    const char *authority;
-    size_t max_answer_bytes;
-    struct call_link sending;  /* calls whose request is not wholly in output() yet */
-    struct call_link emitted;  /* wholly there, but perhaps not written */
-    struct call_link waiting;  /* written; the answer is awaited */
-    bool any_input;            /* the first bytes have been looked at */
-    bool failed;               /* no further use of the session */
-    bool going_away;           /* a GOAWAY came; `problem` is about it */
-    char problem[PROBLEM_MAX]; /* what ended, or will end, the connection; "" */
-};
+enum { STREAM_WINDOW = 8 * 1024 * 1024, CONNECTION_WINDOW = 256 * 1024 * 1024, HEADER_LIST_MAX = 64 * 1024 };
 
 static struct grpc_wire *self_of(struct client_wire *wire) {
     return (struct grpc_wire *)wire;
 }
 
-/* Takes the call off the wire and reports it. */
-static void complete(struct grpc_wire *self, struct client_call *call, struct status status) {
+void grpc_wire_complete(struct grpc_wire *self, struct client_call *call, struct status status) {
     call_list_remove(&call->on_wire);
     self->base.call_count--;
     call->wire = NULL;
@@ -53,7 +31,7 @@ static void complete(struct grpc_wire *self, struct client_call *call, struct st
 static void complete_early(struct grpc_wire *self, struct client_call *call, struct status status) {
     nghttp2_session_set_stream_user_data(self->session, call->stream_id, NULL);
     nghttp2_submit_rst_stream(self->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
-    complete(self, call, status);
+    grpc_wire_complete(self, call, status);
 }
 
 static struct client_call *call_of_stream(nghttp2_session *session, int32_t stream_id) {
@@ -69,14 +47,14 @@ static uint64_t message_size(const struct buf *answer) {
 }
 
 static struct status check_message(const struct buf *answer) {
-    if (answer->size < MESSAGE_PREFIX)
+    if (answer->size < GRPC_MESSAGE_PREFIX)
         return status_error(STATUS_DATA_LOSS, "the gRPC answer is truncated: %zu bytes, expected a message",
                             answer->size);
     if (answer->data[0] != 0)
         return status_error(STATUS_DATA_LOSS, "the gRPC answer is compressed, which was not offered");
-    if (message_size(answer) != answer->size - MESSAGE_PREFIX)
+    if (message_size(answer) != answer->size - GRPC_MESSAGE_PREFIX)
         return status_error(STATUS_DATA_LOSS, "the gRPC answer says it has one message of %llu bytes, but has %zu",
-                            (unsigned long long)message_size(answer), answer->size - MESSAGE_PREFIX);
+                            (unsigned long long)message_size(answer), answer->size - GRPC_MESSAGE_PREFIX);
     return status_ok();
 }
 
@@ -147,8 +125,8 @@ static bool prepare_answer(struct grpc_wire *self, struct client_call *call) {
         return false;
     }
     /* One allocation for the whole message; what a server merely announces is not believed without bound. */
-    uint64_t left = size - (call->answer.size - MESSAGE_PREFIX);
-    if (call->answer.size - MESSAGE_PREFIX < size)
+    uint64_t left = size - (call->answer.size - GRPC_MESSAGE_PREFIX);
+    if (call->answer.size - GRPC_MESSAGE_PREFIX < size)
         buf_reserve(&call->answer, (size_t)(left < CLIENT_RESERVE_MAX ? left : CLIENT_RESERVE_MAX));
     return true;
 }
@@ -160,15 +138,19 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
     struct client_call *call = call_of_stream(session, stream_id);
     if (call == NULL || call->http_status != 200 || !call->grpc_content)
         return 0; /* a body that is no message, say a proxy's error page */
-    bool had_prefix = call->answer.size >= MESSAGE_PREFIX;
+    if (call == &self->stream.call) {
+        grpc_wire_stream_take(self, data, n);
+        return 0;
+    }
+    bool had_prefix = call->answer.size >= GRPC_MESSAGE_PREFIX;
     buf_append(&call->answer, data, n);
     if (buf_failed(&call->answer)) {
         complete_early(self, call, status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a gRPC answer"));
         return 0;
     }
-    if (call->answer.size < MESSAGE_PREFIX || (!had_prefix && !prepare_answer(self, call)))
+    if (call->answer.size < GRPC_MESSAGE_PREFIX || (!had_prefix && !prepare_answer(self, call)))
         return 0;
-    if (call->answer.size - MESSAGE_PREFIX > message_size(&call->answer))
+    if (call->answer.size - GRPC_MESSAGE_PREFIX > message_size(&call->answer))
         complete_early(self, call, check_message(&call->answer));
     return 0;
 }
@@ -189,13 +171,17 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct client_call *call = call_of_stream(session, frame->hd.stream_id);
     if (call == NULL)
         return 0;
+    if (call == &self->stream.call) {
+        grpc_wire_stream_finish(self);
+        return 0;
+    }
     struct status outcome = outcome_of(call);
     if (call->request_sent < call->request.size) { /* an answer before the end of the request: nobody wants the rest */
         complete_early(self, call, outcome);
         return 0;
     }
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, NULL);
-    complete(self, call, outcome);
+    grpc_wire_complete(self, call, outcome);
     return 0;
 }
 
@@ -218,7 +204,10 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
                      nghttp2_http2_strerror(error_code), separator, self->problem);
     if (!self->going_away)
         self->problem[0] = '\0'; /* it was about this stream */
-    complete(self, call, status);
+    if (call == &self->stream.call)
+        grpc_wire_stream_end(self, status);
+    else
+        grpc_wire_complete(self, call, status);
     return 0;
 }
 
@@ -229,7 +218,7 @@ static int on_error(nghttp2_session *session, int code, const char *text, size_t
     struct grpc_wire *self = user;
     if (self->going_away)
         return 0;
-    int shown = n < PROBLEM_MAX - 32 ? (int)n : PROBLEM_MAX - 32;
+    int shown = n < GRPC_PROBLEM_MAX - 32 ? (int)n : GRPC_PROBLEM_MAX - 32;
     snprintf(self->problem, sizeof self->problem, "HTTP/2 error: %.*s", shown, text);
     return 0;
 }
@@ -261,15 +250,15 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream_id, uint8_t
     return (ssize_t)n;
 }
 
-static struct status grpc_start(struct client_wire *wire, struct client_call *call) {
-    struct grpc_wire *self = self_of(wire);
+struct status grpc_wire_submit(struct grpc_wire *self, struct client_call *call, const char *path,
+                               nghttp2_data_source_read_callback read) {
     char timeout[24];
     uint64_t ms = call->timeout_ms < 99999999 ? call->timeout_ms : 99999999; /* gRPC allows eight digits */
     snprintf(timeout, sizeof timeout, "%llum", (unsigned long long)ms);
     nghttp2_nv headers[8 + INFER_CLIENT_HEADERS_MAX] = {
         header(":method", "POST"),
         header(":scheme", "http"),
-        header(":path", call->grpc_path),
+        header(":path", path),
         header(":authority", self->authority),
         header("te", "trailers"),
         header("content-type", "application/grpc"),
@@ -282,16 +271,27 @@ static struct status grpc_start(struct client_wire *wire, struct client_call *ca
         headers[count++] = (nghttp2_nv){(uint8_t *)(uintptr_t)more->name.data, (uint8_t *)(uintptr_t)more->value.data,
                                         more->name.size, more->value.size, NGHTTP2_NV_FLAG_NONE};
     }
-    nghttp2_data_provider body = {.read_callback = read_request};
-    call->request_sent = 0;
+    nghttp2_data_provider body = {.read_callback = read};
     call->grpc_status = -1;
     int32_t id = nghttp2_submit_request(self->session, NULL, headers, count, &body, call);
     if (id < 0)
         return status_error(STATUS_UNAVAILABLE, "a gRPC call cannot be started: %s", nghttp2_strerror(id));
     call->stream_id = id;
+    return status_ok();
+}
+
+static struct status grpc_start(struct client_wire *wire, struct client_call *call) {
+    struct grpc_wire *self = self_of(wire);
+    call->request_sent = 0;
+    if (!call->on_stream)
+        STATUS_TRY(grpc_wire_submit(self, call, call->grpc_path, read_request));
+    else if (self->stream.call.stream_id == 0)
+        STATUS_TRY(grpc_wire_stream_open(self, call));
     call->wire = wire;
-    call_list_append(&self->sending, &call->on_wire);
+    call_list_append(call->on_stream ? &self->stream.sending : &self->sending, &call->on_wire);
     self->base.call_count++;
+    if (call->on_stream)
+        grpc_wire_stream_wake(self);
     return status_ok();
 }
 
@@ -347,9 +347,13 @@ static void grpc_sent(struct client_wire *wire, uint64_t now_ns) {
 
 static void grpc_drop(struct client_wire *wire, struct client_call *call) {
     struct grpc_wire *self = self_of(wire);
-    nghttp2_session_set_stream_user_data(self->session, call->stream_id, NULL);
-    nghttp2_submit_rst_stream(self->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
     call_list_remove(&call->on_wire);
+    if (!call->on_stream) {
+        nghttp2_session_set_stream_user_data(self->session, call->stream_id, NULL);
+        nghttp2_submit_rst_stream(self->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+    } else {
+        grpc_wire_stream_drop(self, call);
+    }
     self->base.call_count--;
     call->wire = NULL;
 }
@@ -362,7 +366,7 @@ static bool grpc_finished(const struct client_wire *wire) {
 
 static void fail_list(struct grpc_wire *self, struct call_link *list, const struct status *status) {
     while (!call_list_is_empty(list))
-        complete(self, call_of_wire_link(list->next), *status);
+        grpc_wire_complete(self, call_of_wire_link(list->next), *status);
 }
 
 static void grpc_closed(struct client_wire *wire, const struct status *why) {
@@ -373,6 +377,7 @@ static void grpc_closed(struct client_wire *wire, const struct status *why) {
     else if (status_is_ok(&status))
         status = status_error(STATUS_UNAVAILABLE, "the server closed the connection before it answered");
     self->failed = true;
+    grpc_wire_stream_end(self, status);
     fail_list(self, &self->sending, &status);
     fail_list(self, &self->emitted, &status);
     fail_list(self, &self->waiting, &status);
@@ -381,6 +386,7 @@ static void grpc_closed(struct client_wire *wire, const struct status *why) {
 static void grpc_destroy(struct client_wire *wire) {
     struct grpc_wire *self = self_of(wire);
     nghttp2_session_del(self->session);
+    grpc_stream_free(&self->stream);
     free(self);
 }
 
@@ -424,6 +430,7 @@ struct client_wire *grpc_wire_create(const char *authority, size_t max_answer_by
     call_list_init(&self->sending);
     call_list_init(&self->emitted);
     call_list_init(&self->waiting);
+    grpc_stream_init(&self->stream);
     if (create_session(self) != 0 || submit_settings(self) != 0) {
         nghttp2_session_del(self->session);
         free(self);

@@ -8,7 +8,6 @@
 #include "client/infer_client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "client/client_body.h"
 #include "client/client_connection.h"
 #include "client/client_tensor.h"
+#include "client/client_wait.h"
 #include "client/infer_client_priv.h"
 
 enum {
@@ -40,6 +40,7 @@ struct infer_client {
     struct call_link active;  /* by in_client: all that are not complete, oldest first */
     struct call_link done;    /* by in_client */
     size_t in_flight;
+    uint64_t stream_number;   /* of the last request on a stream */
     struct infer_call *spare; /* by next: calls to be used again, with their buffers */
     struct buf scratch;
 };
@@ -51,6 +52,7 @@ static void infer_call_destroy(struct infer_call *call) {
         return;
     buf_free(&call->base.request);
     buf_free(&call->base.answer);
+    buf_free(&call->responses);
     arena_destroy(call->arena);
     free(call);
 }
@@ -77,14 +79,16 @@ struct infer_call *infer_client_call_new(struct infer_client *client) {
         call = infer_call_create();
     if (call == NULL)
         return NULL;
-    struct buf request = call->base.request, answer = call->base.answer;
+    struct buf request = call->base.request, answer = call->base.answer, responses = call->responses;
     struct arena *arena = call->arena;
     buf_clear(&request);
     buf_clear(&answer);
+    buf_clear(&responses);
     arena_reset(arena);
     *call = (struct infer_call){.client = client, .arena = arena};
     call->base.request = request;
     call->base.answer = answer;
+    call->responses = responses;
     call->base.status = status_ok();
     call->base.on_complete = on_complete;
     call->base.owner = call;
@@ -279,30 +283,10 @@ static uint64_t next_deadline(const struct infer_client *client, uint64_t end_ns
 
 /* ---- the poll loop ---- */
 
-/* Where the kernel has no epoll_pwait2 (before 5.11): sleeps on the epoll descriptor itself. */
-static int wait_by_ppoll(int epoll_fd, struct epoll_event *events, const struct timespec *time) {
-    struct pollfd watched = {.fd = epoll_fd, .events = POLLIN};
-    int rc = ppoll(&watched, 1, time, NULL);
-    return rc > 0 ? epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0) : rc;
-}
-
-/* epoll_wait to the nanosecond (its own clock ticks in milliseconds). */
-static int wait_events(int epoll_fd, struct epoll_event *events, uint64_t until_ns) {
-    uint64_t now_ns = clock_monotonic_ns();
-    if (until_ns == UINT64_MAX)
-        return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, -1);
-    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    if (left_ns == 0)
-        return epoll_wait(epoll_fd, events, EVENTS_PER_TURN, 0);
-    struct timespec time = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
-    int count = epoll_pwait2(epoll_fd, events, EVENTS_PER_TURN, &time, NULL);
-    return count < 0 && errno == ENOSYS ? wait_by_ppoll(epoll_fd, events, &time) : count;
-}
-
 /* One turn of waiting and I/O. False when a signal came. */
 static bool turn(struct infer_client *client, uint64_t until_ns) {
     struct epoll_event events[EVENTS_PER_TURN];
-    int count = wait_events(client->epoll_fd, events, next_deadline(client, until_ns));
+    int count = client_wait_events(client->epoll_fd, events, EVENTS_PER_TURN, next_deadline(client, until_ns));
     for (int i = 0; i < count; i++)
         client_connection_ready(events[i].data.ptr, events[i].events, &client->scratch);
     expire(client, clock_monotonic_ns());
@@ -358,6 +342,13 @@ const char *infer_client_authority(const struct infer_client *client) {
     return client->target.authority;
 }
 
+/* An answer of a stream that is not the last. */
+static void take_partial(struct client_call *base) {
+    struct infer_call *call = base->owner;
+    uint64_t now_ns = clock_monotonic_ns();
+    buf_append(&call->responses, &now_ns, sizeof now_ns);
+}
+
 /* on_answer of an inference: every tensor is checked before anyone sees it. */
 static struct status read_inference(struct infer_call *call) {
     arena_reset(call->arena); /* the request's scratch */
@@ -375,6 +366,10 @@ static struct status read_inference(struct infer_call *call) {
 static void deliver_inference(struct infer_call *call) {
     struct infer_result result = {.status = call->base.status, .timing = call->base.timing};
     if (status_is_ok(&result.status)) {
+        if (!call->base.final_is_empty)
+            buf_append(&call->responses, &call->base.timing.end_ns, sizeof call->base.timing.end_ns);
+        result.response_ns = (const uint64_t *)(const void *)call->responses.data;
+        result.response_count = call->responses.size / sizeof *result.response_ns;
         result.outputs = call->answer.outputs;
         result.output_count = call->answer.output_count;
         result.model_version = call->answer.model_version;
@@ -405,7 +400,15 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
     call->user = user;
     call->on_answer = read_inference;
     call->on_done = deliver_inference;
-    struct status status = client->body->write_infer(request, client->target.authority, call->arena, &call->base);
+    struct infer_request_spec spec = *request;
+    char number[SLICE_U64_DIGITS];
+    if (client->options.stream) {
+        call->base.on_stream = true;
+        call->base.stream_number = ++client->stream_number;
+        call->base.on_partial = take_partial;
+        spec.id = slice_from_u64(call->base.stream_number, number);
+    }
+    struct status status = client->body->write_infer(&spec, client->target.authority, call->arena, &call->base);
     if (!status_is_ok(&status)) {
         infer_client_call_recycle(call);
         return status;
@@ -425,6 +428,8 @@ static struct status take_options(const struct infer_client_options *given, stru
         ret->max_connections = grpc ? CONNECTIONS_GRPC : CONNECTIONS_HTTP;
     if (ret->max_answer_bytes == 0)
         ret->max_answer_bytes = ANSWER_BYTES_MAX;
+    if (ret->stream && !grpc)
+        return status_error(STATUS_INVALID_ARGUMENT, "only gRPC has streams of inferences");
     if (ret->header_count > INFER_CLIENT_HEADERS_MAX)
         return status_error(STATUS_INVALID_ARGUMENT, "%zu headers: at most %d", ret->header_count,
                             INFER_CLIENT_HEADERS_MAX);

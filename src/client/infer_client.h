@@ -38,6 +38,8 @@ struct infer_client_options {
     size_t max_answer_bytes;            /* of one answer; 0: 256 MiB */
     const struct infer_header *headers; /* borrowed until the client is closed; gRPC wants their names in lower case */
     size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
+    bool stream; /* gRPC: inferences are messages of one ModelStreamInfer call a connection; their ids are the client's
+                  */
 };
 
 enum {
@@ -96,6 +98,10 @@ struct infer_result {
     struct slice model_version; /* that answered; empty when the server does not say */
     struct slice id;
     struct infer_timing timing;
+    /* When each answer was there: one, or, of a decoupled model on a stream, any number. The outputs are the last
+     * answer's. */
+    const uint64_t *response_ns;
+    size_t response_count;
 };
 
 /* Called from infer_client_poll (or _close) exactly once for each request that infer_client_infer took. `result` is

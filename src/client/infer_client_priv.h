@@ -18,6 +18,7 @@ struct infer_call {
     infer_callback_f *callback;        /* of an inference */
     infer_statistics_f *on_statistics; /* of a question for statistics */
     struct client_infer_answer answer;
+    struct buf responses; /* owned: uint64_t, when each answer on a stream was there */
 };
 
 /* A cleared call, or NULL when memory is short. It is recycled by itself after on_done, or by hand if it never starts.

@@ -76,10 +76,11 @@ static void record(struct generator *self, const struct flight *flight, const st
                    struct status status) {
     const struct generator_observer *observer = &self->setup->observer;
     struct sample_request request = {
-        .due_ns = flight->due_ns, .timing = result->timing, .status = status, .responses = 1};
+        .due_ns = flight->due_ns, .timing = result->timing, .status = status, .responses = result->response_count};
     measurement_record(&self->measurement, &request);
     if (observer->on_record != NULL && status_is_ok(&status)) {
-        struct generator_record kept = {flight->entry, flight->due_ns, flight->sequence.id, &result->timing.end_ns, 1};
+        struct generator_record kept = {flight->entry, flight->due_ns, flight->sequence.id, result->response_ns,
+                                        result->response_count};
         observer->on_record(observer->user, &kept);
     }
 }

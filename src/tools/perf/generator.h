@@ -13,7 +13,7 @@
 #include "tools/perf/window.h"
 #include "tools/perf/workload.h"
 
-enum { GENERATOR_IN_FLIGHT_MAX = 1 << 17, GENERATOR_PARAMETERS_MAX = OPTION_LIST_MAX };
+enum { GENERATOR_IN_FLIGHT_MAX = 1 << 17, GENERATOR_PARAMETERS_MAX = OPTION_LIST_MAX + 1 };
 
 /* When a window ends, and when there have been enough. */
 struct measurement_plan {

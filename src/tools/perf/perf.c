@@ -81,6 +81,7 @@ static struct status open_driver(struct perf_job *job) {
         .protocol = options->protocol == PERF_HTTP ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
         .request_timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
         .max_connections = connection_count(options),
+        .stream = options->streaming,
         .headers = options->headers,
         .header_count = options->header_texts.count,
     };
@@ -94,9 +95,8 @@ static struct status check_model(const struct perf_job *job) {
         return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %s takes at most %lld",
                             (long long)options->batch_size, options->model,
                             (long long)(model->max_batch_size > 0 ? model->max_batch_size : 1));
-    if (model->decoupled)
-        return status_error(STATUS_UNSUPPORTED, "model %s is decoupled: it needs a stream, which is not driven",
-                            options->model);
+    if (model->decoupled && !options->streaming)
+        return status_error(STATUS_INVALID_ARGUMENT, "model %s is decoupled: add -i grpc --streaming", options->model);
     return status_ok();
 }
 
@@ -153,6 +153,21 @@ static void keep_record(void *user, const struct generator_record *record) {
     report_files_record(&job->files, record);
 }
 
+/* Those of the command line; a decoupled model is asked to tell the end of its answers. */
+static struct status take_parameters(struct perf_job *job) {
+    size_t count = job->options->parameter_texts.count;
+    struct infer_parameter *parameters = arena_calloc(job->arena, count + 1, sizeof *parameters);
+    if (parameters == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < count; i++)
+        parameters[i] = job->options->parameters[i];
+    parameters[count] = (struct infer_parameter){
+        .name = SLICE_LITERAL("triton_enable_empty_final_response"), .kind = INFER_VALUE_BOOL, .boolean = true};
+    job->setup.parameters = parameters;
+    job->setup.parameter_count = count + (job->model.decoupled ? 1 : 0);
+    return status_ok();
+}
+
 static void plan_measurement(struct perf_job *job) {
     const struct perf_options *options = job->options;
     struct generator_setup *setup = &job->setup;
@@ -161,8 +176,6 @@ static void plan_measurement(struct perf_job *job) {
     setup->model = slice_of(options->model);
     setup->version = slice_of(options->model_version);
     setup->batch_size = (size_t)options->batch_size;
-    setup->parameters = options->parameters;
-    setup->parameter_count = options->parameter_texts.count;
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
         .window_requests = (uint64_t)options->window_requests,
@@ -186,6 +199,7 @@ static struct status prepare(struct perf_job *job) {
     STATUS_TRY(check_model(job));
     STATUS_TRY(take_models(job));
     STATUS_TRY(make_workload(job));
+    STATUS_TRY(take_parameters(job));
     if (options->load == PERF_LOAD_INTERVALS)
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->load == PERF_LOAD_FIXED)

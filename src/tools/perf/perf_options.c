@@ -19,6 +19,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "url", "u", AT(url), NULL, "HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
     {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "KServe v2 over HTTP/1.1 with binary tensors, or over gRPC.", 0, 0, NULL},
     {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "The kind of server: one that speaks KServe v2.", 0, 0, "triton"},
+    {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer call a connection; decoupled models need it.", 0, 0, NULL},
     {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
     {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
@@ -95,6 +96,8 @@ static const struct option_row rows[] = {
     REFUSED("trace-rate", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("trace-count", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
+    REFUSED("periodic-concurrency-range", "only whole answers are waited for; use --concurrency-range"),
+    REFUSED("request-period", "it is of --periodic-concurrency-range"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
     REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
     REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
@@ -244,6 +247,8 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
     if (options->verbose_csv && options->csv == NULL)
         return contradiction("--verbose-csv needs -f FILE");
+    if (options->streaming && options->protocol != PERF_GRPC)
+        return contradiction("--streaming is of gRPC: add -i grpc");
     return check_search(options);
 }
 

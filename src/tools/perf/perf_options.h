@@ -38,7 +38,8 @@ struct perf_options {
     struct perf_range sequence_ids; /* start and end */
     bool sequence_length_given;
     bool wants_sequences; /* one of these flags was given */
-    int64_t connections;  /* 0: by the load */
+    bool streaming;
+    int64_t connections; /* 0: by the load */
     double request_timeout_s;
     int64_t seed;
 

@@ -17,6 +17,8 @@ enum client_query_kind {
     QUERY_MODEL_METADATA,
     QUERY_MODEL_CONFIG,
     QUERY_MODEL_STATISTICS,
+    QUERY_MEMORY_REGISTER, /* these two: answers without content */
+    QUERY_MEMORY_UNREGISTER,
     QUERY_KIND_COUNT
 };
 
@@ -24,6 +26,8 @@ struct client_query {
     enum client_query_kind kind;
     struct slice model; /* unused for the server; may be empty for statistics: all models */
     struct slice version;
+    struct slice region, key; /* of shared memory */
+    uint64_t byte_size;
 };
 
 /* A checked answer to an inference; it points into call->answer and the arena. */
@@ -40,7 +44,8 @@ struct client_body_ops {
     struct status (*write_infer)(const struct infer_request_spec *request, const char *authority, struct arena *arena,
                                  struct client_call *call);
     struct status (*read_infer)(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret);
-    /* Reads the answer to QUERY_*_READY. Unlike the others it may see calls that the server has refused. */
+    /* Reads the answer to QUERY_*_READY and QUERY_MEMORY_*. Unlike the others it may see calls that the server has
+     * refused. */
     struct status (*read_ready)(const struct client_call *call, enum client_query_kind kind, bool *ret);
     /* The answer to another query as a protobuf message struct; for a config it is ModelConfig itself. */
     struct status (*read_message)(const struct client_call *call, enum client_query_kind kind, struct arena *arena,

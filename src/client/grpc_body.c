@@ -15,6 +15,8 @@ static const char *const query_paths[QUERY_KIND_COUNT] = {
     [QUERY_MODEL_METADATA] = "/inference.GRPCInferenceService/ModelMetadata",
     [QUERY_MODEL_CONFIG] = "/inference.GRPCInferenceService/ModelConfig",
     [QUERY_MODEL_STATISTICS] = "/inference.GRPCInferenceService/ModelStatistics",
+    [QUERY_MEMORY_REGISTER] = "/inference.GRPCInferenceService/SystemSharedMemoryRegister",
+    [QUERY_MEMORY_UNREGISTER] = "/inference.GRPCInferenceService/SystemSharedMemoryUnregister",
 };
 
 static struct status out_of_memory(void) {
@@ -41,6 +43,9 @@ static struct status write_query(const struct client_query *query, const char *a
     struct pb_model_ready_request ready = {.name = query->model, .version = query->version};
     struct pb_model_metadata_request metadata = {.name = query->model, .version = query->version};
     struct pb_model_config_request config = {.name = query->model, .version = query->version};
+    struct pb_system_shared_memory_register_request memory = {
+        .name = query->region, .key = query->key, .byte_size = query->byte_size};
+    struct pb_system_shared_memory_unregister_request no_memory = {.name = query->region};
     const struct {
         const struct pb_message *type;
         const void *message;
@@ -51,6 +56,8 @@ static struct status write_query(const struct client_query *query, const char *a
         [QUERY_MODEL_METADATA] = {&pb_model_metadata_request_type, &metadata},
         [QUERY_MODEL_CONFIG] = {&pb_model_config_request_type, &config},
         [QUERY_MODEL_STATISTICS] = {&pb_model_statistics_request_type, &statistics},
+        [QUERY_MEMORY_REGISTER] = {&pb_system_shared_memory_register_request_type, &memory},
+        [QUERY_MEMORY_UNREGISTER] = {&pb_system_shared_memory_unregister_request_type, &no_memory},
     };
     return write_message(messages[query->kind].type, messages[query->kind].message, &call->request);
 }
@@ -58,6 +65,32 @@ static struct status write_query(const struct client_query *query, const char *a
 typedef struct pb_model_infer_request_infer_input_tensor pb_input;
 typedef struct pb_model_infer_request_infer_requested_output_tensor pb_requested;
 typedef struct pb_model_infer_response_infer_output_tensor pb_output;
+typedef struct pb_model_infer_request_infer_input_tensor_parameters_entry pb_parameter;
+_Static_assert(sizeof(pb_parameter) ==
+                   sizeof(struct pb_model_infer_request_infer_requested_output_tensor_parameters_entry),
+               "parameters of inputs and outputs look the same");
+
+enum { REGION_PARAMETERS = 3 };
+
+/* The parameters that name a part of shared memory; NULL when memory is short. */
+static pb_parameter *region_parameters(const struct infer_region *region, struct arena *arena) {
+    pb_parameter *entries = arena_calloc(arena, REGION_PARAMETERS, sizeof *entries);
+    struct pb_infer_parameter *values = arena_calloc(arena, REGION_PARAMETERS, sizeof *values);
+    if (entries == NULL || values == NULL)
+        return NULL;
+    entries[0].key = SLICE_LITERAL("shared_memory_region");
+    values[0].which_parameter_choice = pb_infer_parameter_string_param_number;
+    values[0].string_param = region->name;
+    entries[1].key = SLICE_LITERAL("shared_memory_offset");
+    values[1].which_parameter_choice = pb_infer_parameter_int64_param_number;
+    values[1].int64_param = (int64_t)region->offset;
+    entries[2].key = SLICE_LITERAL("shared_memory_byte_size");
+    values[2].which_parameter_choice = pb_infer_parameter_int64_param_number;
+    values[2].int64_param = (int64_t)region->byte_size;
+    for (size_t i = 0; i < REGION_PARAMETERS; i++)
+        entries[i].value = &values[i];
+    return entries;
+}
 
 /* Lends the request's arrays to the message struct; pb_encode only reads them. */
 static struct status fill_inputs(const struct infer_request_spec *request, struct arena *arena,
@@ -76,11 +109,18 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
         for (size_t d = 0; d < from->rank; d++)
             inputs[i].shape.items[d] = from->shape[d];
         inputs[i].shape.count = from->rank;
-        raw[i] = from->data;
+        if (request->input_regions == NULL) {
+            raw[message->raw_input_contents.count++] = from->data;
+            continue;
+        }
+        inputs[i].parameters.items = region_parameters(&request->input_regions[i], arena);
+        inputs[i].parameters.count = REGION_PARAMETERS;
+        if (inputs[i].parameters.items == NULL)
+            return out_of_memory();
     }
     message->inputs.items = inputs;
     message->raw_input_contents.items = raw;
-    message->inputs.count = message->raw_input_contents.count = request->input_count;
+    message->inputs.count = request->input_count;
     return status_ok();
 }
 
@@ -132,8 +172,15 @@ static struct status write_infer(const struct infer_request_spec *request, const
     pb_requested *outputs = arena_calloc(arena, request->output_count, sizeof *outputs);
     if (outputs == NULL)
         return out_of_memory();
-    for (size_t i = 0; i < request->output_count; i++)
+    for (size_t i = 0; i < request->output_count; i++) {
         outputs[i].name = request->outputs[i];
+        if (request->output_regions == NULL)
+            continue;
+        outputs[i].parameters.items = (void *)region_parameters(&request->output_regions[i], arena);
+        outputs[i].parameters.count = REGION_PARAMETERS;
+        if (outputs[i].parameters.items == NULL)
+            return out_of_memory();
+    }
     message.outputs.items = outputs;
     message.outputs.count = request->output_count;
     STATUS_TRY(fill_inputs(request, arena, &message));
@@ -159,7 +206,8 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     struct pb_model_infer_response message;
     STATUS_TRY(decode(message_of(call), arena, &pb_model_infer_response_type, &message));
     size_t count = message.outputs.count;
-    if (count > INFER_ANSWER_TENSORS_MAX || message.raw_output_contents.count != count)
+    bool whole = message.raw_output_contents.count == count || call->outputs_in_memory;
+    if (count > INFER_ANSWER_TENSORS_MAX || !whole)
         return status_error(STATUS_DATA_LOSS, "the server's answer has %zu outputs and %zu raw_output_contents", count,
                             message.raw_output_contents.count);
     struct infer_tensor *outputs = arena_calloc(arena, count, sizeof *outputs);
@@ -167,8 +215,10 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
         return out_of_memory();
     for (size_t i = 0; i < count; i++) {
         const pb_output *from = &message.outputs.items[i];
-        outputs[i] = (struct infer_tensor){from->name, from->datatype, from->shape.items, from->shape.count,
-                                           message.raw_output_contents.items[i]};
+        outputs[i] = (struct infer_tensor){
+            .name = from->name, .datatype = from->datatype, .shape = from->shape.items, .rank = from->shape.count};
+        if (!call->outputs_in_memory)
+            outputs[i].data = message.raw_output_contents.items[i];
     }
     *ret = (struct client_infer_answer){outputs, count, message.model_version, message.id};
     return status_ok();
@@ -184,6 +234,9 @@ static struct status read_ready(const struct client_call *call, enum client_quer
     }
     if (!status_is_ok(&call->status))
         return call->status;
+    *ret = true;
+    if (kind == QUERY_MEMORY_REGISTER || kind == QUERY_MEMORY_UNREGISTER)
+        return status_ok();
     struct arena *arena = arena_create(0);
     if (arena == NULL)
         return out_of_memory();

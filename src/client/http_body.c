@@ -63,8 +63,34 @@ static void append_common_head(struct client_call *call, const char *authority) 
     }
 }
 
+/* POST /v2/systemsharedmemory/region/R/register or /unregister. */
+static void write_memory_query(const struct client_query *query, const char *authority, struct client_call *call) {
+    struct buf *out = &call->request, body = BUF_EMPTY;
+    struct json_writer json = json_writer_on(&body);
+    json_begin_object(&json);
+    if (query->kind == QUERY_MEMORY_REGISTER) {
+        json_key(&json, "key");
+        json_string(&json, query->key);
+        json_key(&json, "byte_size");
+        json_u64(&json, query->byte_size);
+    }
+    json_end_object(&json);
+    buf_append_text(out, "POST /v2/systemsharedmemory/region/");
+    append_segment(out, query->region);
+    buf_append_text(out, query->kind == QUERY_MEMORY_REGISTER ? "/register" : "/unregister");
+    append_common_head(call, authority);
+    buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body.size);
+    buf_append_slice(out, buf_slice(&body));
+    out->failed = out->failed || buf_failed(&body);
+    buf_free(&body);
+}
+
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
     struct buf *out = &call->request;
+    if (query->kind == QUERY_MEMORY_REGISTER || query->kind == QUERY_MEMORY_UNREGISTER) {
+        write_memory_query(query, authority, call);
+        return buf_failed(out) ? out_of_memory() : status_ok();
+    }
     buf_append_text(out, "GET ");
     if (query->kind != QUERY_SERVER_READY && query->kind != QUERY_SERVER_METADATA)
         append_model_path(out, query->model, query->version);
@@ -74,7 +100,17 @@ static struct status write_query(const struct client_query *query, const char *a
     return buf_failed(out) ? out_of_memory() : status_ok();
 }
 
-static void write_input(struct json_writer *json, const struct infer_tensor *input) {
+static void write_region(struct json_writer *json, const struct infer_region *region) {
+    json_key(json, "shared_memory_region");
+    json_string(json, region->name);
+    json_key(json, "shared_memory_offset");
+    json_u64(json, region->offset);
+    json_key(json, "shared_memory_byte_size");
+    json_u64(json, region->byte_size);
+}
+
+/* `region` may be NULL. */
+static void write_input(struct json_writer *json, const struct infer_tensor *input, const struct infer_region *region) {
     json_begin_object(json);
     json_key(json, "name");
     json_string(json, input->name);
@@ -87,8 +123,12 @@ static void write_input(struct json_writer *json, const struct infer_tensor *inp
     json_end_array(json);
     json_key(json, "parameters");
     json_begin_object(json);
-    json_key(json, "binary_data_size");
-    json_u64(json, input->data.size);
+    if (region != NULL) {
+        write_region(json, region);
+    } else {
+        json_key(json, "binary_data_size");
+        json_u64(json, input->data.size);
+    }
     json_end_object(json);
     json_end_object(json);
 }
@@ -137,8 +177,12 @@ static void write_outputs(struct json_writer *json, const struct infer_request_s
         json_string(json, request->outputs[i]);
         json_key(json, "parameters");
         json_begin_object(json);
-        json_key(json, "binary_data");
-        json_bool(json, true);
+        if (request->output_regions != NULL) {
+            write_region(json, &request->output_regions[i]);
+        } else {
+            json_key(json, "binary_data");
+            json_bool(json, true);
+        }
         json_end_object(json);
         json_end_object(json);
     }
@@ -154,7 +198,7 @@ static void write_infer_json(struct json_writer *json, const struct infer_reques
     json_key(json, "inputs");
     json_begin_array(json);
     for (size_t i = 0; i < request->input_count; i++)
-        write_input(json, &request->inputs[i]);
+        write_input(json, &request->inputs[i], request->input_regions != NULL ? &request->input_regions[i] : NULL);
     json_end_array(json);
     write_outputs(json, request);
     write_parameters(json, request);
@@ -173,7 +217,7 @@ static struct status write_infer(const struct infer_request_spec *request, const
     struct slice text = arena_copy(arena, buf_slice(out));
     if (text.data == NULL)
         return out_of_memory();
-    for (size_t i = 0; i < request->input_count; i++) {
+    for (size_t i = 0; i < request->input_count && request->input_regions == NULL; i++) {
         if (__builtin_add_overflow(binary, request->inputs[i].data.size, &binary))
             return status_error(STATUS_TOO_LARGE, "the tensors of a request are too large");
     }
@@ -188,7 +232,7 @@ static struct status write_infer(const struct infer_request_spec *request, const
                text.size, text.size + binary);
     buf_reserve(out, text.size + binary);
     buf_append_slice(out, text);
-    for (size_t i = 0; i < request->input_count; i++)
+    for (size_t i = 0; i < request->input_count && request->input_regions == NULL; i++)
         buf_append_slice(out, request->inputs[i].data);
     return buf_failed(out) ? out_of_memory() : status_ok();
 }
@@ -209,7 +253,8 @@ static struct status check_answer(const struct client_call *call) {
 struct answer_reader {
     struct arena *arena;
     struct slice binary;
-    size_t at; /* in binary */
+    size_t at;      /* in binary */
+    bool in_memory; /* outputs are in regions of shared memory */
 };
 
 static struct status malformed(const char *expected) {
@@ -249,6 +294,8 @@ static struct status read_output(struct answer_reader *reader, yyjson_val *outpu
     if (!copy_string(reader->arena, name, &ret->name) || !copy_string(reader->arena, datatype, &ret->datatype))
         return out_of_memory();
     STATUS_TRY(read_shape(reader, yyjson_obj_get(output, "shape"), ret));
+    if (reader->in_memory)
+        return status_ok();
     if (!yyjson_is_uint(size))
         return status_error(STATUS_DATA_LOSS, "the server gives output '%.*s' without binary_data_size, as asked for",
                             SLICE_ARGS(ret->name));
@@ -297,7 +344,7 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     size_t json_size = call->has_json_size ? (size_t)call->json_size : body.size;
     if (json_size == 0) /* also: no memory at all */
         return malformed("a JSON object, got nothing");
-    struct answer_reader reader = {arena, {body.data + json_size, body.size - json_size}, 0};
+    struct answer_reader reader = {arena, {body.data + json_size, body.size - json_size}, 0, call->outputs_in_memory};
     yyjson_read_err error;
     /* Without YYJSON_READ_INSITU the text is only read. */
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.data, json_size, 0, NULL, &error);
@@ -313,6 +360,8 @@ static struct status read_ready(const struct client_call *call, enum client_quer
         return call->status;
     int code = call->http_status;
     *ret = code == 200;
+    if (kind == QUERY_MEMORY_REGISTER || kind == QUERY_MEMORY_UNREGISTER)
+        return check_answer(call);
     /* Not ready is 400 (Triton) or 503; an unknown model is one of these or 404. */
     if (code == 200 || code == 400 || code == 503 || (code == 404 && kind == QUERY_MODEL_READY))
         return status_ok();

@@ -353,7 +353,7 @@ static void take_partial(struct client_call *base) {
 static struct status read_inference(struct infer_call *call) {
     arena_reset(call->arena); /* the request's scratch */
     STATUS_TRY(call->client->body->read_infer(&call->base, call->arena, &call->answer));
-    for (size_t i = 0; i < call->answer.output_count; i++) {
+    for (size_t i = 0; i < call->answer.output_count && !call->base.outputs_in_memory; i++) {
         struct status status = client_tensor_check(&call->answer.outputs[i]);
         if (!status_is_ok(&status)) {
             status.code = STATUS_DATA_LOSS;
@@ -400,6 +400,7 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
     call->user = user;
     call->on_answer = read_inference;
     call->on_done = deliver_inference;
+    call->base.outputs_in_memory = request->output_regions != NULL;
     struct infer_request_spec spec = *request;
     char number[SLICE_U64_DIGITS];
     if (client->options.stream) {

@@ -59,6 +59,13 @@ struct infer_tensor {
     struct slice data;
 };
 
+/* A part of registered shared memory, for an input that is there already or an output that is to be put there. */
+struct infer_region {
+    struct slice name;
+    uint64_t offset;
+    uint64_t byte_size;
+};
+
 /* A parameter of a request, with the type that the protocol gives it. */
 enum infer_value_kind { INFER_VALUE_BOOL, INFER_VALUE_INT, INFER_VALUE_DOUBLE, INFER_VALUE_TEXT };
 struct infer_parameter {
@@ -79,6 +86,10 @@ struct infer_request_spec {
     size_t input_count;
     const struct slice *outputs; /* names wanted; none: all */
     size_t output_count;
+    /* One for each input and each of `outputs`; NULL: tensors go with the messages. Outputs in regions come without
+     * data. */
+    const struct infer_region *input_regions;
+    const struct infer_region *output_regions;
     const struct infer_parameter *parameters;
     size_t parameter_count;
 };
@@ -153,6 +164,11 @@ struct status infer_client_statistics(struct infer_client *client, struct slice 
 struct status infer_client_server_ready(struct infer_client *client, bool *ret_ready) STATUS_MUST_CHECK;
 struct status infer_client_model_ready(struct infer_client *client, struct slice model, struct slice version,
                                        bool *ret_ready) STATUS_MUST_CHECK;
+
+/* Makes an object in /dev/shm known to the server under a name, and forgets it. Errors: what the server says. */
+struct status infer_client_memory_register(struct infer_client *client, struct slice region, struct slice key,
+                                           uint64_t byte_size) STATUS_MUST_CHECK;
+struct status infer_client_memory_unregister(struct infer_client *client, struct slice region) STATUS_MUST_CHECK;
 
 struct infer_server_info {
     struct slice name;

@@ -66,7 +66,23 @@ struct status infer_client_server_ready(struct infer_client *client, bool *ret_r
 
 struct status infer_client_model_ready(struct infer_client *client, struct slice model, struct slice version,
                                        bool *ret_ready) {
-    struct query_wait wait = {.query = {QUERY_MODEL_READY, model, version}, .ret_ready = ret_ready};
+    struct query_wait wait = {.query = {.kind = QUERY_MODEL_READY, .model = model, .version = version},
+                              .ret_ready = ret_ready};
+    return ask(client, &wait);
+}
+
+struct status infer_client_memory_register(struct infer_client *client, struct slice region, struct slice key,
+                                           uint64_t byte_size) {
+    bool done = false;
+    struct query_wait wait = {
+        .query = {.kind = QUERY_MEMORY_REGISTER, .region = region, .key = key, .byte_size = byte_size},
+        .ret_ready = &done};
+    return ask(client, &wait);
+}
+
+struct status infer_client_memory_unregister(struct infer_client *client, struct slice region) {
+    bool done = false;
+    struct query_wait wait = {.query = {.kind = QUERY_MEMORY_UNREGISTER, .region = region}, .ret_ready = &done};
     return ask(client, &wait);
 }
 
@@ -137,7 +153,7 @@ static struct status take_config(const struct pb_model_config *config, struct ar
 struct status infer_client_model_config(struct infer_client *client, struct slice model, struct slice version,
                                         struct arena *arena, struct infer_model_info *ret) {
     struct pb_model_config config = {0};
-    struct query_wait wait = {.query = {QUERY_MODEL_CONFIG, model, version},
+    struct query_wait wait = {.query = {.kind = QUERY_MODEL_CONFIG, .model = model, .version = version},
                               .arena = arena,
                               .type = &pb_model_config_type,
                               .ret_message = &config};
@@ -162,7 +178,7 @@ static struct infer_tensor_info *take_tensors(const pb_tensor *from, size_t coun
 struct status infer_client_model_metadata(struct infer_client *client, struct slice model, struct slice version,
                                           struct arena *arena, struct infer_model_info *ret) {
     struct pb_model_metadata_response metadata = {0};
-    struct query_wait wait = {.query = {QUERY_MODEL_METADATA, model, version},
+    struct query_wait wait = {.query = {.kind = QUERY_MODEL_METADATA, .model = model, .version = version},
                               .arena = arena,
                               .type = &pb_model_metadata_response_type,
                               .ret_message = &metadata};

@@ -52,7 +52,7 @@ static void deliver_statistics(struct infer_call *call) {
 
 struct status infer_client_statistics(struct infer_client *client, struct slice model, struct slice version,
                                       infer_statistics_f *callback, void *user) {
-    const struct client_query query = {QUERY_MODEL_STATISTICS, model, version};
+    const struct client_query query = {.kind = QUERY_MODEL_STATISTICS, .model = model, .version = version};
     struct infer_call *call = infer_client_call_new(client);
     if (call == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");

@@ -17,6 +17,9 @@ struct driver_ops {
     /* Gives up what is in flight (callbacks see CANCELLED) and is ready for use again. */
     struct status (*restart)(struct driver *driver);
     void (*close)(struct driver *driver);
+    /* As infer_client_memory_register and _unregister. */
+    struct status (*memory_register)(struct driver *driver, struct slice region, struct slice key, uint64_t byte_size);
+    struct status (*memory_unregister)(struct driver *driver, struct slice region);
     /* Facts about the model and the server, asked before the load begins. */
     struct status (*describe)(struct driver *driver, struct slice model, struct slice version, struct arena *arena,
                               struct infer_model_info *ret, bool *ret_has_statistics);

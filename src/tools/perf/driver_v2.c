@@ -50,6 +50,15 @@ static void v2_close(struct driver *driver) {
     free(self);
 }
 
+static struct status v2_memory_register(struct driver *driver, struct slice region, struct slice key,
+                                        uint64_t byte_size) {
+    return infer_client_memory_register(client_of(driver), region, key, byte_size);
+}
+
+static struct status v2_memory_unregister(struct driver *driver, struct slice region) {
+    return infer_client_memory_unregister(client_of(driver), region);
+}
+
 static bool has_extension(const struct infer_server_info *server, const char *name) {
     for (size_t i = 0; i < server->extension_count; i++) {
         if (slice_equal_text(server->extensions[i], name))
@@ -70,7 +79,8 @@ static struct status v2_describe(struct driver *driver, struct slice model, stru
     return infer_client_model_metadata(client, model, version, arena, ret);
 }
 
-static const struct driver_ops v2_ops = {v2_send, v2_statistics, v2_poll, v2_restart, v2_close, v2_describe};
+static const struct driver_ops v2_ops = {
+    v2_send, v2_statistics, v2_poll, v2_restart, v2_close, v2_memory_register, v2_memory_unregister, v2_describe};
 
 struct status driver_v2_open(const char *url, const struct infer_client_options *options, struct driver **ret) {
     struct v2_driver *self = calloc(1, sizeof *self);

@@ -136,6 +136,10 @@ static struct status send_entry(struct generator *self, size_t entry, uint64_t d
                                          .version = setup->version,
                                          .inputs = taken->inputs,
                                          .input_count = taken->input_count,
+                                         .input_regions = taken->input_regions,
+                                         .outputs = setup->outputs,
+                                         .output_regions = setup->output_regions,
+                                         .output_count = setup->output_count,
                                          .parameters = parameters,
                                          .parameter_count = fill_parameters(self, sequence, parameters)};
     self->free = flight->next;

@@ -54,7 +54,11 @@ struct generator_setup {
     struct server_models models;
     const struct infer_parameter *parameters; /* of every request */
     size_t parameter_count;                   /* at most GENERATOR_PARAMETERS_MAX */
-    struct sequences *sequences;              /* NULL: requests belong to none */
+    const struct slice
+        *outputs; /* those that are asked for, with their place in shared memory; none: all, in answers */
+    const struct infer_region *output_regions;
+    size_t output_count;
+    struct sequences *sequences; /* NULL: requests belong to none */
     struct measurement_plan plan;
     struct generator_observer observer;
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tools/perf/memory.h"
 #include "tools/perf/report_files.h"
 #include "tools/perf/report_text.h"
 #include "tools/perf/search.h"
@@ -36,6 +37,7 @@ struct perf_job {
     struct workload workload;
     struct generator_setup setup;
     struct generator_result *result;
+    struct memory memory;
     struct report_files files;
     const uint64_t *times_ns; /* gaps of --request-intervals, times of --fixed-schedule */
     size_t time_count;
@@ -168,6 +170,18 @@ static struct status take_parameters(struct perf_job *job) {
     return status_ok();
 }
 
+static struct status share_memory(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    if (strcmp(options->shared_memory, "system") != 0)
+        return status_ok();
+    STATUS_TRY(memory_open(&job->memory, job->driver, job->arena, &job->model, &job->workload,
+                           (size_t)options->batch_size, (size_t)options->output_memory_bytes));
+    job->setup.outputs = job->memory.output_names;
+    job->setup.output_regions = job->memory.output_regions;
+    job->setup.output_count = job->memory.output_count;
+    return status_ok();
+}
+
 static void plan_measurement(struct perf_job *job) {
     const struct perf_options *options = job->options;
     struct generator_setup *setup = &job->setup;
@@ -200,6 +214,7 @@ static struct status prepare(struct perf_job *job) {
     STATUS_TRY(take_models(job));
     STATUS_TRY(make_workload(job));
     STATUS_TRY(take_parameters(job));
+    STATUS_TRY(share_memory(job));
     if (options->load == PERF_LOAD_INTERVALS)
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->load == PERF_LOAD_FIXED)
@@ -349,6 +364,7 @@ static struct status run(struct perf_job *job) {
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));
+    memory_close(&job->memory);
     job->driver->ops->close(job->driver);
     return status;
 }

@@ -57,6 +57,8 @@ struct perf_options {
     bool saturation_search;
 
     struct option_list input_data;
+    const char *shared_memory;
+    int64_t output_memory_bytes;
     const char *text, *vocab, *pad;
     int64_t max_seq_length, doc_stride, max_query_length;
     bool v1_zero;                  /* -z */

@@ -14,7 +14,8 @@ enum { WORKLOAD_TENSOR_BYTES_MAX = 1 << 30 };
 struct workload_entry {
     struct infer_tensor *inputs;
     size_t input_count;
-    const struct infer_tensor *expected; /* what the outputs must be, where the data say so */
+    const struct infer_region *input_regions; /* where they are in shared memory; NULL: nowhere */
+    const struct infer_tensor *expected;      /* what the outputs must be, where the data say so */
     size_t expected_count;
     double time_ms; /* for --fixed-schedule; below 0: the data say none */
 };

@@ -137,6 +137,40 @@ static void test_parameters(void **state) {
     assert_true(slice_equal_text(message.parameters.items[3].value->string_param, "x\"y"));
 }
 
+static void test_memory(void **state) {
+    struct fixture *fixture = *state;
+    const struct client_query query = {
+        .kind = QUERY_MEMORY_REGISTER, .region = {"a b", 3}, .key = {"/k", 2}, .byte_size = 64};
+    struct status status = http_body_ops.write_query(&query, "h:1", &fixture->call);
+    assert_string_equal(status.message, "");
+    assert_true(slice_starts_with(buf_slice(&fixture->call.request),
+                                  SLICE_LITERAL("POST /v2/systemsharedmemory/region/a%20b/register HTTP/1.1\r\n")));
+    assert_true(slice_ends_with(buf_slice(&fixture->call.request),
+                                SLICE_LITERAL("Content-Length: 27\r\n\r\n{\"key\":\"/k\",\"byte_size\":64}")));
+    const struct infer_region in[] = {{{"r", 1}, 8, 8}, {{"r", 1}, 0, 0}}, out[] = {{{"o", 1}, 0, 99}};
+    struct infer_request_spec request = request_of("m");
+    request.input_regions = in;
+    request.output_regions = out;
+    buf_clear(&fixture->call.request);
+    status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    buf_append_char(&fixture->call.request, '\0');
+    assert_non_null(strstr(fixture->call.request.data,
+                           "\"parameters\":{\"shared_memory_region\":\"r\",\"shared_memory_offset\":8,"
+                           "\"shared_memory_byte_size\":8}"));
+    assert_true(slice_ends_with(buf_slice(&fixture->call.request), (struct slice){"}]}", 4})); /* no data behind */
+    buf_clear(&fixture->call.request);
+    status = grpc_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    struct pb_model_infer_request message;
+    struct slice bytes = {fixture->call.request.data + 5, fixture->call.request.size - 5};
+    status = pb_decode(&pb_model_infer_request_type, bytes, fixture->arena, &message);
+    assert_string_equal(status.message, "");
+    assert_int_equal(message.raw_input_contents.count, 0);
+    assert_int_equal(message.inputs.items[0].parameters.count, 3);
+    assert_int_equal(message.outputs.items[0].parameters.items[2].value->int64_param, 99);
+}
+
 static void test_headers(void **state) {
     struct fixture *fixture = *state;
     const struct infer_header headers[] = {{{"X-One", 5}, {"1", 1}}, {{"Two", 3}, {"a: b", 4}}};
@@ -155,13 +189,18 @@ static void test_queries(void **state) {
         struct client_query query;
         const char *line;
     } cases[] = {
-        {{QUERY_SERVER_READY, {NULL, 0}, {NULL, 0}}, "GET /v2/health/ready HTTP/1.1\r\nHost: h:1\r\n"},
-        {{QUERY_MODEL_READY, {"m", 1}, {NULL, 0}}, "GET /v2/models/m/ready HTTP/1.1\r\n"},
-        {{QUERY_MODEL_METADATA, {"m", 1}, {"12", 2}}, "GET /v2/models/m/versions/12 HTTP/1.1\r\n"},
-        {{QUERY_MODEL_CONFIG, {"a%b", 3}, {NULL, 0}}, "GET /v2/models/a%25b/config HTTP/1.1\r\n"},
-        {{QUERY_SERVER_METADATA, {NULL, 0}, {NULL, 0}}, "GET /v2 HTTP/1.1\r\n"},
-        {{QUERY_MODEL_STATISTICS, {"m", 1}, {"2", 1}}, "GET /v2/models/m/versions/2/stats HTTP/1.1\r\n"},
-        {{QUERY_MODEL_STATISTICS, {NULL, 0}, {NULL, 0}}, "GET /v2/models/stats HTTP/1.1\r\n"},
+        {{.kind = QUERY_SERVER_READY, .model = {NULL, 0}, .version = {NULL, 0}},
+         "GET /v2/health/ready HTTP/1.1\r\nHost: h:1\r\n"},
+        {{.kind = QUERY_MODEL_READY, .model = {"m", 1}, .version = {NULL, 0}}, "GET /v2/models/m/ready HTTP/1.1\r\n"},
+        {{.kind = QUERY_MODEL_METADATA, .model = {"m", 1}, .version = {"12", 2}},
+         "GET /v2/models/m/versions/12 HTTP/1.1\r\n"},
+        {{.kind = QUERY_MODEL_CONFIG, .model = {"a%b", 3}, .version = {NULL, 0}},
+         "GET /v2/models/a%25b/config HTTP/1.1\r\n"},
+        {{.kind = QUERY_SERVER_METADATA, .model = {NULL, 0}, .version = {NULL, 0}}, "GET /v2 HTTP/1.1\r\n"},
+        {{.kind = QUERY_MODEL_STATISTICS, .model = {"m", 1}, .version = {"2", 1}},
+         "GET /v2/models/m/versions/2/stats HTTP/1.1\r\n"},
+        {{.kind = QUERY_MODEL_STATISTICS, .model = {NULL, 0}, .version = {NULL, 0}},
+         "GET /v2/models/stats HTTP/1.1\r\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buf_clear(&fixture->call.request);
@@ -418,6 +457,7 @@ int main(void) {
         WITH_FIXTURE(test_http_request),
         WITH_FIXTURE(test_http_request_for_all_outputs),
         WITH_FIXTURE(test_parameters),
+        WITH_FIXTURE(test_memory),
         WITH_FIXTURE(test_headers),
         WITH_FIXTURE(test_queries),
         WITH_FIXTURE(test_grpc_answer),

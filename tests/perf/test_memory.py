@@ -1,0 +1,65 @@
+"""`inferd perf --shared-memory system`: regions are registered, used, unregistered and removed."""
+
+import json
+import os
+
+import models
+import perf_runs
+import perf_tool
+import pytest
+import wire
+from perf_tool import PROTOCOLS
+from serving import Server
+
+
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    repository = tmp_path_factory.mktemp("sharing")
+    for datatype in ("FP32", "BYTES"):
+        models.add(repository, "id_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1"))
+    running = Server(repository, "--allow-client-shm")
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("datatype", ["fp32", "bytes"])
+def test_tensors_in_memory(sharing, protocol, datatype):
+    before = perf_runs.inferences(sharing, f"id_{datatype}")
+    text = perf_tool.good(sharing, protocol, "-m", f"id_{datatype}", "--shape", "IN:5", "--shared-memory", "system", "-b", "3",
+                          "--request-count", "40", "--concurrency-range", "4")
+    assert "Request count: 40\n" in text and "Failed" not in text
+    assert perf_runs.inferences(sharing, f"id_{datatype}") == before + 120
+    assert wire.get(sharing.http, "/v2/systemsharedmemory/status").json == []
+    assert [name for name in os.listdir("/dev/shm") if name.startswith("inferd_perf_")] == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_columns_stay(sharing, protocol, tmp_path):
+    theirs, ours = tmp_path / "theirs.csv", tmp_path / "ours.csv"
+    options = ("--shape", "IN:16", "--shared-memory", "system", "--output-shared-memory-size", "4096")
+    perf_runs.report(sharing, protocol, theirs, "id_fp32", *options)
+    perf_tool.rows(sharing, protocol, ours, "-m", "id_fp32", *options, *perf_tool.QUICK)
+    assert ours.read_bytes().split(b"\n")[0] == theirs.read_bytes().split(b"\n")[0]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_too_little_room(sharing, protocol):
+    said = perf_tool.refused(sharing, protocol, "-m", "id_fp32", "--shape", "IN:500", "--shared-memory", "system",
+                             "--output-shared-memory-size", "8", "--request-count", "2")
+    assert "no request succeeded" in said
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_server_that_shares_none(server, protocol):
+    said = perf_tool.refused(server, protocol, "-m", "five", "--shared-memory", "system")
+    assert "shared memory is disabled" in said
+    assert [name for name in os.listdir("/dev/shm") if name.startswith("inferd_perf_")] == []
+
+
+def test_what_does_not_go_with_it(sharing, tmp_path):
+    data = tmp_path / "d.json"
+    data.write_text(json.dumps({"data": [{"IN": [1]}], "validation_data": [{"OUT": [1]}]}))
+    common = ("-m", "id_fp32", "--shape", "IN:1", "--shared-memory", "system")
+    assert "validation_data" in perf_tool.refused(sharing, "http", *common, "--input-data", str(data))
+    assert "--fresh-data" in perf_tool.refused(sharing, "http", *common, "--fresh-data")

@@ -28,7 +28,7 @@ static void write_request(const struct client_body_ops *body, unsigned what, str
     const struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .inputs = &input, .input_count = 1};
     static const enum client_query_kind kinds[] = {QUERY_KIND_COUNT, QUERY_MODEL_READY, QUERY_MODEL_METADATA,
                                                    QUERY_MODEL_CONFIG};
-    const struct client_query query = {kinds[what], SLICE_LITERAL("m"), {NULL, 0}};
+    const struct client_query query = {.kind = kinds[what], .model = SLICE_LITERAL("m")};
     struct status status =
         what == ASK_INFER ? body->write_infer(&request, "h:1", arena, call) : body->write_query(&query, "h:1", call);
     FUZZ_CHECK(status_is_ok(&status));

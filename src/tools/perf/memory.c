@@ -29,6 +29,7 @@ static struct status object_open(struct memory_object *object, const char *what,
         object->key[0] = '\0'; /* not ours to remove */
         return status;
     }
+    object->linked = true;
     int error = posix_fallocate(object->fd, 0, (off_t)object->size); /* a full /dev/shm shows here, not as SIGBUS */
     if (error != 0) {
         errno = error;
@@ -41,9 +42,16 @@ static struct status object_open(struct memory_object *object, const char *what,
     return status_ok();
 }
 
+static void object_unlink(struct memory_object *object) {
+    if (object->linked)
+        shm_unlink(object->key);
+    object->linked = false;
+}
+
 static struct status object_register(struct memory_object *object, struct driver *driver) {
     STATUS_TRY(driver->ops->memory_register(driver, region_of(object), slice_of(object->key), object->size));
     object->registered = true;
+    object_unlink(object); /* the server has it open: whatever ends this program, nothing is left in /dev/shm */
     return status_ok();
 }
 
@@ -55,10 +63,9 @@ static void object_close(struct memory_object *object, struct driver *driver) {
     }
     if (object->data != NULL)
         munmap(object->data, object->size);
-    if (object->key[0] != '\0') {
+    object_unlink(object);
+    if (object->key[0] != '\0')
         close(object->fd);
-        shm_unlink(object->key);
-    }
 }
 
 /* ---- inputs ---- */

@@ -14,6 +14,7 @@ struct memory_object {
     int fd;
     char *data;
     size_t size;
+    bool linked; /* it has a name */
     bool registered;
 };
 

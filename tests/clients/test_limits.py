@@ -411,7 +411,7 @@ def test_frames_that_only_cost(server, flood):
 @case("LM26", "docs", "the flags that docs/limits.md names", "each is in --help of its command")
 def test_flags_of_the_page():
     page = (ROOT / "docs/limits.md").read_text()
-    helps = {command: run(command, "--help").stdout for command in ("serve", "export", "squad")}
+    helps = {command: run(command, "--help").stdout for command in ("serve", "export", "squad", "perf")}
     named = set(re.findall(r"`(--[a-z0-9-]+)`", page))
     assert len(named) > 10
     for flag in named:

@@ -45,7 +45,8 @@ struct status request_json_string(struct json_place place, const char *member, y
 
 struct status request_json_parameter(struct json_place place, const char *object, yyjson_val *key, yyjson_val *value,
                                      struct arena *arena, struct infer_parameter *ret) {
-    ret->name = arena_copy(arena, (struct slice){yyjson_get_str(key), yyjson_get_len(key)});
+    *ret =
+        (struct infer_parameter){.name = arena_copy(arena, (struct slice){yyjson_get_str(key), yyjson_get_len(key)})};
     if (!ret->name.data && yyjson_get_len(key) > 0)
         return no_memory("parameters");
     if (yyjson_is_bool(value)) {

@@ -21,7 +21,7 @@ enum { BOOL_PARAM = 1, INT64_PARAM, STRING_PARAM, DOUBLE_PARAM, UINT64_PARAM };
 
 static struct status read_parameter(struct slice key, const struct pb_infer_parameter *value,
                                     struct infer_parameter *ret) {
-    ret->name = key;
+    *ret = (struct infer_parameter){.name = key};
     switch (value->which_parameter_choice) {
     case BOOL_PARAM:
         ret->kind = PARAMETER_BOOL;

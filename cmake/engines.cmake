@@ -45,6 +45,25 @@ function(inferd_openvino_backend)
     BUILD_RPATH "${INFERD_OPENVINO_DIR}/libs" INSTALL_RPATH "$ORIGIN/openvino")
 endfunction()
 
+# Our own engine (engine/): each file of kernels is compiled for its instruction set alone, and runs only where
+# engine/cpu_features.c has found it.
+function(inferd_engine_kernels)
+  set(avx512 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
+  set(kernels "${CMAKE_SOURCE_DIR}/engine/kernels/kernels")
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set_source_files_properties("${kernels}_avx2.c" "${kernels}_avx512.c" "${kernels}_avx512_bf16.c"
+      PROPERTIES HEADER_FILE_ONLY ON)
+    return()
+  endif()
+  set(optimise -O3 -fno-lto) # what the linker would make of the kernels is not what was measured
+  if(INFERD_SANITIZE)
+    set(optimise -O1 -DINFERD_PLAIN_LOOPS)
+  endif()
+  set_source_files_properties("${kernels}_avx2.c" PROPERTIES COMPILE_OPTIONS "${optimise};-mavx2;-mfma")
+  set_source_files_properties("${kernels}_avx512.c" PROPERTIES COMPILE_OPTIONS "${optimise};${avx512}")
+  set_source_files_properties("${kernels}_avx512_bf16.c" PROPERTIES COMPILE_OPTIONS "${optimise};${avx512};-mavx512bf16")
+endfunction()
+
 function(inferd_install)
   install(TARGETS inferd RUNTIME DESTINATION bin)
   if(TARGET inferd_backend_openvino)

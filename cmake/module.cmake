@@ -1,4 +1,5 @@
-# module.cmake: one static library per folder of src/, which sees only the folders that it may use.
+# module.cmake: one static library per folder of src/ (and for engine/, which stands beside it), which sees only the folders
+# that it may use.
 #
 #   inferd_module(api USES core http grpc codec base LIBS PkgConfig::X)
 #
@@ -10,12 +11,21 @@ function(inferd_module_name folder out)
   set(${out} ${name} PARENT_SCOPE)
 endfunction()
 
+function(inferd_source_directory folder out)
+  if(folder STREQUAL "engine")
+    set(${out} "${CMAKE_SOURCE_DIR}/${folder}" PARENT_SCOPE)
+  else()
+    set(${out} "${CMAKE_SOURCE_DIR}/src/${folder}" PARENT_SCOPE)
+  endif()
+endfunction()
+
 function(inferd_include_directory folder out)
   string(REPLACE "/" "_" flat "${folder}")
   set(dir "${CMAKE_BINARY_DIR}/include/${flat}")
   get_filename_component(parent "${dir}/${folder}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
-  file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/${folder}" "${dir}/${folder}" SYMBOLIC)
+  inferd_source_directory("${folder}" source)
+  file(CREATE_LINK "${source}" "${dir}/${folder}" SYMBOLIC)
   set(${out} "${dir}" PARENT_SCOPE)
 endfunction()
 
@@ -31,9 +41,10 @@ endfunction()
 function(inferd_module folder)
   cmake_parse_arguments(arg "" "" "USES;LIBS;EXCLUDE" ${ARGN})
   inferd_module_name(${folder} name)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.c")
+  inferd_source_directory("${folder}" directory)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${directory}/*.c")
   foreach(excluded ${arg_EXCLUDE})
-    list(FILTER sources EXCLUDE REGEX "/src/${folder}/${excluded}")
+    list(FILTER sources EXCLUDE REGEX "${directory}/${excluded}")
   endforeach()
   if(NOT sources)
     set(sources "${CMAKE_BINARY_DIR}/no_sources.c")

@@ -59,6 +59,9 @@ struct backend_ops {
     /* Cost of one validated request, for the batch decision. Optional (NULL): items = batch dimension, tokens = 0. */
     struct infer_cost (*cost)(void *model, const struct infer_request *request);
 
+    /* Most tokens (of cost) that a batch should have; a single request may have more. Optional (NULL), or 0: any. */
+    uint64_t (*token_budget)(const void *model);
+
     /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
     bool ragged;
 

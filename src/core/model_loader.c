@@ -127,6 +127,7 @@ static const struct {
     {"model.onnx", "onnxruntime"},
     {"model.savedmodel", "tensorflow"},
     {"model.xml", "openvino"},
+    {"model.safetensors", "bert"},
 };
 
 static struct status guess_backend(struct model_config *config, const char *version_directory) {
@@ -139,7 +140,7 @@ static struct status guess_backend(struct model_config *config, const char *vers
     }
     return status_error(STATUS_INVALID_ARGUMENT,
                         "cannot tell which backend runs the model: no config.pbtxt names a backend or platform, and %s "
-                        "holds none of model.onnx, model.savedmodel, model.xml",
+                        "holds none of model.onnx, model.savedmodel, model.xml, model.safetensors",
                         version_directory);
 }
 

@@ -7,6 +7,7 @@ static const struct model_platform platforms[] = {
     {"onnxruntime_onnx", "onnxruntime", "model.onnx"},
     {"tensorflow_savedmodel", "tensorflow", "model.savedmodel"},
     {"openvino", "openvino", "model.xml"},
+    {"bert", "bert", NULL},
     {"identity", "identity", NULL},
 };
 

@@ -21,7 +21,7 @@ def read_safetensors(path):
 
 
 @pytest.mark.skipif(not GOLDEN.exists(), reason="the reference logits are not beside the checkout")
-@pytest.mark.parametrize("form", ["onnx", "savedmodel"])
+@pytest.mark.parametrize("form", ["onnx", "savedmodel", "bert"])
 def test_logits_equal_the_reference(server, form):  # noqa: F811
     golden = read_safetensors(GOLDEN)
     client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server['grpc']}")

@@ -20,7 +20,8 @@ HELD_OUT = ROOT.parent / "shared/data/squad/heldout-v1.1.json.gz"
 REFERENCE = {"exact": 61.71, "f1": 72.64}
 TOLERANCE = 0.25
 
-FORMATS = ("onnx", "savedmodel")
+FORMATS = {"onnx": ("onnx", "fp32"), "savedmodel": ("savedmodel", "fp32"), "bert": ("bert", "fp32"),
+           "bert-auto": ("bert", "auto"), "bert-int8": ("bert", "int8")}  # name: --format, --precision
 DELAYS = ("0", "2")  # milliseconds; 0: no dynamic batching
 ALL = list(itertools.product(FORMATS, DELAYS, ("grpc", "http"), ("1", "8"), ("none", "longest", "max")))
 COVERING = [
@@ -28,6 +29,9 @@ COVERING = [
     ("onnx", "2", "http", "1", "none"),
     ("savedmodel", "2", "grpc", "1", "none"),
     ("savedmodel", "0", "http", "8", "max"),
+    ("bert", "2", "grpc", "8", "longest"),
+    ("bert-auto", "0", "http", "8", "max"),
+    ("bert-int8", "0", "grpc", "1", "none"),
 ]
 CASES = ALL if os.environ.get("INFERD_FULL") else COVERING
 
@@ -41,7 +45,7 @@ def server(tmp_path_factory):
     for form, delay in itertools.product(FORMATS, DELAYS):
         subprocess.run(
             [INFERD, "export", "--checkpoint", ROOT / "models/minilm-squad", "--model-repository", work / "models",
-             "--model", f"{form}-{delay}", "--format", form, "--dynamic-batching-delay", delay],
+             "--model", f"{form}-{delay}", "--format", FORMATS[form][0], "--precision", FORMATS[form][1], "--dynamic-batching-delay", delay],
             check=True, capture_output=True, timeout=120)
     log = open(work / "log", "w+")
     process = subprocess.Popen(

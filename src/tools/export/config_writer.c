@@ -68,6 +68,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
                    facts->instances);
     if (facts->delay_us > 0)
         put_dynamic_batching(out, facts);
+    else if (facts->joins_what_waits)
+        buf_append_text(out, "dynamic_batching {\n}\n");
     put_parameter(out, "inference_precision", facts->precision);
     put_parameter(out, "max_seq_length", length);
     put_parameter(out, "do_lower_case", facts->lower_case ? "true" : "false");

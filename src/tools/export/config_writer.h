@@ -9,11 +9,12 @@
 
 struct config_facts {
     const char *name;     /* UTF-8 */
-    const char *platform; /* "onnxruntime_onnx" or "tensorflow_savedmodel" */
+    const char *platform; /* "onnxruntime_onnx", "tensorflow_savedmodel" or "bert" */
     int64_t max_batch_size;
     int64_t instances;      /* 0: no instance_group */
-    int64_t delay_us;       /* 0: no dynamic batching */
-    const char *precision;  /* "fp32" or "bf16" */
+    int64_t delay_us;       /* 0: no dynamic batching, unless */
+    bool joins_what_waits;  /* the engine takes requests of any lengths together: batch what waits, without a delay */
+    const char *precision;  /* "fp32", "bf16"; "auto", "int8" */
     int64_t max_seq_length; /* tokens */
     bool lower_case;
     const char *vocab_hash; /* NULL: not known, left out */

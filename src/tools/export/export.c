@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/options.h"
+#include "tools/export/bert_files.h"
 #include "tools/export/config_writer.h"
 #include "tools/export/export_vocab.h"
 #include "tools/export/model_folder.h"
@@ -51,9 +52,15 @@ static const struct option_row option_rows[] = {
      "Replace the version, and the model's configuration, if they exist.", 0, 0, NULL},
     HEADING("How the model is served"),
     {OPTION_CHOICE, "format", NULL, FIELD(format), "onnx", "FORMAT",
-     "onnx writes model.onnx, savedmodel a TensorFlow SavedModel.", 0, 0, "onnx|savedmodel"},
-    {OPTION_CHOICE, "precision", NULL, FIELD(precision), "fp32", "PRECISION",
-     "What the engine computes in; the file holds 32 bit floats either way.", 0, 0, "fp32|bf16"},
+     "onnx writes model.onnx, savedmodel a TensorFlow SavedModel, for OpenVINO; bert a checkpoint for the engine of "
+     "that "
+     "name.",
+     0, 0, "onnx|savedmodel|bert"},
+    {OPTION_CHOICE, "precision", NULL, FIELD(precision), NULL, "PRECISION",
+     "What the engine computes in; the file holds 32 bit floats either way. auto and int8 are for the bert format: "
+     "auto, "
+     "its default, is bf16 on a CPU that multiplies bf16, else fp32. The other formats' default is fp32.",
+     0, 0, "auto|fp32|bf16|int8"},
     {OPTION_INT, "max-seq-length", NULL, FIELD(max_seq_length), "384", "TOKENS",
      "Window length that clients use by default; the model itself takes any length that it has positions for.", 1,
      1 << 20, NULL},
@@ -85,6 +92,7 @@ struct format_row {
 static const struct format_row formats[] = {
     {"onnx", "onnxruntime_onnx", NULL, "model.onnx", onnx_write},
     {"savedmodel", "tensorflow_savedmodel", "model.savedmodel", "saved_model.pb", savedmodel_write},
+    {"bert", "bert", NULL, "model.safetensors", bert_files_write},
 };
 
 static const struct format_row *find_format(const char *name) {
@@ -92,6 +100,10 @@ static const struct format_row *find_format(const char *name) {
     while (strcmp(formats[i].name, name) != 0) /* the option table admits no others */
         i++;
     return &formats[i];
+}
+
+static bool is_bert(const struct export_options *options) {
+    return strcmp(options->format, "bert") == 0;
 }
 
 static struct status check_options(const struct export_options *options) {
@@ -103,7 +115,18 @@ static struct status check_options(const struct export_options *options) {
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
         if (!required[i].value || !required[i].value[0])
             return status_error(STATUS_INVALID_ARGUMENT, "--%s is missing", required[i].flag);
+    bool plain =
+        !options->precision || strcmp(options->precision, "fp32") == 0 || strcmp(options->precision, "bf16") == 0;
+    if (!plain && !is_bert(options))
+        return status_error(STATUS_INVALID_ARGUMENT, "--precision %s is for --format bert; %s models take fp32 or bf16",
+                            options->precision, options->format);
     return status_ok();
+}
+
+static const char *precision_of(const struct export_options *options) {
+    if (options->precision)
+        return options->precision;
+    return is_bert(options) ? "auto" : "fp32";
 }
 
 /* A delay above 0 never becomes none by rounding. */
@@ -131,7 +154,8 @@ static struct status compose_config(const struct export_options *options, const 
         .max_batch_size = options->max_batch_size,
         .instances = options->instances,
         .delay_us = delay_in_us(options->delay_ms),
-        .precision = options->precision,
+        .precision = precision_of(options),
+        .joins_what_waits = is_bert(options),
         .max_seq_length = options->max_seq_length,
         .lower_case = vocab.lower_case,
         .vocab_hash = vocab.known ? vocab.hash : NULL,

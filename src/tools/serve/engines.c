@@ -3,11 +3,13 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "backends/bert/bert_backend.h"
 #include "backends/identity/identity.h"
 #include "base/file.h"
 
 void engines_builtin(const struct backend_ops *ret[ENGINES_BUILTIN_COUNT]) {
-    ret[0] = identity_backend();
+    ret[0] = bert_backend();
+    ret[1] = identity_backend();
 }
 
 /* The folder that the program's file is in. */

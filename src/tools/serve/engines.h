@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "core/backend.h"
 
-enum { ENGINES_BUILTIN_COUNT = 1 };
+enum { ENGINES_BUILTIN_COUNT = 2 };
 
 /* Fills the table of the backends that are compiled in. */
 void engines_builtin(const struct backend_ops *ret[ENGINES_BUILTIN_COUNT]);

@@ -1,0 +1,96 @@
+/* bert_engine.h: a BERT encoder on the CPU, usable by itself: a checkpoint and runs of tokens in, numbers out.
+ *
+ * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. Nothing is padded, and
+ * what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads there
+ * are; it may differ between instruction sets.
+ *
+ *   struct bert_pool *pool;        the threads; any number of engines use one
+ *   struct bert_engine *engine;    the weights, packed for one precision
+ *   struct bert_session *session;  room for one batch at a time
+ *
+ * Thread: pool and engine may be used by any number of threads at once, a session by one at a time. Sessions that run
+ * at the same time get the pool in the order in which they asked, one whole batch each.
+ */
+#ifndef INFERD_ENGINE_BERT_ENGINE_H
+#define INFERD_ENGINE_BERT_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "checkpoint/bert_checkpoint.h"
+
+struct bert_pool;
+struct bert_engine;
+struct bert_session;
+
+/* What the matrix products are computed in; everything else is float.
+ * AUTO: bf16 where the CPU multiplies bf16, else fp32; never int8, whose answers differ more. */
+enum bert_precision { BERT_PRECISION_AUTO, BERT_PRECISION_FP32, BERT_PRECISION_BF16, BERT_PRECISION_INT8 };
+
+/* AUTO: the best that the CPU has. REFERENCE is plain C; AVX512 includes VNNI. Every precision works with each. */
+enum bert_isa { BERT_ISA_AUTO, BERT_ISA_REFERENCE, BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16 };
+
+/* "auto", "fp32", ... and "auto", "reference", "avx2", "avx512", "avx512_bf16". Never NULL. */
+const char *bert_precision_text(enum bert_precision precision);
+const char *bert_isa_text(enum bert_isa isa);
+/* The other way; false when the text is none of them. */
+bool bert_precision_parse(const char *text, enum bert_precision *ret);
+bool bert_isa_parse(const char *text, enum bert_isa *ret);
+
+/* threads: that compute a batch, the calling one among them; 0: as many as CPUs that this process may use.
+ * RESOURCE_EXHAUSTED. */
+struct status bert_pool_create(int threads, struct bert_pool **ret) STATUS_MUST_CHECK;
+void bert_pool_destroy(struct bert_pool *pool); /* accepts NULL; no session runs any more */
+int bert_pool_threads(const struct bert_pool *pool);
+
+struct bert_engine_options {
+    enum bert_precision precision;
+    enum bert_isa isa;
+};
+
+/* Packs the weights; the checkpoint may be closed afterwards. The pool must outlive the engine.
+ * Errors: UNSUPPORTED when this CPU lacks the instruction set; RESOURCE_EXHAUSTED. */
+struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
+                                 struct bert_pool *pool, struct bert_engine **ret) STATUS_MUST_CHECK;
+void bert_engine_destroy(struct bert_engine *engine); /* accepts NULL; all its sessions are gone */
+const struct bert_config *bert_engine_config(const struct bert_engine *engine);
+/* What AUTO became. */
+enum bert_precision bert_engine_precision(const struct bert_engine *engine);
+/* The name of the kernels, as bert_isa_text has it. */
+const char *bert_engine_kernels(const struct bert_engine *engine);
+/* Bytes of packed weights. */
+size_t bert_engine_memory(const struct bert_engine *engine);
+
+/* max_tokens: most that a batch may have, 1..1,000,000. All memory is taken here. The engine must outlive the session.
+ * RESOURCE_EXHAUSTED, INVALID_ARGUMENT. */
+struct status bert_session_create(const struct bert_engine *engine, size_t max_tokens,
+                                  struct bert_session **ret) STATUS_MUST_CHECK;
+void bert_session_destroy(struct bert_session *session); /* accepts NULL */
+
+struct bert_batch {
+    size_t sequence_count;
+    const uint32_t
+        *offsets; /* [sequence_count + 1], ascending from 0; sequence i is tokens offsets[i] .. offsets[i + 1] */
+    const int32_t *token_ids;    /* [T] */
+    const int32_t *segment_ids;  /* [T], or NULL: all 0 */
+    const int32_t *position_ids; /* [T], or NULL: 0, 1, ... in each sequence */
+};
+
+/* Where results go; NULL for what is not wanted. */
+struct bert_results {
+    float *starts, *ends; /* [T] logits of the span head */
+    float *hidden;        /* [T][H] the last layer's output */
+    float *mean,
+        *first; /* [sequence_count][H] its mean over a sequence's tokens (a sentence embedding), its first row */
+};
+
+/* Whether the engine can run the batch, if a session has room for it. Errors: INVALID_ARGUMENT as below. */
+struct status bert_engine_check(const struct bert_engine *engine, const struct bert_batch *batch) STATUS_MUST_CHECK;
+
+/* Errors: INVALID_ARGUMENT for a token, segment or position that the model does not have, a sequence that is empty or
+ * longer than its positions, or more tokens than the session has room for; nothing is computed then. */
+struct status bert_session_run(struct bert_session *session, const struct bert_batch *batch,
+                               const struct bert_results *results) STATUS_MUST_CHECK;
+
+#endif

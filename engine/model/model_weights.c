@@ -1,0 +1,176 @@
+#include "engine/model/model_weights.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/model/block_memory.h"
+#include "engine/model/matrix_pack.h"
+
+enum { ALIGN = 64, ROWS_AT_A_TIME = 64 };
+
+/* The block is walked twice: to add up what is needed (no memory yet), then to fill it. */
+struct maker {
+    const struct bert_checkpoint *checkpoint;
+    const struct bert_config *config;
+    enum kernel_format format;
+    char *block; /* NULL on the first walk */
+    size_t used;
+    float *rows; /* [ROWS_AT_A_TIME][longest row] */
+};
+
+static char *take(struct maker *maker, size_t size) {
+    char *at = maker->block ? maker->block + maker->used : NULL;
+    maker->used += (size + ALIGN - 1) / ALIGN * ALIGN;
+    return at;
+}
+
+static const struct bert_weight *weight_of(const struct maker *maker, enum bert_part part, int64_t layer) {
+    return bert_checkpoint_weight(maker->checkpoint, part, layer);
+}
+
+/* All of a table or vector as floats. */
+static const float *take_floats(struct maker *maker, enum bert_part part, int64_t layer) {
+    const struct bert_weight *weight = weight_of(maker, part, layer);
+    float *floats = (float *)(void *)take(maker, (size_t)(weight->outputs * weight->inputs) * sizeof *floats);
+    if (floats)
+        bert_weight_read(weight, BERT_OUT_IN, 0, weight->outputs, floats);
+    return floats;
+}
+
+/* Tables that a file holds are taken as they are stored. */
+static struct embedding_table take_table(struct maker *maker, enum bert_part part) {
+    const struct bert_weight *weight = weight_of(maker, part, 0);
+    if (weight->origin != BERT_FROM_FILE)
+        return (struct embedding_table){(const char *)take_floats(maker, part, 0), WEIGHT_F32};
+    char *data = take(maker, weight->bytes.size);
+    if (data)
+        memcpy(data, weight->bytes.data, weight->bytes.size);
+    return (struct embedding_table){data, weight->type};
+}
+
+/* ---- matrices ---- */
+
+struct part_pair {
+    enum bert_part kernel, bias;
+    float factor;
+};
+
+/* Fills outputs first .. of the matrix with one kernel of the checkpoint. */
+static void fill_matrix(const struct maker *maker, const struct matrix_room *room, size_t first, int64_t layer,
+                        const struct part_pair *pair) {
+    const struct bert_weight *kernel = weight_of(maker, pair->kernel, layer);
+    size_t inputs = (size_t)kernel->inputs;
+    for (int64_t row = 0; row < kernel->outputs; row += ROWS_AT_A_TIME) {
+        int64_t count = kernel->outputs - row < ROWS_AT_A_TIME ? kernel->outputs - row : ROWS_AT_A_TIME;
+        bert_weight_read(kernel, BERT_OUT_IN, row, count, maker->rows);
+        for (int64_t i = 0; i < count; i++)
+            matrix_pack_output(room, maker->format, first + (size_t)(row + i), maker->rows + (size_t)i * inputs, inputs,
+                               pair->factor);
+    }
+    float *bias = room->bias + first;
+    bert_weight_read(weight_of(maker, pair->bias, layer), BERT_OUT_IN, 0, kernel->outputs, bias);
+    for (int64_t i = 0; i < kernel->outputs; i++)
+        bias[i] *= pair->factor;
+}
+
+/* One matrix of the outputs of `count` kernels, one behind the other; all have the same shape. */
+static struct kernel_matrix take_matrix(struct maker *maker, int64_t layer, const struct part_pair *pairs,
+                                        size_t count) {
+    const struct bert_weight *kernel = weight_of(maker, pairs[0].kernel, layer);
+    size_t inputs = (size_t)kernel->inputs, outputs = (size_t)kernel->outputs;
+    struct matrix_sizes sizes = matrix_pack_sizes(maker->format, outputs * count, inputs);
+    struct matrix_room room = {.panels = (uint32_t *)(void *)take(maker, sizes.panels)};
+    room.bias = (float *)(void *)take(maker, sizes.vector);
+    room.column_scale = (float *)(void *)take(maker, sizes.scales);
+    room.column_sum = (float *)(void *)take(maker, sizes.scales);
+    for (size_t i = 0; maker->block && i < count; i++)
+        fill_matrix(maker, &room, i * outputs, layer, &pairs[i]);
+    return (struct kernel_matrix){
+        .panels = room.panels,
+        .words = kernel_word_count(maker->format, inputs),
+        .columns = outputs * count,
+        .format = maker->format,
+        .bias = room.bias,
+        .column_scale = room.column_scale,
+        .column_sum = room.column_sum,
+    };
+}
+
+/* ---- the walk ---- */
+
+static struct layer_weights take_layer(struct maker *maker, int64_t layer) {
+    const struct bert_config *config = maker->config;
+    /* softmax(q k / sqrt(D)) in powers of 2 instead of e */
+    float scale = 1.44269504f / sqrtf((float)(config->hidden_size / config->head_count));
+    const struct part_pair query_key_value[] = {{BERT_QUERY_KERNEL, BERT_QUERY_BIAS, scale},
+                                                {BERT_KEY_KERNEL, BERT_KEY_BIAS, 1},
+                                                {BERT_VALUE_KERNEL, BERT_VALUE_BIAS, 1}};
+    const struct part_pair attention = {BERT_ATTENTION_KERNEL, BERT_ATTENTION_BIAS, 1};
+    const struct part_pair intermediate = {BERT_INTERMEDIATE_KERNEL, BERT_INTERMEDIATE_BIAS, 1};
+    const struct part_pair output = {BERT_OUTPUT_KERNEL, BERT_OUTPUT_BIAS, 1};
+    return (struct layer_weights){
+        .query_key_value = take_matrix(maker, layer, query_key_value, 3),
+        .attention = take_matrix(maker, layer, &attention, 1),
+        .intermediate = take_matrix(maker, layer, &intermediate, 1),
+        .output = take_matrix(maker, layer, &output, 1),
+        .attention_gamma = take_floats(maker, BERT_ATTENTION_GAMMA, layer),
+        .attention_beta = take_floats(maker, BERT_ATTENTION_BETA, layer),
+        .output_gamma = take_floats(maker, BERT_OUTPUT_GAMMA, layer),
+        .output_beta = take_floats(maker, BERT_OUTPUT_BETA, layer),
+    };
+}
+
+static void take_all(struct maker *maker, struct model_weights *weights) {
+    maker->used = 0;
+    weights->words = take_table(maker, BERT_WORD_EMBEDDINGS);
+    weights->positions = take_floats(maker, BERT_POSITION_EMBEDDINGS, 0);
+    weights->types = take_floats(maker, BERT_TYPE_EMBEDDINGS, 0);
+    weights->gamma = take_floats(maker, BERT_EMBEDDINGS_GAMMA, 0);
+    weights->beta = take_floats(maker, BERT_EMBEDDINGS_BETA, 0);
+    for (int64_t i = 0; i < maker->config->layer_count; i++)
+        weights->layers[i] = take_layer(maker, i);
+    weights->span = take_floats(maker, BERT_SPAN_KERNEL, 0);
+}
+
+static struct status allocate(struct maker *maker, struct model_weights *weights) {
+    const struct bert_config *config = maker->config;
+    int64_t longest = config->intermediate_size > config->hidden_size ? config->intermediate_size : config->hidden_size;
+    weights->layers = calloc((size_t)config->layer_count, sizeof *weights->layers);
+    if (!weights->layers)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %lld layers", (long long)config->layer_count);
+    take_all(maker, weights);
+    weights->block_size = maker->used;
+    weights->block = block_alloc(maker->used);
+    maker->rows = calloc((size_t)longest * ROWS_AT_A_TIME, sizeof *maker->rows);
+    if (!weights->block || !maker->rows)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %zu bytes of weights", maker->used);
+    maker->block = weights->block;
+    return status_ok();
+}
+
+struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
+                                   struct model_weights *ret) {
+    struct maker maker = {.checkpoint = checkpoint, .config = bert_checkpoint_config(checkpoint), .format = format};
+    *ret = (struct model_weights){.config = *maker.config};
+    struct status status = allocate(&maker, ret);
+    if (status_is_ok(&status)) {
+        take_all(&maker, ret);
+        bert_weight_read(weight_of(&maker, BERT_SPAN_BIAS, 0), BERT_OUT_IN, 0, 2, ret->span_bias);
+    } else {
+        model_weights_free(ret);
+    }
+    free(maker.rows);
+    return status;
+}
+
+void model_weights_free(struct model_weights *weights) {
+    block_free(weights->block, weights->block_size);
+    free(weights->layers);
+    *weights = (struct model_weights){0};
+}
+
+void model_weights_word(const struct model_weights *weights, int64_t token, float *ret) {
+    size_t columns = (size_t)weights->config.hidden_size;
+    const struct embedding_table *table = &weights->words;
+    weight_to_float(table->type, table->data + (size_t)token * columns * weight_type_size(table->type), columns, ret);
+}

@@ -1,0 +1,82 @@
+#include "engine/model/session_room.h"
+
+#include <stdlib.h>
+
+#include "engine/model/block_memory.h"
+
+enum { ALIGN = 4096 };
+
+/* As the weights: the block is walked to add up, then to hand out. */
+struct planner {
+    char *block;
+    size_t used;
+};
+
+static void *take(struct planner *planner, size_t size) {
+    char *at = planner->block ? planner->block + planner->used : NULL;
+    planner->used += (size + ALIGN - 1) / ALIGN * ALIGN;
+    return at;
+}
+
+static struct kernel_rows take_rows(struct planner *planner, enum kernel_format format, size_t rows, size_t columns) {
+    struct kernel_rows made = {.format = format, .stride = block_stride(kernel_word_count(format, columns) * 4)};
+    made.data = take(planner, rows * made.stride);
+    if (format == KERNEL_INT8)
+        made.quant = take(planner, rows * sizeof *made.quant);
+    return made;
+}
+
+static void plan_worker(struct planner *planner, const struct bert_config *config, enum kernel_format format,
+                        size_t max_length, struct worker_room *ret) {
+    enum kernel_format kept = format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16;
+    size_t hidden = (size_t)config->hidden_size, head = hidden / (size_t)config->head_count;
+    size_t intermediate = (size_t)config->intermediate_size;
+    ret->input = take_rows(planner, format, ROW_BLOCK, hidden);
+    ret->intermediate = take_rows(planner, kept, ROW_BLOCK, intermediate);
+    ret->quantised = (struct kernel_rows){.format = KERNEL_INT8};
+    if (format == KERNEL_INT8)
+        ret->quantised = take_rows(planner, KERNEL_INT8, ROW_BLOCK, intermediate);
+    ret->keys = take(planner, kernel_panels_size(max_length, kernel_word_count(kept, head)));
+    ret->values = take(planner, kernel_panels_size(head, kernel_word_count(kept, max_length)));
+    ret->scores = take_rows(planner, KERNEL_F32, QUERY_BLOCK, max_length);
+    ret->weights = kept == KERNEL_F32 ? ret->scores : take_rows(planner, kept, QUERY_BLOCK, max_length);
+    ret->inverse_sums = take(planner, QUERY_BLOCK * sizeof *ret->inverse_sums);
+}
+
+static void plan(struct planner *planner, const struct bert_config *config, enum kernel_format format,
+                 struct session_room *room) {
+    enum kernel_format kept = format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16;
+    size_t hidden = (size_t)config->hidden_size;
+    planner->used = 0;
+    room->x = take_rows(planner, KERNEL_F32, room->max_tokens, hidden);
+    room->query_key_value = take_rows(planner, kept, room->max_tokens, 3 * hidden);
+    room->context = take_rows(planner, kept, room->max_tokens, hidden);
+    for (int i = 0; i < room->worker_count; i++)
+        plan_worker(planner, config, format, room->max_length, &room->workers[i]);
+}
+
+struct status session_room_create(const struct bert_config *config, enum kernel_format format, size_t max_tokens,
+                                  int worker_count, struct session_room *ret) {
+    struct planner planner = {0};
+    size_t positions = (size_t)config->position_count;
+    *ret = (struct session_room){.max_tokens = max_tokens, .worker_count = worker_count};
+    ret->max_length = max_tokens < positions ? max_tokens : positions;
+    ret->workers = calloc((size_t)worker_count, sizeof *ret->workers);
+    if (!ret->workers)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %d threads", worker_count);
+    plan(&planner, config, format, ret);
+    ret->block_size = planner.used;
+    ret->block = planner.block = block_alloc(planner.used);
+    if (!ret->block) {
+        session_room_free(ret);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %zu tokens", max_tokens);
+    }
+    plan(&planner, config, format, ret);
+    return status_ok();
+}
+
+void session_room_free(struct session_room *room) {
+    block_free(room->block, room->block_size);
+    free(room->workers);
+    *room = (struct session_room){0};
+}

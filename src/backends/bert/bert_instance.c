@@ -1,0 +1,167 @@
+#include "backends/bert/bert_instance.h"
+
+#include <stdlib.h>
+
+#include "backends/bert/bert_model.h"
+#include "backends/bert/request_tokens.h"
+#include "base/clock.h"
+
+struct bert_instance {
+    const struct bert_model *model;
+    struct bert_session *session;
+    size_t session_tokens;
+    struct token_list tokens;
+    /* The engine's view of some sequences in a row: those without a token are left out. */
+    uint32_t *offsets;
+    size_t offset_room;
+    struct infer_request **taken; /* requests of the batch that are computed, in the order of the list */
+    size_t taken_count, taken_room;
+};
+
+struct status bert_instance_create(void *pointer, int index, void **ret_instance) {
+    const struct bert_model *model = pointer;
+    struct bert_instance *instance = calloc(1, sizeof *instance);
+    if (!instance)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
+    size_t longest = (size_t)bert_engine_config(model->engine)->position_count;
+    instance->model = model;
+    instance->session_tokens = model->batch_tokens > longest ? (size_t)model->batch_tokens : longest;
+    struct status status = bert_session_create(model->engine, instance->session_tokens, &instance->session);
+    if (status_is_ok(&status))
+        *ret_instance = instance;
+    else
+        bert_instance_destroy(instance);
+    return status;
+}
+
+void bert_instance_destroy(void *pointer) {
+    struct bert_instance *instance = pointer;
+    if (!instance)
+        return;
+    bert_session_destroy(instance->session);
+    token_list_free(&instance->tokens);
+    free(instance->offsets);
+    free(instance->taken);
+    free(instance);
+}
+
+/* ---- from requests to tokens ---- */
+
+/* The sequences first .. end - 1 that have tokens, as a batch whose first token is the list's token `*ret_token`. */
+static struct bert_batch view(const struct bert_instance *instance, size_t first, size_t end, uint32_t *ret_token) {
+    const struct token_list *list = &instance->tokens;
+    uint32_t begin = list->offsets[first];
+    size_t count = 0;
+    instance->offsets[0] = 0;
+    for (size_t i = first; i < end; i++)
+        if (list->offsets[i + 1] > list->offsets[i])
+            instance->offsets[++count] = list->offsets[i + 1] - begin;
+    *ret_token = begin;
+    return (struct bert_batch){count, instance->offsets, list->ids + begin, list->segments + begin,
+                               list->positions + begin};
+}
+
+static struct status reserve_offsets(struct bert_instance *instance) {
+    size_t needed = instance->tokens.sequence_count + 1;
+    if (needed <= instance->offset_room)
+        return status_ok();
+    uint32_t *grown = realloc(instance->offsets, needed * 2 * sizeof *grown);
+    if (!grown)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %zu sequences", needed);
+    instance->offsets = grown;
+    instance->offset_room = needed * 2;
+    return status_ok();
+}
+
+/* Appends one request's tokens; a request that cannot be computed leaves the list as it was. */
+static struct status take_request(struct bert_instance *instance, const struct infer_request *request) {
+    struct token_list *list = &instance->tokens;
+    size_t sequences = list->sequence_count, tokens = list->token_count;
+    uint32_t begin;
+    STATUS_TRY(request_tokens_append(request, list));
+    struct status status = reserve_offsets(instance);
+    if (status_is_ok(&status)) {
+        struct bert_batch batch = view(instance, sequences, list->sequence_count, &begin);
+        status = bert_engine_check(instance->model->engine, &batch);
+    }
+    if (!status_is_ok(&status)) {
+        list->sequence_count = sequences;
+        list->token_count = tokens;
+    }
+    return status;
+}
+
+/* ---- computing ---- */
+
+/* As many sequences from `first` on as the session has room for, one at least. */
+static size_t cut(const struct bert_instance *instance, size_t first) {
+    const struct token_list *list = &instance->tokens;
+    size_t end = first + 1;
+    while (end < list->sequence_count && list->offsets[end + 1] - list->offsets[first] <= instance->session_tokens)
+        end++;
+    return end;
+}
+
+static struct status compute(struct bert_instance *instance) {
+    struct token_list *list = &instance->tokens;
+    for (size_t first = 0, end; first < list->sequence_count; first = end) {
+        uint32_t begin;
+        end = cut(instance, first);
+        struct bert_batch batch = view(instance, first, end, &begin);
+        const struct bert_results results = {.starts = list->starts + begin, .ends = list->ends + begin};
+        STATUS_TRY(bert_session_run(instance->session, &batch, &results));
+    }
+    return status_ok();
+}
+
+/* ---- one batch ---- */
+
+static struct status reserve_taken(struct bert_instance *instance, size_t count) {
+    instance->taken_count = 0;
+    if (count <= instance->taken_room)
+        return status_ok();
+    struct infer_request **grown = realloc(instance->taken, count * sizeof(struct infer_request *));
+    if (!grown)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a batch of %zu requests", count);
+    instance->taken = grown;
+    instance->taken_room = count;
+    return status_ok();
+}
+
+/* What cannot be taken is answered at once, and changes nothing for the others. */
+static void take_batch(struct bert_instance *instance, const struct backend_batch *batch) {
+    token_list_clear(&instance->tokens);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct status status = take_request(instance, batch->requests[i]);
+        if (status_is_ok(&status))
+            instance->taken[instance->taken_count++] = batch->requests[i];
+        else
+            backend_respond_error(batch->requests[i], status);
+    }
+}
+
+static void answer(struct bert_instance *instance, struct status status) {
+    size_t sequence = 0;
+    for (size_t i = 0; i < instance->taken_count; i++) {
+        struct infer_request *request = instance->taken[i];
+        size_t rows = request->cost.items; /* the request may be gone once it is answered */
+        if (status_is_ok(&status))
+            backend_respond(request, request_tokens_answer(request, &instance->tokens, sequence), true);
+        else
+            backend_respond_error(request, status);
+        sequence += rows;
+    }
+}
+
+struct status bert_instance_execute(void *pointer, const struct backend_batch *batch, struct backend_times *ret_times) {
+    struct bert_instance *instance = pointer;
+    ret_times->compute_start = clock_monotonic_ns();
+    STATUS_TRY(reserve_taken(instance, batch->count));
+    take_batch(instance, batch);
+    ret_times->input_end = clock_monotonic_ns();
+    struct status status = compute(instance);
+    ret_times->output_start = clock_monotonic_ns();
+    answer(instance, status);
+    ret_times->compute_end = clock_monotonic_ns();
+    return status_ok();
+}

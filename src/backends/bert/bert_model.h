@@ -1,0 +1,24 @@
+/* bert_model.h: one loaded version: its engine, and which of the config's tensors mean what. */
+#ifndef INFERD_BACKENDS_BERT_BERT_MODEL_H
+#define INFERD_BACKENDS_BERT_BERT_MODEL_H
+
+#include "core/backend.h"
+#include "engine/bert_engine.h"
+
+struct bert_model {
+    const struct model_config *config;
+    struct bert_engine *engine;
+    uint64_t batch_tokens; /* most that are computed together */
+};
+
+/* The backend's state is the pool of threads that all its models share. */
+struct status bert_model_initialize(void **ret_backend) STATUS_MUST_CHECK;
+void bert_model_finalize(void *backend);
+struct status bert_model_complete_config(void *backend, struct model_config *config,
+                                         const char *version_directory) STATUS_MUST_CHECK;
+struct status bert_model_load(void *backend, const struct backend_model_args *args, void **ret_model) STATUS_MUST_CHECK;
+void bert_model_unload(void *model);
+struct infer_cost bert_model_cost(void *model, const struct infer_request *request);
+uint64_t bert_model_token_budget(const void *model);
+
+#endif

@@ -1,0 +1,116 @@
+"""Backend bert through the server: requests of any lengths at once, padding that is not computed, ids that do not exist."""
+import concurrent.futures
+
+import numpy
+import pytest
+import tritonclient.grpc as grpcclient
+import tritonclient.http as httpclient
+from cases import case
+from serving import Server, run
+from tritonclient.utils import InferenceServerException
+
+CHECKPOINT = "tests/fixtures/hf_checkpoint"
+PADDING = -10000
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    """A server with the small checkpoint in the precisions that every CPU has an exact answer for."""
+    repository = tmp_path_factory.mktemp("bert")
+    for precision in ("auto", "fp32", "bf16", "int8"):
+        run("export", "--checkpoint", CHECKPOINT, "--model-repository", str(repository), "--model", precision, "--format", "bert",
+            "--precision", precision, "--max-seq-length", "48", "--dynamic-batching-delay", "2" if precision == "int8" else "0")
+    running = Server(repository)
+    yield running
+    running.stop()
+
+
+def infer(client, module, model, ids, mask=None):
+    inputs = []
+    for name, values in (("input_ids", ids), ("input_mask", numpy.ones_like(ids) if mask is None else mask),
+                         ("segment_ids", numpy.zeros_like(ids))):
+        tensor = module.InferInput(name, list(values.shape), "INT32")
+        tensor.set_data_from_numpy(values.astype(numpy.int32))
+        inputs.append(tensor)
+    result = client.infer(model, inputs)
+    return result.as_numpy("start_logits"), result.as_numpy("end_logits")
+
+
+def tokens(rows, length, seed=0):
+    return numpy.random.default_rng(seed).integers(0, 64, (rows, length), numpy.int32)
+
+
+@case("bert-1", "gRPC", "requests of 1 to 48 tokens and 1 to 8 rows, 16 at a time", "to each the bits that it gets alone")
+@pytest.mark.parametrize("model", ["auto", "fp32", "bf16", "int8"])
+def test_batch_mates_change_nothing(bert, model):
+    requests = [tokens(1 + seed % 8, 1 + seed * 7 % 48, seed) for seed in range(64)]
+    with grpcclient.InferenceServerClient(bert.grpc_url) as client:
+        alone = [infer(client, grpcclient, model, ids) for ids in requests]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            together = list(pool.map(lambda ids: infer(client, grpcclient, model, ids), requests))
+    for expected, got, ids in zip(alone, together, requests):
+        for one, other in zip(expected, got):
+            assert one.shape == ids.shape
+            assert one.tobytes() == other.tobytes()
+
+
+@case("bert-2", "HTTP", "rows padded to 48 tokens, the padding with ids that no vocabulary has",
+      "the bits of the row without padding; -10000 for the padding")
+def test_padding_is_not_computed(bert):
+    ids, mask = tokens(3, 48), numpy.zeros((3, 48), numpy.int32)
+    lengths = (5, 48, 17)
+    for row, length in enumerate(lengths):
+        mask[row, :length] = 1
+        ids[row, length:] = 1 << 30
+    with httpclient.InferenceServerClient(bert.http_url) as client:
+        padded = infer(client, httpclient, "fp32", ids, mask)
+        for row, length in enumerate(lengths):
+            bare = infer(client, httpclient, "fp32", ids[row:row + 1, :length])
+            for got, expected in zip(padded, bare):
+                assert got[row, :length].tobytes() == expected[0].tobytes()
+                assert (got[row, length:] == PADDING).all()
+
+
+@case("bert-3", "gRPC", "a token id outside the vocabulary; a row longer than the model's positions; a mask of another shape",
+      "INVALID_ARGUMENT that tells which; requests beside them are answered")
+@pytest.mark.parametrize("break_it,reason", [
+    (lambda ids: (numpy.where(ids == ids[0, 3], 64, ids), None), "expected a word of 0..63, got 64"),
+    (lambda ids: (tokens(1, 49), None), "expected at most 48 tokens, got 49"),
+    (lambda ids: (ids, numpy.ones((1, 7), numpy.int32)), "input 'input_mask': expected the shape"),
+])
+def test_wrong_requests(bert, break_it, reason):
+    ids, mask = break_it(tokens(1, 12))
+    with grpcclient.InferenceServerClient(bert.grpc_url) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        good = [pool.submit(infer, client, grpcclient, "int8", tokens(1, 12, seed)) for seed in range(8)]
+        with pytest.raises(InferenceServerException) as caught:
+            infer(client, grpcclient, "int8", ids, mask)
+        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        assert reason in caught.value.message()
+        for call in good:
+            assert call.result()[0].shape == (1, 12)
+
+
+@case("bert-4", "HTTP", "a config that asks for plain C, AVX2 and so on (`instruction_set`), on the same questions",
+      "the same logits within 1e-4, or a load that says what the CPU lacks")
+def test_every_instruction_set(bert, tmp_path_factory):
+    repository = tmp_path_factory.mktemp("isa")
+    names = ("reference", "avx2", "avx512", "avx512_bf16")
+    for name in names:
+        run("export", "--checkpoint", CHECKPOINT, "--model-repository", str(repository), "--model", name, "--format", "bert",
+            "--precision", "fp32", "--max-seq-length", "48")
+        with open(repository / name / "config.pbtxt", "a") as config:
+            config.write(f'parameters {{ key: "instruction_set" value {{ string_value: "{name}" }} }}\n')
+    server = Server(repository)
+    ids, compared = tokens(2, 33), 0
+    with httpclient.InferenceServerClient(bert.http_url) as client:
+        expected = infer(client, httpclient, "fp32", ids)
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        for name in names:
+            if not client.is_model_ready(name):
+                assert f"this CPU has not the instructions '{name}'" in server.log
+                continue
+            compared += 1
+            for got, one in zip(infer(client, httpclient, name, ids), expected):
+                assert numpy.abs(got - one).max() < 1e-4
+    assert compared >= 1
+    server.stop()

@@ -1,0 +1,298 @@
+/* The backend as the scheduler calls it, on the small checkpoint: requests of several lengths and rows in one batch,
+ * masks with padding and holes, what one wrong request does to the others, and configs that are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "backends/bert/bert_backend.h"
+#include "core/request_state.h"
+
+#define HF "tests/fixtures/hf_checkpoint"
+
+#define assert_good(expression)                                                                                        \
+    do {                                                                                                               \
+        struct status good_ = (expression);                                                                            \
+        assert_string_equal(good_.message, "");                                                                        \
+    } while (0)
+
+#define assert_error(expression, expected_text)                                                                        \
+    do {                                                                                                               \
+        struct status error_ = (expression);                                                                           \
+        assert_int_equal(error_.code, STATUS_INVALID_ARGUMENT);                                                        \
+        if (!strstr(error_.message, expected_text))                                                                    \
+            fail_msg("expected '%s' in '%s'", expected_text, error_.message);                                          \
+    } while (0)
+
+static const char base_config[] = "backend: \"bert\" max_batch_size: 8 "
+                                  "parameters { key: \"inference_precision\" value { string_value: \"fp32\" } }";
+
+struct loaded {
+    void *backend, *model, *instance;
+    struct model_config *config;
+};
+
+static struct status load_parts(struct loaded *loaded) {
+    const struct backend_ops *ops = bert_backend();
+    STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, HF));
+    STATUS_TRY(model_config_finish(loaded->config, false));
+    const struct backend_model_args args = {.config = loaded->config,
+                                            .version_directory = HF,
+                                            .version = 1,
+                                            .instance_count = 1,
+                                            .threads_per_instance = 1};
+    STATUS_TRY(ops->load(loaded->backend, &args, &loaded->model));
+    return ops->instance_create(loaded->model, 0, &loaded->instance);
+}
+
+static void unload(struct loaded *loaded) {
+    const struct backend_ops *ops = bert_backend();
+    ops->instance_destroy(loaded->instance);
+    if (loaded->model)
+        ops->unload(loaded->model);
+    model_config_destroy(loaded->config);
+    ops->finalize(loaded->backend);
+}
+
+/* Unloaded again when it fails. */
+static struct status load(const char *config, struct loaded *ret) {
+    *ret = (struct loaded){0};
+    assert_good(bert_backend()->initialize(&ret->backend));
+    struct status status = model_config_parse(slice_of("model"), slice_of(config), "config.pbtxt", &ret->config);
+    if (status_is_ok(&status))
+        status = load_parts(ret);
+    if (!status_is_ok(&status))
+        unload(ret);
+    return status;
+}
+
+/* ---- requests ---- */
+
+enum { NUMBERS = 2 * 48 };
+
+struct call {
+    struct infer_request *request;
+    struct infer_response *response;
+    int32_t ids[NUMBERS], mask[NUMBERS], segments[NUMBERS];
+};
+
+static void keep_response(struct infer_request *request, struct infer_response *response, bool final) {
+    struct call *call = request->user;
+    assert_null(call->response);
+    assert_true(final);
+    call->response = response;
+}
+
+static void add_input(struct infer_request *request, const char *name, const int64_t shape[2], const int32_t *numbers) {
+    struct tensor *tensor = &request->inputs[request->input_count++];
+    *tensor = (struct tensor){.name = slice_of(name), .type = DATATYPE_INT32, .rank = 2};
+    memcpy(tensor->shape, shape, 2 * sizeof *shape);
+    tensor->data = (struct slice){(const char *)numbers, (size_t)(shape[0] * shape[1]) * sizeof *numbers};
+}
+
+/* `seed` makes the tokens; all are real. */
+static void call_open(struct call *call, int64_t rows, int64_t length, int32_t seed) {
+    const int64_t shape[2] = {rows, length};
+    *call = (struct call){.request = infer_request_create(0)};
+    assert_non_null(call->request);
+    call->request->state->respond = keep_response;
+    call->request->user = call;
+    call->request->inputs = arena_calloc(call->request->arena, 3, sizeof *call->request->inputs);
+    for (int32_t i = 0; i < rows * length; i++) {
+        call->ids[i] = (seed + i * 31) % 64;
+        call->mask[i] = 1;
+        call->segments[i] = i % 2;
+    }
+    add_input(call->request, "input_ids", shape, call->ids);
+    add_input(call->request, "input_mask", shape, call->mask);
+    add_input(call->request, "segment_ids", shape, call->segments);
+}
+
+static void call_close(struct call *call) {
+    infer_response_destroy(call->response);
+    infer_request_destroy(call->request);
+}
+
+static void execute(struct loaded *loaded, struct call *calls, size_t count) {
+    struct infer_request *requests[8];
+    struct backend_batch batch = {.requests = requests, .count = count};
+    struct backend_times times;
+    for (size_t i = 0; i < count; i++) {
+        requests[i] = calls[i].request;
+        calls[i].request->cost = bert_backend()->cost(loaded->model, calls[i].request);
+        batch.items += calls[i].request->cost.items;
+    }
+    assert_good(bert_backend()->execute(loaded->instance, &batch, &times));
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(calls[i].response);
+}
+
+static float logit(const struct call *call, const char *name, size_t at) {
+    for (size_t i = 0; i < call->response->output_count; i++)
+        if (slice_equal_text(call->response->outputs[i].name, name)) {
+            float number;
+            memcpy(&number, call->response->outputs[i].data.data + at * sizeof number, sizeof number);
+            return number;
+        }
+    fail_msg("no output %s: %s", name, call->response->status.message);
+    return 0;
+}
+
+static void expect_same(const struct call *got, size_t got_at, const struct call *expected, size_t at, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        assert_true(logit(got, "start_logits", got_at + i) == logit(expected, "start_logits", at + i));
+        assert_true(logit(got, "end_logits", got_at + i) == logit(expected, "end_logits", at + i));
+    }
+}
+
+/* ---- tests ---- */
+
+static void batches_any_lengths(void **state) {
+    (void)state;
+    static const int64_t rows[] = {1, 2, 1}, lengths[] = {7, 40, 48};
+    struct loaded loaded;
+    struct call together[3], alone;
+    assert_good(load(base_config, &loaded));
+    for (int i = 0; i < 3; i++)
+        call_open(&together[i], rows[i], lengths[i], i);
+    execute(&loaded, together, 3);
+    for (int i = 0; i < 3; i++) {
+        call_open(&alone, rows[i], lengths[i], i);
+        execute(&loaded, &alone, 1);
+        assert_int_equal(together[i].response->outputs[0].shape[0], rows[i]);
+        assert_int_equal(together[i].response->outputs[0].shape[1], lengths[i]);
+        expect_same(&together[i], 0, &alone, 0, (size_t)(rows[i] * lengths[i]));
+        call_close(&alone);
+        call_close(&together[i]);
+    }
+    unload(&loaded);
+}
+
+static void does_not_compute_padding(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call calls[2];
+    assert_good(load(base_config, &loaded));
+    call_open(&calls[0], 1, 9, 3);
+    call_open(&calls[1], 2, 20, 3);
+    for (int32_t i = 9; i < 40; i++) { /* its first row is the other request, padded; its second is empty */
+        calls[1].mask[i] = 0;
+        calls[1].ids[i] = 1000000;
+    }
+    execute(&loaded, calls, 2);
+    assert_int_equal(calls[1].request->cost.tokens, 9);
+    assert_int_equal(calls[1].request->cost.items, 2);
+    expect_same(&calls[1], 0, &calls[0], 0, 9);
+    for (size_t i = 9; i < 40; i++)
+        assert_true(logit(&calls[1], "end_logits", i) == BERT_LOGIT_OF_PADDING);
+    call_close(&calls[0]);
+    call_close(&calls[1]);
+    unload(&loaded);
+}
+
+/* A hole in the mask is no key for others, and they keep their positions: other tokens in it change nothing. */
+static void leaves_holes_out(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call calls[3];
+    assert_good(load(base_config, &loaded));
+    for (int i = 0; i < 3; i++) {
+        call_open(&calls[i], 1, 12, 5);
+        calls[i].mask[4] = i == 2;
+        calls[i].ids[4] += i;
+    }
+    execute(&loaded, calls, 3);
+    assert_true(logit(&calls[0], "start_logits", 4) == BERT_LOGIT_OF_PADDING);
+    expect_same(&calls[1], 0, &calls[0], 0, 12);
+    assert_true(logit(&calls[2], "start_logits", 5) != logit(&calls[0], "start_logits", 5));
+    for (int i = 0; i < 3; i++)
+        call_close(&calls[i]);
+    unload(&loaded);
+}
+
+static void a_wrong_request_hurts_itself_alone(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call calls[4], alone;
+    assert_good(load(base_config, &loaded));
+    for (int i = 0; i < 4; i++)
+        call_open(&calls[i], 1, 10 + i, i);
+    calls[0].ids[3] = 64;
+    calls[1].request->inputs[1].shape[1] = 5;
+    calls[3].segments[2] = -1;
+    execute(&loaded, calls, 4);
+    assert_error(calls[0].response->status, "token 3: expected a word of 0..63, got 64");
+    assert_error(calls[1].response->status, "input 'input_mask': expected the shape [1,11] of input_ids, got [1,5]");
+    assert_error(calls[3].response->status, "expected a segment of 0..1, got -1");
+    call_open(&alone, 1, 12, 2);
+    execute(&loaded, &alone, 1);
+    expect_same(&calls[2], 0, &alone, 0, 12);
+    for (int i = 0; i < 4; i++)
+        call_close(&calls[i]);
+    call_close(&alone);
+    unload(&loaded);
+}
+
+/* More tokens than are computed together: the batch is cut, and nobody sees it. */
+static void cuts_large_batches(void **state) {
+    (void)state;
+    struct loaded small, large;
+    struct call cut[3], whole[3];
+    assert_good(load("backend: \"bert\" max_batch_size: 8 "
+                     "parameters { key: \"inference_precision\" value { string_value: \"fp32\" } } "
+                     "parameters { key: \"max_batch_tokens\" value { string_value: \"1\" } }",
+                     &small));
+    assert_good(load(base_config, &large));
+    assert_int_equal(bert_backend()->token_budget(small.model), 1);
+    for (int i = 0; i < 3; i++) {
+        call_open(&cut[i], 2, 30 + i, i);
+        call_open(&whole[i], 2, 30 + i, i);
+    }
+    execute(&small, cut, 3);
+    execute(&large, whole, 3);
+    for (int i = 0; i < 3; i++) {
+        expect_same(&cut[i], 0, &whole[i], 0, (size_t)(2 * (30 + i)));
+        call_close(&cut[i]);
+        call_close(&whole[i]);
+    }
+    unload(&small);
+    unload(&large);
+}
+
+static void refuses_wrong_configs(void **state) {
+    (void)state;
+    static const struct {
+        const char *config, *text;
+    } rows[] = {
+        {"parameters { key: \"inference_precision\" value { string_value: \"fp8\" } }", "auto, fp32, bf16 or int8"},
+        {"parameters { key: \"instruction_set\" value { string_value: \"mmx\" } }", "reference, avx2, avx512"},
+        {"parameters { key: \"max_batch_tokens\" value { string_value: \"0\" } }", "must be 1 to 65536, got '0'"},
+        {"parameters { key: \"presicion\" value { string_value: \"fp32\" } }", "presicion"},
+        {"input [ { name: \"ids\" data_type: TYPE_INT32 dims: [ -1 ] } ]", "has no input 'ids'"},
+        {"input [ { name: \"input_mask\" data_type: TYPE_INT32 dims: [ -1 ] } ]", "needs an input 'input_ids'"},
+        {"input [ { name: \"input_ids\" data_type: TYPE_INT64 dims: [ -1 ] } ]", "must be TYPE_INT32 with dims [ -1 ]"},
+        {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1, 2 ] } ]", "'input_ids' must be TYPE_INT32"},
+        {"output [ { name: \"logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'logits'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct loaded loaded;
+        char config[512];
+        snprintf(config, sizeof config, "backend: \"bert\" max_batch_size: 8 %s", rows[i].config);
+        assert_error(load(config, &loaded), rows[i].text);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_any_lengths), cmocka_unit_test(does_not_compute_padding),
+        cmocka_unit_test(leaves_holes_out),    cmocka_unit_test(a_wrong_request_hurts_itself_alone),
+        cmocka_unit_test(cuts_large_batches),  cmocka_unit_test(refuses_wrong_configs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

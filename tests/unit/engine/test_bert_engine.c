@@ -1,0 +1,304 @@
+/* Whole models: the logits that the frameworks wrote down for the small checkpoints, on every instruction set and in
+ * every precision; the same bits in every batch; the reference logits of the embedded model; and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <yyjson.h>
+
+#include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "engine/bert_engine.h"
+
+#define TF "tests/fixtures/tf_checkpoint"
+#define HF "tests/fixtures/hf_checkpoint"
+#define MINILM "models/minilm-squad"
+#define GOLDEN "../shared/models/golden.safetensors"
+
+enum { LENGTH = 12, MASKED_LENGTH = 9 };
+
+static void expect_ok(struct status status) {
+    if (!status_is_ok(&status))
+        fail_msg("%s", status.message);
+}
+
+static void expect_error(struct status status, enum status_code code, const char *text) {
+    assert_int_equal(status.code, code);
+    if (!strstr(status.message, text))
+        fail_msg("expected '%s' in: %s", text, status.message);
+}
+
+struct model {
+    struct bert_checkpoint *checkpoint;
+    struct bert_pool *pool;
+    struct bert_engine *engine;
+    struct bert_session *session;
+};
+
+/* False when this CPU lacks the instruction set. */
+static bool open_model(const char *path, enum bert_isa isa, enum bert_precision precision, int threads,
+                       size_t max_tokens, struct model *ret) {
+    const struct bert_engine_options options = {precision, isa};
+    expect_ok(bert_checkpoint_open(path, NULL, &ret->checkpoint));
+    expect_ok(bert_pool_create(threads, &ret->pool));
+    struct status status = bert_engine_create(ret->checkpoint, &options, ret->pool, &ret->engine);
+    bert_checkpoint_close(ret->checkpoint);
+    if (status.code == STATUS_UNSUPPORTED) {
+        bert_pool_destroy(ret->pool);
+        return false;
+    }
+    expect_ok(status);
+    expect_ok(bert_session_create(ret->engine, max_tokens, &ret->session));
+    return true;
+}
+
+static void close_model(struct model *model) {
+    bert_session_destroy(model->session);
+    bert_engine_destroy(model->engine);
+    bert_pool_destroy(model->pool);
+}
+
+/* ---- the small checkpoints ---- */
+
+/* Two sequences: the second is shorter than it is stored. */
+struct expected {
+    int32_t ids[2 * LENGTH], segments[2 * LENGTH];
+    float starts[2 * LENGTH], ends[2 * LENGTH];
+};
+
+static void read_row(yyjson_val *root, const char *name, size_t row, size_t count, float *floats, int32_t *whole) {
+    yyjson_val *numbers = yyjson_arr_get(yyjson_obj_get(root, name), row);
+    for (size_t i = 0; i < count; i++) {
+        if (floats)
+            floats[i] = (float)yyjson_get_num(yyjson_arr_get(numbers, i));
+        if (whole)
+            whole[i] = (int32_t)yyjson_get_int(yyjson_arr_get(numbers, i));
+    }
+}
+
+static struct expected read_expected(const char *folder) {
+    struct expected expected;
+    char path[128];
+    snprintf(path, sizeof path, "%s/expected.json", folder);
+    yyjson_doc *document = yyjson_read_file(path, 0, NULL, NULL);
+    assert_non_null(document);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    for (size_t row = 0; row < 2; row++) {
+        size_t count = row == 0 ? LENGTH : MASKED_LENGTH, at = row * LENGTH;
+        read_row(root, "input_ids", row, count, NULL, expected.ids + at);
+        read_row(root, "segment_ids", row, count, NULL, expected.segments + at);
+        read_row(root, "start_logits", row, count, expected.starts + at, NULL);
+        read_row(root, "end_logits", row, count, expected.ends + at, NULL);
+    }
+    yyjson_doc_free(document);
+    return expected;
+}
+
+static void check_small(const char *path, enum bert_isa isa, enum bert_precision precision, float tolerance) {
+    struct model model;
+    struct expected expected = read_expected(path);
+    if (!open_model(path, isa, precision, 2, 64, &model))
+        return;
+    static const uint32_t offsets[] = {0, LENGTH, LENGTH + MASKED_LENGTH};
+    float starts[2 * LENGTH], ends[2 * LENGTH];
+    const struct bert_batch batch = {2, offsets, expected.ids, expected.segments, NULL};
+    expect_ok(bert_session_run(model.session, &batch, &(struct bert_results){.starts = starts, .ends = ends}));
+    for (size_t i = 0; i < LENGTH + MASKED_LENGTH; i++)
+        if (!(fabsf(starts[i] - expected.starts[i]) <= tolerance && fabsf(ends[i] - expected.ends[i]) <= tolerance))
+            fail_msg("%s %s %s: token %zu: expected %g %g, got %g %g", path, bert_engine_kernels(model.engine),
+                     bert_precision_text(precision), i, (double)expected.starts[i], (double)expected.ends[i],
+                     (double)starts[i], (double)ends[i]);
+    close_model(&model);
+}
+
+static void equals_the_frameworks(void **state) {
+    (void)state;
+    for (int isa = BERT_ISA_REFERENCE; isa <= BERT_ISA_AVX512_BF16; isa++) {
+        check_small(HF, (enum bert_isa)isa, BERT_PRECISION_FP32, 1e-4f);
+        check_small(TF, (enum bert_isa)isa, BERT_PRECISION_FP32, 1e-4f);
+        check_small(HF, (enum bert_isa)isa, BERT_PRECISION_BF16, 0.06f);
+        check_small(TF, (enum bert_isa)isa, BERT_PRECISION_BF16, 0.06f);
+        check_small(HF, (enum bert_isa)isa, BERT_PRECISION_INT8, 0.15f);
+        check_small(TF, (enum bert_isa)isa, BERT_PRECISION_INT8, 0.15f);
+    }
+}
+
+/* ---- batches ---- */
+
+enum { SEQUENCES = 5, TOKENS = 130 };
+static const uint32_t ragged[SEQUENCES + 1] = {0, 1, 48, 55, 88, TOKENS};
+
+static void fill_tokens(int32_t *ids, int32_t *segments, int32_t vocabulary) {
+    for (int32_t i = 0; i < TOKENS; i++) {
+        ids[i] = i * 7919 % vocabulary;
+        segments[i] = i % 3 == 0;
+    }
+}
+
+/* All together, then one by one, on other numbers of threads. */
+static void check_batches(enum bert_isa isa, enum bert_precision precision) {
+    struct model together, alone;
+    int32_t ids[TOKENS], segments[TOKENS];
+    float starts[2][TOKENS], ends[2][TOKENS], mean[2][SEQUENCES * 32];
+    if (!open_model(HF, isa, precision, 3, TOKENS, &together))
+        return;
+    assert_true(open_model(HF, isa, precision, 1, 48, &alone));
+    fill_tokens(ids, segments, 64);
+    const struct bert_batch batch = {SEQUENCES, ragged, ids, segments, NULL};
+    expect_ok(bert_session_run(together.session, &batch,
+                               &(struct bert_results){.starts = starts[0], .ends = ends[0], .mean = mean[0]}));
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        uint32_t offsets[2] = {0, ragged[i + 1] - ragged[i]}, at = ragged[i];
+        const struct bert_batch one = {1, offsets, ids + at, segments + at, NULL};
+        expect_ok(bert_session_run(
+            alone.session, &one,
+            &(struct bert_results){.starts = starts[1] + at, .ends = ends[1] + at, .mean = mean[1] + i * 32}));
+    }
+    assert_memory_equal(starts[0], starts[1], sizeof starts[0]);
+    assert_memory_equal(ends[0], ends[1], sizeof ends[0]);
+    assert_memory_equal(mean[0], mean[1], sizeof mean[0]);
+    close_model(&together);
+    close_model(&alone);
+}
+
+static void batch_mates_change_nothing(void **state) {
+    (void)state;
+    for (int isa = BERT_ISA_REFERENCE; isa <= BERT_ISA_AVX512_BF16; isa++)
+        for (int precision = BERT_PRECISION_FP32; precision <= BERT_PRECISION_INT8; precision++)
+            check_batches((enum bert_isa)isa, (enum bert_precision)precision);
+}
+
+/* Hidden rows, their mean and the first of them; positions given are those counted. */
+static void gives_embeddings(void **state) {
+    (void)state;
+    struct model model;
+    int32_t ids[TOKENS], segments[TOKENS], positions[TOKENS];
+    static float hidden[2][TOKENS * 32], mean[SEQUENCES * 32], first[SEQUENCES * 32];
+    assert_true(open_model(HF, BERT_ISA_AUTO, BERT_PRECISION_FP32, 2, TOKENS, &model));
+    fill_tokens(ids, segments, 64);
+    for (uint32_t i = 0, sequence = 0; i < TOKENS; i++) {
+        sequence += i == ragged[sequence + 1];
+        positions[i] = (int32_t)(i - ragged[sequence]);
+    }
+    const struct bert_batch counted = {SEQUENCES, ragged, ids, segments, NULL};
+    const struct bert_batch given = {SEQUENCES, ragged, ids, segments, positions};
+    expect_ok(bert_session_run(model.session, &counted,
+                               &(struct bert_results){.hidden = hidden[0], .mean = mean, .first = first}));
+    expect_ok(bert_session_run(model.session, &given, &(struct bert_results){.hidden = hidden[1]}));
+    assert_memory_equal(hidden[0], hidden[1], sizeof hidden[0]);
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        assert_memory_equal(first + i * 32, hidden[0] + ragged[i] * 32, 32 * sizeof(float));
+        float sum = 0;
+        for (size_t at = ragged[i]; at < ragged[i + 1]; at++)
+            sum += hidden[0][at * 32 + 5];
+        assert_true(fabsf(mean[i * 32 + 5] - sum / (float)(ragged[i + 1] - ragged[i])) < 1e-5f);
+    }
+    close_model(&model);
+}
+
+/* ---- the embedded model ---- */
+
+struct golden {
+    struct safetensors *file;
+    const int32_t *ids, *segments;
+    const uint32_t *offsets;
+    const float *starts, *ends;
+};
+
+/* A copy: tensors in a file are aligned for nothing. */
+static const void *read_tensor(const struct golden *golden, const char *name) {
+    struct weight_set set = safetensors_tensors(golden->file);
+    const struct weight *weight = weight_find(&set, slice_of(name));
+    assert_non_null(weight);
+    void *copy = malloc(weight->bytes.size);
+    assert_non_null(copy);
+    return memcpy(copy, weight->bytes.data, weight->bytes.size);
+}
+
+static void equals_the_reference_logits(void **state) {
+    (void)state;
+    enum { WINDOWS = 64 };
+    struct golden golden;
+    struct model model;
+    if (!file_exists(GOLDEN))
+        skip();
+    expect_ok(safetensors_open(GOLDEN, &golden.file));
+    golden.ids = read_tensor(&golden, "input_ids");
+    golden.segments = read_tensor(&golden, "segment_ids");
+    golden.offsets = read_tensor(&golden, "offsets");
+    golden.starts = read_tensor(&golden, "start_logits");
+    golden.ends = read_tensor(&golden, "end_logits");
+    size_t tokens = golden.offsets[WINDOWS];
+    float *starts = calloc(tokens, sizeof *starts), *ends = calloc(tokens, sizeof *ends), worst = 0;
+    assert_true(open_model(MINILM, BERT_ISA_AUTO, BERT_PRECISION_FP32, 0, tokens, &model));
+    const struct bert_batch batch = {WINDOWS, golden.offsets, golden.ids, golden.segments, NULL};
+    expect_ok(bert_session_run(model.session, &batch, &(struct bert_results){.starts = starts, .ends = ends}));
+    for (size_t i = 0; i < tokens; i++)
+        worst = fmaxf(worst, fmaxf(fabsf(starts[i] - golden.starts[i]), fabsf(ends[i] - golden.ends[i])));
+    assert_true(worst < 1e-3f);
+    close_model(&model);
+    safetensors_close(golden.file);
+    const void *copies[] = {golden.ids, golden.segments, golden.offsets, golden.starts, golden.ends, starts, ends};
+    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
+        free((void *)(uintptr_t)copies[i]);
+}
+
+/* ---- what is refused ---- */
+
+static void refuses_wrong_batches(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t offsets[3];
+        int32_t id, segment, position;
+        const char *text;
+    } rows[] = {
+        {{0, 0, 4}, 1, 0, 0, "sequence 0: expected 1 token or more"},
+        {{0, 4, 2}, 1, 0, 0, "sequence 1: expected 1 token or more"},
+        {{0, 4, 65}, 1, 0, 0, "expected at most 64 tokens in all, got 65"},
+        {{0, 49, 60}, 1, 0, 0, "sequence 0: expected at most 48 tokens, got 49"},
+        {{1, 4, 6}, 1, 0, 0, "expected the first sequence to begin at 0, got 1"},
+        {{0, 2, 4}, 64, 0, 0, "token 0: expected a word of 0..63, got 64"},
+        {{0, 2, 4}, -1, 0, 0, "expected a word of 0..63, got -1"},
+        {{0, 2, 4}, 1, 2, 0, "expected a segment of 0..1, got 2"},
+        {{0, 2, 4}, 1, 0, 48, "expected a position of 0..47, got 48"},
+    };
+    struct model model;
+    assert_true(open_model(HF, BERT_ISA_REFERENCE, BERT_PRECISION_FP32, 1, 64, &model));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int32_t ids[80] = {rows[i].id}, segments[80] = {rows[i].segment}, positions[80] = {rows[i].position};
+        float starts[80], ends[80];
+        const struct bert_batch batch = {2, rows[i].offsets, ids, segments, positions};
+        expect_error(bert_session_run(model.session, &batch, &(struct bert_results){.starts = starts, .ends = ends}),
+                     STATUS_INVALID_ARGUMENT, rows[i].text);
+    }
+    struct bert_session *none;
+    expect_error(bert_session_create(model.engine, 0, &none), STATUS_INVALID_ARGUMENT, "1..1000000 tokens, got 0");
+    expect_ok(bert_session_run(model.session, &(struct bert_batch){.sequence_count = 0}, &(struct bert_results){0}));
+    close_model(&model);
+}
+
+static void has_names(void **state) {
+    (void)state;
+    enum bert_precision precision;
+    enum bert_isa isa;
+    assert_true(bert_precision_parse("int8", &precision) && precision == BERT_PRECISION_INT8);
+    assert_true(bert_isa_parse("avx512_bf16", &isa) && isa == BERT_ISA_AVX512_BF16);
+    assert_false(bert_precision_parse("fp8", &precision));
+    assert_false(bert_isa_parse("", &isa));
+    assert_string_equal(bert_precision_text(BERT_PRECISION_AUTO), "auto");
+    assert_string_equal(bert_isa_text(BERT_ISA_REFERENCE), "reference");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_the_frameworks), cmocka_unit_test(batch_mates_change_nothing),
+        cmocka_unit_test(gives_embeddings),      cmocka_unit_test(equals_the_reference_logits),
+        cmocka_unit_test(refuses_wrong_batches), cmocka_unit_test(has_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,303 @@
+/* Every operation of every instruction set that this CPU has, against plain C: sizes that fill tiles and panels and
+ * sizes that do not; and the rule that a row's result does not depend on its neighbours, bit by bit. */
+#include <math.h>
+
+#include "engine/cpu_features.h"
+#include "operands.h"
+
+enum { ISA_COUNT = 3 };
+static const enum bert_isa isas[ISA_COUNT] = {BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16};
+
+/* The kernels of isas[i], or NULL. */
+static const struct kernels *kernels_of(int i) {
+    const struct kernels *kernels;
+    struct status status = cpu_features_kernels(isas[i], &kernels);
+    if (status_is_ok(&status))
+        return kernels;
+    assert_int_equal(status.code, STATUS_UNSUPPORTED);
+    return NULL;
+}
+
+/* Relative to 1 for small numbers. A number that is rounded to bf16 may fall on the other side. */
+static void expect_near(float got, float expected, const struct kernel_rows *rows) {
+    float tolerance = rows->format == KERNEL_BF16 ? 1.0f / 128 : 2e-5f;
+    if (!(fabsf(got - expected) <= tolerance * fmaxf(1, fabsf(expected))))
+        fail_msg("expected %.9g, got %.9g", (double)expected, (double)got);
+}
+
+static void expect_same_rows(const struct kernel_rows *got, const struct kernel_rows *expected, size_t rows,
+                             size_t columns) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < columns; i++)
+            expect_near(rows_number(got, row, i), rows_number(expected, row, i), got);
+}
+
+/* ---- GEMM ---- */
+
+struct gemm_case {
+    size_t rows, outputs, inputs;
+    enum kernel_epilogue epilogue;
+    enum kernel_format result;
+    bool scaled, bare; /* with row_scale; without bias */
+};
+
+static const struct gemm_case gemm_cases[] = {
+    {1, 1, 1, KERNEL_STORE, KERNEL_F32, false, false},       {8, 48, 64, KERNEL_STORE, KERNEL_F32, false, false},
+    {13, 100, 70, KERNEL_STORE, KERNEL_F32, true, true},     {3, 17, 33, KERNEL_STORE, KERNEL_BF16, true, false},
+    {7, 96, 384, KERNEL_GELU_ERF, KERNEL_F32, false, false}, {6, 50, 40, KERNEL_GELU_ERF, KERNEL_BF16, false, false},
+    {5, 31, 24, KERNEL_GELU_TANH, KERNEL_F32, false, false}, {4, 64, 24, KERNEL_GELU_TANH, KERNEL_BF16, false, false},
+    {10, 80, 128, KERNEL_ADD, KERNEL_F32, false, false},     {2, 26, 13, KERNEL_STORE, KERNEL_F32, false, true},
+};
+
+static struct kernel_gemm gemm_of(const struct gemm_case *row, const struct kernel_rows *a,
+                                  const struct kernel_matrix *b, const struct kernel_rows *c, const float *row_scale) {
+    return (struct kernel_gemm){.a = *a,
+                                .b = b,
+                                .c = *c,
+                                .rows = row->rows,
+                                .epilogue = row->epilogue,
+                                .row_scale = row->scaled ? row_scale : NULL};
+}
+
+/* Runs the rows one by one: the same bits must come out. */
+static void check_rows_alone(const struct kernels *kernels, const struct gemm_case *row, struct kernel_gemm gemm,
+                             const struct kernel_rows *before, const struct kernel_rows *together) {
+    size_t size = row->outputs * (row->result == KERNEL_BF16 ? 2 : 4);
+    struct kernel_gemm one = gemm;
+    one.rows = 1;
+    for (size_t i = 0; i < row->rows; i++) {
+        one.a = kernel_rows_from(&gemm.a, i);
+        one.c = kernel_rows_from(before, i);
+        one.row_scale = gemm.row_scale ? gemm.row_scale + i : NULL;
+        kernels->gemm[gemm.b->format](&one);
+        assert_memory_equal(kernel_row(&one.c, 0), kernel_row(together, i), size);
+    }
+}
+
+static void check_gemm(const struct kernels *kernels, enum kernel_format format, const struct gemm_case *row) {
+    struct random random = {.state = row->rows * 1000 + row->inputs};
+    struct kernel_rows a = rows_random(&random, format, row->rows, row->inputs, 1);
+    struct matrix b = matrix_random(&random, format, row->outputs, row->inputs);
+    float *row_scale = random_floats(&random, row->rows, 2);
+    if (row->bare)
+        b.matrix.bias = NULL;
+    struct random same[3] = {{7}, {7}, {7}};
+    struct kernel_rows c[3];
+    for (int i = 0; i < 3; i++)
+        c[i] = rows_random(&same[i], row->result, row->rows, row->outputs, 1);
+    struct kernel_gemm gemm = gemm_of(row, &a, &b.matrix, &c[0], row_scale);
+    kernels_reference.gemm[format](&gemm);
+    gemm.c = c[1];
+    kernels->gemm[format](&gemm);
+    expect_same_rows(&c[1], &c[0], row->rows, row->outputs);
+    check_rows_alone(kernels, row, gemm, &c[2], &c[1]);
+    for (int i = 0; i < 3; i++)
+        rows_free(&c[i]);
+    rows_free(&a);
+    matrix_free(&b);
+    free(row_scale);
+}
+
+static void multiplies(void **state) {
+    (void)state;
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (int format = 0; kernels_of(isa) && format < KERNEL_FORMAT_COUNT; format++)
+            for (size_t i = 0; i < sizeof gemm_cases / sizeof gemm_cases[0]; i++)
+                check_gemm(kernels_of(isa), (enum kernel_format)format, &gemm_cases[i]);
+}
+
+/* By hand, so that the reference itself is checked: 2 rows of 3, 2 outputs. */
+static void the_reference_multiplies(void **state) {
+    (void)state;
+    static const float weights[2][3] = {{1, 2, 3}, {-1, 0.5f, 2}}, inputs[2][3] = {{1, 0, -1}, {2, 4, 1}};
+    static const float expected[2][2] = {{-2, -3}, {13, 2}};
+    struct random random = {1};
+    for (int format = 0; format < KERNEL_FORMAT_COUNT; format++) {
+        struct matrix b = matrix_random(&random, (enum kernel_format)format, 2, 3);
+        struct kernel_rows a = rows_create((enum kernel_format)format, 2, 3), c = rows_create(KERNEL_F32, 2, 2);
+        struct kernel_rows floats = rows_create(KERNEL_F32, 2, 3), halves = rows_create(KERNEL_BF16, 2, 3);
+        for (size_t row = 0; row < 2; row++) {
+            matrix_pack_output(&b.room, (enum kernel_format)format, row, weights[row], 3, 1);
+            memcpy(kernel_row(&floats, row), inputs[row], sizeof inputs[row]);
+            for (size_t i = 0; i < 3; i++)
+                ((uint16_t *)kernel_row(&halves, row))[i] = bfloat16_round(inputs[row][i]);
+        }
+        b.matrix.bias = NULL;
+        if (format == KERNEL_INT8)
+            kernels_reference.quantise(&floats, &a, 2, 3);
+        const struct kernel_rows *from[] = {&floats, &halves, &a};
+        const struct kernel_gemm gemm = {.a = *from[format], .b = &b.matrix, .c = c, .rows = 2};
+        kernels_reference.gemm[format](&gemm);
+        for (size_t i = 0; i < 4; i++)
+            assert_true(fabsf(rows_number(&c, i / 2, i % 2) - expected[i / 2][i % 2]) < 0.1f);
+        matrix_free(&b);
+        rows_free(&a);
+        rows_free(&c);
+        rows_free(&floats);
+        rows_free(&halves);
+    }
+}
+
+/* ---- rows ---- */
+
+static void check_norm(const struct kernels *kernels, size_t columns, enum kernel_format copy) {
+    enum { ROWS = 5 };
+    struct random random = {columns}, same[2] = {{3}, {3}};
+    float *gamma = random_floats(&random, columns, 2), *beta = random_floats(&random, columns, 1);
+    struct kernel_rows x[2], copies[2];
+    for (int i = 0; i < 2; i++) {
+        x[i] = rows_random(&same[i], KERNEL_F32, ROWS, columns, 3);
+        copies[i] = rows_create(copy, ROWS, columns);
+        const struct kernel_norm norm = {x[i].data, x[i].stride, copies[i], gamma, beta, ROWS, columns, 1e-12f};
+        (i == 0 ? &kernels_reference : kernels)->layer_norm(&norm);
+    }
+    expect_same_rows(&x[1], &x[0], ROWS, columns);
+    for (size_t row = 0; row < ROWS; row++)
+        for (size_t i = 0; i < columns; i++) {
+            float step = copy == KERNEL_INT8 ? copies[1].quant[row].scale * 0.51f : 0.02f;
+            assert_true(fabsf(rows_number(&copies[1], row, i) - rows_number(&x[1], row, i)) <= step);
+        }
+    for (int i = 0; i < 2; i++) {
+        rows_free(&x[i]);
+        rows_free(&copies[i]);
+    }
+    free(gamma);
+    free(beta);
+}
+
+static void normalises(void **state) {
+    (void)state;
+    static const size_t columns[] = {1, 7, 16, 26, 384, 777};
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (size_t i = 1; kernels_of(isa) && i < sizeof columns / sizeof columns[0]; i++)
+            for (int format = 0; format < KERNEL_FORMAT_COUNT; format++)
+                check_norm(kernels_of(isa), columns[i], (enum kernel_format)format);
+}
+
+static void check_quantise(const struct kernels *kernels, enum kernel_format format, size_t columns, float scale) {
+    enum { ROWS = 4 };
+    struct random random = {columns};
+    struct kernel_rows from = rows_random(&random, format, ROWS, columns, scale);
+    struct kernel_rows to[2] = {rows_create(KERNEL_INT8, ROWS, columns), rows_create(KERNEL_INT8, ROWS, columns)};
+    kernels_reference.quantise(&from, &to[0], ROWS, columns);
+    kernels->quantise(&from, &to[1], ROWS, columns);
+    for (size_t row = 0; row < ROWS; row++) {
+        assert_true(to[0].quant[row].scale == to[1].quant[row].scale);
+        assert_true(to[0].quant[row].zero == to[1].quant[row].zero);
+        for (size_t i = 0; i < columns; i++) /* half a step, and the rounding of the zero point */
+            assert_true(fabsf(rows_number(&to[1], row, i) - rows_number(&from, row, i)) <=
+                        to[1].quant[row].scale * 1.01f);
+    }
+    rows_free(&from);
+    rows_free(&to[0]);
+    rows_free(&to[1]);
+}
+
+static void quantises(void **state) {
+    (void)state;
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (size_t columns = 1; kernels_of(isa) && columns < 100; columns += 9) {
+            check_quantise(kernels_of(isa), KERNEL_F32, columns, 3);
+            check_quantise(kernels_of(isa), KERNEL_BF16, columns, 3);
+            check_quantise(kernels_of(isa), KERNEL_F32, columns, 0);
+        }
+}
+
+static void check_softmax(const struct kernels *kernels, enum kernel_format format, size_t columns, float scale) {
+    enum { ROWS = 3 };
+    struct kernel_rows scores[2], weights[2];
+    float sums[2][ROWS];
+    for (int i = 0; i < 2; i++) {
+        struct random random = {columns};
+        scores[i] = rows_random(&random, KERNEL_F32, ROWS, columns, scale);
+        weights[i] = rows_create(format, ROWS, columns + 1);
+        const struct kernel_softmax softmax = {scores[i].data, scores[i].stride, weights[i], sums[i], ROWS, columns};
+        (i == 0 ? &kernels_reference : kernels)->softmax(&softmax);
+    }
+    expect_same_rows(&weights[1], &weights[0], ROWS, columns);
+    for (size_t row = 0; row < ROWS; row++) {
+        assert_true(fabsf(sums[1][row] / sums[0][row] - 1) < 1e-4f);
+        if (format == KERNEL_BF16 && columns % 2 != 0)
+            assert_true(rows_number(&weights[1], row, columns) == 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        rows_free(&scores[i]);
+        rows_free(&weights[i]);
+    }
+}
+
+static void weighs(void **state) {
+    (void)state;
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (size_t columns = 1; kernels_of(isa) && columns < 200; columns += 11) {
+            check_softmax(kernels_of(isa), KERNEL_F32, columns, 5);
+            check_softmax(kernels_of(isa), KERNEL_BF16, columns, 5);
+            check_softmax(kernels_of(isa), KERNEL_F32, columns, 1000);
+        }
+}
+
+static void check_pack(const struct kernels *kernels, enum kernel_format format, size_t rows, size_t columns) {
+    struct random random = {rows};
+    struct kernel_rows from = rows_random(&random, format, rows, columns + 40, 1);
+    size_t outputs = kernel_panels_size(rows, kernel_word_count(format, columns));
+    size_t inputs = kernel_panels_size(columns, kernel_word_count(format, rows));
+    size_t size = outputs > inputs ? outputs : inputs;
+    char *expected = aligned_alloc(64, size), *got = aligned_alloc(64, size);
+    memset(got, 0x5a, size);
+    struct kernel_pack pack = {from, rows, columns, expected};
+    kernels_reference.pack_outputs(&pack);
+    pack.panels = got;
+    kernels->pack_outputs(&pack);
+    /* The number past an odd row may be anything finite but is multiplied: it must be 0 on one side, which is here. */
+    assert_memory_equal(got, expected, outputs);
+    memset(got, 0x5a, size);
+    kernels->pack_inputs(&pack);
+    pack.panels = expected;
+    kernels_reference.pack_inputs(&pack);
+    assert_memory_equal(got, expected, inputs);
+    rows_free(&from);
+    free(expected);
+    free(got);
+}
+
+static void packs(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 13, 26, 32, 64, 72};
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (size_t i = 0; kernels_of(isa) && i < sizeof widths / sizeof widths[0]; i++)
+            for (size_t rows = 1; rows < 120; rows += 17) {
+                check_pack(kernels_of(isa), KERNEL_F32, rows, widths[i]);
+                check_pack(kernels_of(isa), KERNEL_BF16, rows, widths[i]);
+            }
+}
+
+static void takes_spans(void **state) {
+    (void)state;
+    enum { ROWS = 3, COLUMNS = 70 };
+    struct random random = {5};
+    struct kernel_rows x = rows_random(&random, KERNEL_F32, ROWS, COLUMNS, 1);
+    float *weights = random_floats(&random, 2 * COLUMNS, 1), bias[2] = {0.5f, -2}, got[2][ROWS], expected[2][ROWS];
+    kernels_reference.span(x.data, x.stride, ROWS, COLUMNS, weights, bias, expected[0], expected[1]);
+    for (int isa = 0; isa < ISA_COUNT; isa++) {
+        if (!kernels_of(isa))
+            continue;
+        kernels_of(isa)->span(x.data, x.stride, ROWS, COLUMNS, weights, bias, got[0], got[1]);
+        for (size_t i = 0; i < 2 * ROWS; i++)
+            expect_near(got[i / ROWS][i % ROWS], expected[i / ROWS][i % ROWS], &x);
+    }
+    rows_free(&x);
+    free(weights);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_reference_multiplies),
+        cmocka_unit_test(multiplies),
+        cmocka_unit_test(normalises),
+        cmocka_unit_test(quantises),
+        cmocka_unit_test(weighs),
+        cmocka_unit_test(packs),
+        cmocka_unit_test(takes_spans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

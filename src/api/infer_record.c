@@ -3,21 +3,32 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Names of parameters, in any case, whose values are not written. */
+/* Names of parameters whose values are not written: in any case, with '-' or '_', and behind "x_" too. */
 static const char *const secret_names[] = {
-    "authorization", "proxy-authorization",
+    "authorization", "proxy_authorization",
     "cookie",        "token",
     "access_token",  "auth_token",
-    "api_key",       "api-key",
-    "apikey",        "x-api-key",
-    "password",      "secret",
+    "id_token",      "refresh_token",
+    "session_token", "api_key",
+    "apikey",        "access_key",
+    "secret_key",    "private_key",
+    "password",      "passwd",
+    "secret",        "client_secret",
     "credentials",   "bearer",
-    "jwt",           "refresh_token",
+    "jwt",
 };
 
 static bool is_secret(struct slice name) {
+    char text[32];
+    if (name.size >= sizeof text)
+        return false;
+    for (size_t i = 0; i < name.size; i++)
+        text[i] = name.data[i] == '-' ? '_' : name.data[i];
+    struct slice plain = {text, name.size};
+    if (name.size > 2 && slice_equal_nocase((struct slice){text, 2}, SLICE_LITERAL("x_")))
+        plain = (struct slice){text + 2, name.size - 2};
     for (size_t i = 0; i < sizeof secret_names / sizeof secret_names[0]; i++)
-        if (slice_equal_nocase(name, slice_of(secret_names[i])))
+        if (slice_equal_nocase(plain, slice_of(secret_names[i])))
             return true;
     return false;
 }

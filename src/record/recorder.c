@@ -18,7 +18,7 @@ enum { BATCH = 4096 };
 /* How long the end may take. */
 #define END_NS (5 * NS_PER_S)
 /* Encoded and not written yet, roughly. */
-enum { PORTION = 1 << 20 };
+enum { PORTION = 1 << 20, TEXT_KEPT = 4 * PORTION };
 
 struct recorder_state {
     struct recorder *recorder;
@@ -59,6 +59,8 @@ static struct status flush(struct recorder_state *state) {
         status = status_error(STATUS_INTERNAL, "cannot write %s: %s", state->path, strerror(errno));
         (void)!ftruncate(state->fd, (off_t)size);
     }
+    if (state->text.capacity > TEXT_KEPT)
+        buf_free(&state->text);
     buf_clear(&state->text);
     return status;
 }

@@ -174,6 +174,9 @@ struct status classification_select(const struct model *model, const struct tens
                             SLICE_ARGS(scores->name), datatype_name(scores->type));
     uint32_t classes;
     STATUS_TRY(plan(model, scores, k, ret, &classes));
+    if (scores->data.size != (size_t)ret->entries * classes * kind->size)
+        return status_error(STATUS_INTERNAL, "output '%.*s' has %zu bytes, which are not those of its shape",
+                            SLICE_ARGS(scores->name), scores->data.size);
     uint32_t *best = arena_calloc(arena, ret->kept, sizeof *best);
     struct class_score *score = arena_calloc(arena, (size_t)ret->entries, ret->kept * sizeof *score);
     if (!best || !score)

@@ -76,6 +76,7 @@ def test_padding_is_not_computed(bert):
 @pytest.mark.parametrize("break_it,reason", [
     (lambda ids: (numpy.where(ids == ids[0, 3], 64, ids), None), "expected a word of 0..63, got 64"),
     (lambda ids: (tokens(1, 49), None), "expected at most 48 tokens, got 49"),
+    (lambda ids: (tokens(1, 1 << 20), None), "expected at most 48 tokens, got 1048576"),
     (lambda ids: (ids, numpy.ones((1, 7), numpy.int32)), "input 'input_mask': expected the shape"),
 ])
 def test_wrong_requests(bert, break_it, reason):

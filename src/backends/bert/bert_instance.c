@@ -78,7 +78,8 @@ static struct status take_request(struct bert_instance *instance, const struct i
     struct token_list *list = &instance->tokens;
     size_t sequences = list->sequence_count, tokens = list->token_count;
     uint32_t begin;
-    STATUS_TRY(request_tokens_append(request, list));
+    size_t longest = (size_t)bert_engine_config(instance->model->engine)->position_count;
+    STATUS_TRY(request_tokens_append(request, longest, list));
     struct status status = reserve_offsets(instance);
     if (status_is_ok(&status)) {
         struct bert_batch batch = view(instance, sequences, list->sequence_count, &begin);

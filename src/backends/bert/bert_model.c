@@ -57,17 +57,38 @@ struct status bert_model_complete_config(void *backend, struct model_config *con
 
 /* ---- checking the config ---- */
 
-static struct status check_tensor(const struct tensor_row *rows, size_t count, const char *kind, struct slice name,
-                                  enum datatype type, const int64_t *dims, int rank) {
+/* What an input and an output of a config have in common. */
+struct declared {
+    const char *kind;
+    struct slice name;
+    enum datatype type;
+    const int64_t *dims;
+    int rank;
+    bool reshaped;
+};
+
+static struct status check_tensor(const struct tensor_row *rows, size_t count, const struct declared *tensor) {
     for (size_t i = 0; i < count; i++) {
-        if (!slice_equal_text(name, rows[i].name))
+        if (!slice_equal_text(tensor->name, rows[i].name))
             continue;
-        if (type != rows[i].type || (rows[i].per_token && (rank != 1 || dims[0] == 0)))
-            return status_error(STATUS_INVALID_ARGUMENT, "%s '%s' must be %s with dims [ -1 ]", kind, rows[i].name,
-                                datatype_config_name(rows[i].type));
+        bool per_row = tensor->rank == 1 && tensor->dims[0] != 0 && !tensor->reshaped;
+        if (tensor->type != rows[i].type || (rows[i].per_token && !per_row))
+            return status_error(STATUS_INVALID_ARGUMENT, "%s '%s' must be %s with dims [ -1 ] and no reshape",
+                                tensor->kind, rows[i].name, datatype_config_name(rows[i].type));
         return status_ok();
     }
-    return status_error(STATUS_INVALID_ARGUMENT, "backend 'bert' has no %s '%.*s'", kind, SLICE_ARGS(name));
+    return status_error(STATUS_INVALID_ARGUMENT, "backend 'bert' has no %s '%.*s'", tensor->kind,
+                        SLICE_ARGS(tensor->name));
+}
+
+static struct status check_required(const struct model_config *config) {
+    for (size_t i = 0; i < INPUT_COUNT; i++) {
+        const struct model_input *input = model_config_input(config, slice_of(inputs[i].name));
+        if (inputs[i].required && (!input || input->optional))
+            return status_error(STATUS_INVALID_ARGUMENT, "backend 'bert' needs an input '%s' that is not optional",
+                                inputs[i].name);
+    }
+    return status_ok();
 }
 
 static struct status check_tensors(const struct model_config *config) {
@@ -75,17 +96,16 @@ static struct status check_tensors(const struct model_config *config) {
         return status_error(STATUS_INVALID_ARGUMENT, "backend 'bert' needs a max_batch_size of 1 or more");
     for (size_t i = 0; i < config->input_count; i++) {
         const struct model_input *input = &config->inputs[i];
-        STATUS_TRY(check_tensor(inputs, INPUT_COUNT, "input", input->name, input->type, input->dims, input->rank));
+        const struct declared tensor = {"input", input->name, input->type, input->dims, input->rank, input->reshaped};
+        STATUS_TRY(check_tensor(inputs, INPUT_COUNT, &tensor));
     }
     for (size_t i = 0; i < config->output_count; i++) {
         const struct model_output *output = &config->outputs[i];
-        STATUS_TRY(
-            check_tensor(outputs, OUTPUT_COUNT, "output", output->name, output->type, output->dims, output->rank));
+        const struct declared tensor = {"output",     output->name, output->type,
+                                        output->dims, output->rank, output->reshaped};
+        STATUS_TRY(check_tensor(outputs, OUTPUT_COUNT, &tensor));
     }
-    for (size_t i = 0; i < INPUT_COUNT; i++)
-        if (inputs[i].required && !model_config_input(config, slice_of(inputs[i].name)))
-            return status_error(STATUS_INVALID_ARGUMENT, "backend 'bert' needs an input '%s'", inputs[i].name);
-    return status_ok();
+    return check_required(config);
 }
 
 /* A parameter as text; "auto" where the config has none. */

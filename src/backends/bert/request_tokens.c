@@ -77,9 +77,9 @@ static bool reserve(struct token_list *list, size_t tokens, size_t sequences) {
         list->offsets[0] = 0;
         list->sequence_room = sequence_room;
     }
-    if (token_room <= list->token_room)
+    if (token_room < list->token_room) /* so that there is room even for none */
         return true;
-    token_room *= 2;
+    token_room = 2 * token_room + 1;
     if (!grow(&list->ids, token_room, sizeof *list->ids) ||
         !grow(&list->segments, token_room, sizeof *list->segments) ||
         !grow(&list->positions, token_room, sizeof *list->positions) ||
@@ -102,18 +102,41 @@ static void append_row(const struct token_tensors *tensors, size_t row, struct t
     list->offsets[++list->sequence_count] = (uint32_t)list->token_count;
 }
 
-struct status request_tokens_append(const struct infer_request *request, struct token_list *list) {
-    struct token_tensors tensors = find_tensors(request);
-    const struct tensor *others[] = {tensors.mask, tensors.segments};
+static struct status check_shapes(const struct token_tensors *tensors) {
+    const struct tensor *others[] = {tensors->mask, tensors->segments};
+    if (!tensors->ids || tensors->ids->rank != 2)
+        return status_error(STATUS_INVALID_ARGUMENT, "input 'input_ids': expected a tensor of rank 2");
     for (size_t i = 0; i < 2; i++)
-        if (!same_shape(tensors.ids, others[i])) {
+        if (!same_shape(tensors->ids, others[i])) {
             char expected[64], got[64];
-            shape_format(tensors.ids->shape, tensors.ids->rank, expected, sizeof expected);
+            shape_format(tensors->ids->shape, tensors->ids->rank, expected, sizeof expected);
             shape_format(others[i]->shape, others[i]->rank, got, sizeof got);
             return status_error(STATUS_INVALID_ARGUMENT, "input '%.*s': expected the shape %s of input_ids, got %s",
                                 SLICE_ARGS(others[i]->name), expected, got);
         }
-    if (!reserve(list, tensors.rows * tensors.length, tensors.rows))
+    return status_ok();
+}
+
+static struct status count_tokens(const struct token_tensors *tensors, size_t longest, size_t *ret) {
+    *ret = 0;
+    for (size_t row = 0; row < tensors->rows; row++) {
+        size_t count = 0;
+        for (size_t i = 0; i < tensors->length; i++)
+            count += is_token(tensors, row * tensors->length + i);
+        if (count > longest)
+            return status_error(STATUS_INVALID_ARGUMENT, "sequence %zu: expected at most %zu tokens, got %zu", row,
+                                longest, count);
+        *ret += count;
+    }
+    return status_ok();
+}
+
+struct status request_tokens_append(const struct infer_request *request, size_t longest, struct token_list *list) {
+    struct token_tensors tensors = find_tensors(request);
+    size_t count;
+    STATUS_TRY(check_shapes(&tensors));
+    STATUS_TRY(count_tokens(&tensors, longest, &count));
+    if (!reserve(list, count, tensors.rows))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the tokens of a batch");
     for (size_t row = 0; row < tensors.rows; row++)
         append_row(&tensors, row, list);

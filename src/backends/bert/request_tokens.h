@@ -20,8 +20,10 @@ void token_list_clear(struct token_list *list);
 /* Tokens of a validated request that its mask does not take out. */
 uint32_t request_tokens_count(const struct infer_request *request);
 /* Appends each row of the request as a sequence; a row without any token is an empty one. INVALID_ARGUMENT when the
- * shapes of its tensors differ; RESOURCE_EXHAUSTED. The list is as before then. */
-struct status request_tokens_append(const struct infer_request *request, struct token_list *list) STATUS_MUST_CHECK;
+ * shapes of its tensors differ, input_ids is not of rank 2, or a row has more than `longest` tokens: what a refused
+ * request sends is not copied. RESOURCE_EXHAUSTED. The list is as before then. */
+struct status request_tokens_append(const struct infer_request *request, size_t longest,
+                                    struct token_list *list) STATUS_MUST_CHECK;
 /* Answers with the logits of the sequences from `sequence` on, in the shape of input_ids. NULL when memory is short. */
 struct infer_response *request_tokens_answer(const struct infer_request *request, const struct token_list *list,
                                              size_t sequence);

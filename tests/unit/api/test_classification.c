@@ -106,6 +106,17 @@ static void types_without_an_order_are_refused(void **state) {
 }
 
 /* Against a plain sort, over many orders of values with repetitions. */
+/* An engine's mistake is told, not read beyond. */
+static void data_of_another_size_are_refused(void **state) {
+    (void)state;
+    const float scores[] = {1, 2, 3};
+    struct tensor few = scores_of(DATATYPE_FP32, scores, 3), classes;
+    few.data.size = 0;
+    struct status status = classification_encode(NULL, &few, 1, arena, &classes);
+    assert_int_equal(status.code, STATUS_INTERNAL);
+    assert_non_null(strstr(status.message, "has 0 bytes"));
+}
+
 static void agrees_with_sorting(void **state) {
     (void)state;
     uint32_t seed = 12345;
@@ -146,6 +157,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(largest_double_fits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_outputs_have_no_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(types_without_an_order_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_of_another_size_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(agrees_with_sorting, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

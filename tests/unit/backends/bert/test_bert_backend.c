@@ -278,6 +278,10 @@ static void refuses_wrong_configs(void **state) {
         {"input [ { name: \"input_mask\" data_type: TYPE_INT32 dims: [ -1 ] } ]", "needs an input 'input_ids'"},
         {"input [ { name: \"input_ids\" data_type: TYPE_INT64 dims: [ -1 ] } ]", "must be TYPE_INT32 with dims [ -1 ]"},
         {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1, 2 ] } ]", "'input_ids' must be TYPE_INT32"},
+        {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1 ] reshape { shape: [ 1, -1 ] } } ]",
+         "no reshape"},
+        {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ 1 ] reshape { } } ]", "no reshape"},
+        {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1 ] optional: true } ]", "not optional"},
         {"output [ { name: \"logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'logits'"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -37,13 +37,20 @@ static bool same_shape(const struct tensor *a, const struct tensor *b) {
     return !b || (a->rank == b->rank && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1]);
 }
 
+static size_t count_row(const struct token_tensors *tensors, size_t row) {
+    size_t count = 0;
+    for (size_t i = 0; i < tensors->length; i++)
+        count += is_token(tensors, row * tensors->length + i);
+    return count;
+}
+
 uint32_t request_tokens_count(const struct infer_request *request) {
     struct token_tensors tensors = find_tensors(request);
     uint32_t count = 0;
     if (!tensors.ids || !same_shape(tensors.ids, tensors.mask))
         return 0;
-    for (size_t i = 0; i < tensors.rows * tensors.length; i++)
-        count += is_token(&tensors, i);
+    for (size_t row = 0; row < tensors.rows; row++)
+        count += (uint32_t)count_row(&tensors, row);
     return count;
 }
 
@@ -120,9 +127,7 @@ static struct status check_shapes(const struct token_tensors *tensors) {
 static struct status count_tokens(const struct token_tensors *tensors, size_t longest, size_t *ret) {
     *ret = 0;
     for (size_t row = 0; row < tensors->rows; row++) {
-        size_t count = 0;
-        for (size_t i = 0; i < tensors->length; i++)
-            count += is_token(tensors, row * tensors->length + i);
+        size_t count = count_row(tensors, row);
         if (count > longest)
             return status_error(STATUS_INVALID_ARGUMENT, "sequence %zu: expected at most %zu tokens, got %zu", row,
                                 longest, count);

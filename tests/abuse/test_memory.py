@@ -7,7 +7,8 @@ import zlib
 
 import grpc
 import pytest
-from attack import SANITIZED, Swarm, count, rounds, unharmed
+from attack import SANITIZED, Swarm, count, memory, reset_peak_memory, rounds, unharmed
+from serving import wait_until
 from cases import case
 from frames import END_HEADERS, END_STREAM, HEADERS, HELLO, SETTINGS, WINDOW_UPDATE, GET_LIVE, field, frame, head
 from wire import Http2, Socket, exchange, grpc_call, infer_input, infer_message, post_infer
@@ -92,6 +93,18 @@ def test_grpc_bombs(target):
 def test_json(target, body):
     attempts = [lambda: post_infer(target.http, "id_int32", body).status] * count(2, 10)
     assert set(run_beside(target, attempts)) <= {400, 413, 503}
+
+
+@case("AB39", "HTTP", "JSON bodies of a few MiB that take many times their size while they are parsed", "what they took is given back soon after")
+def test_json_memory_is_given_back(target):
+    quiet, least_peak = 32 << 20, 40 << 20
+    wait_until(lambda: SANITIZED or memory(target.server, "VmRSS") <= quiet)
+    reset_peak_memory(target.server)
+    body = b'{"inputs":[' + b"{}," * 2_000_000 + b"{}]}"
+    for _ in range(4):
+        assert post_infer(target.http, "id_int32", body).status in (400, 413, 503)
+    assert SANITIZED or memory(target.server, "VmHWM") >= least_peak
+    wait_until(lambda: SANITIZED or memory(target.server, "VmRSS") <= quiet)
 
 
 @case("AB35", "both", "texts that are no UTF-8, everywhere where text can stand", "400, 404 or INVALID_ARGUMENT, with a UTF-8 message")

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "api/v1_state.h"
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/freed_memory.h"
 #include "core/inference_server.h"
 #include "record/recorder.h"
 #include "tools/serve/engines.h"
@@ -45,7 +45,7 @@ struct server {
     struct v1_state v1;
     struct http_limits limits;
     struct http_budget budget;
-    bool was_busy; /* requests and answers have held much since memory was given back */
+    struct freed_memory freed;
     struct worker_pool workers;
     struct loop_thread *threads;
     size_t thread_count;
@@ -362,15 +362,12 @@ static void join_loader(struct server *server) {
     }
 }
 
+/* Not while requests and answers hold much: the allocator stands still meanwhile, and they would take it again. */
 void server_return_memory(struct server *server) {
     enum { MUCH = 8 << 20 }; /* less is kept for what comes next */
     size_t held = atomic_load(&server->budget.held_bytes), peak = atomic_exchange(&server->budget.peak_bytes, held);
-    if (peak > MUCH) {
-        server->was_busy = true;
-    } else if (server->was_busy) { /* the allocator stands still meanwhile, so only once */
-        server->was_busy = false;
-        malloc_trim(0);
-    }
+    if (peak <= MUCH)
+        (void)freed_memory_return(&server->freed, MUCH);
 }
 
 /* The metrics port is the last to close, so that the end can be watched. */

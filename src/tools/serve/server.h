@@ -21,7 +21,7 @@ struct status server_start(const struct serve_options *options, const struct ser
 int server_watch_fd(const struct server *server);
 /* Reads certificates, keys and tokens again. What is broken is logged, and the old ones stay. */
 void server_reload_files(struct server *server);
-/* Gives freed memory back to the system, once, when requests and answers held much at a time and do not any more. To be
+/* Gives freed memory back to the system when there is much of it and requests and answers do not hold much. To be
  * called every few seconds: what was held between two calls counts. */
 void server_return_memory(struct server *server);
 /* Not ready any more; no new connections; waits for requests under way until the deadline (monotonic ns).

@@ -69,27 +69,61 @@ typedef struct pb_model_infer_request_infer_input_tensor_parameters_entry pb_par
 _Static_assert(sizeof(pb_parameter) ==
                    sizeof(struct pb_model_infer_request_infer_requested_output_tensor_parameters_entry),
                "parameters of inputs and outputs look the same");
+_Static_assert(sizeof(pb_parameter) == sizeof(struct pb_model_infer_request_parameters_entry),
+               "so do those of a request");
 
-enum { REGION_PARAMETERS = 3 };
+static struct pb_infer_parameter value_of(const struct infer_parameter *from) {
+    struct pb_infer_parameter value = {0};
+    switch (from->kind) {
+    case INFER_VALUE_BOOL:
+        value.which_parameter_choice = pb_infer_parameter_bool_param_number;
+        value.bool_param = from->boolean;
+        break;
+    case INFER_VALUE_INT:
+        value.which_parameter_choice = pb_infer_parameter_int64_param_number;
+        value.int64_param = from->integer;
+        break;
+    case INFER_VALUE_UINT:
+        value.which_parameter_choice = pb_infer_parameter_uint64_param_number;
+        value.uint64_param = from->natural;
+        break;
+    case INFER_VALUE_DOUBLE:
+        value.which_parameter_choice = pb_infer_parameter_double_param_number;
+        value.double_param = from->number;
+        break;
+    case INFER_VALUE_TEXT:
+        value.which_parameter_choice = pb_infer_parameter_string_param_number;
+        value.string_param = from->text;
+        break;
+    }
+    return value;
+}
 
-/* The parameters that name a part of shared memory; NULL when memory is short. */
-static pb_parameter *region_parameters(const struct infer_region *region, struct arena *arena) {
-    pb_parameter *entries = arena_calloc(arena, REGION_PARAMETERS, sizeof *entries);
-    struct pb_infer_parameter *values = arena_calloc(arena, REGION_PARAMETERS, sizeof *values);
+/* Parameters as a message has them; NULL when memory is short. */
+static pb_parameter *make_parameters(const struct infer_parameter *from, size_t count, struct arena *arena) {
+    pb_parameter *entries = arena_calloc(arena, count, sizeof *entries);
+    struct pb_infer_parameter *values = arena_calloc(arena, count, sizeof *values);
     if (entries == NULL || values == NULL)
         return NULL;
-    entries[0].key = SLICE_LITERAL("shared_memory_region");
-    values[0].which_parameter_choice = pb_infer_parameter_string_param_number;
-    values[0].string_param = region->name;
-    entries[1].key = SLICE_LITERAL("shared_memory_offset");
-    values[1].which_parameter_choice = pb_infer_parameter_int64_param_number;
-    values[1].int64_param = (int64_t)region->offset;
-    entries[2].key = SLICE_LITERAL("shared_memory_byte_size");
-    values[2].which_parameter_choice = pb_infer_parameter_int64_param_number;
-    values[2].int64_param = (int64_t)region->byte_size;
-    for (size_t i = 0; i < REGION_PARAMETERS; i++)
+    for (size_t i = 0; i < count; i++) {
+        values[i] = value_of(&from[i]);
+        entries[i].key = from[i].name;
         entries[i].value = &values[i];
+    }
     return entries;
+}
+
+enum { REGION_PARAMETERS = 3, OUTPUT_PARAMETERS_MAX = REGION_PARAMETERS + 1 };
+
+/* The parameters that name a part of shared memory. */
+static void name_region(const struct infer_region *region, struct infer_parameter to[static REGION_PARAMETERS]) {
+    to[0] = (struct infer_parameter){
+        .name = SLICE_LITERAL("shared_memory_region"), .kind = INFER_VALUE_TEXT, .text = region->name};
+    to[1] = (struct infer_parameter){
+        .name = SLICE_LITERAL("shared_memory_offset"), .kind = INFER_VALUE_INT, .integer = (int64_t)region->offset};
+    to[2] = (struct infer_parameter){.name = SLICE_LITERAL("shared_memory_byte_size"),
+                                     .kind = INFER_VALUE_INT,
+                                     .integer = (int64_t)region->byte_size};
 }
 
 /* Lends the request's arrays to the message struct; pb_encode only reads them. */
@@ -113,7 +147,9 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
             raw[message->raw_input_contents.count++] = from->data;
             continue;
         }
-        inputs[i].parameters.items = region_parameters(&request->input_regions[i], arena);
+        struct infer_parameter region[REGION_PARAMETERS];
+        name_region(&request->input_regions[i], region);
+        inputs[i].parameters.items = make_parameters(region, REGION_PARAMETERS, arena);
         inputs[i].parameters.count = REGION_PARAMETERS;
         if (inputs[i].parameters.items == NULL)
             return out_of_memory();
@@ -124,43 +160,34 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
     return status_ok();
 }
 
-static struct pb_infer_parameter value_of(const struct infer_parameter *from) {
-    struct pb_infer_parameter value = {0};
-    switch (from->kind) {
-    case INFER_VALUE_BOOL:
-        value.which_parameter_choice = pb_infer_parameter_bool_param_number;
-        value.bool_param = from->boolean;
-        break;
-    case INFER_VALUE_INT:
-        value.which_parameter_choice = pb_infer_parameter_int64_param_number;
-        value.int64_param = from->integer;
-        break;
-    case INFER_VALUE_DOUBLE:
-        value.which_parameter_choice = pb_infer_parameter_double_param_number;
-        value.double_param = from->number;
-        break;
-    case INFER_VALUE_TEXT:
-        value.which_parameter_choice = pb_infer_parameter_string_param_number;
-        value.string_param = from->text;
-        break;
+/* What is asked of one output, beyond its name. */
+static struct status fill_output(const struct infer_request_spec *request, size_t i, struct arena *arena,
+                                 pb_requested *output) {
+    struct infer_parameter parameters[OUTPUT_PARAMETERS_MAX];
+    size_t count = 0;
+    if (request->output_regions != NULL) {
+        name_region(&request->output_regions[i], parameters);
+        count = REGION_PARAMETERS;
     }
-    return value;
+    if (request->output_classes != NULL && request->output_classes[i] > 0)
+        parameters[count++] = (struct infer_parameter){
+            .name = SLICE_LITERAL("classification"), .kind = INFER_VALUE_INT, .integer = request->output_classes[i]};
+    output->parameters.items = (void *)make_parameters(parameters, count, arena);
+    output->parameters.count = count;
+    return output->parameters.items != NULL ? status_ok() : out_of_memory();
 }
 
-static struct status fill_parameters(const struct infer_request_spec *request, struct arena *arena,
-                                     struct pb_model_infer_request *message) {
-    size_t count = request->parameter_count;
-    struct pb_model_infer_request_parameters_entry *entries = arena_calloc(arena, count, sizeof *entries);
-    struct pb_infer_parameter *values = arena_calloc(arena, count, sizeof *values);
-    if (entries == NULL || values == NULL)
+static struct status fill_outputs(const struct infer_request_spec *request, struct arena *arena,
+                                  struct pb_model_infer_request *message) {
+    pb_requested *outputs = arena_calloc(arena, request->output_count, sizeof *outputs);
+    if (outputs == NULL)
         return out_of_memory();
-    for (size_t i = 0; i < count; i++) {
-        values[i] = value_of(&request->parameters[i]);
-        entries[i].key = request->parameters[i].name;
-        entries[i].value = &values[i];
+    for (size_t i = 0; i < request->output_count; i++) {
+        outputs[i].name = request->outputs[i];
+        STATUS_TRY(fill_output(request, i, arena, &outputs[i]));
     }
-    message->parameters.items = entries;
-    message->parameters.count = count;
+    message->outputs.items = outputs;
+    message->outputs.count = request->output_count;
     return status_ok();
 }
 
@@ -169,23 +196,12 @@ static struct status write_infer(const struct infer_request_spec *request, const
     (void)authority;
     struct pb_model_infer_request message = {
         .model_name = request->model, .model_version = request->version, .id = request->id};
-    pb_requested *outputs = arena_calloc(arena, request->output_count, sizeof *outputs);
-    if (outputs == NULL)
-        return out_of_memory();
-    for (size_t i = 0; i < request->output_count; i++) {
-        outputs[i].name = request->outputs[i];
-        if (request->output_regions == NULL)
-            continue;
-        outputs[i].parameters.items = (void *)region_parameters(&request->output_regions[i], arena);
-        outputs[i].parameters.count = REGION_PARAMETERS;
-        if (outputs[i].parameters.items == NULL)
-            return out_of_memory();
-    }
-    message.outputs.items = outputs;
-    message.outputs.count = request->output_count;
+    STATUS_TRY(fill_outputs(request, arena, &message));
     STATUS_TRY(fill_inputs(request, arena, &message));
-    if (request->parameter_count > 0)
-        STATUS_TRY(fill_parameters(request, arena, &message));
+    message.parameters.items = (void *)make_parameters(request->parameters, request->parameter_count, arena);
+    message.parameters.count = request->parameter_count;
+    if (message.parameters.items == NULL)
+        return out_of_memory();
     call->grpc_path = "/inference.GRPCInferenceService/ModelInfer";
     return write_message(&pb_model_infer_request_type, &message, &call->request);
 }

@@ -142,6 +142,9 @@ static void write_parameter(struct json_writer *json, const struct infer_paramet
     case INFER_VALUE_INT:
         json_i64(json, parameter->integer);
         break;
+    case INFER_VALUE_UINT:
+        json_u64(json, parameter->natural);
+        break;
     case INFER_VALUE_DOUBLE:
         json_double(json, parameter->number);
         break;
@@ -182,6 +185,10 @@ static void write_outputs(struct json_writer *json, const struct infer_request_s
         } else {
             json_key(json, "binary_data");
             json_bool(json, true);
+        }
+        if (request->output_classes != NULL && request->output_classes[i] > 0) {
+            json_key(json, "classification");
+            json_u64(json, request->output_classes[i]);
         }
         json_end_object(json);
         json_end_object(json);

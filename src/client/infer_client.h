@@ -67,12 +67,13 @@ struct infer_region {
 };
 
 /* A parameter of a request, with the type that the protocol gives it. */
-enum infer_value_kind { INFER_VALUE_BOOL, INFER_VALUE_INT, INFER_VALUE_DOUBLE, INFER_VALUE_TEXT };
+enum infer_value_kind { INFER_VALUE_BOOL, INFER_VALUE_INT, INFER_VALUE_UINT, INFER_VALUE_DOUBLE, INFER_VALUE_TEXT };
 struct infer_parameter {
     struct slice name;
     enum infer_value_kind kind;
     bool boolean;
     int64_t integer;
+    uint64_t natural; /* INFER_VALUE_UINT */
     double number;
     struct slice text;
 };
@@ -90,6 +91,7 @@ struct infer_request_spec {
      * data. */
     const struct infer_region *input_regions;
     const struct infer_region *output_regions;
+    const uint32_t *output_classes; /* how many classes are wanted of each output; NULL, or 0: the tensor */
     const struct infer_parameter *parameters;
     size_t parameter_count;
 };

@@ -124,6 +124,28 @@ static size_t fill_parameters(const struct generator *self, const struct sequenc
     return count;
 }
 
+/* What the entry says of its own, or else the command line for all; `parameters` is room for those of the latter. */
+static struct infer_request_spec
+request_of(const struct generator *self, const struct workload_entry *entry, const struct sequence_step *sequence,
+           struct infer_parameter parameters[static GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS]) {
+    const struct generator_setup *setup = self->setup;
+    struct infer_request_spec request;
+    if (entry->request != NULL)
+        request = *entry->request;
+    else
+        request = (struct infer_request_spec){.model = setup->model,
+                                              .version = setup->version,
+                                              .outputs = setup->outputs,
+                                              .output_regions = setup->output_regions,
+                                              .output_count = setup->output_count,
+                                              .parameters = parameters,
+                                              .parameter_count = fill_parameters(self, sequence, parameters)};
+    request.inputs = entry->inputs;
+    request.input_count = entry->input_count;
+    request.input_regions = entry->input_regions;
+    return request;
+}
+
 static struct status send_entry(struct generator *self, size_t entry, uint64_t due_ns,
                                 const struct sequence_step *sequence) {
     const struct generator_setup *setup = self->setup;
@@ -132,16 +154,7 @@ static struct status send_entry(struct generator *self, size_t entry, uint64_t d
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for requests in flight");
     struct flight *flight = self->free;
     const struct workload_entry *taken = workload_take(setup->workload, entry);
-    struct infer_request_spec request = {.model = setup->model,
-                                         .version = setup->version,
-                                         .inputs = taken->inputs,
-                                         .input_count = taken->input_count,
-                                         .input_regions = taken->input_regions,
-                                         .outputs = setup->outputs,
-                                         .output_regions = setup->output_regions,
-                                         .output_count = setup->output_count,
-                                         .parameters = parameters,
-                                         .parameter_count = fill_parameters(self, sequence, parameters)};
+    struct infer_request_spec request = request_of(self, taken, sequence, parameters);
     self->free = flight->next;
     flight->due_ns = due_ns;
     flight->entry = entry;

@@ -13,6 +13,7 @@
 #include "tools/perf/report_files.h"
 #include "tools/perf/report_text.h"
 #include "tools/perf/search.h"
+#include "tools/perf/workload_replay.h"
 #include "tools/perf/workload_text.h"
 
 enum {
@@ -33,6 +34,7 @@ struct perf_job {
     struct arena *arena;
     struct infer_client_options client_options;
     struct driver *driver;
+    struct slice name; /* of the model; empty for a replay of several */
     struct infer_model_info model;
     struct workload workload;
     struct generator_setup setup;
@@ -94,18 +96,19 @@ static struct status check_model(const struct perf_job *job) {
     const struct perf_options *options = job->options;
     const struct infer_model_info *model = &job->model;
     if (options->batch_size > 1 && options->batch_size > model->max_batch_size)
-        return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %s takes at most %lld",
-                            (long long)options->batch_size, options->model,
+        return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %.*s takes at most %lld",
+                            (long long)options->batch_size, SLICE_ARGS(job->name),
                             (long long)(model->max_batch_size > 0 ? model->max_batch_size : 1));
     if (model->decoupled && !options->streaming)
-        return status_error(STATUS_INVALID_ARGUMENT, "model %s is decoupled: add -i grpc --streaming", options->model);
+        return status_error(STATUS_INVALID_ARGUMENT, "model %.*s is decoupled: add -i grpc --streaming",
+                            SLICE_ARGS(job->name));
     return status_ok();
 }
 
 static struct status take_models(struct perf_job *job) {
     struct server_models *models = &job->setup.models;
     struct slice rest = slice_of(job->options->composing_models), name;
-    models->names[models->count++] = slice_of(job->options->model);
+    models->names[models->count++] = job->name;
     for (size_t i = 0; i < job->model.step_count && models->count < SERVER_MODELS_MAX; i++)
         models->names[models->count++] = job->model.steps[i];
     while (rest.size > 0) {
@@ -187,13 +190,13 @@ static void plan_measurement(struct perf_job *job) {
     struct generator_setup *setup = &job->setup;
     setup->driver = job->driver;
     setup->workload = &job->workload;
-    setup->model = slice_of(options->model);
+    setup->model = job->name;
     setup->version = slice_of(options->model_version);
     setup->batch_size = (size_t)options->batch_size;
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
         .window_requests = (uint64_t)options->window_requests,
-        .request_count = options->fixed_schedule ? job->time_count : (uint64_t)options->request_count,
+        .request_count = options->load == PERF_LOAD_FIXED ? job->time_count : (uint64_t)options->request_count,
         .warmup_requests = (uint64_t)options->warmup_requests,
         .max_trials = (size_t)options->max_trials,
         .stability_percent = options->stability_percent,
@@ -206,18 +209,55 @@ static void plan_measurement(struct perf_job *job) {
         setup->observer.on_record = keep_record;
 }
 
-static struct status prepare(struct perf_job *job) {
-    const struct perf_options *options = job->options;
-    STATUS_TRY(job->driver->ops->describe(job->driver, slice_of(options->model), slice_of(options->model_version),
-                                          job->arena, &job->model, &job->setup.has_statistics));
+static struct status describe_model(struct perf_job *job) {
+    STATUS_TRY(job->driver->ops->describe(job->driver, job->name, slice_of(job->options->model_version), job->arena,
+                                          &job->model, &job->setup.has_statistics));
     STATUS_TRY(check_model(job));
-    STATUS_TRY(take_models(job));
+    return take_models(job);
+}
+
+/* What was recorded, and when it is due. One model alone is looked at as any other; of several none is. */
+static struct status take_replay(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    const struct workload_replay config = {
+        .path = options->replay,
+        .model = options->model,
+        .speed = options->speed,
+        .refresh = options->fresh_data,
+        .streaming = options->streaming,
+        .seed = (uint64_t)options->seed,
+        .string_length = (size_t)options->string_length,
+    };
+    struct replay replay;
+    STATUS_TRY(workload_replay_create(job->arena, &config, &replay));
+    if (replay.notice.size > 0)
+        fprintf(stderr, "inferd perf: %s: %.*s\n", options->replay, SLICE_ARGS(replay.notice));
+    job->workload = replay.workload;
+    job->times_ns = replay.times_ns;
+    job->time_count = replay.workload.entry_count;
+    if (replay.model_count == 1) {
+        job->name = replay.models[0];
+        return describe_model(job);
+    }
+    job->model.name = slice_of(arena_printf(job->arena, "%zu models", replay.model_count));
+    job->setup.models.names[job->setup.models.count++] = job->model.name;
+    return status_ok();
+}
+
+static struct status take_model(struct perf_job *job) {
+    job->name = slice_of(job->options->model);
+    STATUS_TRY(describe_model(job));
     STATUS_TRY(make_workload(job));
     STATUS_TRY(take_parameters(job));
-    STATUS_TRY(share_memory(job));
+    return share_memory(job);
+}
+
+static struct status prepare(struct perf_job *job) {
+    const struct perf_options *options = job->options;
+    STATUS_TRY(options->replay != NULL ? take_replay(job) : take_model(job));
     if (options->load == PERF_LOAD_INTERVALS)
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
-    if (options->load == PERF_LOAD_FIXED)
+    if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
     report_files_begin(&job->files, options, &job->model, &job->setup.models);
     plan_measurement(job);
@@ -226,7 +266,8 @@ static struct status prepare(struct perf_job *job) {
         return out_of_memory();
     report_settings(stdout, options, &job->model);
     if (!job->setup.has_statistics)
-        fprintf(stderr, "inferd perf: %s keeps no statistics: the server's part is not shown\n", options->url);
+        fprintf(stderr, "inferd perf: %s: the server's part is not shown\n",
+                job->name.size > 0 ? "the server keeps no statistics" : "several models");
     return status_ok();
 }
 
@@ -283,7 +324,7 @@ static struct status keep_point(struct perf_job *job) {
     return status_ok();
 }
 
-/* New sequences for every point; NULL for a model that has none. */
+/* New sequences for every point; NULL for a model that has none, and for a replay, whose requests bring theirs. */
 static struct status make_sequences(struct perf_job *job, struct arena *arena) {
     const struct perf_options *options = job->options;
     bool closed = options->load == PERF_LOAD_CONCURRENCY, own = job->workload.entry_count > 1;
@@ -297,7 +338,7 @@ static struct status make_sequences(struct perf_job *job, struct arena *arena) {
         .seed = (uint64_t)options->seed,
     };
     job->setup.sequences = NULL;
-    if (!job->model.has_sequences && !options->wants_sequences)
+    if (options->replay != NULL || (!job->model.has_sequences && !options->wants_sequences))
         return status_ok();
     if (options->load == PERF_LOAD_FIXED)
         return status_error(STATUS_INVALID_ARGUMENT, "--fixed-schedule names each item: it does not go with sequences");

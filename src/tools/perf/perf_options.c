@@ -31,6 +31,8 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "request-intervals", NULL, AT(intervals_path), NULL, "FILE", "Open loop: gaps between requests, in microseconds, one a line, over and over.", 0, 0, NULL},
     {OPTION_BOOL, "fixed-schedule", NULL, AT(fixed_schedule), NULL, NULL, "Open loop: each item of the JSON input data once, at its \"timestamp\" in milliseconds.", 0, 0, NULL},
     {OPTION_CHOICE, "request-distribution", NULL, AT(distribution), "constant", NULL, "How the requests of a rate are spaced.", 0, 0, "constant|poisson"},
+    {OPTION_STRING, "replay", NULL, AT(replay), NULL, "FILE", "Open loop: the inferences that `inferd serve --record` has written to this file, when they came; with -m only those of that model.", 0, 0, NULL},
+    {OPTION_DOUBLE, "speed", NULL, AT(speed), "1", "X", "Replay so many times as fast, from 0.001 to 1000.", 0, 1000, NULL},
     {OPTION_BOOL, "async", "a", AT(async), NULL, NULL, "Said for the sake of old command lines: requests are always asynchronous, from one thread.", 0, 0, NULL},
     {OPTION_INT, "v1-concurrency", "t", AT(v1_concurrency), "0", "N", "perf_client's -t: --concurrency-range N, or with -d its start.", 0, 1 << 16, NULL},
     {OPTION_BOOL, "v1-dynamic", "d", AT(v1_dynamic), NULL, NULL, "perf_client's -d: raise the concurrency by 1 until -l or -c.", 0, 0, NULL},
@@ -160,7 +162,7 @@ static struct status take_v1_flags(struct perf_options *options) {
     if (!any)
         return status_ok();
     if (options->concurrency_text != NULL || options->rate_text != NULL || options->intervals_path != NULL ||
-        options->fixed_schedule)
+        options->fixed_schedule || options->replay != NULL)
         return contradiction("-t, -d and -c are perf_client's: they do not go with --concurrency-range and its like");
     if (options->v1_max_concurrency > 0 && !options->v1_dynamic)
         return contradiction("-c is the last concurrency of -d, which was not given");
@@ -171,11 +173,10 @@ static struct status take_v1_flags(struct perf_options *options) {
 
 static struct status take_load(struct perf_options *options) {
     int given = (options->concurrency_text != NULL) + (options->rate_text != NULL) + (options->intervals_path != NULL) +
-                options->fixed_schedule;
+                options->fixed_schedule + (options->replay != NULL);
     if (given > 1)
-        return contradiction(
-            "--concurrency-range, --request-rate-range, --request-intervals and --fixed-schedule: only one "
-            "of them");
+        return contradiction("--concurrency-range, --request-rate-range, --request-intervals, --fixed-schedule and "
+                             "--replay: only one of them");
     options->range = (struct perf_range){1, 1, 1, false};
     STATUS_TRY(take_v1_flags(options));
     if (options->rate_text != NULL) {
@@ -183,7 +184,7 @@ static struct status take_load(struct perf_options *options) {
         STATUS_TRY(perf_range_parse("--request-rate-range", options->rate_text, false, &options->range));
     } else if (options->intervals_path != NULL) {
         options->load = PERF_LOAD_INTERVALS;
-    } else if (options->fixed_schedule) {
+    } else if (options->fixed_schedule || options->replay != NULL) {
         options->load = PERF_LOAD_FIXED;
     } else if (options->concurrency_text != NULL) {
         STATUS_TRY(perf_range_parse("--concurrency-range", options->concurrency_text, true, &options->range));
@@ -191,6 +192,23 @@ static struct status take_load(struct perf_options *options) {
     options->poisson = strcmp(options->distribution, "poisson") == 0;
     if (options->poisson && options->load != PERF_LOAD_RATE)
         return contradiction("--request-distribution is of --request-rate-range, which was not given");
+    return status_ok();
+}
+
+/* A record brings all that a request is made of. */
+static struct status check_replay(const struct perf_options *options, bool sources_given) {
+    if (options->replay == NULL)
+        return options->speed != 1 ? contradiction("--speed is of --replay, which was not given") : status_ok();
+    if (options->speed < 0.001)
+        return contradiction("--speed: expected a number from 0.001 to 1000");
+    if (sources_given || options->text != NULL || options->shape_texts.count > 0 || options->string_data != NULL)
+        return contradiction("--replay brings its own data and shapes: it goes with no flag for them");
+    if (options->batch_size != 1 || options->parameter_texts.count > 0 || options->model_version[0] != '\0')
+        return contradiction("--replay sends what was recorded: it goes neither with -b, -x nor --request-parameter");
+    if (options->wants_sequences)
+        return contradiction("--replay sends the sequences that were recorded: it goes with no flag for them");
+    if (strcmp(options->shared_memory, "none") != 0)
+        return contradiction("--replay sends its data in the requests: it does not go with --shared-memory");
     return status_ok();
 }
 
@@ -217,6 +235,7 @@ static struct status take_lists(struct perf_options *options, struct arena *aren
     for (size_t i = 0; i < options->parameter_texts.count; i++)
         STATUS_TRY(perf_parameter_parse(options->parameter_texts.items[i], &options->parameters[i]));
     STATUS_TRY(check_data(options, options->input_data.count > 0));
+    STATUS_TRY(check_replay(options, options->input_data.count > 0));
     if (options->input_data.count == 0)
         options->input_data.items[options->input_data.count++] = "random";
     return status_ok();
@@ -247,15 +266,15 @@ static struct status check_search(const struct perf_options *options) {
         return contradiction("--binary-search needs a range with an end, and --latency-threshold");
     if (options->saturation_search && (!ranged || options->range.has_end))
         return contradiction("--saturation-search needs a range of START or START::STEP, without an end");
-    if (options->fixed_schedule && (options->request_count > 0 || options->warmup_requests > 0))
-        return contradiction("--fixed-schedule sends each item once: it goes with no count");
+    if (options->load == PERF_LOAD_FIXED && (options->request_count > 0 || options->warmup_requests > 0))
+        return contradiction("--fixed-schedule and --replay send each item once: they go with no count");
     if (options->request_count > 0 && (options->binary_search || options->saturation_search))
         return contradiction("--request-count measures one window: it does not go with a search");
     return status_ok();
 }
 
 static struct status check(const struct perf_options *options) {
-    if (options->model == NULL)
+    if (options->model == NULL && options->replay == NULL)
         return contradiction("-m NAME is needed: which model to load");
     if (options->percentile >= 0 && (options->percentile < 1 || options->percentile > 99.999))
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
@@ -279,7 +298,7 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
     STATUS_TRY(take_load(ret));
-    STATUS_TRY(take_lists(ret, arena));
     STATUS_TRY(take_sequences(argc, argv, ret));
+    STATUS_TRY(take_lists(ret, arena));
     return check(ret);
 }

@@ -39,6 +39,8 @@ struct perf_options {
     bool sequence_length_given;
     bool wants_sequences; /* one of these flags was given */
     bool streaming;
+    const char *replay; /* a file of records; NULL: none */
+    double speed;
     int64_t connections; /* 0: by the load */
     double request_timeout_s;
     int64_t seed;

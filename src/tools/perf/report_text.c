@@ -14,8 +14,10 @@ static void report_range(FILE *out, const struct perf_options *options) {
     const struct perf_range *range = &options->range;
     if (options->load == PERF_LOAD_INTERVALS)
         fprintf(out, "  Request intervals: %s\n", options->intervals_path);
-    if (options->load == PERF_LOAD_FIXED)
+    if (options->fixed_schedule)
         fputs("  Each item once, at its time\n", out);
+    if (options->replay != NULL)
+        fprintf(out, "  Replay of %s at %g times its speed\n", options->replay, options->speed);
     if (options->load == PERF_LOAD_RATE)
         fprintf(out, "  Request rates: %g to %g requests per second, %s gaps\n", range->start, range->end,
                 options->distribution);

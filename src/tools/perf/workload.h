@@ -17,7 +17,8 @@ struct workload_entry {
     const struct infer_region *input_regions; /* where they are in shared memory; NULL: nowhere */
     const struct infer_tensor *expected;      /* what the outputs must be, where the data say so */
     size_t expected_count;
-    double time_ms; /* for --fixed-schedule; below 0: the data say none */
+    double time_ms;                           /* for --fixed-schedule; below 0: the data say none */
+    const struct infer_request_spec *request; /* its own model, id, outputs, parameters; NULL: the command line's */
 };
 
 struct workload_stream {

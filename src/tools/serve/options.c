@@ -141,7 +141,7 @@ static const struct option_row rows[] = {
     {.type = OPTION_REFUSED, .name = "trace-log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
     {.type = OPTION_REFUSED, .name = "log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
 
-    {.type = OPTION_HEADING, .help = "Record"},
+    {.type = OPTION_HEADING, .help = "Record (for inferd perf --replay)"},
     {OPTION_STRING, "record", NULL, FIELD(record_file), NULL, "FILE",
      "Write when each inference arrives and what it asks for to this file, which must not be there yet.", 0, 0, NULL},
     {OPTION_BOOL, "record-bodies", NULL, FIELD(record_bodies), "false", NULL, "And the data of its inputs.", 0, 0,

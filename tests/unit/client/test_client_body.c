@@ -52,18 +52,34 @@ static struct infer_request_spec request_of(const char *model) {
     };
 }
 
+/* The request over HTTP, as text behind which a zero byte stands. */
+static const char *http_text(struct fixture *fixture, const struct infer_request_spec *request) {
+    buf_clear(&fixture->call.request);
+    struct status status = http_body_ops.write_infer(request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    buf_append_char(&fixture->call.request, '\0');
+    return fixture->call.request.data;
+}
+
+/* The request over gRPC, as its server reads it. */
+static struct pb_model_infer_request grpc_message(struct fixture *fixture, const struct infer_request_spec *request) {
+    struct pb_model_infer_request message;
+    buf_clear(&fixture->call.request);
+    struct status status = grpc_body_ops.write_infer(request, "h:1", fixture->arena, &fixture->call);
+    assert_string_equal(status.message, "");
+    struct slice bytes = {fixture->call.request.data + 5, fixture->call.request.size - 5};
+    status = pb_decode(&pb_model_infer_request_type, bytes, fixture->arena, &message);
+    assert_string_equal(status.message, "");
+    return message;
+}
+
 static void test_grpc_request(void **state) {
     struct fixture *fixture = *state;
     struct infer_request_spec request = request_of("bert");
-    struct status status = grpc_body_ops.write_infer(&request, "host:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
+    struct pb_model_infer_request message = grpc_message(fixture, &request);
     const struct buf *bytes = &fixture->call.request;
     assert_int_equal(bytes->data[0], 0);
     assert_int_equal((unsigned char)bytes->data[4], bytes->size - 5);
-    struct pb_model_infer_request message;
-    status = pb_decode(&pb_model_infer_request_type, (struct slice){bytes->data + 5, bytes->size - 5}, fixture->arena,
-                       &message);
-    assert_string_equal(status.message, "");
     assert_true(slice_equal_text(message.model_name, "bert") && slice_equal_text(message.model_version, "3"));
     assert_true(slice_equal_text(message.id, "r\"1"));
     assert_int_equal(message.inputs.count, 2);
@@ -99,12 +115,10 @@ static void test_http_request(void **state) {
 static void test_http_request_for_all_outputs(void **state) {
     struct fixture *fixture = *state;
     struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .inputs = inputs, .input_count = 1};
-    struct status status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    buf_append_char(&fixture->call.request, '\0');
-    assert_non_null(strstr(fixture->call.request.data, "POST /v2/models/m/infer HTTP/1.1\r\n"));
-    assert_non_null(strstr(fixture->call.request.data, "\"parameters\":{\"binary_data_output\":true}"));
-    assert_null(strstr(fixture->call.request.data, "\"outputs\""));
+    const char *text = http_text(fixture, &request);
+    assert_non_null(strstr(text, "POST /v2/models/m/infer HTTP/1.1\r\n"));
+    assert_non_null(strstr(text, "\"parameters\":{\"binary_data_output\":true}"));
+    assert_null(strstr(text, "\"outputs\""));
 }
 
 static const struct infer_parameter parameters[] = {
@@ -112,25 +126,19 @@ static const struct infer_parameter parameters[] = {
     {.name = {"i", 1}, .kind = INFER_VALUE_INT, .integer = -7},
     {.name = {"d", 1}, .kind = INFER_VALUE_DOUBLE, .number = 0.5},
     {.name = {"t", 1}, .kind = INFER_VALUE_TEXT, .text = {"x\"y", 3}},
+    {.name = {"u", 1}, .kind = INFER_VALUE_UINT, .natural = UINT64_MAX},
 };
 
 static void test_parameters(void **state) {
     struct fixture *fixture = *state;
-    struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .parameters = parameters, .parameter_count = 4};
-    struct status status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    buf_append_char(&fixture->call.request, '\0');
-    assert_non_null(
-        strstr(fixture->call.request.data,
-               "\"parameters\":{\"binary_data_output\":true,\"b\":true,\"i\":-7,\"d\":0.5,\"t\":\"x\\\"y\"}"));
-    buf_clear(&fixture->call.request);
-    status = grpc_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    struct pb_model_infer_request message;
-    struct slice bytes = {fixture->call.request.data + 5, fixture->call.request.size - 5};
-    status = pb_decode(&pb_model_infer_request_type, bytes, fixture->arena, &message);
-    assert_string_equal(status.message, "");
-    assert_int_equal(message.parameters.count, 4);
+    struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .parameters = parameters, .parameter_count = 5};
+    const char *text = http_text(fixture, &request);
+    assert_non_null(strstr(text,
+                           "\"parameters\":{\"binary_data_output\":true,\"b\":true,\"i\":-7,\"d\":0.5,\"t\":\"x\\\"y\","
+                           "\"u\":18446744073709551615}"));
+    struct pb_model_infer_request message = grpc_message(fixture, &request);
+    assert_int_equal(message.parameters.count, 5);
+    assert_true(message.parameters.items[4].value->uint64_param == UINT64_MAX);
     assert_true(message.parameters.items[0].value->bool_param);
     assert_int_equal(message.parameters.items[1].value->int64_param, -7);
     assert_true(message.parameters.items[2].value->double_param == 0.5);
@@ -151,24 +159,38 @@ static void test_memory(void **state) {
     struct infer_request_spec request = request_of("m");
     request.input_regions = in;
     request.output_regions = out;
-    buf_clear(&fixture->call.request);
-    status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    buf_append_char(&fixture->call.request, '\0');
-    assert_non_null(strstr(fixture->call.request.data,
-                           "\"parameters\":{\"shared_memory_region\":\"r\",\"shared_memory_offset\":8,"
-                           "\"shared_memory_byte_size\":8}"));
+    const char *text = http_text(fixture, &request);
+    assert_non_null(strstr(text, "\"parameters\":{\"shared_memory_region\":\"r\",\"shared_memory_offset\":8,"
+                                 "\"shared_memory_byte_size\":8}"));
     assert_true(slice_ends_with(buf_slice(&fixture->call.request), (struct slice){"}]}", 4})); /* no data behind */
-    buf_clear(&fixture->call.request);
-    status = grpc_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    struct pb_model_infer_request message;
-    struct slice bytes = {fixture->call.request.data + 5, fixture->call.request.size - 5};
-    status = pb_decode(&pb_model_infer_request_type, bytes, fixture->arena, &message);
-    assert_string_equal(status.message, "");
+    struct pb_model_infer_request message = grpc_message(fixture, &request);
     assert_int_equal(message.raw_input_contents.count, 0);
     assert_int_equal(message.inputs.items[0].parameters.count, 3);
     assert_int_equal(message.outputs.items[0].parameters.items[2].value->int64_param, 99);
+}
+
+static void test_classes(void **state) {
+    struct fixture *fixture = *state;
+    static const struct slice names[] = {{"A", 1}, {"B", 1}};
+    static const uint32_t classes[] = {0, 3};
+    struct infer_request_spec request = {
+        .model = SLICE_LITERAL("m"), .outputs = names, .output_count = 2, .output_classes = classes};
+    const char *text = http_text(fixture, &request);
+    assert_non_null(strstr(text, "[{\"name\":\"A\",\"parameters\":{\"binary_data\":true}},{\"name\":\"B\","
+                                 "\"parameters\":{\"binary_data\":true,\"classification\":3}}]"));
+    struct pb_model_infer_request message = grpc_message(fixture, &request);
+    assert_int_equal(message.outputs.items[0].parameters.count, 0);
+    assert_int_equal(message.outputs.items[1].parameters.count, 1);
+    assert_true(slice_equal_text(message.outputs.items[1].parameters.items[0].key, "classification"));
+    assert_int_equal(message.outputs.items[1].parameters.items[0].value->int64_param, 3);
+    const struct infer_region regions[] = {{{"r", 1}, 0, 9}, {{"r", 1}, 9, 7}};
+    request.output_regions = regions;
+    assert_non_null(strstr(http_text(fixture, &request), "\"shared_memory_byte_size\":7,\"classification\":3}}]"));
+    message = grpc_message(fixture, &request);
+    assert_int_equal(message.outputs.items[0].parameters.count, 3);
+    assert_int_equal(message.outputs.items[1].parameters.count, 4);
+    assert_int_equal(message.outputs.items[1].parameters.items[2].value->int64_param, 7);
+    assert_int_equal(message.outputs.items[1].parameters.items[3].value->int64_param, 3);
 }
 
 static void test_headers(void **state) {
@@ -177,10 +199,8 @@ static void test_headers(void **state) {
     struct infer_request_spec request = {.model = SLICE_LITERAL("m")};
     fixture->call.headers = headers;
     fixture->call.header_count = 2;
-    struct status status = http_body_ops.write_infer(&request, "h:1", fixture->arena, &fixture->call);
-    assert_string_equal(status.message, "");
-    buf_append_char(&fixture->call.request, '\0');
-    assert_non_null(strstr(fixture->call.request.data, "\r\nX-One: 1\r\nTwo: a: b\r\n"));
+    const char *text = http_text(fixture, &request);
+    assert_non_null(strstr(text, "\r\nX-One: 1\r\nTwo: a: b\r\n"));
 }
 
 static void test_queries(void **state) {
@@ -458,6 +478,7 @@ int main(void) {
         WITH_FIXTURE(test_http_request_for_all_outputs),
         WITH_FIXTURE(test_parameters),
         WITH_FIXTURE(test_memory),
+        WITH_FIXTURE(test_classes),
         WITH_FIXTURE(test_headers),
         WITH_FIXTURE(test_queries),
         WITH_FIXTURE(test_grpc_answer),

@@ -81,6 +81,17 @@ static void test_perf_client(void **state) {
     assert_true(parsed(*state, "-d -l 100").range.end == 0);
 }
 
+static void refuses(struct arena *arena, const char *const *lines, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct perf_options options;
+        struct status status = parse(arena, lines[i], &options);
+        if (status.code != STATUS_INVALID_ARGUMENT)
+            print_message("taken: %s\n", lines[i]);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_string_not_equal(status.message, "");
+    }
+}
+
 static void test_contradictions(void **state) {
     static const char *const lines[] = {
         "--concurrency-range 1 --request-rate-range 5",
@@ -121,14 +132,29 @@ static void test_contradictions(void **state) {
         "--service-kind openai",
         "--grpc-compression-algorithm gzip",
     };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct perf_options options;
-        struct status status = parse(*state, lines[i], &options);
-        if (status.code != STATUS_INVALID_ARGUMENT)
-            print_message("taken: %s\n", lines[i]);
-        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
-        assert_string_not_equal(status.message, "");
-    }
+    refuses(*state, lines, sizeof lines / sizeof lines[0]);
+}
+
+static void test_replay_contradictions(void **state) {
+    static const char *const lines[] = {
+        "--replay f --concurrency-range 2",
+        "--replay f --fixed-schedule",
+        "--replay f -t 2",
+        "--replay f --input-data zero",
+        "--replay f --shape IN:1",
+        "--replay f --string-data x",
+        "--replay f --text t.json",
+        "--replay f -b 2",
+        "--replay f -x 1",
+        "--replay f --request-parameter a:1:int",
+        "--replay f --request-count 5",
+        "--replay f --num-of-sequences 2",
+        "--replay f --shared-memory system",
+        "--replay f --speed 0",
+        "--replay f --speed 1001",
+        "--speed 2",
+    };
+    refuses(*state, lines, sizeof lines / sizeof lines[0]);
 }
 
 static void test_model_is_needed(void **state) {
@@ -144,6 +170,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_replay_contradictions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model_is_needed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,13 +27,16 @@ SIMD_INLINE vf vf_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
 SIMD_INLINE vf vf_load_part(const float *p, size_t n) {
-    return _mm512_maskz_loadu_ps(simd_mask(n), p);
+    return n >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(simd_mask(n), p);
 }
 SIMD_INLINE void vf_store(float *p, vf x) {
     _mm512_storeu_ps(p, x);
 }
 SIMD_INLINE void vf_store_part(float *p, vf x, size_t n) {
-    _mm512_mask_storeu_ps(p, simd_mask(n), x);
+    if (n >= 16)
+        _mm512_storeu_ps(p, x);
+    else
+        _mm512_mask_storeu_ps(p, simd_mask(n), x);
 }
 SIMD_INLINE vf vf_add(vf x, vf y) {
     return _mm512_add_ps(x, y);
@@ -78,7 +81,8 @@ SIMD_INLINE vf vf_scale(vf x, vf n) {
 }
 
 SIMD_INLINE vf vf_load_bf16(const uint16_t *p, size_t n) {
-    __m256i bits = _mm256_maskz_loadu_epi16(simd_mask(n), p);
+    __m256i bits =
+        n >= 16 ? _mm256_loadu_si256((const __m256i *)(const void *)p) : _mm256_maskz_loadu_epi16(simd_mask(n), p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 SIMD_INLINE void vf_store_bf16(uint16_t *p, vf x, size_t n) {
@@ -90,11 +94,18 @@ SIMD_INLINE void vf_store_bf16(uint16_t *p, vf x, size_t n) {
     wide = _mm512_add_epi32(wide, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
     __m256i bits = _mm512_cvtepi32_epi16(_mm512_srli_epi32(wide, 16));
 #endif
-    _mm256_mask_storeu_epi16(p, simd_mask(n), bits);
+    if (n >= 16)
+        _mm256_storeu_si256((__m256i *)(void *)p, bits);
+    else
+        _mm256_mask_storeu_epi16(p, simd_mask(n), bits);
 }
 /* Whole numbers 0..255. */
 SIMD_INLINE void vf_store_u8(uint8_t *p, vf x, size_t n) {
-    _mm_mask_storeu_epi8(p, simd_mask(n), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+    __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x));
+    if (n >= 16)
+        _mm_storeu_si128((__m128i *)(void *)p, bytes);
+    else
+        _mm_mask_storeu_epi8(p, simd_mask(n), bytes);
 }
 
 SIMD_INLINE vi vi_load(const void *p) {

@@ -1,12 +1,13 @@
-/* client_address.c: "HOST:PORT" -> socket addresses. Called once, by infer_client_open. */
+/* client_address.c: "https://HOST:PORT" -> socket addresses. Called once, by infer_client_open. */
 #include "client/client_address.h"
 
 #include <netdb.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/slice.h"
 
-enum { HOST_MAX = 253, PORT_MAX = 65535 };
+enum { PORT_MAX = 65535 };
 
 /* A host may hold what names and addresses are made of; everything else (blanks, '/', '@', control characters) would
  * end up in a Host header. */
@@ -18,7 +19,7 @@ static bool host_is_plain(struct slice host) {
         if (!plain)
             return false;
     }
-    return host.size > 0 && host.size <= HOST_MAX;
+    return host.size > 0 && host.size <= CLIENT_HOST_MAX;
 }
 
 static struct status target_split(struct slice url, struct slice *ret_host, struct slice *ret_port) {
@@ -32,8 +33,7 @@ static struct status target_split(struct slice url, struct slice *ret_host, stru
     if (bracketed)
         host = (struct slice){host.data + 1, host.size - 2};
     else if (host.size > 0 && memchr(host.data, ':', host.size) != NULL)
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "expected HOST:PORT without a scheme (an IPv6 address in brackets), got '%.*s'",
+        return status_error(STATUS_INVALID_ARGUMENT, "expected HOST:PORT (an IPv6 address in brackets), got '%.*s'",
                             SLICE_ARGS(url));
     if (colon == 0 || !host_is_plain(host))
         return status_error(STATUS_INVALID_ARGUMENT, "expected HOST:PORT, such as localhost:8001, got '%.*s'",
@@ -52,19 +52,31 @@ static void copy_text(char *to, size_t room, struct slice from) {
     to[n] = '\0';
 }
 
+/* Removes a prefix. */
+static bool skip(struct slice *text, const char *prefix) {
+    struct slice start = slice_of(prefix);
+    if (text->size < start.size || strncasecmp(text->data, prefix, start.size) != 0)
+        return false;
+    *text = (struct slice){text->data + start.size, text->size - start.size};
+    return true;
+}
+
 struct status client_target_resolve(const char *url, struct client_target *ret) {
     struct slice text = slice_of(url), host, port;
-    char host_text[HOST_MAX + 1], port_text[8];
+    char port_text[8];
+    memset(ret, 0, sizeof *ret);
+    ret->secure = skip(&text, "https://");
+    if (!ret->secure)
+        (void)skip(&text, "http://");
     STATUS_TRY(target_split(text, &host, &port));
-    copy_text(host_text, sizeof host_text, host);
+    copy_text(ret->host, sizeof ret->host, host);
     copy_text(port_text, sizeof port_text, port);
 
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    int rc = getaddrinfo(host_text, port_text, &hints, &found);
+    int rc = getaddrinfo(ret->host, port_text, &hints, &found);
     if (rc != 0)
         return status_error(STATUS_UNAVAILABLE, "%s: the host cannot be resolved: %s", url, gai_strerror(rc));
-    memset(ret, 0, sizeof *ret);
     copy_text(ret->authority, sizeof ret->authority, text);
     for (const struct addrinfo *at = found; at != NULL && ret->address_count < CLIENT_ADDRESS_MAX; at = at->ai_next) {
         if (at->ai_addrlen > sizeof ret->addresses[0].sockaddr)

@@ -1,12 +1,13 @@
-/* client_address.h: where the client's server is: "HOST:PORT" taken apart and resolved once. */
+/* client_address.h: where the client's server is: "[https://]HOST:PORT" taken apart and resolved once. */
 #ifndef INFERD_CLIENT_ADDRESS_H
 #define INFERD_CLIENT_ADDRESS_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/status.h"
 
-enum { CLIENT_ADDRESS_MAX = 8, CLIENT_AUTHORITY_MAX = 280 };
+enum { CLIENT_ADDRESS_MAX = 8, CLIENT_AUTHORITY_MAX = 280, CLIENT_HOST_MAX = 253 };
 
 struct client_address {
     struct sockaddr_storage sockaddr;
@@ -14,13 +15,16 @@ struct client_address {
 };
 
 struct client_target {
-    char authority[CLIENT_AUTHORITY_MAX]; /* as the user wrote it: for Host, :authority and messages */
+    char authority[CLIENT_AUTHORITY_MAX]; /* HOST:PORT as the user wrote it: for Host, :authority and messages */
+    char host[CLIENT_HOST_MAX + 1];       /* without brackets */
+    bool secure;                          /* https:// */
     size_t address_count;                 /* at least 1, tried in this order */
     struct client_address addresses[CLIENT_ADDRESS_MAX];
 };
 
-/* Takes "HOST:PORT" (a name, an IPv4 address, or an IPv6 address in brackets) apart and asks the resolver, which may
- * block. Errors: INVALID_ARGUMENT for another form; UNAVAILABLE when the name is not known. */
+/* Takes "HOST:PORT" (a name, an IPv4 address, or an IPv6 address in brackets), perhaps with https:// or http:// before
+ * it, apart and asks the resolver, which may block. Errors: INVALID_ARGUMENT for another form; UNAVAILABLE when the
+ * name is not known. */
 struct status client_target_resolve(const char *url, struct client_target *ret) STATUS_MUST_CHECK;
 
 #endif

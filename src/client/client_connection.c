@@ -21,22 +21,35 @@ static struct status unavailable(const struct client_connection *connection, con
     return status_error(STATUS_UNAVAILABLE, "%s: %s: %s", connection->target->authority, what, strerror(error));
 }
 
+/* What the transport says of its loss, or else errno. */
+static struct status lost(const struct client_connection *connection, const char *what, int error) {
+    const char *problem = connection->transport.problem;
+    return status_error(STATUS_UNAVAILABLE, "%s: %s: %s", connection->target->authority, what,
+                        problem != NULL ? problem : strerror(error));
+}
+
 void client_connection_close(struct client_connection *connection, struct status why) {
     if (connection->state == CONNECTION_CLOSED)
         return;
+    if (connection->state == CONNECTION_OPEN)
+        connection->transport.ops->end(&connection->transport);
     connection->state = CONNECTION_CLOSED;
-    if (connection->fd >= 0)
-        close(connection->fd); /* epoll forgets it too */
-    connection->fd = -1;
+    if (connection->transport.fd >= 0)
+        connection->transport.ops->close(&connection->transport); /* epoll forgets it too */
     connection->wire->ops->closed(connection->wire, &why);
 }
 
-static void watch(struct client_connection *connection, uint32_t events) {
+/* Watches for what there is to wait for. Bytes that the transport holds already come with the next turn, for which a
+ * writable socket is the reason. */
+static void watch(struct client_connection *connection) {
+    struct transport *transport = &connection->transport;
+    bool writable = connection->write_blocked || transport->read_wants_write || transport->ops->has_unread(transport);
+    uint32_t events = EPOLLIN | (writable || !connection->connected ? EPOLLOUT : 0);
     if (connection->events == events)
         return;
     struct epoll_event event = {.events = events, .data.ptr = connection};
     int operation = connection->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    if (epoll_ctl(connection->epoll_fd, operation, connection->fd, &event) != 0) {
+    if (epoll_ctl(connection->epoll_fd, operation, transport->fd, &event) != 0) {
         client_connection_close(connection, unavailable(connection, "the socket cannot be watched", errno));
         return;
     }
@@ -57,19 +70,19 @@ static int try_address(struct client_connection *connection, const struct client
         close(fd);
         return error;
     }
-    connection->fd = fd;
+    connection->transport = transport_plain(fd);
+    connection->connected = false;
     connection->events = 0;
     connection->connect_deadline_ns = clock_monotonic_ns() + connection->connect_timeout_ns;
-    watch(connection, EPOLLIN | EPOLLOUT);
+    watch(connection);
     return 0;
 }
 
 /* Tries addresses until one is under way; `error` is why the one before failed. */
 static void try_next(struct client_connection *connection, int error) {
     const struct client_target *target = connection->target;
-    if (connection->fd >= 0)
-        close(connection->fd);
-    connection->fd = -1;
+    if (connection->transport.fd >= 0)
+        connection->transport.ops->close(&connection->transport);
     while (connection->next_address < target->address_count) {
         error = try_address(connection, &target->addresses[connection->next_address++]);
         if (error == 0)
@@ -85,7 +98,7 @@ struct client_connection *client_connection_create(const struct client_target *t
         wire->ops->destroy(wire);
         return NULL;
     }
-    connection->fd = -1;
+    connection->transport.fd = -1;
     connection->epoll_fd = epoll_fd;
     connection->target = target;
     connection->wire = wire;
@@ -115,6 +128,7 @@ void client_connection_tick(struct client_connection *connection, uint64_t now_n
 /* Reads what is there. False when the connection was closed. */
 static bool read_some(struct client_connection *connection, struct buf *scratch) {
     struct client_wire *wire = connection->wire;
+    struct transport *transport = &connection->transport;
     for (int turn = 0; turn < READS_PER_TURN; turn++) {
         buf_clear(scratch);
         char *room = buf_reserve(scratch, READ_SIZE);
@@ -122,23 +136,23 @@ static bool read_some(struct client_connection *connection, struct buf *scratch)
             client_connection_close(connection, status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for reading"));
             return false;
         }
-        ssize_t n = recv(connection->fd, room, READ_SIZE, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        size_t n = 0;
+        enum transport_outcome outcome = transport->ops->read(transport, room, READ_SIZE, &n);
+        if (outcome == TRANSPORT_BLOCKED)
             return true;
-        if (n <= 0) {
-            struct status why = n == 0 ? status_ok() : unavailable(connection, "the connection was lost", errno);
+        if (outcome != TRANSPORT_DONE) {
+            struct status why =
+                outcome == TRANSPORT_END ? status_ok() : lost(connection, "the connection was lost", errno);
             client_connection_close(connection, why);
             return false;
         }
-        struct status status = wire->ops->input(wire, room, (size_t)n);
+        struct status status = wire->ops->input(wire, room, n);
         if (!status_is_ok(&status)) {
             client_connection_close(connection, status);
             return false;
         }
-        if (n < READ_SIZE)
-            return true; /* a further recv would most likely find nothing */
+        if (n < READ_SIZE && !transport->ops->has_unread(transport))
+            return true; /* a further read would most likely find nothing */
     }
     return true;
 }
@@ -155,70 +169,101 @@ static bool refill(struct client_connection *connection) {
     return false;
 }
 
-/* Writes until the wire has nothing to say or the socket takes no more. An errno, or 0. */
-static int write_some(struct client_connection *connection) {
+/* Writes until the wire has nothing to say or the transport takes no more. False when the connection is lost, as errno
+ * or the transport tells. */
+static bool write_some(struct client_connection *connection) {
     struct client_wire *wire = connection->wire;
+    struct transport *transport = &connection->transport;
+    connection->write_blocked = false;
     for (;;) {
         if (connection->out_sent == connection->out.size) {
             if (connection->out.size > 0)
                 wire->ops->sent(wire, clock_monotonic_ns());
-            if (!refill(connection))
-                return 0;
-            if (connection->out.size == 0) {
-                watch(connection, EPOLLIN);
-                return 0;
-            }
+            if (!refill(connection) || connection->out.size == 0)
+                return true;
         }
-        ssize_t n = send(connection->fd, connection->out.data + connection->out_sent,
-                         connection->out.size - connection->out_sent, MSG_NOSIGNAL);
-        if (n >= 0) {
-            connection->out_sent += (size_t)n;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            watch(connection, EPOLLIN | EPOLLOUT);
-            return 0;
-        } else if (errno != EINTR) {
-            return errno;
-        }
+        size_t n = 0;
+        enum transport_outcome outcome = transport->ops->write(transport, connection->out.data + connection->out_sent,
+                                                               connection->out.size - connection->out_sent, &n);
+        connection->out_sent += n;
+        connection->write_blocked = outcome == TRANSPORT_BLOCKED;
+        if (outcome != TRANSPORT_DONE)
+            return outcome == TRANSPORT_BLOCKED;
     }
 }
 
 void client_connection_flush(struct client_connection *connection) {
     if (connection->state != CONNECTION_OPEN)
         return;
-    int error = write_some(connection);
-    if (error != 0) {
+    if (!write_some(connection)) {
+        struct status why = lost(connection, "the connection was lost", errno);
         /* A server that refuses a request may answer and close before it has read it all: its answer counts more than
          * our broken pipe. */
         struct buf scratch = BUF_EMPTY;
         bool open = read_some(connection, &scratch);
         buf_free(&scratch);
         if (open)
-            client_connection_close(connection, unavailable(connection, "the connection was lost", error));
+            client_connection_close(connection, why);
     }
+    if (connection->state == CONNECTION_OPEN)
+        watch(connection);
     if (connection->state == CONNECTION_OPEN && connection->wire->ops->finished(connection->wire))
         client_connection_close(connection, status_error(STATUS_UNAVAILABLE, "the connection came to an early end"));
 }
 
-static void finish_connecting(struct client_connection *connection) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
-    if (error == 0)
+/* The server has to speak what the calls are written in. */
+static bool is_promised(const struct client_connection *connection) {
+    struct slice wanted = connection->protocol, chosen = connection->transport.ops->protocol(&connection->transport);
+    return wanted.size == 0 || slice_equal(chosen, wanted);
+}
+
+/* Brings the handshake forward. */
+static void greet(struct client_connection *connection) {
+    struct transport *transport = &connection->transport;
+    enum transport_outcome outcome = transport->ops->greet(transport);
+    if (outcome == TRANSPORT_LOST)
+        client_connection_close(connection, lost(connection, "TLS", errno));
+    else if (outcome == TRANSPORT_DONE && connection->tls != NULL && !is_promised(connection))
+        client_connection_close(connection,
+                                status_error(STATUS_UNAVAILABLE, "%s: TLS: the server does not offer %.*s",
+                                             connection->target->authority, SLICE_ARGS(connection->protocol)));
+    else if (outcome == TRANSPORT_DONE)
         connection->state = CONNECTION_OPEN;
     else
+        watch(connection);
+}
+
+static void finish_tcp(struct client_connection *connection) {
+    int error = 0, fd = connection->transport.fd;
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    if (error != 0) {
         try_next(connection, error);
+        return;
+    }
+    connection->connected = true;
+    if (connection->tls != NULL &&
+        !transport_tls_client(connection->tls, fd, connection->target->host, &connection->transport))
+        client_connection_close(connection, status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for TLS"));
+}
+
+static void finish_connecting(struct client_connection *connection, uint32_t events) {
+    if (!connection->connected && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
+        finish_tcp(connection);
+    if (connection->state == CONNECTION_CONNECTING && connection->connected)
+        greet(connection);
 }
 
 void client_connection_ready(struct client_connection *connection, uint32_t events, struct buf *scratch) {
-    if (connection->state == CONNECTION_CONNECTING) {
-        if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0)
-            return;
-        finish_connecting(connection);
-    }
+    const struct transport *transport = &connection->transport;
+    if (connection->state == CONNECTION_CONNECTING)
+        finish_connecting(connection, events);
     if (connection->state != CONNECTION_OPEN)
         return;
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0 && !read_some(connection, scratch))
+    bool readable = (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0 || transport->read_wants_write ||
+                    transport->ops->has_unread(transport);
+    if (readable && !read_some(connection, scratch))
         return;
     client_connection_flush(connection);
 }

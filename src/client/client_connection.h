@@ -1,19 +1,25 @@
-/* client_connection.h: a non-blocking TCP connection that drives a client_wire. Used by infer_client.c, which waits for
- * its readiness by epoll and calls back in. Thread: as the client. */
+/* client_connection.h: a non-blocking connection, plain or TLS, that drives a client_wire. Used by infer_client.c,
+ * which waits for its readiness by epoll and calls back in. Thread: as the client. */
 #ifndef INFERD_CLIENT_CLIENT_CONNECTION_H
 #define INFERD_CLIENT_CLIENT_CONNECTION_H
 
 #include "client/client_address.h"
 #include "client/client_wire.h"
+#include "net/tls_client_context.h"
+#include "net/transport.h"
 
 enum client_connection_state { CONNECTION_CONNECTING, CONNECTION_OPEN, CONNECTION_CLOSED };
 
 struct client_connection {
     enum client_connection_state state;
-    int fd;                             /* -1 when closed */
+    struct transport transport;         /* its fd is -1 when closed */
+    bool connected;                     /* over TCP; with TLS the handshake is under way */
     int epoll_fd;                       /* borrowed */
     uint32_t events;                    /* that epoll watches for now */
+    bool write_blocked;                 /* what is in `out` waits for room */
     const struct client_target *target; /* borrowed */
+    struct tls_client_context *tls;     /* borrowed; NULL: a plain connection */
+    struct slice protocol;              /* that the server has to choose by ALPN; empty: any */
     size_t next_address;
     uint64_t connect_timeout_ns; /* for one address */
     uint64_t connect_deadline_ns;
@@ -23,7 +29,7 @@ struct client_connection {
     bool has_news; /* set by infer_client.c: a call was started or dropped, flush is due */
 };
 
-/* Owns `wire` in any case. NULL when memory is short (the wire is destroyed). */
+/* Owns `wire` in any case. NULL when memory is short (the wire is destroyed). The caller sets `tls` and `protocol`. */
 struct client_connection *client_connection_create(const struct client_target *target, struct client_wire *wire,
                                                    int epoll_fd, uint64_t connect_timeout_ns);
 /* Begins to connect; epoll events carry the connection as data.ptr. When that fails, now or later, the calls of its

@@ -15,22 +15,20 @@
 #include "base/clock.h"
 #include "client/client_body.h"
 #include "client/client_connection.h"
+#include "client/client_setup.h"
 #include "client/client_tensor.h"
 #include "client/client_wait.h"
 #include "client/infer_client_priv.h"
 
 enum {
-    CONNECTIONS_HTTP = 64,
-    CONNECTIONS_GRPC = 1,
     EVENTS_PER_TURN = 64,
     KEPT_BUFFER_MAX = 16 * 1024 * 1024 /* larger ones are given back when their call ends */
 };
-#define CONNECT_TIMEOUT_NS (5 * NS_PER_S)
-#define ANSWER_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 struct infer_client {
     struct infer_client_options options;
     struct client_target target;
+    struct tls_client_context *tls; /* owned; NULL: plain connections */
     const struct client_body_ops *body;
     int epoll_fd;
     bool closing;
@@ -157,8 +155,12 @@ static struct client_connection *new_connection(struct infer_client *client) {
         return NULL;
     struct client_connection *connection =
         client_connection_create(&client->target, wire, client->epoll_fd, client->options.connect_timeout_ns);
-    if (connection != NULL)
-        client->connections[client->connection_count++] = connection;
+    if (connection == NULL)
+        return NULL;
+    connection->tls = client->tls;
+    if (client->options.protocol == INFER_PROTOCOL_GRPC) /* HTTP/1.1 needs no promise */
+        connection->protocol = SLICE_LITERAL("h2");
+    client->connections[client->connection_count++] = connection;
     return connection;
 }
 
@@ -420,26 +422,6 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
 
 /* ---- life ---- */
 
-static struct status take_options(const struct infer_client_options *given, struct infer_client_options *ret) {
-    bool grpc = given->protocol == INFER_PROTOCOL_GRPC;
-    *ret = *given;
-    if (ret->connect_timeout_ns == 0)
-        ret->connect_timeout_ns = CONNECT_TIMEOUT_NS;
-    if (ret->max_connections == 0)
-        ret->max_connections = grpc ? CONNECTIONS_GRPC : CONNECTIONS_HTTP;
-    if (ret->max_answer_bytes == 0)
-        ret->max_answer_bytes = ANSWER_BYTES_MAX;
-    if (ret->stream && !grpc)
-        return status_error(STATUS_INVALID_ARGUMENT, "only gRPC has streams of inferences");
-    if (ret->header_count > INFER_CLIENT_HEADERS_MAX)
-        return status_error(STATUS_INVALID_ARGUMENT, "%zu headers: at most %d", ret->header_count,
-                            INFER_CLIENT_HEADERS_MAX);
-    if (ret->max_connections > INFER_CLIENT_CONNECTIONS_MAX)
-        return status_error(STATUS_INVALID_ARGUMENT, "%zu connections: at most %d", ret->max_connections,
-                            INFER_CLIENT_CONNECTIONS_MAX);
-    return status_ok();
-}
-
 struct status infer_client_open(const char *url, const struct infer_client_options *options,
                                 struct infer_client **ret) {
     struct infer_client *client = calloc(1, sizeof *client);
@@ -449,9 +431,11 @@ struct status infer_client_open(const char *url, const struct infer_client_optio
     call_list_init(&client->active);
     call_list_init(&client->done);
     client->epoll_fd = -1;
-    struct status status = take_options(options, &client->options);
+    struct status status = client_setup_options(options, &client->options);
     if (status_is_ok(&status))
         status = client_target_resolve(url, &client->target);
+    if (status_is_ok(&status))
+        status = client_setup_tls(&client->options, client->target.secure, &client->tls);
     if (status_is_ok(&status)) {
         client->body = options->protocol == INFER_PROTOCOL_GRPC ? &grpc_body_ops : &http_body_ops;
         client->connections = calloc(client->options.max_connections, sizeof(struct client_connection *));
@@ -486,6 +470,7 @@ void infer_client_close(struct infer_client *client) {
     if (client->epoll_fd >= 0)
         close(client->epoll_fd);
     free(client->connections);
+    tls_client_context_destroy(client->tls);
     buf_free(&client->scratch);
     free(client);
 }

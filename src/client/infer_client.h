@@ -30,6 +30,16 @@ struct infer_header {
     struct slice value;
 };
 
+/* How connections over TLS are made. All zero: the server's certificate is of an authority of the system, for its host.
+ */
+struct infer_tls {
+    const char *ca_file;          /* PEM: those that the server's certificate may be of, in place of the system's */
+    const char *certificate_file; /* the client's own; NULL: none */
+    const char *key_file;         /* of that, without a passphrase; not for everybody to read */
+    bool certificate_der, key_der;
+    bool any_issuer, any_host; /* the server's certificate may be anybody's; for any host */
+};
+
 struct infer_client_options {
     enum infer_protocol protocol;
     uint64_t connect_timeout_ns;        /* for one connection; 0: 5 s */
@@ -38,6 +48,7 @@ struct infer_client_options {
     size_t max_answer_bytes;            /* of one answer; 0: 256 MiB */
     const struct infer_header *headers; /* borrowed until the client is closed; gRPC wants their names in lower case */
     size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
+    const struct infer_tls *tls;        /* borrowed for infer_client_open: NULL: TLS for https:// alone, all zero */
     bool stream; /* gRPC: inferences are messages of one ModelStreamInfer call a connection; their ids are the client's
                   */
 };
@@ -121,8 +132,9 @@ struct infer_result {
  * valid during the call. Allowed inside: infer_client_infer, infer_client_in_flight. */
 typedef void infer_callback_f(void *user, const struct infer_result *result);
 
-/* Resolves "HOST:PORT" (may block) and makes ready; connections are made when first needed. Options are copied.
- * Errors: INVALID_ARGUMENT, UNAVAILABLE (unknown host), RESOURCE_EXHAUSTED. */
+/* Resolves "HOST:PORT" or "https://HOST:PORT" (may block) and makes ready; connections are made when first needed.
+ * Options are copied. Errors: INVALID_ARGUMENT, UNAVAILABLE (unknown host), RESOURCE_EXHAUSTED; of files for TLS:
+ * NOT_FOUND, PERMISSION_DENIED. */
 struct status infer_client_open(const char *url, const struct infer_client_options *options,
                                 struct infer_client **ret) STATUS_MUST_CHECK;
 /* Ends all requests under way (their callbacks see CANCELLED) and frees the client. Accepts NULL. */

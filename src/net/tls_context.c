@@ -3,21 +3,17 @@
 #include "net/tls_context.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 
 #include "base/file.h"
 #include "net/tls_context_priv.h"
+#include "net/tls_material.h"
 
 enum {
-    FILE_MAX = 1 << 20,          /* certificates, key, authorities: each */
-    CHAIN_MAX = 16,              /* certificates behind the server's own */
-    AUTHORITIES_MAX = 1024,      /* for clients */
     VERIFY_DEPTH = 8,            /* of a client's chain */
     CLIENT_CHAIN_MAX = 32 << 10, /* bytes of it */
     SESSION_TIMEOUT_S = 300,     /* after which a ticket no longer stands in for a client's certificate */
@@ -36,21 +32,6 @@ struct tls_context {
     SSL_CTX *ssl_ctx;
 };
 
-/* ---- errors ---- */
-
-/* What OpenSSL last complained about. */
-static struct status ssl_error(const char *path, const char *what) {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    struct status status =
-        status_error(STATUS_INVALID_ARGUMENT, "%s: %s%s%s", path, what, reason ? ": " : "", reason ? reason : "");
-    ERR_clear_error();
-    return status;
-}
-
-static struct status out_of_memory(void) {
-    return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for TLS");
-}
-
 /* ---- files ---- */
 
 static void free_files(struct files *files) {
@@ -62,9 +43,10 @@ static void free_files(struct files *files) {
 }
 
 static struct status read_files(const struct tls_options *options, struct files *ret) {
-    STATUS_TRY(file_read(options->certificate_file, FILE_MAX, &ret->certificate));
-    STATUS_TRY(file_read_secret(options->key_file, FILE_MAX, &ret->key));
-    return options->client_ca_file ? file_read(options->client_ca_file, FILE_MAX, &ret->client_ca) : status_ok();
+    STATUS_TRY(file_read(options->certificate_file, TLS_MATERIAL_MAX, &ret->certificate));
+    STATUS_TRY(file_read_secret(options->key_file, TLS_MATERIAL_MAX, &ret->key));
+    return options->client_ca_file ? file_read(options->client_ca_file, TLS_MATERIAL_MAX, &ret->client_ca)
+                                   : status_ok();
 }
 
 static bool digest_files(const struct files *files, unsigned char ret[static DIGEST_SIZE]) {
@@ -77,98 +59,6 @@ static bool digest_files(const struct files *files, unsigned char ret[static DIG
     good = good && EVP_DigestFinal_ex(digest, ret, NULL);
     EVP_MD_CTX_free(digest);
     return good;
-}
-
-/* ---- PEM ---- */
-
-static BIO *open_text(const struct buf *text) {
-    return BIO_new_mem_buf(text->data ? text->data : "", (int)text->size); /* FILE_MAX fits */
-}
-
-/* Instead of asking somebody at a terminal. Tells that it was asked. */
-static int no_passphrase(char *text, int size, int writing, void *asked) {
-    (void)text, (void)size, (void)writing;
-    *(bool *)asked = true;
-    return -1;
-}
-
-/* True when the text was read to its end. */
-static bool at_end_of_text(void) {
-    unsigned long error = ERR_peek_last_error();
-    bool ended = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-    if (ended)
-        ERR_clear_error();
-    return ended;
-}
-
-static struct status use_chain(SSL_CTX *ctx, const char *path, BIO *text) {
-    bool asked = false;
-    X509 *own = PEM_read_bio_X509_AUX(text, NULL, no_passphrase, &asked);
-    if (!own)
-        return ssl_error(path, "expected a certificate in PEM form");
-    int good = SSL_CTX_use_certificate(ctx, own);
-    X509_free(own);
-    if (!good)
-        return ssl_error(path, "the certificate cannot be used");
-    for (int count = 0;; count++) {
-        X509 *issuer = PEM_read_bio_X509(text, NULL, no_passphrase, &asked);
-        if (!issuer)
-            return at_end_of_text() ? status_ok() : ssl_error(path, "a certificate of the chain cannot be read");
-        if (count == CHAIN_MAX || !SSL_CTX_add0_chain_cert(ctx, issuer)) {
-            X509_free(issuer);
-            return count == CHAIN_MAX
-                       ? status_error(STATUS_TOO_LARGE, "%s: expected at most %d certificates of issuers", path,
-                                      (int)CHAIN_MAX)
-                       : ssl_error(path, "a certificate of the chain cannot be used");
-        }
-    }
-}
-
-static struct status use_key(SSL_CTX *ctx, const char *path, BIO *text) {
-    bool asked = false;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(text, NULL, no_passphrase, &asked);
-    if (!key && asked) {
-        ERR_clear_error();
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: the key is encrypted: expected one without a passphrase",
-                            path);
-    }
-    if (!key)
-        return ssl_error(path, "expected a private key in PEM form");
-    int good = SSL_CTX_use_PrivateKey(ctx, key);
-    EVP_PKEY_free(key);
-    if (!good || !SSL_CTX_check_private_key(ctx))
-        return ssl_error(path, "the key does not belong to the certificate");
-    return status_ok();
-}
-
-static struct status use_client_ca(SSL_CTX *ctx, const char *path, BIO *text) {
-    int count = 0;
-    bool asked = false;
-    for (X509 *authority; (authority = PEM_read_bio_X509_AUX(text, NULL, no_passphrase, &asked)); count++) {
-        bool good = count < AUTHORITIES_MAX && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) &&
-                    SSL_CTX_add_client_CA(ctx, authority);
-        X509_free(authority);
-        if (count == AUTHORITIES_MAX)
-            return status_error(STATUS_TOO_LARGE, "%s: expected at most %d certificates", path, (int)AUTHORITIES_MAX);
-        if (!good)
-            return ssl_error(path, "a certificate cannot be used");
-    }
-    if (!at_end_of_text() || count == 0)
-        return ssl_error(path, "expected certificates in PEM form");
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
-    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
-    return status_ok();
-}
-
-static struct status use_text(SSL_CTX *ctx, const char *path, const struct buf *text,
-                              struct status (*use)(SSL_CTX *ctx, const char *path, BIO *text)) {
-    BIO *bio = open_text(text);
-    if (!bio)
-        return out_of_memory();
-    struct status status = use(ctx, path, bio);
-    BIO_free(bio);
-    return status;
 }
 
 /* ---- rules ---- */
@@ -202,19 +92,27 @@ static bool set_rules(SSL_CTX *ctx, struct tls_context *context) {
            SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1);
 }
 
+static struct status ask_clients(SSL_CTX *ctx, const char *path, const struct buf *text) {
+    STATUS_TRY(tls_material_trust(ctx, path, text, true));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
+    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+    return status_ok();
+}
+
 static struct status make_ssl_ctx(struct tls_context *context, const struct files *files, SSL_CTX **ret) {
     const struct tls_options *options = &context->options;
     ERR_clear_error();
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx || !set_rules(ctx, context)) {
         SSL_CTX_free(ctx);
-        return ssl_error("TLS", "cannot be set up");
+        return tls_material_error("TLS", "cannot be set up");
     }
-    struct status status = use_text(ctx, options->certificate_file, &files->certificate, use_chain);
+    struct status status = tls_material_use_chain(ctx, options->certificate_file, &files->certificate, TLS_FORM_PEM);
     if (status_is_ok(&status))
-        status = use_text(ctx, options->key_file, &files->key, use_key);
+        status = tls_material_use_key(ctx, options->key_file, &files->key, TLS_FORM_PEM);
     if (status_is_ok(&status) && options->client_ca_file)
-        status = use_text(ctx, options->client_ca_file, &files->client_ca, use_client_ca);
+        status = ask_clients(ctx, options->client_ca_file, &files->client_ca);
     if (status_is_ok(&status))
         *ret = ctx;
     else
@@ -228,7 +126,7 @@ static struct status replace(struct tls_context *context, const struct files *fi
     unsigned char digest[DIGEST_SIZE];
     SSL_CTX *ctx;
     if (!digest_files(files, digest))
-        return out_of_memory();
+        return tls_material_out_of_memory();
     *ret_changed = !context->ssl_ctx || memcmp(digest, context->digest, sizeof digest) != 0;
     if (!*ret_changed)
         return status_ok();
@@ -256,11 +154,11 @@ struct status tls_context_create(const struct tls_options *options, struct tls_c
     bool changed;
     struct tls_context *context = calloc(1, sizeof *context);
     if (!context)
-        return out_of_memory();
+        return tls_material_out_of_memory();
     context->options = *options;
     pthread_mutex_init(&context->lock, NULL);
     context->bio_method = transport_tls_bio_method();
-    struct status status = context->bio_method ? tls_context_reload(context, &changed) : out_of_memory();
+    struct status status = context->bio_method ? tls_context_reload(context, &changed) : tls_material_out_of_memory();
     if (status_is_ok(&status))
         *ret = context;
     else

@@ -30,6 +30,9 @@ struct transport_ops {
     bool (*has_unread)(const struct transport *transport);
     /* The name of the protocol that the peer was promised (ALPN); empty when none was, or not yet. */
     struct slice (*protocol)(const struct transport *transport);
+    /* Of the side that has connected: DONE once it may write. BLOCKED as with read, LOST. The other side's first reads
+     * do this; it does not call it. */
+    enum transport_outcome (*greet)(struct transport *transport);
     void (*close)(struct transport *transport);
 };
 
@@ -37,6 +40,7 @@ struct transport {
     const struct transport_ops *ops;
     int fd;                /* owned, non-blocking */
     bool read_wants_write; /* the read that was blocked goes on when the descriptor is writable */
+    const char *problem;   /* static: why the connection was LOST; NULL where errno tells */
     struct tls *tls;       /* transport_tls's own */
 };
 
@@ -47,6 +51,12 @@ struct transport transport_plain(int fd);
  * TLS. */
 struct tls_context;
 bool transport_tls(struct tls_context *context, int fd, struct slice text_refusal, struct transport *ret)
+    __attribute__((warn_unused_result));
+
+/* The client's side, as tls_client_context.h says; the server is `host`, by its name or address, which is borrowed
+ * until greet is done. */
+struct tls_client_context;
+bool transport_tls_client(struct tls_client_context *context, int fd, const char *host, struct transport *ret)
     __attribute__((warn_unused_result));
 
 #endif

@@ -45,13 +45,18 @@ static struct slice plain_protocol(const struct transport *transport) {
     return (struct slice){NULL, 0};
 }
 
+static enum transport_outcome plain_greet(struct transport *transport) {
+    (void)transport;
+    return TRANSPORT_DONE;
+}
+
 static void plain_close(struct transport *transport) {
     close(transport->fd);
     transport->fd = -1;
 }
 
 struct transport transport_plain(int fd) {
-    static const struct transport_ops ops = {plain_read,       plain_write,    plain_end,
-                                             plain_has_unread, plain_protocol, plain_close};
+    static const struct transport_ops ops = {plain_read,     plain_write, plain_end,  plain_has_unread,
+                                             plain_protocol, plain_greet, plain_close};
     return (struct transport){.ops = &ops, .fd = fd};
 }

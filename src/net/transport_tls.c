@@ -17,15 +17,17 @@
 #include "net/transport.h"
 
 enum {
-    HANDSHAKE_MAX = 64 << 10, /* bytes of a client's side of a handshake */
+    HANDSHAKE_MAX = 64 << 10, /* bytes of the peer's side of a handshake */
     OVERHEAD_MAX = 32 << 10   /* bytes that one read may take beyond those it is to give: messages of TLS's own */
 };
 
 struct tls {
     SSL *ssl;
     int fd;
+    const struct tls_client_context *client; /* NULL: the server's side, which has the next two */
     struct slice text_refusal;
     struct tls_hello hello;
+    const char *host; /* the client's side: whom it greets */
     size_t handshake_bytes;
     bool established;
     bool refused;
@@ -42,6 +44,8 @@ static bool is_unacceptable(struct tls *tls, const char *data, size_t size) {
     tls->handshake_bytes += size;
     if (tls->handshake_bytes > HANDSHAKE_MAX)
         return true;
+    if (tls->client)
+        return false;
     if (tls->hello.complete && SSL_version(tls->ssl) != TLS1_3_VERSION)
         return false;
     return tls_hello_take(&tls->hello, (const unsigned char *)data, size) != TLS_HELLO_GOOD;
@@ -117,6 +121,14 @@ static enum transport_outcome refuse(struct tls *tls) {
     return TRANSPORT_REFUSED;
 }
 
+/* Why OpenSSL gave up, in its own words where it has some that say so; errno's otherwise. */
+static const char *last_reason(void) {
+    unsigned long error = ERR_peek_last_error();
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER)
+        return "the peer does not speak TLS";
+    return error && ERR_GET_LIB(error) != ERR_LIB_SYS ? ERR_reason_error_string(error) : NULL;
+}
+
 static enum transport_outcome read_error(struct transport *transport, int result) {
     struct tls *tls = transport->tls;
     switch (SSL_get_error(tls->ssl, result)) {
@@ -137,6 +149,7 @@ static enum transport_outcome read_error(struct transport *transport, int result
     if (tls->refused)
         return refuse(tls);
     tls->broken = true;
+    transport->problem = last_reason();
     return TRANSPORT_LOST;
 }
 
@@ -201,6 +214,7 @@ static enum transport_outcome tls_write(struct transport *transport, const char 
     if (SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_WRITE)
         return TRANSPORT_BLOCKED;
     tls->broken = true;
+    transport->problem = last_reason();
     return TRANSPORT_LOST;
 }
 
@@ -216,6 +230,38 @@ static enum transport_outcome tls_end(struct transport *transport) {
     return TRANSPORT_DONE;
 }
 
+/* ---- the client's handshake ---- */
+
+static enum transport_outcome greet_failed(struct transport *transport, const char *problem) {
+    transport->tls->broken = true;
+    transport->problem = problem;
+    return TRANSPORT_LOST;
+}
+
+static enum transport_outcome tls_greet(struct transport *transport) {
+    struct tls *tls = transport->tls;
+    if (tls->established || tls->broken)
+        return tls->broken ? TRANSPORT_LOST : TRANSPORT_DONE;
+    transport->read_wants_write = false;
+    tls->allowance = HANDSHAKE_MAX;
+    ERR_clear_error();
+    errno = 0;
+    int result = SSL_do_handshake(tls->ssl);
+    if (result != 1) {
+        int error = SSL_get_error(tls->ssl, result);
+        const char *refusal = tls_client_context_refusal(tls->ssl), *reason = refusal ? refusal : last_reason();
+        transport->read_wants_write = error == SSL_ERROR_WANT_WRITE;
+        if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+            return TRANSPORT_BLOCKED;
+        if (tls->refused)
+            reason = "the server's part of the handshake is too long";
+        return greet_failed(transport, reason || errno ? reason : "the server has ended the connection");
+    }
+    tls->established = true;
+    const char *objection = tls_client_context_judge(tls->client, tls->ssl, tls->host);
+    return objection ? greet_failed(transport, objection) : TRANSPORT_DONE;
+}
+
 /* ---- life ---- */
 
 static void tls_close(struct transport *transport) {
@@ -226,22 +272,39 @@ static void tls_close(struct transport *transport) {
     transport->fd = -1;
 }
 
-bool transport_tls(struct tls_context *context, int fd, struct slice text_refusal, struct transport *ret) {
-    static const struct transport_ops ops = {tls_read, tls_write, tls_end, tls_has_unread, tls_protocol, tls_close};
+/* Takes `ssl`, unless memory is short. */
+static bool make(const struct tls *values, const BIO_METHOD *method, struct transport *ret) {
+    static const struct transport_ops ops = {tls_read,     tls_write, tls_end,  tls_has_unread,
+                                             tls_protocol, tls_greet, tls_close};
     struct tls *tls = calloc(1, sizeof *tls);
-    SSL *ssl = tls_context_new_ssl(context);
-    BIO *bio = BIO_new(tls_context_bio_method(context));
-    if (!tls || !ssl || !bio) {
+    BIO *bio = BIO_new(method);
+    if (!tls || !values->ssl || !bio) {
         free(tls);
-        SSL_free(ssl);
+        SSL_free(values->ssl);
         BIO_free(bio);
         ERR_clear_error();
         return false;
     }
-    *tls = (struct tls){.ssl = ssl, .fd = fd, .text_refusal = text_refusal};
+    *tls = *values;
     BIO_set_data(bio, tls);
-    SSL_set_bio(ssl, bio, bio);
-    SSL_set_accept_state(ssl);
-    *ret = (struct transport){.ops = &ops, .fd = fd, .tls = tls};
+    SSL_set_bio(tls->ssl, bio, bio);
+    *ret = (struct transport){.ops = &ops, .fd = tls->fd, .tls = tls};
+    return true;
+}
+
+bool transport_tls(struct tls_context *context, int fd, struct slice text_refusal, struct transport *ret) {
+    const struct tls values = {.ssl = tls_context_new_ssl(context), .fd = fd, .text_refusal = text_refusal};
+    if (!make(&values, tls_context_bio_method(context), ret))
+        return false;
+    SSL_set_accept_state(ret->tls->ssl);
+    return true;
+}
+
+bool transport_tls_client(struct tls_client_context *context, int fd, const char *host, struct transport *ret) {
+    const struct tls values = {
+        .ssl = tls_client_context_new_ssl(context, host), .fd = fd, .client = context, .host = host};
+    if (!make(&values, tls_client_context_bio_method(context), ret))
+        return false;
+    SSL_set_connect_state(ret->tls->ssl);
     return true;
 }

@@ -16,7 +16,7 @@ static const struct option_row rows[] = {
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The model and its server", 0, 0, NULL},
     {OPTION_STRING, "model", "m", AT(model), NULL, "NAME", "The model to load.", 0, 0, NULL},
     {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none is given.", 0, 0, NULL},
-    {OPTION_STRING, "url", "u", AT(url), NULL, "HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
+    {OPTION_STRING, "url", "u", AT(url), NULL, "[https://]HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
     {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "KServe v2 over HTTP/1.1 with binary tensors, or over gRPC.", 0, 0, NULL},
     {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "The kind of server: one that speaks KServe v2.", 0, 0, "triton"},
     {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer call a connection; decoupled models need it.", 0, 0, NULL},
@@ -86,6 +86,19 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
     {OPTION_BOOL, "verbose", "v", AT(verbose), NULL, NULL, "Show every window.", 0, 0, NULL},
 
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "TLS: for a URL that begins with https://, or --ssl-grpc-use-ssl", 0, 0, NULL},
+    {OPTION_STRING, "ssl-https-ca-certificates-file", NULL, AT(tls_flags.https_ca), NULL, "FILE", "PEM: the authorities that the server's certificate may be of; the system's where none are given.", 0, 0, NULL},
+    {OPTION_STRING, "ssl-https-client-certificate-file", NULL, AT(tls_flags.https_certificate), NULL, "FILE", "Our own certificate, for a server that asks for one.", 0, 0, NULL},
+    {OPTION_CHOICE, "ssl-https-client-certificate-type", NULL, AT(tls_flags.https_certificate_type), "PEM", NULL, "The form of that.", 0, 0, "PEM|DER"},
+    {OPTION_STRING, "ssl-https-private-key-file", NULL, AT(tls_flags.https_key), NULL, "FILE", "Its key, without a passphrase, which not everybody may read.", 0, 0, NULL},
+    {OPTION_CHOICE, "ssl-https-private-key-type", NULL, AT(tls_flags.https_key_type), "PEM", NULL, "The form of that.", 0, 0, "PEM|DER"},
+    {OPTION_INT, "ssl-https-verify-peer", NULL, AT(tls_flags.https_verify_peer), "1", "0|1", "0: take a certificate of anybody.", 0, 1, NULL},
+    {OPTION_INT, "ssl-https-verify-host", NULL, AT(tls_flags.https_verify_host), "2", "0|1|2", "0: take a certificate for any host; 1 is the same as 2.", 0, 2, NULL},
+    {OPTION_BOOL, "ssl-grpc-use-ssl", NULL, AT(tls_flags.grpc_use), NULL, NULL, "gRPC over TLS.", 0, 0, NULL},
+    {OPTION_STRING, "ssl-grpc-root-certifications-file", NULL, AT(tls_flags.grpc_ca), NULL, "FILE", "As --ssl-https-ca-certificates-file.", 0, 0, NULL},
+    {OPTION_STRING, "ssl-grpc-certificate-chain-file", NULL, AT(tls_flags.grpc_certificate), NULL, "FILE", "Our own certificate, in PEM, with the chain of its issuers.", 0, 0, NULL},
+    {OPTION_STRING, "ssl-grpc-private-key-file", NULL, AT(tls_flags.grpc_key), NULL, "FILE", "Its key, in PEM.", 0, 0, NULL},
+
     REFUSED("sync", "requests are always asynchronous; leave it out"),
     REFUSED("max-threads", "one thread drives any load; leave it out"),
     REFUSED("endpoint", "only servers of KServe v2 are driven"),
@@ -102,17 +115,6 @@ static const struct option_row rows[] = {
     REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("periodic-concurrency-range", "only whole answers are waited for; use --concurrency-range"),
     REFUSED("request-period", "it is of --periodic-concurrency-range"),
-    REFUSED("ssl-grpc-use-ssl", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-grpc-root-certifications-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-grpc-private-key-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-grpc-certificate-chain-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-verify-peer", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-verify-host", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-ca-certificates-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-client-certificate-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-client-certificate-type", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-private-key-file", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
-    REFUSED("ssl-https-private-key-type", "connections are not encrypted: put a TLS proxy (nginx, stunnel) between, or load a port without TLS"),
     REFUSED("collect-metrics", "metrics are not collected: read the server's /metrics beside the run"),
     REFUSED("metrics-url", "metrics are not collected: read the server's /metrics beside the run"),
     REFUSED("metrics-interval", "metrics are not collected: read the server's /metrics beside the run"),
@@ -297,6 +299,7 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     }
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
+    STATUS_TRY(perf_tls_take(&ret->tls_flags, ret->url, ret->protocol == PERF_GRPC, &ret->tls, &ret->uses_tls));
     STATUS_TRY(take_load(ret));
     STATUS_TRY(take_sequences(argc, argv, ret));
     STATUS_TRY(take_lists(ret, arena));

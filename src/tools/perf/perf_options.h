@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/options.h"
 #include "client/infer_client.h"
+#include "tools/perf/perf_tls.h"
 #include "tools/perf/workload.h"
 
 enum perf_protocol { PERF_HTTP, PERF_GRPC };
@@ -21,9 +22,10 @@ enum perf_load { PERF_LOAD_CONCURRENCY, PERF_LOAD_RATE, PERF_LOAD_INTERVALS, PER
 struct perf_options {
     const char *model;
     const char *model_version; /* "": the server's choice */
-    const char *url;           /* HOST:PORT; filled in from the protocol when not given */
+    const char *url;           /* [https://]HOST:PORT; filled in from the protocol when not given */
     const char *protocol_name;
     const char *service_kind;
+    struct perf_tls_flags tls_flags;
     bool verbose;
     int64_t batch_size;
 
@@ -81,6 +83,8 @@ struct perf_options {
 
     /* From the above. */
     enum perf_protocol protocol;
+    bool uses_tls;
+    struct infer_tls tls;
     enum perf_load load;
     bool count_windows;
     struct perf_range range; /* of concurrency or rate */

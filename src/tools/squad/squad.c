@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -127,6 +128,7 @@ static struct status open_client(const struct squad_options *options, struct inf
         .protocol = options->is_http ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
         .request_timeout_ns = (uint64_t)(options->request_timeout * (double)NS_PER_S),
         .max_connections = options->is_http ? (size_t)options->concurrency : 1,
+        .tls = strncasecmp(options->url, "https://", strlen("https://")) == 0 ? &options->tls : NULL,
     };
     return infer_client_open(options->url, &client, ret);
 }

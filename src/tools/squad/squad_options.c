@@ -2,6 +2,7 @@
 #include "tools/squad/squad_options.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "text/squad/squad_answer.h"
 #include "text/squad/squad_windows.h"
@@ -13,8 +14,9 @@ static const struct option_row rows[] = {
     {.type = OPTION_STRING,
      .name = "url",
      .offset = FIELD(url),
-     .value_name = "HOST:PORT",
-     .help = "Where the server listens, without a scheme; default localhost:8001 for gRPC, localhost:8000 for HTTP."},
+     .value_name = "[https://]HOST:PORT",
+     .help = "Where the server listens; default localhost:8001 for gRPC, localhost:8000 for HTTP. https://, with gRPC "
+             "too: over TLS."},
     {.type = OPTION_CHOICE,
      .name = "protocol",
      .offset = FIELD(protocol),
@@ -47,6 +49,22 @@ static const struct option_row rows[] = {
      .value_name = "SECONDS",
      .max = 86400,
      .help = "Give up when one request takes longer; 0 for no limit."},
+
+    {.type = OPTION_STRING,
+     .name = "tls-ca-file",
+     .offset = FIELD(tls.ca_file),
+     .value_name = "FILE",
+     .help = "PEM: the authorities that the server's certificate may be of; the system's where none are given."},
+    {.type = OPTION_STRING,
+     .name = "tls-cert-file",
+     .offset = FIELD(tls.certificate_file),
+     .value_name = "FILE",
+     .help = "PEM: our own certificate, for a server that asks for one."},
+    {.type = OPTION_STRING,
+     .name = "tls-key-file",
+     .offset = FIELD(tls.key_file),
+     .value_name = "FILE",
+     .help = "Its key, without a passphrase, which not everybody may read."},
 
     {.type = OPTION_HEADING, .help = "Questions"},
     {.type = OPTION_STRING,
@@ -185,6 +203,9 @@ static struct status check(const struct squad_options *options) {
         return status_error(STATUS_INVALID_ARGUMENT, "--null-odds goes with --evaluate only");
     if (options->evaluate != NULL && options->output_dir != NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--output-dir has no use with --evaluate, which predicts nothing");
+    bool tls = options->tls.ca_file != NULL || options->tls.certificate_file != NULL || options->tls.key_file != NULL;
+    if (tls && strncasecmp(options->url, "https://", strlen("https://")) != 0)
+        return status_error(STATUS_INVALID_ARGUMENT, "--tls-* need a --url that begins with https://");
     if (options->model[0] == '\0')
         return status_error(STATUS_INVALID_ARGUMENT, "--model: expected a name, got \"\"");
     int64_t least = options->max_query_length + SQUAD_SPECIAL_TOKENS + 1;

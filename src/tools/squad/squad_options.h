@@ -4,11 +4,13 @@
 
 #include "base/arena.h"
 #include "base/options.h"
+#include "client/infer_client.h"
 
 enum squad_padding { SQUAD_PAD_NONE, SQUAD_PAD_LONGEST, SQUAD_PAD_MAX };
 
 struct squad_options {
-    const char *url; /* HOST:PORT; filled in from the protocol when not given */
+    const char *url;      /* [https://]HOST:PORT; filled in from the protocol when not given */
+    struct infer_tls tls; /* files only */
     const char *protocol;
     const char *model;
     const char *model_version; /* "": the server's choice */

@@ -42,6 +42,20 @@ static void test_name(void **state) {
     assert_in_range(target.address_count, 1, CLIENT_ADDRESS_MAX);
 }
 
+static void test_schemes(void **state) {
+    (void)state;
+    struct client_target target;
+    struct status status = client_target_resolve("HTTPS://[::1]:8000", &target);
+    assert_string_equal(status.message, "");
+    assert_true(target.secure);
+    assert_string_equal(target.authority, "[::1]:8000");
+    assert_string_equal(target.host, "::1");
+    status = client_target_resolve("http://127.0.0.1:8000", &target);
+    assert_string_equal(status.message, "");
+    assert_false(target.secure);
+    assert_string_equal(target.authority, "127.0.0.1:8000");
+}
+
 static void test_refused(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -55,7 +69,10 @@ static void test_refused(void **state) {
         "::1",
         "::1:8000",
         "[::1]",
-        "http://host:80",
+        "ftp://host:80",
+        "https://",
+        "https://host",
+        "https://host:80/",
         "host:80/path",
         "ho st:80",
         "ho\r\nst:80",
@@ -79,10 +96,8 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ipv4),
-        cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_name),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_ipv4),    cmocka_unit_test(test_ipv6),    cmocka_unit_test(test_name),
+        cmocka_unit_test(test_schemes), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,7 +327,7 @@ static void put_call(struct buf *out, struct fuzz_input *input, uint8_t stream, 
         size_t size = fuzz_byte(input);
         path = fuzz_take(input, size);
     } else {
-        path = slice_of(service->methods[method % service->method_count].path);
+        path = service->methods[method % service->method_count].path;
     }
     uint8_t flags = fuzz_byte(input);
     int messages = fuzz_byte(input) % (MESSAGES_MAX + 1);

@@ -136,10 +136,10 @@ static void on_last(struct grpc_call *call) {
 }
 
 static const struct grpc_method methods[] = {
-    {.path = "/t.S/Echo", .on_message = echo_on_message, .on_cancel = on_last, .on_close = on_last},
-    {.path = "/t.S/Hold", .on_message = hold_on_message, .on_cancel = on_last, .on_close = on_last},
-    {.path = "/t.S/Fail", .on_message = fail_on_message, .on_cancel = on_last, .on_close = on_last},
-    {.path = "/t.S/Stream",
+    {.path = SLICE_INIT("/t.S/Echo"), .on_message = echo_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = SLICE_INIT("/t.S/Hold"), .on_message = hold_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = SLICE_INIT("/t.S/Fail"), .on_message = fail_on_message, .on_cancel = on_last, .on_close = on_last},
+    {.path = SLICE_INIT("/t.S/Stream"),
      .client_streaming = true,
      .on_half_close = stream_on_half_close,
      .on_message = stream_on_message,

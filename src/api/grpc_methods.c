@@ -75,29 +75,30 @@ static void blocking_leave(struct grpc_call *call);
 
 #define INFER(full, message)                                                                                           \
     {                                                                                                                  \
-        .path = full, .kind = API_INFERENCE, .on_message = message, .on_wake = v2_infer_grpc_expire,                   \
+        .path = SLICE_INIT(full), .kind = API_INFERENCE, .on_message = message, .on_wake = v2_infer_grpc_expire,       \
         .on_cancel = v2_infer_grpc_leave, .on_close = v2_infer_grpc_on_close                                           \
     }
 #define INFER_STREAM(full, message)                                                                                    \
     {                                                                                                                  \
-        .path = full, .kind = API_INFERENCE, .client_streaming = true, .on_message = message,                          \
+        .path = SLICE_INIT(full), .kind = API_INFERENCE, .client_streaming = true, .on_message = message,              \
         .on_half_close = infer_stream_on_half_close, .on_wake = infer_stream_on_wake,                                  \
         .on_drain = infer_stream_on_drain, .on_shutdown = infer_stream_on_shutdown, .on_cancel = infer_stream_leave,   \
         .on_close = infer_stream_leave                                                                                 \
     }
 #define REFLECTION(full)                                                                                               \
     {                                                                                                                  \
-        .path = full, .kind = API_METADATA, .client_streaming = true, .on_message = reflection_on_message,             \
+        .path = SLICE_INIT(full), .kind = API_METADATA, .client_streaming = true, .on_message = reflection_on_message, \
         .on_half_close = reflection_on_half_close, .on_drain = reflection_on_drain                                     \
     }
 
 /* Those of plain_methods come first, in its order. */
 static const struct grpc_method methods[] = {
-#define METHOD(full, class, request, response, run) {.path = full, .kind = class, .on_message = plain_on_message},
+#define METHOD(full, class, request, response, run)                                                                    \
+    {.path = SLICE_INIT(full), .kind = class, .on_message = plain_on_message},
     PLAIN_METHODS(METHOD)
 #undef METHOD
 #define METHOD(full, class, request, response, run)                                                                    \
-    {.path = full,                                                                                                     \
+    {.path = SLICE_INIT(full),                                                                                         \
      .kind = class,                                                                                                    \
      .on_message = blocking_on_message,                                                                                \
      .on_cancel = blocking_leave,                                                                                      \
@@ -108,7 +109,7 @@ static const struct grpc_method methods[] = {
     INFER(V1 "Infer", v1_infer_grpc_on_message),
     INFER_STREAM(V2 "ModelStreamInfer", v2_stream_grpc_on_message),
     INFER_STREAM(V1 "StreamInfer", v1_stream_grpc_on_message),
-    {.path = "/grpc.health.v1.Health/Watch",
+    {.path = SLICE_INIT("/grpc.health.v1.Health/Watch"),
      .kind = API_HEALTH,
      .on_message = health_watch_on_message,
      .on_drain = health_watch_on_drain,

@@ -18,7 +18,7 @@
 #define ARENA_BLOCK_PER_OBJECT 0
 #endif
 
-enum { ARENA_ALIGN = alignof(max_align_t), ARENA_FIRST_BLOCK = 4096 - 64, ARENA_MAX_BLOCK = 1 << 20 };
+enum { ARENA_ALIGN = alignof(max_align_t), ARENA_FIRST_BLOCK = 4096 - 128, ARENA_MAX_BLOCK = 1 << 20 };
 
 struct arena_block {
     struct arena_block *next; /* older block */
@@ -27,57 +27,61 @@ struct arena_block {
     alignas(max_align_t) unsigned char data[];
 };
 
+/* Its first block lies behind it, in one piece of memory, but where each object has a block. */
 struct arena {
-    struct arena_block *top;
+    alignas(max_align_t) struct arena_block *top;
     size_t used;
     size_t limit;
 };
 
+static struct arena_block *first_block(struct arena *arena) {
+    return ARENA_BLOCK_PER_OBJECT ? NULL : (struct arena_block *)(arena + 1);
+}
+
+static void begin(struct arena *arena) {
+    struct arena_block *first = first_block(arena);
+    if (first)
+        *first = (struct arena_block){.size = ARENA_FIRST_BLOCK};
+    arena->top = first;
+    arena->used = 0;
+}
+
 struct arena *arena_create(size_t limit_bytes) {
-    struct arena *arena = calloc(1, sizeof *arena);
-    if (arena)
-        arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    size_t room = ARENA_BLOCK_PER_OBJECT ? 0 : sizeof(struct arena_block) + ARENA_FIRST_BLOCK;
+    struct arena *arena = malloc(sizeof *arena + room);
+    if (!arena)
+        return NULL;
+    arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    begin(arena);
     return arena;
 }
 
-static void free_blocks(struct arena_block *block) {
-    while (block) {
-        struct arena_block *next = block->next;
+/* All but the first. */
+static void free_blocks(struct arena *arena) {
+    const struct arena_block *first = first_block(arena);
+    for (struct arena_block *block = arena->top; block != first;) {
+        struct arena_block *older = block->next;
         free(block);
-        block = next;
+        block = older;
     }
 }
 
 void arena_destroy(struct arena *arena) {
     if (!arena)
         return;
-    free_blocks(arena->top);
+    free_blocks(arena);
     free(arena);
 }
 
 void arena_reset(struct arena *arena) {
-    arena->used = 0;
-    if (!arena->top)
-        return;
-    if (ARENA_BLOCK_PER_OBJECT) {
-        free_blocks(arena->top);
-        arena->top = NULL;
-        return;
-    }
-    struct arena_block *first = arena->top;
-    while (first->next) {
-        struct arena_block *next = first->next;
-        free(first);
-        first = next;
-    }
-    first->used = 0;
-    arena->top = first;
+    free_blocks(arena);
+    begin(arena);
 }
 
 static struct arena_block *push_block(struct arena *arena, size_t at_least) {
     size_t size = at_least;
     if (!ARENA_BLOCK_PER_OBJECT) {
-        size = arena->top ? arena->top->size * 2 : ARENA_FIRST_BLOCK;
+        size = arena->top->size * 2;
         if (size > ARENA_MAX_BLOCK)
             size = ARENA_MAX_BLOCK;
         if (size < at_least)

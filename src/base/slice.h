@@ -12,7 +12,10 @@ struct slice {
     size_t size;      /* bytes */
 };
 
-#define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
+/* Of a literal: as an initializer, and as a value. */
+#define SLICE_INIT(text)                                                                                               \
+    { (text), sizeof(text) - 1 }
+#define SLICE_LITERAL(text) ((struct slice)SLICE_INIT(text))
 /* For printf: "%.*s", SLICE_ARGS(s). Long slices are cut at 200 bytes so that messages stay readable. */
 #define SLICE_ARGS(s) (int)((s).size > 200 ? 200 : (s).size), ((s).data ? (s).data : "")
 
@@ -23,7 +26,10 @@ static inline struct slice slice_of(const char *text) {
 static inline bool slice_equal(struct slice a, struct slice b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
+/* Most texts that are looked for in a table differ in the first byte: their length is not asked for. */
 static inline bool slice_equal_text(struct slice a, const char *text) {
+    if (a.size > 0 && a.data[0] != text[0])
+        return false;
     return slice_equal(a, slice_of(text));
 }
 /* ASCII case is ignored. */

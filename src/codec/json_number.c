@@ -95,6 +95,18 @@ static size_t format_special(char *to, double value) {
     return size;
 }
 
+/* A whole number, of those below the limit, between which and its neighbours lies at most 1: it needs all its digits.
+ * The value is positive. */
+static bool is_whole(double value, double limit) {
+    return value < limit && value == (double)(uint64_t)value;
+}
+
+static size_t format_whole(char *to, double value) {
+    size_t size = json_format_u64(to, (uint64_t)value);
+    memcpy(to + size, ".0", 2);
+    return size + 2;
+}
+
 /* "%.*e" text into digits and exponent. */
 static void parse_printed(const char *text, uint64_t *ret_digits, int *ret_exponent) {
     uint64_t digits = 0;
@@ -157,6 +169,8 @@ size_t json_format_float(char *to, float value) {
         *to = '-';
         return 1 + json_format_float(to + 1, -value);
     }
+    if (is_whole((double)value, 0x1p24))
+        return format_whole(to, (double)value);
     uint64_t digits = 0;
     int exponent = decimal_exponent((double)value), power = 0;
     for (int count = value < FLT_MIN ? 1 : FLT_DIG; count <= FLT_DECIMAL_DIG; count++)
@@ -208,6 +222,8 @@ size_t json_format_double(char *to, double value) {
         *to = '-';
         return 1 + json_format_double(to + 1, -value);
     }
+    if (is_whole(value, 0x1p53))
+        return format_whole(to, value);
     uint64_t digits = 0;
     int exponent = decimal_exponent(value), power = 0;
     for (int count = DBL_DIG; count <= DBL_DECIMAL_DIG; count++)

@@ -177,7 +177,11 @@ void json_key_slice(struct json_writer *writer, struct slice name) {
 }
 
 void json_key(struct json_writer *writer, const char *name) {
-    json_key_slice(writer, slice_of(name));
+    begin_value(writer);
+    buf_append_char(writer->out, '"');
+    buf_append_text(writer->out, name);
+    buf_append_text(writer->out, "\":");
+    writer->comma = false;
 }
 
 void json_string(struct json_writer *writer, struct slice text) {

@@ -45,6 +45,7 @@ void json_begin_object(struct json_writer *writer);
 void json_end_object(struct json_writer *writer);
 void json_begin_array(struct json_writer *writer);
 void json_end_array(struct json_writer *writer);
+/* A name of ours: ASCII with nothing to escape. */
 void json_key(struct json_writer *writer, const char *name);
 void json_key_slice(struct json_writer *writer, struct slice name);
 void json_string(struct json_writer *writer, struct slice text);

@@ -124,7 +124,7 @@ static const struct grpc_method *find_method(const struct grpc_service *services
                                              struct slice path, const struct grpc_service **ret_service) {
     for (size_t i = 0; i < service_count; i++) {
         for (size_t k = 0; k < services[i].method_count; k++) {
-            if (slice_equal_text(path, services[i].methods[k].path)) {
+            if (slice_equal(path, services[i].methods[k].path)) {
                 *ret_service = &services[i];
                 return &services[i].methods[k];
             }

@@ -32,8 +32,8 @@ enum grpc_code {
 struct grpc_call;
 
 struct grpc_method {
-    const char *path; /* "/inference.GRPCInferenceService/ModelInfer" */
-    unsigned kind;    /* whatever the owner of the table sorts its methods by; nothing here looks at it */
+    struct slice path; /* "/inference.GRPCInferenceService/ModelInfer" */
+    unsigned kind;     /* whatever the owner of the table sorts its methods by; nothing here looks at it */
     bool client_streaming;
     /* A message has come (decompressed; valid until the call ends for unary, until return for streaming: see
      * grpc_call_take_message). Of a unary method it is the first callback, and comes once the client half-closed. */

@@ -190,12 +190,25 @@ static bool grow_headers(struct h2_stream *stream) {
     return true;
 }
 
+/* Makes name and value slices of one piece of arena memory. */
+static bool copy_field(struct arena *arena, struct slice *name, struct slice *value) {
+    char *copy = arena_alloc(arena, name->size + value->size);
+    if (!copy)
+        return false;
+    memcpy(copy, name->data, name->size);
+    if (value->size > 0)
+        memcpy(copy + name->size, value->data, value->size);
+    *name = (struct slice){copy, name->size};
+    *value = (struct slice){copy + name->size, value->size};
+    return true;
+}
+
 /* nghttp2 has checked the fields (RFC 9113 section 8): each pseudo-field once, names in lower case, no hop-by-hop
  * fields. */
 static bool store_field(struct h2_stream *stream, struct slice name, struct slice value) {
     struct http_request *request = &stream->exchange.request;
-    struct arena *arena = stream->exchange.arena;
-    value = arena_copy(arena, value);
+    if (!copy_field(stream->exchange.arena, &name, &value))
+        return false;
     if (slice_equal_text(name, ":method")) {
         request->method = value;
     } else if (slice_equal_text(name, ":path")) {
@@ -204,8 +217,7 @@ static bool store_field(struct h2_stream *stream, struct slice name, struct slic
         request->authority = value;
     } else if (name.data[0] != ':') {
         uint64_t length;
-        name = arena_copy(arena, name);
-        if (name.size == 0 || !grow_headers(stream))
+        if (!grow_headers(stream))
             return false;
         request->headers[request->header_count++] = (struct http_header){name, value};
         if (slice_equal_text(name, "content-length") && slice_to_u64(value, &length) && length <= INT64_MAX)

@@ -20,7 +20,7 @@ static struct fixture *of(struct grpc_call *call) {
 }
 
 static void note(struct grpc_call *call, const char *event) {
-    buf_printf(&of(call)->log, "%s %s|", event, strrchr(grpc_call_method(call)->path, '/') + 1);
+    buf_printf(&of(call)->log, "%s %s|", event, strrchr(grpc_call_method(call)->path.data, '/') + 1);
 }
 
 static struct buf copy_of(struct slice text) {
@@ -98,15 +98,15 @@ static void on_drain(struct grpc_call *call) {
 }
 
 static const struct grpc_method methods[] = {
-    {.path = "/t.S/Echo", .on_message = echo_on_message, .on_cancel = on_cancel, .on_close = on_close},
-    {.path = "/t.S/Hold",
+    {.path = SLICE_INIT("/t.S/Echo"), .on_message = echo_on_message, .on_cancel = on_cancel, .on_close = on_close},
+    {.path = SLICE_INIT("/t.S/Hold"),
      .on_message = hold_on_message,
      .on_cancel = on_cancel,
      .on_close = on_close,
      .on_wake = on_wake,
      .on_drain = on_drain},
-    {.path = "/t.S/Fail", .on_message = fail_on_message},
-    {.path = "/t.S/Stream",
+    {.path = SLICE_INIT("/t.S/Fail"), .on_message = fail_on_message},
+    {.path = SLICE_INIT("/t.S/Stream"),
      .client_streaming = true,
      .on_message = stream_on_message,
      .on_half_close = stream_on_half_close,
@@ -156,7 +156,7 @@ static bool admit(void *user, const struct grpc_method *method, struct http_exch
     struct slice value;
     if (!http_request_header(http_exchange_request(exchange), "stranger", &value))
         return true;
-    buf_printf(&f->log, "stranger %s|", method ? strrchr(method->path, '/') + 1 : "nowhere");
+    buf_printf(&f->log, "stranger %s|", method ? strrchr(method->path.data, '/') + 1 : "nowhere");
     grpc_refuse(exchange, GRPC_PERMISSION_DENIED, "go away", 250);
     return false;
 }

@@ -70,7 +70,8 @@ esac
 interval=${INTERVAL_MS:-5000}
 [[ $interval =~ ^[0-9]+$ ]] || usage "INTERVAL_MS must be a whole number, got \"$interval\""
 [ -x "$inferd" ] || fail "$inferd is not there: run make first"
-if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF"; else perf=("$inferd" perf); fi
+# Only our own generator tells whether it was the bottleneck.
+if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF" && columns=--verbose-csv; else perf=("$inferd" perf) && columns=--full-csv; fi
 
 output=${OUTPUT_DIR:-$root/out/figures/$bert_model-$seq_length-$precision}
 mkdir -p "$output"
@@ -144,7 +145,7 @@ measure() {
     --instances "$instances" ${model_files[@]+"${model_files[@]}"} >"$scratch/export"
   start_server
   "${perf[@]}" -m bert -i "$protocol" -u "127.0.0.1:$port" -b "$batch" -a --concurrency-range "$range" "${windows[@]}" \
-    --input-data "$scratch/questions.json" --verbose-csv -f "$output/$name.csv" \
+    --input-data "$scratch/questions.json" "$columns" -f "$output/$name.csv" \
     >"$output/$name.txt" 2>&1 || code=$?
   # 2: some point was not stable; it is measured all the same.
   if [ $code != 0 ] && { [ $code != 2 ] || [ ! -s "$output/$name.csv" ]; }; then

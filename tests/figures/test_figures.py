@@ -260,6 +260,35 @@ def test_png_where_the_converter_is(tmp_path, monkeypatch):
 
 # ---- colours ----
 
+def test_points_that_the_generator_limited(tmp_path):
+    """Hollow in every figure, and the caption says what that means; without any it says nothing."""
+    rows = [{**row, "p99.9 latency": 9 * row["p99 latency"], "Generator Limited": int(row["Concurrency"] in (4, 8))} for row in table(IDENTITY)]
+    pictures = draw(tmp_path, write_csv(tmp_path / "limited.csv", rows))
+    for name, picture in pictures.items():
+        check_drawn(picture)
+        limited = marks(picture, "limited")
+        assert {data(mark, "load") for mark in limited} <= {4, 8} and len(limited) > 0, name
+        hollow = [element for element in picture.iter() if "hollow" in element.get("class", "").split()]
+        assert hollow == limited
+        assert all("limited by the generator" in mark[0].text for mark in limited)
+        assert any("Hollow marks: the load generator was the bottleneck" in text for text in texts(picture)), name
+    assert set(pictures) == {"breakdown", "summary", "rate", "percentiles"}
+    for picture in draw(tmp_path, IDENTITY).values():
+        assert not any("Hollow" in text for text in texts(picture)) and marks(picture, "limited") == []
+
+
+def test_profiles_that_the_generator_limited(tmp_path):
+    def experiment(load, **more):
+        requests = [{"timestamp": 0, "response_timestamps": [1000 * (i + load)]} for i in range(100)]
+        return {"experiment": {"mode": "concurrency", "value": load, **more}, "requests": requests}
+
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps({"experiments": [experiment(1), experiment(2, generator_limited=True)]}))
+    picture = draw(tmp_path, file)["distribution"]
+    assert {data(mark, "load") for mark in marks(picture, "limited")} == {2}
+    assert any("Hollow marks" in text for text in texts(picture))
+
+
 def linear(channel):
     return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
 

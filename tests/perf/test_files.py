@@ -4,6 +4,7 @@ import json
 
 import perf_tool
 import pytest
+from cases import case
 from perf_tool import PROTOCOLS, QUICK
 
 
@@ -35,6 +36,20 @@ def test_json(server, tmp_path):
     assert [count for _, count in point["histogram"]] == sorted(count for _, count in point["histogram"])
     assert point["server"][0]["compute_infer_us"] >= 5000
     assert 0 < point["generator"]["cpu_share"] <= 1.1
+
+
+@case("PX10", "HTTP", "--full-csv", "perf_analyzer's verbose columns, unchanged, and ours behind them, among them whether the generator was the bottleneck")
+def test_full_csv(server, tmp_path):
+    verbose, full = tmp_path / "v.csv", tmp_path / "f.csv"
+    options = ["-m", "five", "--request-count", "9", "--concurrency-range", "1:2"]
+    perf_tool.rows(server, "http", verbose, *options, "--verbose-csv")
+    rows = perf_tool.rows(server, "http", full, *options, "--full-csv")
+    assert full.read_text().split("\n")[0].startswith(verbose.read_text().split("\n")[0] + ",")
+    assert {row["Concurrency"] for row in rows} == {"1", "2"}
+    for row in rows:
+        assert row["Generator Limited"] in ("0", "1") and row["Failed Requests"] == "0"
+        assert float(row["p99 latency"]) <= float(row["p99.9 latency"]) <= float(row["p99.99 latency"]) <= float(row["Max latency"])
+    assert "-f" in perf_tool.refused(server, "http", "-m", "five", "--full-csv", code=3)
 
 
 def test_a_fixed_schedule(server, tmp_path):

@@ -73,15 +73,18 @@ static void draw_marks(struct buf *out, const struct curve *curve, const struct 
     for (size_t i = 0; i < curve->count; i++) {
         const struct curve_point *point = &curve->points[i];
         char latency[TICK_TEXT_MAX], load[TICK_TEXT_MAX], tooltip[TOOLTIP_MAX];
-        const char *element = series_open_mark(out, series, series->points[i]);
+        const char *element = series_open_mark(out, series, series->points[i], point->limited);
         svg_data(out, "latency-us", point->latency_us);
         svg_data(out, "load", point->load);
         if (point->rank >= 0)
             svg_data(out, "rank", point->rank);
         if (point->throughput >= 0)
             svg_data(out, "throughput", point->throughput);
-        snprintf(tooltip, sizeof tooltip, "%s, load %s: %s %s", curve->label, load_text(point->load, load),
-                 number_text(point->latency_us / axis->unit.us, latency), axis->unit.name);
+        if (point->limited)
+            svg_data(out, "limited", 1);
+        snprintf(tooltip, sizeof tooltip, "%s, load %s: %s %s%s", curve->label, load_text(point->load, load),
+                 number_text(point->latency_us / axis->unit.us, latency), axis->unit.name,
+                 point->limited ? FIGURE_LIMITED : "");
         svg_close_tooltip(out, element, tooltip);
     }
 }

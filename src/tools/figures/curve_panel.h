@@ -10,6 +10,7 @@
 struct curve_point {
     double x, latency_us;
     double load, throughput, rank; /* negative: not told */
+    bool limited;                  /* by the generator */
 };
 
 struct curve {

@@ -77,12 +77,15 @@ static void draw_marks(struct buf *out, const struct distribution *distribution,
         double us = profile_percentile_us(experiment, ranks[i]);
         struct plot_point at = {scale_at(&distribution->latency, us / distribution->unit.us),
                                 scale_at(&distribution->share, ranks[i])};
-        const char *element = series_open_mark(out, series, at);
+        const char *element = series_open_mark(out, series, at, experiment->limited);
         svg_data(out, "load", experiment->load);
         svg_data(out, "rank", ranks[i]);
         svg_data(out, "latency-us", us);
-        snprintf(tooltip, sizeof tooltip, "%s: p%g %s %s", series->label, ranks[i],
-                 number_text(us / distribution->unit.us, value), distribution->unit.name);
+        if (experiment->limited)
+            svg_data(out, "limited", 1);
+        snprintf(tooltip, sizeof tooltip, "%s: p%g %s %s%s", series->label, ranks[i],
+                 number_text(us / distribution->unit.us, value), distribution->unit.name,
+                 experiment->limited ? FIGURE_LIMITED : "");
         svg_close_tooltip(out, element, tooltip);
     }
 }

@@ -25,8 +25,8 @@ static struct status make_curve(struct arena *arena, const struct measured_run *
     ret->count = run->rank_count;
     ret->marks = true;
     for (size_t i = 0; i < run->rank_count; i++)
-        ret->points[i] =
-            (struct curve_point){nines(run->ranks[i]), point->percentiles_us[i], point->load, -1, run->ranks[i]};
+        ret->points[i] = (struct curve_point){
+            nines(run->ranks[i]), point->percentiles_us[i], point->load, -1, run->ranks[i], point->limited};
     return status_ok();
 }
 

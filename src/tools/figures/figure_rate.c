@@ -19,6 +19,7 @@ static struct status make_curve(struct arena *arena, const struct measured_run *
             .load = point->load,
             .throughput = point->throughput,
             .rank = which < 0 ? -1 : run->ranks[which],
+            .limited = point->limited,
         };
     }
     return status_ok();

@@ -62,13 +62,16 @@ static void draw_marks(struct buf *out, const struct summary *summary, size_t r)
     char load[TICK_TEXT_MAX], latency[TICK_TEXT_MAX], throughput[TICK_TEXT_MAX], tooltip[TOOLTIP_MAX];
     for (size_t i = 0; i < run->point_count; i++) {
         const struct measured_point *point = &run->points[i];
-        const char *element = series_open_mark(out, &summary->series[r], summary->series[r].points[i]);
+        const char *element = series_open_mark(out, &summary->series[r], summary->series[r].points[i], point->limited);
         svg_data(out, "load", point->load);
         svg_data(out, "latency-us", point->latency_us);
         svg_data(out, "throughput", point->throughput);
-        snprintf(tooltip, sizeof tooltip, "%.100s, %s %s: %s inferences/s, %s %s", run->label,
+        if (point->limited)
+            svg_data(out, "limited", 1);
+        snprintf(tooltip, sizeof tooltip, "%.100s, %s %s: %s inferences/s, %s %s%s", run->label,
                  measured_run_load_name(run), load_text(point->load, load), number_text(point->throughput, throughput),
-                 number_text(point->latency_us / summary->unit.us, latency), summary->unit.name);
+                 number_text(point->latency_us / summary->unit.us, latency), summary->unit.name,
+                 point->limited ? FIGURE_LIMITED : "");
         svg_close_tooltip(out, element, tooltip);
     }
 }

@@ -113,13 +113,20 @@ static bool kind_is_wanted(const struct figures_options *options, const char *na
     return options->kinds.count == 0;
 }
 
+static bool profile_is_limited(const struct profile *profile) {
+    for (size_t i = 0; i < profile->experiment_count; i++)
+        if (profile->experiments[i].limited)
+            return true;
+    return false;
+}
+
 static struct status make_text(struct figures_job *job, const char *title, const struct measured_run *const *runs,
                                size_t count, struct figure_text *ret) {
     const char *own = job->options->title;
     ret->title = own != NULL ? arena_printf(job->arena, "%s: %s", own, title) : title;
     ret->subtitle = count > 0 ? run_settings_text(job->arena, runs, count) : "";
-    ret->caption = job->caption;
-    if (ret->title == NULL || ret->subtitle == NULL)
+    ret->caption = figure_caption(job->arena, job->caption, measured_runs_are_limited(runs, count));
+    if (ret->title == NULL || ret->subtitle == NULL || ret->caption == NULL)
         return out_of_memory();
     if (count == 1 && ret->subtitle[0] == '\0')
         ret->subtitle = runs[0]->label;
@@ -174,8 +181,9 @@ static struct status draw_profile(struct figures_job *job, size_t i) {
     struct figure_input input = {.arena = job->arena, .css = job->css};
     STATUS_TRY(make_text(job, "Share of requests answered within a time", NULL, 0, &input.text));
     input.text.subtitle = job->profiles[i].file;
+    input.text.caption = figure_caption(job->arena, job->caption, profile_is_limited(&job->profiles[i]));
     const char *name = job->profile_count == 1 ? "distribution" : arena_printf(job->arena, "distribution-%zu", i + 1);
-    if (name == NULL)
+    if (name == NULL || input.text.caption == NULL)
         return out_of_memory();
     struct buf picture = BUF_EMPTY;
     struct status status = figure_distribution(&picture, &input, &job->profiles[i]);

@@ -17,12 +17,12 @@ static const char *open_polygon(struct buf *out, const char *class, double x, do
     return "path";
 }
 
-const char *mark_open(struct buf *out, const char *colour, int shape, double x, double y) {
+const char *mark_open(struct buf *out, const char *colour, int shape, double x, double y, bool hollow) {
     static const double square[][2] = {{-0.9, -0.9}, {0.9, -0.9}, {0.9, 0.9}, {-0.9, 0.9}};
     static const double triangle[][2] = {{0, -1.25}, {1.15, 0.8}, {-1.15, 0.8}};
     static const double diamond[][2] = {{0, -1.35}, {1.35, 0}, {0, 1.35}, {-1.35, 0}};
     char class[CLASS_MAX];
-    snprintf(class, sizeof class, "%s-fill mark-edge", colour);
+    snprintf(class, sizeof class, hollow ? "%s hollow" : "%s-fill mark-edge", colour);
     switch (shape % MARK_SHAPES) {
     case 1:
         return open_polygon(out, class, x, y, square, 4);

@@ -12,7 +12,7 @@ const struct latency_part_info latency_parts[PART_COUNT] = {
 
 /* Which columns of a table are which; CSV_NO_COLUMN where it has none. */
 struct columns {
-    size_t load, throughput, average;
+    size_t load, throughput, average, limited;
     size_t parts[PART_COUNT];
     size_t ranks[RUN_MAX_PERCENTILES];
 };
@@ -59,6 +59,7 @@ static struct status find_columns(const struct csv_table *table, struct columns 
         columns->load = csv_table_column(table, "Request Rate");
     columns->throughput = csv_table_column(table, "Inferences/Second");
     columns->average = csv_table_column(table, "Avg latency");
+    columns->limited = csv_table_column(table, "Generator Limited"); /* of inferd perf --full-csv */
     if (columns->load == CSV_NO_COLUMN || columns->throughput == CSV_NO_COLUMN)
         return status_error(STATUS_INVALID_ARGUMENT,
                             "line 1: expected the columns \"Concurrency\" or \"Request Rate\", and "
@@ -90,6 +91,10 @@ static struct status read_point(const struct csv_table *table, size_t row, const
             STATUS_TRY(csv_table_number(table, row, columns->parts[p], &point->parts_us[p]));
     for (size_t i = 0; i < run->rank_count; i++)
         STATUS_TRY(csv_table_number(table, row, columns->ranks[i], &point->percentiles_us[i]));
+    double limited = 0;
+    if (columns->limited != CSV_NO_COLUMN)
+        STATUS_TRY(csv_table_number(table, row, columns->limited, &limited));
+    point->limited = limited > 0;
     if (columns->average != CSV_NO_COLUMN)
         return csv_table_number(table, row, columns->average, &point->latency_us);
     point->latency_us = average_of(run, point);
@@ -152,6 +157,14 @@ bool measured_run_has_parts(const struct measured_run *run) {
     for (int p = 0; p < PART_COUNT; p++)
         if (run->has_part[p])
             return true;
+    return false;
+}
+
+bool measured_runs_are_limited(const struct measured_run *const *runs, size_t count) {
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < runs[r]->point_count; i++)
+            if (runs[r]->points[i].limited)
+                return true;
     return false;
 }
 

@@ -28,6 +28,7 @@ struct measured_point {
     double latency_us; /* average of a whole request */
     double parts_us[PART_COUNT];
     double percentiles_us[RUN_MAX_PERCENTILES];
+    bool limited; /* by the load generator: the server could have done more */
 };
 
 /* How the model was served and asked; 0 or NULL where nobody told. */
@@ -64,6 +65,8 @@ bool measured_run_has_parts(const struct measured_run *run);
 int measured_run_find_rank(const struct measured_run *run, double rank);
 /* All of the model's own time: the one column of old files, or the sum of the three. */
 double measured_point_compute_us(const struct measured_point *point);
+/* True when the generator was the bottleneck of any of their points. */
+bool measured_runs_are_limited(const struct measured_run *const *runs, size_t count);
 /* "concurrency" or "request rate". */
 const char *measured_run_load_name(const struct measured_run *run);
 /* Requests in flight times questions in each: what batch sizes are compared at. */

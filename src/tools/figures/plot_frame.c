@@ -65,7 +65,7 @@ static void draw_sample(struct buf *out, const struct key_entry *entry, double x
     }
     snprintf(class, sizeof class, "line %s%s", entry->colour, entry->dashed ? " dashed" : "");
     svg_line(out, class, x, y, x + SAMPLE, y);
-    mark_open(out, entry->colour, entry->mark, x + SAMPLE / 2.0, y);
+    mark_open(out, entry->colour, entry->mark, x + SAMPLE / 2.0, y, false);
     svg_close(out);
 }
 

@@ -45,8 +45,10 @@ struct status report_figure(struct buf *out, struct arena *arena, const struct r
     if (shown.count == 0)
         return status_ok();
     struct figure_input input = {.arena = arena, .runs = shown.runs, .run_count = shown.count};
-    input.text = (struct figure_text){kind->title, run_settings_text(arena, shown.runs, shown.count), report->caption};
-    if (input.text.subtitle == NULL)
+    input.text = (struct figure_text){
+        kind->title, run_settings_text(arena, shown.runs, shown.count),
+        figure_caption(arena, report->caption, measured_runs_are_limited(shown.runs, shown.count))};
+    if (input.text.subtitle == NULL || input.text.caption == NULL)
         return out_of_memory();
     buf_append_text(out, "<figure>\n");
     STATUS_TRY(kind->draw(out, &input));

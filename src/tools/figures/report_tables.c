@@ -34,6 +34,8 @@ static void write_head(struct buf *out, const struct measured_run *run, struct t
         snprintf(text, sizeof text, "p%g", run->ranks[i]);
         html_head_cell(out, text);
     }
+    if (measured_runs_are_limited(&run, 1))
+        html_head_cell(out, "Limited by");
     html_head_end(out);
 }
 
@@ -48,6 +50,8 @@ static void write_row(struct buf *out, const struct measured_run *run, const str
             html_cell_number(out, point->parts_us[p] / unit.us);
     for (size_t i = 0; i < run->rank_count; i++)
         html_cell_number(out, point->percentiles_us[i] / unit.us);
+    if (measured_runs_are_limited(&run, 1))
+        html_cell_text(out, point->limited ? "the load generator" : "");
     html_row_end(out);
 }
 

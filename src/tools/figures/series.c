@@ -22,8 +22,8 @@ void series_draw_line(struct buf *out, const struct series *series) {
     svg_close(out);
 }
 
-const char *series_open_mark(struct buf *out, const struct series *series, struct plot_point at) {
-    return mark_open(out, series->colour, series->mark, at.x, at.y);
+const char *series_open_mark(struct buf *out, const struct series *series, struct plot_point at, bool hollow) {
+    return mark_open(out, series->colour, series->mark, at.x, at.y, hollow);
 }
 
 void series_add_to(const struct series *series, struct label_field *field) {

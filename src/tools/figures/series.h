@@ -18,8 +18,9 @@ struct series {
 
 /* The line itself (nothing for a single point). */
 void series_draw_line(struct buf *out, const struct series *series);
-/* Opens the mark at a point; the caller adds data and closes it with a tooltip for the element returned. */
-const char *series_open_mark(struct buf *out, const struct series *series, struct plot_point at);
+/* Opens the mark at a point, hollow for one that says little about the server; the caller adds data and closes it with
+ * a tooltip for the element returned. */
+const char *series_open_mark(struct buf *out, const struct series *series, struct plot_point at, bool hollow);
 /* Tells the field where the line runs. */
 void series_add_to(const struct series *series, struct label_field *field);
 /* Writes the label in the line's colour, where the field has room. */

@@ -17,6 +17,7 @@ static const struct colour_rule picture_rules[] = {
     {".throughput", "stroke", "#1a1e24", "#f2f4f7"},
     {".throughput-fill", "fill", "#1a1e24", "#f2f4f7"},
     {".mark-edge", "stroke", "#ffffff", "#15181d"},
+    {".hollow", "fill", "#ffffff", "#15181d"},
 
     {".part-client-send", "fill", "#6f4ba8", "#9c7fd6"},
     {".part-network", "fill", "#009e73", "#1fb287"},
@@ -74,6 +75,7 @@ static const char picture_type[] =
     ".line-halo{fill:none;stroke-width:5px;stroke-linejoin:round;stroke-linecap:round}\n"
     ".leader{stroke-width:1px;opacity:.55}\n"
     ".mark-edge{stroke-width:1.5px}\n"
+    ".hollow{stroke-width:2px}\n"
     ".dashed{stroke-dasharray:7 4}\n";
 
 static const struct colour_rule page_rules[] = {

@@ -81,6 +81,7 @@ static const struct option_row rows[] = {
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "What is reported", 0, 0, NULL},
     {OPTION_STRING, "csv", "f", AT(csv), NULL, "FILE", "Write perf_analyzer's table, a row for each point, sorted by throughput.", 0, 0, NULL},
     {OPTION_BOOL, "verbose-csv", NULL, AT(verbose_csv), NULL, NULL, "With perf_analyzer's additional columns.", 0, 0, NULL},
+    {OPTION_BOOL, "full-csv", NULL, AT(full_csv), NULL, NULL, "With those, and with columns of our own: p99.9, p99.99, confidence, failures, and whether the generator was the bottleneck, which inferd figures shows.", 0, 0, NULL},
     {OPTION_STRING, "json", NULL, AT(json), NULL, "FILE", "Write everything that is known about every point, its latency histogram included.", 0, 0, NULL},
     {OPTION_STRING, "profile-export-file", NULL, AT(profile_export), NULL, "FILE", "Write the times of every request, as perf_analyzer does.", 0, 0, NULL},
     {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
@@ -282,8 +283,8 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
     if (options->percentile < 0 && options->percentile > -1)
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
-    if (options->verbose_csv && options->csv == NULL)
-        return contradiction("--verbose-csv needs -f FILE");
+    if ((options->verbose_csv || options->full_csv) && options->csv == NULL)
+        return contradiction("--verbose-csv and --full-csv need -f FILE");
     if (options->streaming && options->protocol != PERF_GRPC)
         return contradiction("--streaming is of gRPC: add -i grpc");
     return check_search(options);

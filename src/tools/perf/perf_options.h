@@ -76,7 +76,7 @@ struct perf_options {
     const char *composing_models;
 
     const char *csv;
-    bool verbose_csv;
+    bool verbose_csv, full_csv;
     const char *profile_export;
     const char *json;
     bool async;

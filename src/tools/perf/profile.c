@@ -78,7 +78,7 @@ static void write_requests(const struct profile *profile, struct json_writer *js
     json_end_array(json);
 }
 
-void profile_end_experiment(struct profile *profile, const char *mode, double value) {
+void profile_end_experiment(struct profile *profile, const char *mode, double value, bool valid) {
     struct json_writer json = json_writer_on(&profile->json);
     bool lost = buf_failed(&profile->records) || buf_failed(&profile->responses) || buf_failed(&profile->boundaries);
     if (profile->experiment_count++ > 0)
@@ -93,6 +93,10 @@ void profile_end_experiment(struct profile *profile, const char *mode, double va
         json_u64(&json, (uint64_t)value);
     else
         json_double(&json, value);
+    if (!valid) { /* our own: readers of perf_analyzer's files see it only where it matters */
+        json_key(&json, "generator_limited");
+        json_bool(&json, true);
+    }
     json_end_object(&json);
     json_key(&json, "requests");
     write_requests(profile, &json);

@@ -36,8 +36,9 @@ void profile_begin(struct profile *profile, const char *endpoint, const char *ve
 void profile_free(struct profile *profile);
 void profile_add_record(struct profile *profile, const struct generator_record *record);
 void profile_add_boundary(struct profile *profile, uint64_t time_ns); /* start or end of a window */
-/* Ends an experiment: what was added since the one before is its. `mode` is "concurrency" or "request_rate". */
-void profile_end_experiment(struct profile *profile, const char *mode, double value);
+/* Ends an experiment: what was added since the one before is its. `mode` is "concurrency" or "request_rate"; not valid:
+ * the generator was the bottleneck. */
+void profile_end_experiment(struct profile *profile, const char *mode, double value, bool valid);
 /* The whole file; buf_failed(out) when memory was short. */
 void profile_write(const struct profile *profile, struct buf *out);
 

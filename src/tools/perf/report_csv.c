@@ -29,6 +29,25 @@ static bool is_standard(double percentile) {
     return false;
 }
 
+/* ---- our own columns ---- */
+
+static void append_own_head(struct buf *out) {
+    for (size_t i = POINT_CSV_PERCENTILES; i < POINT_PERCENTILES; i++)
+        append_percentile_name(out, point_percentiles[i]);
+    buf_append_text(out, ",Max latency,Throughput Confidence,Latency Confidence,Failed Requests,Stable,Generator CPU,"
+                         "Send Delay p99,Generator Limited");
+}
+
+static void append_own_row(struct buf *out, const struct point *point) {
+    for (size_t i = POINT_CSV_PERCENTILES; i < POINT_PERCENTILES; i++)
+        buf_printf(out, ",%llu", us(point->percentiles[i]));
+    buf_printf(out, ",%llu,%g,%llu,%llu,%d,%.3f,%llu,%d", us(point->maximum), point->throughput_confidence,
+               us(point->latency_confidence), (unsigned long long)point->failed, point->stable, point->cpu_share,
+               us(point->delay_p99), !point->valid);
+}
+
+/* ---- perf_analyzer's ---- */
+
 static void append_head(struct buf *out, const struct csv_format *format, enum perf_load load, bool server) {
     buf_append_text(out, load == PERF_LOAD_CONCURRENCY ? "Concurrency," : "Request Rate,");
     buf_append_text(out, format->decoupled ? "Inferences/Second,Response Throughput,Client Send,"
@@ -52,6 +71,8 @@ static void append_head(struct buf *out, const struct csv_format *format, enum p
     if (format->verbose) /* the percentile that is judged has a column of its own already */
         buf_append_text(out, format->percentile < 0 ? ",Avg latency,request/response,response wait"
                                                     : ",request/response,response wait");
+    if (format->full)
+        append_own_head(out);
     buf_append_char(out, '\n');
 }
 
@@ -86,6 +107,8 @@ static void append_row(struct buf *out, const struct csv_format *format, const s
     if (format->verbose)
         buf_printf(out, ",%llu,%llu", us(point->send + point->receive),
                    us(point->latency - point->send - point->receive));
+    if (format->full)
+        append_own_row(out, point);
     buf_append_char(out, '\n');
 }
 

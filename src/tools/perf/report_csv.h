@@ -1,5 +1,5 @@
-/* report_csv.h: the table of perf_analyzer, column for column: microseconds, rows sorted by throughput. Source:
- * perf_analyzer's report_writer.cc. */
+/* report_csv.h: the table of perf_analyzer, column for column: microseconds, rows sorted by throughput; and what only
+ * we know, behind it, for those who ask. Source: perf_analyzer's report_writer.cc. */
 #ifndef INFERD_TOOLS_PERF_REPORT_CSV_H
 #define INFERD_TOOLS_PERF_REPORT_CSV_H
 
@@ -10,6 +10,7 @@ struct csv_format {
     bool decoupled;    /* has Response Throughput */
     bool cache;        /* the model has a response cache: Server Cache Hit, Server Cache Miss */
     bool verbose;      /* --verbose-csv */
+    bool full;         /* --full-csv: with columns of our own behind those */
     double percentile; /* of --percentile; below 0: none */
 };
 

@@ -31,7 +31,7 @@ void report_files_record(struct report_files *files, const struct generator_reco
 void report_files_point(struct report_files *files, const struct point *point, const struct histogram *latency) {
     if (files->options->profile_export != NULL)
         profile_end_experiment(&files->profile, point->load == PERF_LOAD_CONCURRENCY ? "concurrency" : "request_rate",
-                               point->value);
+                               point->value, point->valid);
     if (files->options->json != NULL)
         report_json_point(&files->json_points, files->models, point, latency);
 }
@@ -44,8 +44,13 @@ static struct status write_one(const char *path, struct buf *text) {
 }
 
 static struct status write_csv(const struct report_files *files, const struct point *points, size_t count) {
-    const struct csv_format format = {files->model->decoupled, files->model->has_response_cache,
-                                      files->options->verbose_csv, files->options->percentile};
+    const struct csv_format format = {
+        .decoupled = files->model->decoupled,
+        .cache = files->model->has_response_cache,
+        .verbose = files->options->verbose_csv || files->options->full_csv,
+        .full = files->options->full_csv,
+        .percentile = files->options->percentile,
+    };
     struct buf text = BUF_EMPTY;
     report_csv(&text, &format, points, count);
     return write_one(files->options->csv, &text);

@@ -81,6 +81,10 @@ static void test_recommendation(void **state) {
     assert_true(choice.latency_us == 28000);
     choice = analysis_recommend(runs, 2, 9000, 0, false);
     assert_null(choice.run);
+    /* What the generator has limited says nothing of the server. */
+    batched[3].limited = batched[4].limited = true;
+    choice = analysis_recommend(runs, 2, 40000, 0, false);
+    assert_ptr_equal(choice.point, &batched[2]);
 }
 
 static void test_average_in_place_of_a_missing_percentile(void **state) {

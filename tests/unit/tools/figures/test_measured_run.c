@@ -48,6 +48,18 @@ static void refuse(const char *text, const char *message) {
     assert_string_equal(status.message, message);
 }
 
+static void test_generator_limited(void **state) {
+    (void)state;
+    struct measured_run run = read_good("Concurrency,Inferences/Second,p50 latency,Generator Limited\n"
+                                        "1,60,1,0\n2,70,1,1\n");
+    assert_false(run.points[0].limited);
+    assert_true(run.points[1].limited);
+    const struct measured_run *runs[] = {&run};
+    assert_true(measured_runs_are_limited(runs, 1));
+    run.point_count = 1;
+    assert_false(measured_runs_are_limited(runs, 1));
+}
+
 static void test_perf_analyzer(void **state) {
     (void)state;
     /* Files are sorted by throughput; runs by load. */
@@ -141,6 +153,7 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_generator_limited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verbose, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client_of_2019, set_up, tear_down),

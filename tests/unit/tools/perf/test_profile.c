@@ -23,8 +23,8 @@ static void test_file(void **state) {
     profile_add_record(&profile, &single);
     profile_add_record(&profile, &many);
     profile_add_boundary(&profile, 3000);
-    profile_end_experiment(&profile, "concurrency", 4);
-    profile_end_experiment(&profile, "request_rate", 0.5);
+    profile_end_experiment(&profile, "concurrency", 4, true);
+    profile_end_experiment(&profile, "request_rate", 0.5, false);
     profile_write(&profile, &text);
     assert_false(buf_failed(&text));
     yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
@@ -34,6 +34,9 @@ static void test_file(void **state) {
     assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "endpoint")), "host:1");
     yyjson_val *first = yyjson_arr_get(experiments, 0), *requests = yyjson_obj_get(first, "requests");
     assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(first, "experiment"), "value")), 4);
+    assert_null(yyjson_obj_get(yyjson_obj_get(first, "experiment"), "generator_limited"));
+    assert_true(yyjson_get_bool(
+        yyjson_obj_get(yyjson_obj_get(yyjson_arr_get(experiments, 1), "experiment"), "generator_limited")));
     assert_int_equal(yyjson_arr_size(requests), 2);
     assert_int_equal(yyjson_arr_size(yyjson_obj_get(first, "window_boundaries")), 2);
     yyjson_val *request = yyjson_arr_get(requests, 1), *responses = yyjson_obj_get(request, "response_timestamps");

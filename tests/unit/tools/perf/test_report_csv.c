@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -65,6 +66,34 @@ static void test_verbose(void **state) {
           "1,182.121,6,340,29,0,5093,5,3,5450,5538,5576,5926,5476,9,5467\n");
 }
 
+/* What only we know stands behind perf_analyzer's columns. */
+static void test_full(void **state) {
+    (void)state;
+    struct point point = points[1];
+    point.percentiles[4] = 6000000;
+    point.percentiles[5] = 7000000;
+    point.maximum = 7001000;
+    point.throughput_confidence = 1.5;
+    point.latency_confidence = 2000;
+    point.failed = 3;
+    point.stable = point.valid = true;
+    point.cpu_share = 0.25;
+    point.delay_p99 = 9000;
+    const struct csv_format format = {.verbose = true, .full = true, .percentile = -1};
+    static const char head[] =
+        "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server "
+        "Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency,Avg latency,"
+        "request/response,response wait,p99.9 latency,p99.99 latency,Max latency,Throughput Confidence,Latency "
+        "Confidence,Failed Requests,Stable,Generator CPU,Send Delay p99,Generator Limited\n"
+        "1,182.121,6,340,29,0,5093,5,3,5450,5538,5576,5926,5476,9,5467,6000,7000,7001,1.5,2,3,1,0.250,9,";
+    char expected[sizeof head + 8];
+    snprintf(expected, sizeof expected, "%s0\n", head);
+    check(&format, &point, 1, expected);
+    point.valid = false;
+    snprintf(expected, sizeof expected, "%s1\n", head);
+    check(&format, &point, 1, expected);
+}
+
 static void test_percentile_cache_and_decoupled(void **state) {
     (void)state;
     const struct csv_format format = {.cache = true, .decoupled = true, .percentile = 85};
@@ -91,6 +120,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_verbose),
+        cmocka_unit_test(test_full),
         cmocka_unit_test(test_percentile_cache_and_decoupled),
         cmocka_unit_test(test_rate_without_server),
     };

@@ -70,7 +70,7 @@ SIMD_INLINE float vf_least(vf x) {
 }
 /* x where the lane is below n, else y. */
 SIMD_INLINE vf vf_first(vf x, vf y, size_t n) {
-    return _mm512_mask_mov_ps(y, simd_mask(n), x);
+    return n >= 16 ? x : _mm512_mask_mov_ps(y, simd_mask(n), x);
 }
 SIMD_INLINE vf vf_round(vf x) {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -19,6 +19,7 @@ enum client_query_kind {
     QUERY_MODEL_STATISTICS,
     QUERY_MEMORY_REGISTER, /* these two: answers without content */
     QUERY_MEMORY_UNREGISTER,
+    QUERY_PAGE, /* HTTP only: a page of text */
     QUERY_KIND_COUNT
 };
 
@@ -28,6 +29,7 @@ struct client_query {
     struct slice version;
     struct slice region, key; /* of shared memory */
     uint64_t byte_size;
+    struct slice page; /* its path, as it goes into the request line */
 };
 
 /* A checked answer to an inference; it points into call->answer and the arena. */

@@ -36,6 +36,8 @@ static struct status write_message(const struct pb_message *type, const void *me
 
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
     (void)authority; /* a header, not part of the message */
+    if (query->kind == QUERY_PAGE)
+        return status_error(STATUS_INVALID_ARGUMENT, "gRPC has no pages");
     call->grpc_path = query_paths[query->kind];
     struct pb_server_ready_request server = {0};
     struct pb_server_metadata_request about_server = {0};

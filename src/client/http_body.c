@@ -13,7 +13,7 @@
 static const char *const query_suffixes[QUERY_KIND_COUNT] = {
     [QUERY_SERVER_READY] = "/v2/health/ready", /* whole paths */
     [QUERY_SERVER_METADATA] = "/v2",           [QUERY_MODEL_READY] = "/ready",      [QUERY_MODEL_METADATA] = "",
-    [QUERY_MODEL_CONFIG] = "/config",          [QUERY_MODEL_STATISTICS] = "/stats",
+    [QUERY_MODEL_CONFIG] = "/config",          [QUERY_MODEL_STATISTICS] = "/stats", [QUERY_PAGE] = "",
 };
 
 static struct status out_of_memory(void) {
@@ -92,7 +92,9 @@ static struct status write_query(const struct client_query *query, const char *a
         return buf_failed(out) ? out_of_memory() : status_ok();
     }
     buf_append_text(out, "GET ");
-    if (query->kind != QUERY_SERVER_READY && query->kind != QUERY_SERVER_METADATA)
+    if (query->kind == QUERY_PAGE)
+        buf_append_slice(out, query->page);
+    else if (query->kind != QUERY_SERVER_READY && query->kind != QUERY_SERVER_METADATA)
         append_model_path(out, query->model, query->version);
     buf_append_text(out, query_suffixes[query->kind]);
     append_common_head(call, authority);

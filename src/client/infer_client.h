@@ -171,6 +171,13 @@ typedef void infer_statistics_f(void *user, const struct status *status, const s
 struct status infer_client_statistics(struct infer_client *client, struct slice model, struct slice version,
                                       infer_statistics_f *callback, void *user) STATUS_MUST_CHECK;
 
+/* Called once, as infer_callback_f is. The text is empty unless status is OK, and valid during the call. */
+typedef void infer_text_f(void *user, const struct status *status, struct slice text);
+/* HTTP: asks for a page by its path ("/metrics"), without waiting. The path has been checked by the caller: no blanks,
+ * no control characters. Errors: RESOURCE_EXHAUSTED; then the callback is not called. */
+struct status infer_client_fetch(struct infer_client *client, const char *path, infer_text_f *callback,
+                                 void *user) STATUS_MUST_CHECK;
+
 /* The calls below wait for their answer (and run callbacks of requests in flight meanwhile). */
 
 /* True when the server (or the model) says that it is ready; false when it says it is not, or knows no such model. An

@@ -17,6 +17,7 @@ struct infer_call {
     void *user;
     infer_callback_f *callback;        /* of an inference */
     infer_statistics_f *on_statistics; /* of a question for statistics */
+    infer_text_f *on_text;             /* of a page */
     struct client_infer_answer answer;
     struct buf responses; /* owned: uint64_t, when each answer on a stream was there */
 };

@@ -40,6 +40,7 @@ struct perf_job {
     struct generator_setup setup;
     struct generator_result *result;
     struct memory memory;
+    struct metrics_watch *metrics; /* owned; NULL: they are not collected */
     struct report_files files;
     const uint64_t *times_ns; /* gaps of --request-intervals, times of --fixed-schedule */
     size_t time_count;
@@ -154,6 +155,12 @@ static void show_window(void *user, size_t number, const struct window *window) 
     report_files_window(&job->files, number, window);
 }
 
+static void on_tick(void *user, uint64_t now_ns) {
+    struct perf_job *job = user;
+    if (job->metrics != NULL)
+        metrics_watch_tick(job->metrics, now_ns);
+}
+
 static void keep_record(void *user, const struct generator_record *record) {
     struct perf_job *job = user;
     report_files_record(&job->files, record);
@@ -208,6 +215,8 @@ static void plan_measurement(struct perf_job *job) {
     setup->observer = (struct generator_observer){.user = job, .on_window = show_window};
     if (options->profile_export != NULL)
         setup->observer.on_record = keep_record;
+    if (job->metrics != NULL)
+        setup->observer.on_tick = on_tick;
 }
 
 static struct status describe_model(struct perf_job *job) {
@@ -260,6 +269,9 @@ static struct status prepare(struct perf_job *job) {
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
+    if (options->collect_metrics)
+        STATUS_TRY(metrics_watch_open(options->metrics_url, &options->tls, job->name,
+                                      (uint64_t)options->metrics_interval_ms * NS_PER_MS, &job->metrics));
     report_files_begin(&job->files, options, &job->model, &job->setup.models);
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
@@ -321,6 +333,8 @@ static struct status keep_point(struct perf_job *job) {
     }
     struct point *point = &job->points[job->point_count++];
     point_make(&scale, job->result, point);
+    if (job->metrics != NULL)
+        metrics_watch_sum_up(job->metrics, job->result->sum.start_ns, job->result->sum.end_ns, &point->metrics);
     report_files_point(&job->files, point, &job->result->sum.sample.latency);
     return status_ok();
 }
@@ -399,6 +413,13 @@ static struct status report(const struct perf_job *job, struct status status) {
     return status_is_ok(&status) ? written : status;
 }
 
+static void tell_metrics_failures(const struct perf_job *job) {
+    struct status first;
+    size_t failed = job->metrics != NULL ? metrics_watch_failures(job->metrics, &first) : 0;
+    if (failed > 0)
+        fprintf(stderr, "inferd perf: %zu questions for metrics failed, the first: %s\n", failed, first.message);
+}
+
 static struct status run(struct perf_job *job) {
     raise_descriptor_limit();
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
@@ -406,6 +427,8 @@ static struct status run(struct perf_job *job) {
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));
+    tell_metrics_failures(job);
+    metrics_watch_close(job->metrics);
     memory_close(&job->memory);
     job->driver->ops->close(job->driver);
     return status;

@@ -84,6 +84,9 @@ static const struct option_row rows[] = {
     {OPTION_BOOL, "full-csv", NULL, AT(full_csv), NULL, NULL, "With those, and with columns of our own: p99.9, p99.99, confidence, failures, and whether the generator was the bottleneck, which inferd figures shows.", 0, 0, NULL},
     {OPTION_STRING, "json", NULL, AT(json), NULL, "FILE", "Write everything that is known about every point, its latency histogram included.", 0, 0, NULL},
     {OPTION_STRING, "profile-export-file", NULL, AT(profile_export), NULL, "FILE", "Write the times of every request, as perf_analyzer does.", 0, 0, NULL},
+    {OPTION_BOOL, "collect-metrics", NULL, AT(collect_metrics), NULL, NULL, "Ask the server for its metrics during the measurement: its GPUs, its CPU and memory, the model's queue.", 0, 0, NULL},
+    {OPTION_STRING, "metrics-url", NULL, AT(metrics_url), "localhost:8002/metrics", "[https://]HOST:PORT/PATH", "Where --collect-metrics finds them.", 0, 0, NULL},
+    {OPTION_INT, "metrics-interval", NULL, AT(metrics_interval_ms), "1000", "MS", "How often it asks; at most ten times a second.", 1, 86400000, NULL},
     {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
     {OPTION_BOOL, "verbose", "v", AT(verbose), NULL, NULL, "Show every window.", 0, 0, NULL},
 
@@ -116,9 +119,6 @@ static const struct option_row rows[] = {
     REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("periodic-concurrency-range", "only whole answers are waited for; use --concurrency-range"),
     REFUSED("request-period", "it is of --periodic-concurrency-range"),
-    REFUSED("collect-metrics", "metrics are not collected: read the server's /metrics beside the run"),
-    REFUSED("metrics-url", "metrics are not collected: read the server's /metrics beside the run"),
-    REFUSED("metrics-interval", "metrics are not collected: read the server's /metrics beside the run"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
     REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
     REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
@@ -298,6 +298,9 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
         options_print_help(&table, stdout);
         return status_ok();
     }
+    if (!ret->collect_metrics && (options_was_given(&table, argc, argv, "metrics-url") ||
+                                  options_was_given(&table, argc, argv, "metrics-interval")))
+        return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which was not given");
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
     STATUS_TRY(perf_tls_take(&ret->tls_flags, ret->url, ret->protocol == PERF_GRPC, &ret->tls, &ret->uses_tls));

@@ -77,6 +77,9 @@ struct perf_options {
 
     const char *csv;
     bool verbose_csv, full_csv;
+    bool collect_metrics;
+    const char *metrics_url;
+    int64_t metrics_interval_ms;
     const char *profile_export;
     const char *json;
     bool async;

@@ -3,6 +3,7 @@
 #define INFERD_TOOLS_PERF_POINT_H
 
 #include "tools/perf/generator.h"
+#include "tools/perf/metrics_watch.h"
 #include "tools/perf/perf_options.h"
 
 enum { POINT_PERCENTILES = 6, POINT_REASON_MAX = 160 };
@@ -43,6 +44,7 @@ struct point {
     double delay_mean, delay_p99, delay_max; /* from due to send */
     double cpu_share, starved_share;         /* of one core */
     double cpu_per_request;
+    struct metrics_summary metrics; /* filled in by whoever watches them */
     size_t failure_kinds;
     struct point_failure failures[SAMPLE_STATUS_CODES];
 };

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "tools/perf/report_metrics.h"
 
 static unsigned long long us(double ns) {
     return (unsigned long long)(ns > 0 ? ns / (double)NS_PER_US : 0);
@@ -31,19 +32,23 @@ static bool is_standard(double percentile) {
 
 /* ---- our own columns ---- */
 
-static void append_own_head(struct buf *out) {
+static void append_own_head(struct buf *out, const struct csv_format *format) {
     for (size_t i = POINT_CSV_PERCENTILES; i < POINT_PERCENTILES; i++)
         append_percentile_name(out, point_percentiles[i]);
     buf_append_text(out, ",Max latency,Throughput Confidence,Latency Confidence,Failed Requests,Stable,Generator CPU,"
                          "Send Delay p99,Generator Limited");
+    if (format->metrics)
+        report_metrics_own_csv_head(out);
 }
 
-static void append_own_row(struct buf *out, const struct point *point) {
+static void append_own_row(struct buf *out, const struct csv_format *format, const struct point *point) {
     for (size_t i = POINT_CSV_PERCENTILES; i < POINT_PERCENTILES; i++)
         buf_printf(out, ",%llu", us(point->percentiles[i]));
     buf_printf(out, ",%llu,%g,%llu,%llu,%d,%.3f,%llu,%d", us(point->maximum), point->throughput_confidence,
                us(point->latency_confidence), (unsigned long long)point->failed, point->stable, point->cpu_share,
                us(point->delay_p99), !point->valid);
+    if (format->metrics)
+        report_metrics_own_csv(out, &point->metrics);
 }
 
 /* ---- perf_analyzer's ---- */
@@ -71,8 +76,10 @@ static void append_head(struct buf *out, const struct csv_format *format, enum p
     if (format->verbose) /* the percentile that is judged has a column of its own already */
         buf_append_text(out, format->percentile < 0 ? ",Avg latency,request/response,response wait"
                                                     : ",request/response,response wait");
+    if (format->verbose && format->metrics)
+        report_metrics_csv_head(out);
     if (format->full)
-        append_own_head(out);
+        append_own_head(out, format);
     buf_append_char(out, '\n');
 }
 
@@ -107,8 +114,10 @@ static void append_row(struct buf *out, const struct csv_format *format, const s
     if (format->verbose)
         buf_printf(out, ",%llu,%llu", us(point->send + point->receive),
                    us(point->latency - point->send - point->receive));
+    if (format->verbose && format->metrics)
+        report_metrics_csv(out, &point->metrics);
     if (format->full)
-        append_own_row(out, point);
+        append_own_row(out, format, point);
     buf_append_char(out, '\n');
 }
 

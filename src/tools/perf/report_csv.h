@@ -11,6 +11,7 @@ struct csv_format {
     bool cache;        /* the model has a response cache: Server Cache Hit, Server Cache Miss */
     bool verbose;      /* --verbose-csv */
     bool full;         /* --full-csv: with columns of our own behind those */
+    bool metrics;      /* --collect-metrics; they are among the verbose columns */
     double percentile; /* of --percentile; below 0: none */
 };
 

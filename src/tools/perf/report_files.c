@@ -49,6 +49,7 @@ static struct status write_csv(const struct report_files *files, const struct po
         .cache = files->model->has_response_cache,
         .verbose = files->options->verbose_csv || files->options->full_csv,
         .full = files->options->full_csv,
+        .metrics = files->options->collect_metrics,
         .percentile = files->options->percentile,
     };
     struct buf text = BUF_EMPTY;

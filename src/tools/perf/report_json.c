@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "codec/json_write.h"
+#include "tools/perf/report_metrics.h"
 
 static void number(struct json_writer *json, const char *name, double value) {
     json_key(json, name);
@@ -138,6 +139,8 @@ void report_json_point(struct buf *out, const struct server_models *models, cons
         write_server(&json, models->names[m], &point->models[m]);
     json_end_array(&json);
     write_generator(&json, point);
+    if (point->metrics.collected)
+        report_metrics_json(&json, &point->metrics);
     write_failures(&json, point);
     write_histogram(&json, latency);
     json_end_object(&json);

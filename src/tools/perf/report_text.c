@@ -1,4 +1,5 @@
 #include "tools/perf/report_text.h"
+#include "tools/perf/report_metrics.h"
 
 #include <string.h>
 
@@ -132,6 +133,8 @@ void report_point(FILE *out, const struct perf_options *options, const struct se
         fprintf(out, "    %.*s: \n", SLICE_ARGS(models->names[m]));
         report_server(out, "      ", &point->models[m]);
     }
+    if (point->metrics.collected)
+        report_metrics_text(out, &point->metrics);
     report_generator(out, point);
     if (!point->stable)
         fprintf(

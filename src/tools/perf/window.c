@@ -99,6 +99,8 @@ static void find_confidence(const struct window *const *windows, size_t count, s
 
 void window_sum_up(const struct window *const *windows, size_t count, size_t batch_size, struct window_sum *ret) {
     sample_clear(&ret->sample);
+    ret->start_ns = count > 0 ? windows[0]->start_ns : 0;
+    ret->end_ns = count > 0 ? windows[count - 1]->end_ns : 0;
     ret->seconds = 0;
     ret->usage = (struct generator_usage){0};
     ret->window_count = count;

@@ -41,6 +41,7 @@ double window_confidence(const double *batch_means, size_t count);
 struct window_sum {
     struct sample sample;
     struct server_snapshot server; /* the difference; valid only if every window's is */
+    uint64_t start_ns, end_ns;     /* of the first and of the last window */
     double seconds;
     struct generator_usage usage;
     size_t window_count;

@@ -32,6 +32,7 @@ struct infer_client {
     const struct client_body_ops *body;
     int epoll_fd;
     bool closing;
+    bool told_partial; /* an on_partial has run: the poll returns */
     struct client_connection **connections;
     size_t connection_count;
     struct call_link waiting; /* by on_wire */
@@ -306,7 +307,8 @@ size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns) {
     flush(client);
     size_t delivered = 0;
     bool more = client->in_flight > 0;
-    while (more && delivered == 0) {
+    client->told_partial = false;
+    while (more && delivered == 0 && !client->told_partial) {
         bool ready = !call_list_is_empty(&client->done);
         more = turn(client, ready ? 0 : end_ns) && clock_monotonic_ns() < end_ns;
         delivered = deliver(client);
@@ -349,6 +351,10 @@ static void take_partial(struct client_call *base) {
     struct infer_call *call = base->owner;
     uint64_t now_ns = clock_monotonic_ns();
     buf_append(&call->responses, &now_ns, sizeof now_ns);
+    if (call->on_partial != NULL) {
+        call->on_partial(call->user);
+        call->client->told_partial = true;
+    }
 }
 
 /* on_answer of an inference: every tensor is checked before anyone sees it. */
@@ -399,6 +405,7 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");
     call->base.timing.start_ns = start_ns;
     call->callback = callback;
+    call->on_partial = request->on_partial;
     call->user = user;
     call->on_answer = read_inference;
     call->on_done = deliver_inference;

@@ -89,6 +89,10 @@ struct infer_parameter {
     struct slice text;
 };
 
+/* Told, with the user of the request's callback, of each of its answers on a stream but the last. It runs in the middle
+ * of reading: no function of the client may be called from it. infer_client_poll returns behind it. */
+typedef void infer_partial_f(void *user);
+
 /* All of it is borrowed for the call only. */
 struct infer_request_spec {
     struct slice model;
@@ -105,6 +109,7 @@ struct infer_request_spec {
     const uint32_t *output_classes; /* how many classes are wanted of each output; NULL, or 0: the tensor */
     const struct infer_parameter *parameters;
     size_t parameter_count;
+    infer_partial_f *on_partial; /* may be NULL */
 };
 
 /* Points of clock_monotonic_ns; 0 for those not reached. */
@@ -144,8 +149,8 @@ void infer_client_close(struct infer_client *client);
  * TOO_LARGE, RESOURCE_EXHAUSTED; then the callback is not called. */
 struct status infer_client_infer(struct infer_client *client, const struct infer_request_spec *request,
                                  infer_callback_f *callback, void *user) STATUS_MUST_CHECK;
-/* Does I/O and runs callbacks until at least one has run, nothing is in flight, timeout_ns has passed (0: only what is
- * ready now; UINT64_MAX: no bound), or a signal came. Returns the number of callbacks run. */
+/* Does I/O and runs callbacks until at least one has run, an on_partial too, nothing is in flight, timeout_ns has
+ * passed (0: only what is ready now; UINT64_MAX: no bound), or a signal came. Returns the number of callbacks run. */
 size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns);
 /* Requests whose callback has not run yet. */
 size_t infer_client_in_flight(const struct infer_client *client);

@@ -16,6 +16,7 @@ struct infer_call {
     void (*on_done)(struct infer_call *call);
     void *user;
     infer_callback_f *callback;        /* of an inference */
+    infer_partial_f *on_partial;       /* of its answers but the last; may be NULL */
     infer_statistics_f *on_statistics; /* of a question for statistics */
     infer_text_f *on_text;             /* of a page */
     struct client_infer_answer answer;

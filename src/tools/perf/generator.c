@@ -21,6 +21,7 @@ struct flight {
     uint64_t due_ns;
     size_t entry;
     struct sequence_step sequence; /* id 0: none */
+    size_t partial_count;          /* answers so far that were not the last */
 };
 
 struct generator {
@@ -98,11 +99,19 @@ static void on_answer(void *user, const struct infer_result *result) {
     else if (!self->measurement.begun)
         self->warm_ended++;
     if (self->schedule->ops->answered != NULL)
-        self->schedule->ops->answered(self->schedule, result->timing.end_ns);
+        self->schedule->ops->answered(self->schedule, flight->partial_count, true);
     if (flight->sequence.id != 0)
         sequences_answered(self->setup->sequences, flight->sequence.slot);
     self->in_flight--;
     free_flight(self, flight);
+}
+
+static void on_partial(void *user) {
+    struct flight *flight = user;
+    struct schedule *schedule = flight->generator->schedule;
+    if (schedule->ops->answered != NULL)
+        schedule->ops->answered(schedule, flight->partial_count, false);
+    flight->partial_count++;
 }
 
 /* ---- requests ---- */
@@ -143,6 +152,7 @@ request_of(const struct generator *self, const struct workload_entry *entry, con
     request.inputs = entry->inputs;
     request.input_count = entry->input_count;
     request.input_regions = entry->input_regions;
+    request.on_partial = on_partial;
     return request;
 }
 
@@ -159,6 +169,7 @@ static struct status send_entry(struct generator *self, size_t entry, uint64_t d
     flight->due_ns = due_ns;
     flight->entry = entry;
     flight->sequence = *sequence;
+    flight->partial_count = 0;
     struct status status = setup->driver->ops->send(setup->driver, &request, on_answer, flight);
     if (!status_is_ok(&status)) {
         free_flight(self, flight);

@@ -204,7 +204,9 @@ static void plan_measurement(struct perf_job *job) {
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
         .window_requests = (uint64_t)options->window_requests,
-        .request_count = options->load == PERF_LOAD_FIXED ? job->time_count : (uint64_t)options->request_count,
+        .request_count = options->load == PERF_LOAD_FIXED ? job->time_count
+                         : options->periodic_text != NULL ? (uint64_t)options->range.end
+                                                          : (uint64_t)options->request_count,
         .warmup_requests = (uint64_t)options->warmup_requests,
         .max_trials = (size_t)options->max_trials,
         .stability_percent = options->stability_percent,
@@ -298,6 +300,9 @@ static struct status make_schedule(const struct perf_job *job, struct arena *are
     case PERF_LOAD_CONCURRENCY:
         break;
     }
+    if (options->periodic_text != NULL)
+        return schedule_periodic(arena, (size_t)options->range.start, (size_t)options->range.end,
+                                 (size_t)options->range.step, (size_t)options->request_period, ret);
     return schedule_concurrency(arena, (size_t)job->load, ret);
 }
 
@@ -357,6 +362,8 @@ static struct status make_sequences(struct perf_job *job, struct arena *arena) {
         return status_ok();
     if (options->load == PERF_LOAD_FIXED)
         return status_error(STATUS_INVALID_ARGUMENT, "--fixed-schedule names each item: it does not go with sequences");
+    if (options->periodic_text != NULL)
+        return status_error(STATUS_INVALID_ARGUMENT, "--periodic-concurrency-range does not go with sequences");
     return sequences_create(arena, &plan, &job->workload, &job->setup.sequences);
 }
 
@@ -365,7 +372,7 @@ static struct status measure_point(struct perf_job *job) {
     struct schedule *schedule = NULL;
     if (arena == NULL)
         return out_of_memory();
-    report_load(stdout, job->options->load, job->load);
+    report_load(stdout, job->options, job->load);
     fflush(stdout);
     struct status status = make_schedule(job, arena, &schedule);
     if (status_is_ok(&status))
@@ -396,7 +403,7 @@ static struct status measure(struct perf_job *job) {
     job->load = listed ? listed_rate(job) : search_begin(&search);
     for (bool more = true; more;) {
         STATUS_TRY(measure_point(job));
-        more = options->load != PERF_LOAD_INTERVALS &&
+        more = options->load != PERF_LOAD_INTERVALS && options->periodic_text == NULL &&
                search_next(&search, &job->points[job->point_count - 1], &job->load);
     }
     return status_ok();

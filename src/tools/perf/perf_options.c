@@ -25,8 +25,10 @@ static const struct option_row rows[] = {
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
     {OPTION_INT, "connections", NULL, AT(connections), "0", "N", "Most connections; 0: one for each request in flight with HTTP, one for 16 of them with gRPC.", 0, INFER_CLIENT_CONNECTIONS_MAX, NULL},
 
-    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of the first four", 0, 0, NULL},
+    {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of concurrency, periodic concurrency, rate, intervals, a fixed schedule, a record", 0, 0, NULL},
     {OPTION_STRING, "concurrency-range", NULL, AT(concurrency_text), NULL, "START:END:STEP", "Closed loop: so many requests in flight (1 where none is given), raised by STEP up to END. END 0 goes on until --latency-threshold.", 0, 0, NULL},
+    {OPTION_STRING, "periodic-concurrency-range", NULL, AT(periodic_text), NULL, "START:END:STEP", "Closed loop that grows: START requests, then STEP more whenever each of the latest has had --request-period answers, END in all. Needs --streaming and --profile-export-file.", 0, 0, NULL},
+    {OPTION_INT, "request-period", NULL, AT(request_period), "10", "N", "Answers of a request after which --periodic-concurrency-range goes on.", 1, 1000000000, NULL},
     {OPTION_STRING, "request-rate-range", NULL, AT(rate_text), NULL, "START:END:STEP", "Open loop: so many requests a second, whatever the answers. Latency counts from when a request was due.", 0, 0, NULL},
     {OPTION_STRING, "request-intervals", NULL, AT(intervals_path), NULL, "FILE", "Open loop: gaps between requests, in microseconds, one a line, over and over.", 0, 0, NULL},
     {OPTION_BOOL, "fixed-schedule", NULL, AT(fixed_schedule), NULL, NULL, "Open loop: each item of the JSON input data once, at its \"timestamp\" in milliseconds.", 0, 0, NULL},
@@ -117,8 +119,6 @@ static const struct option_row rows[] = {
     REFUSED("trace-rate", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("trace-count", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
-    REFUSED("periodic-concurrency-range", "only whole answers are waited for; use --concurrency-range"),
-    REFUSED("request-period", "it is of --periodic-concurrency-range"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
     REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
     REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
@@ -164,8 +164,8 @@ static struct status take_v1_flags(struct perf_options *options) {
     }
     if (!any)
         return status_ok();
-    if (options->concurrency_text != NULL || options->rate_text != NULL || options->intervals_path != NULL ||
-        options->fixed_schedule || options->replay != NULL)
+    if (options->concurrency_text != NULL || options->periodic_text != NULL || options->rate_text != NULL ||
+        options->intervals_path != NULL || options->fixed_schedule || options->replay != NULL)
         return contradiction("-t, -d and -c are perf_client's: they do not go with --concurrency-range and its like");
     if (options->v1_max_concurrency > 0 && !options->v1_dynamic)
         return contradiction("-c is the last concurrency of -d, which was not given");
@@ -175,11 +175,11 @@ static struct status take_v1_flags(struct perf_options *options) {
 }
 
 static struct status take_load(struct perf_options *options) {
-    int given = (options->concurrency_text != NULL) + (options->rate_text != NULL) + (options->intervals_path != NULL) +
-                options->fixed_schedule + (options->replay != NULL);
+    int given = (options->concurrency_text != NULL) + (options->periodic_text != NULL) + (options->rate_text != NULL) +
+                (options->intervals_path != NULL) + options->fixed_schedule + (options->replay != NULL);
     if (given > 1)
-        return contradiction("--concurrency-range, --request-rate-range, --request-intervals, --fixed-schedule and "
-                             "--replay: only one of them");
+        return contradiction("--concurrency-range, --periodic-concurrency-range, --request-rate-range, "
+                             "--request-intervals, --fixed-schedule and --replay: only one of them");
     options->range = (struct perf_range){1, 1, 1, false};
     STATUS_TRY(take_v1_flags(options));
     if (options->rate_text != NULL) {
@@ -191,6 +191,8 @@ static struct status take_load(struct perf_options *options) {
         options->load = PERF_LOAD_FIXED;
     } else if (options->concurrency_text != NULL) {
         STATUS_TRY(perf_range_parse("--concurrency-range", options->concurrency_text, true, &options->range));
+    } else if (options->periodic_text != NULL) {
+        STATUS_TRY(perf_range_parse("--periodic-concurrency-range", options->periodic_text, true, &options->range));
     }
     options->poisson = strcmp(options->distribution, "poisson") == 0;
     if (options->poisson && options->load != PERF_LOAD_RATE)
@@ -276,6 +278,24 @@ static struct status check_search(const struct perf_options *options) {
     return status_ok();
 }
 
+/* What perf_analyzer wants for it, and what one run of it cannot have. */
+static struct status check_periodic(const struct perf_options *options) {
+    if (options->periodic_text == NULL)
+        return status_ok();
+    if (!options->streaming || options->profile_export == NULL)
+        return contradiction("--periodic-concurrency-range needs --streaming and --profile-export-file");
+    if (!options->range.has_end || options->range.end < options->range.start)
+        return contradiction("--periodic-concurrency-range: expected START:END, or START:END:STEP");
+    if (options->binary_search || options->saturation_search || options->request_count > 0 ||
+        options->warmup_requests > 0 || options->wants_sequences)
+        return contradiction(
+            "--periodic-concurrency-range sends END requests once: it goes with no search, no count and "
+            "no sequences");
+    if (options->csv != NULL)
+        return contradiction("--periodic-concurrency-range has no row for a table: it does not go with -f");
+    return status_ok();
+}
+
 static struct status check(const struct perf_options *options) {
     if (options->model == NULL && options->replay == NULL)
         return contradiction("-m NAME is needed: which model to load");
@@ -287,6 +307,7 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--verbose-csv and --full-csv need -f FILE");
     if (options->streaming && options->protocol != PERF_GRPC)
         return contradiction("--streaming is of gRPC: add -i grpc");
+    STATUS_TRY(check_periodic(options));
     return check_search(options);
 }
 
@@ -301,6 +322,8 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     if (!ret->collect_metrics && (options_was_given(&table, argc, argv, "metrics-url") ||
                                   options_was_given(&table, argc, argv, "metrics-interval")))
         return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which was not given");
+    if (ret->periodic_text == NULL && options_was_given(&table, argc, argv, "request-period"))
+        return contradiction("--request-period is of --periodic-concurrency-range, which was not given");
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
     STATUS_TRY(perf_tls_take(&ret->tls_flags, ret->url, ret->protocol == PERF_GRPC, &ret->tls, &ret->uses_tls));

@@ -29,7 +29,8 @@ struct perf_options {
     bool verbose;
     int64_t batch_size;
 
-    const char *concurrency_text, *rate_text, *distribution, *intervals_path;
+    const char *concurrency_text, *periodic_text, *rate_text, *distribution, *intervals_path;
+    int64_t request_period;                     /* of the periodic concurrency */
     int64_t v1_concurrency, v1_max_concurrency; /* -t and -c */
     bool v1_dynamic;                            /* -d */
     bool fixed_schedule;

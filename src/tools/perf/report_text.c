@@ -48,8 +48,11 @@ void report_settings(FILE *out, const struct perf_options *options, const struct
     fputs("  Using asynchronous calls for inference\n\n", out);
 }
 
-void report_load(FILE *out, enum perf_load load, double value) {
-    if (load == PERF_LOAD_CONCURRENCY)
+void report_load(FILE *out, const struct perf_options *options, double value) {
+    if (options->periodic_text != NULL)
+        fprintf(out, "Request concurrency: %g, and %g more after every %lld responses, %g in all\n", value,
+                options->range.step, (long long)options->request_period, options->range.end);
+    else if (options->load == PERF_LOAD_CONCURRENCY)
         fprintf(out, "Request concurrency: %g\n", value);
     else
         fprintf(out, "Request Rate: %g inference requests per seconds\n", value);
@@ -154,8 +157,10 @@ void report_summary(FILE *out, const struct perf_options *options, const struct 
     for (size_t i = 0; i < count; i++) {
         const struct point *point = &points[i];
         fprintf(out, "%s: %g, throughput: %g infer/sec, latency %llu usec%s%s\n",
-                point->load == PERF_LOAD_CONCURRENCY ? "Concurrency" : "Request Rate", point->value, point->throughput,
-                us(point->judged), point->stable ? "" : " (not stable)",
+                options->periodic_text != NULL         ? "Periodic Concurrency"
+                : point->load == PERF_LOAD_CONCURRENCY ? "Concurrency"
+                                                       : "Request Rate",
+                point->value, point->throughput, us(point->judged), point->stable ? "" : " (not stable)",
                 point->valid ? "" : " (INVALID: limited by the generator)");
     }
 }

@@ -9,7 +9,7 @@
 
 void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model);
 /* "Request concurrency: 4", "Request Rate: 200 inference requests per seconds". */
-void report_load(FILE *out, enum perf_load load, double value);
+void report_load(FILE *out, const struct perf_options *options, double value);
 /* A window of -v. */
 void report_window(FILE *out, size_t number, double throughput, const struct window *window);
 void report_point(FILE *out, const struct perf_options *options, const struct server_models *models,

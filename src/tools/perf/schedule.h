@@ -2,8 +2,8 @@
  *
  * The generator asks `next` again and again. A closed-loop schedule looks at how many requests are in flight; an
  * open-loop one at its plan alone, and its due times are what latencies count from, however late the generator is.
- * Schedules: concurrency (schedule_closed.c); constant and Poisson rate, intervals (schedule_open.c); a list of times
- * (schedule_timed.c). */
+ * Schedules: concurrency (schedule_closed.c); one that grows (schedule_periodic.c); constant and Poisson rate,
+ * intervals (schedule_open.c); a list of times (schedule_timed.c). */
 #ifndef INFERD_TOOLS_PERF_SCHEDULE_H
 #define INFERD_TOOLS_PERF_SCHEDULE_H
 
@@ -33,8 +33,9 @@ struct schedule_ops {
     void (*begin)(struct schedule *schedule, uint64_t now_ns);
     enum schedule_verdict (*next)(struct schedule *schedule, uint64_t now_ns, size_t in_flight,
                                   struct schedule_step *ret);
-    /* An answer has come (the final one of its request, if there may be several); may be NULL. */
-    void (*answered)(struct schedule *schedule, uint64_t now_ns);
+    /* An answer of a request has come, which has had `before` already; `final` ends the request, well or not. May be
+     * NULL. */
+    void (*answered)(struct schedule *schedule, size_t before, bool final);
 };
 
 struct schedule {
@@ -45,6 +46,10 @@ struct schedule {
 
 /* As many requests in flight as `concurrency` says. */
 struct status schedule_concurrency(struct arena *arena, size_t concurrency, struct schedule **ret) STATUS_MUST_CHECK;
+
+/* `start` requests, then `step` more (up to `end` in all) whenever each of the latest has had `period` answers. */
+struct status schedule_periodic(struct arena *arena, size_t start, size_t end, size_t step, size_t period,
+                                struct schedule **ret) STATUS_MUST_CHECK;
 
 /* `rate` requests a second, evenly spaced, or with exponential gaps of that mean from the seed. */
 struct status schedule_rate(struct arena *arena, double rate, bool poisson, uint64_t seed,

@@ -39,6 +39,44 @@ static void test_concurrency(void **state) {
     assert_true(step.time_ns == UINT64_MAX);
 }
 
+/* Sends what may be sent now; how many that were. */
+static size_t send_all(struct schedule *schedule) {
+    struct schedule_step step;
+    size_t count = 0;
+    while (schedule->ops->next(schedule, 0, count, &step) == SCHEDULE_SEND)
+        count++;
+    return count;
+}
+
+static void test_periodic_concurrency(void **state) {
+    struct schedule *schedule;
+    struct schedule_step step;
+    struct status status = schedule_periodic(*state, 2, 7, 3, 4, &schedule);
+    assert_true(status_is_ok(&status));
+    schedule->ops->begin(schedule, 0);
+    assert_int_equal(send_all(schedule), 2);
+    for (size_t before = 0; before < 5; before++) { /* one has more answers than it needs, the other one less */
+        schedule->ops->answered(schedule, before, false);
+        if (before < 3)
+            schedule->ops->answered(schedule, before, false);
+        assert_int_equal(send_all(schedule), 0);
+    }
+    schedule->ops->answered(schedule, 3, true); /* its last answer is its fourth */
+    assert_int_equal(send_all(schedule), 3);
+    schedule->ops->answered(schedule, 5, true); /* the first: its period was over */
+    schedule->ops->answered(schedule, 0, true); /* three that end before their period is over */
+    schedule->ops->answered(schedule, 1, true);
+    assert_int_equal(schedule->ops->next(schedule, 0, 1, &step), SCHEDULE_WAIT);
+    schedule->ops->answered(schedule, 3, false);
+    assert_int_equal(send_all(schedule), 2); /* no more than the end */
+    assert_int_equal(schedule->ops->next(schedule, 0, 2, &step), SCHEDULE_END);
+    schedule->ops->answered(schedule, 0, true);
+    schedule->ops->answered(schedule, 0, true);
+    assert_int_equal(schedule->ops->next(schedule, 0, 0, &step), SCHEDULE_END);
+    schedule->ops->begin(schedule, 0); /* over again */
+    assert_int_equal(send_all(schedule), 2);
+}
+
 /* Due times of all that is sent until `end_ns`, asked for at the times when they are due. */
 static size_t run(struct schedule *schedule, uint64_t begin_ns, uint64_t end_ns, uint64_t *dues, size_t room) {
     struct schedule_step step;
@@ -164,6 +202,7 @@ static void test_what_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_concurrency, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_periodic_concurrency, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_constant_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_late_generator, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_poisson_rate, set_up, tear_down),

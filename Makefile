@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all run test test-full fuzz-smoke test-triton bench bench-serving install setup setup-test clean help
+.PHONY: all run serve test test-full fuzz-smoke test-triton bench bench-serving install setup setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
@@ -11,6 +11,10 @@ all: setup  ## build the release program, build/inferd
 
 run: all  ## the whole job on the embedded model: export, serve, ask, score
 	@scripts/run_squad.sh "" "" "" "" "" "" "" "" "" "" true "" "" true
+
+serve: all  ## serve the embedded model on ports 8000, 8001, 8002; ask it with curl
+	@build/inferd export --checkpoint models/minilm-squad --model-repository out/models --model bert --format bert --overwrite
+	@exec build/inferd serve --model-repository out/models
 
 test: setup-test  ## all tests: unit, real clients, and the same under sanitizers (under 30 minutes)
 	@scripts/run_tests

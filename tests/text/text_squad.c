@@ -44,7 +44,7 @@ static struct status make_windows(struct arena *arena, char **argv, struct squad
     for (size_t i = 0; i < 3; i++)
         if (!slice_to_u64(slice_of(argv[i + 1]), &numbers[i]) || numbers[i] > UINT32_MAX)
             return status_error(STATUS_INVALID_ARGUMENT, "not a number: %s", argv[i + 1]);
-    struct squad_window_config config = {(uint32_t)numbers[0], (uint32_t)numbers[1], (uint32_t)numbers[2]};
+    struct squad_window_config config = {(uint32_t)numbers[0], (uint32_t)numbers[1], (uint32_t)numbers[2], 0};
     struct vocab *vocab;
     STATUS_TRY(vocab_open_embedded(arena, &vocab));
     STATUS_TRY(squad_dataset_load(arena, argv[0], dataset));

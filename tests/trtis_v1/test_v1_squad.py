@@ -27,7 +27,8 @@ LENGTH, STRIDE, BATCH, IN_FLIGHT, N_BEST, ANSWER_MAX = 384, 128, 8, 20, 20, 30
 def bert(tmp_path_factory):
     """A server with the embedded checkpoint as the recipe exports it."""
     work = tmp_path_factory.mktemp("bert")
-    done = run("export", "--checkpoint", str(ROOT / "models/minilm-squad"), "--model-repository", str(work / "models"), "--model", "bert")
+    done = run("export", "--checkpoint", str(ROOT / "models/minilm-squad"), "--model-repository", str(work / "models"), "--model", "bert",
+               "--format", "bert")
     assert done.returncode == 0, done.stderr
     server = Server(work / "models")
     yield server
@@ -118,3 +119,17 @@ def test_squad(bert, tmp_path, data):
     ours = reference.evaluate(dataset, read(tmp_path / "predictions.json"), version_2=False)
     assert told["total"] == ours["total"] > 0
     assert (told["exact"], told["f1"]) == (ours["exact"], pytest.approx(ours["f1"], abs=1e-9))
+
+
+@case("VQ02", "v1 HTTP, v1 gRPC", "questions as text to the model that takes them, in a batch", "the answers, their places and scores")
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_questions_as_text(bert, protocol):
+    wire = (bert.http_url, ProtocolType.HTTP) if protocol == "http" else (bert.grpc_url, ProtocolType.GRPC)
+    passage = "The b\u00f3ok was written by Jane Austen in 1813, in Hampshire."
+    inputs = {"question": [np.array([text], object) for text in ("Who wrote it?", "When was it written?")],
+              "context": [np.array([passage], object)] * 2}
+    result = InferContext(*wire, "bert-qa").run(inputs, dict.fromkeys(("answer", "score", "start", "end"), RAW), 2)
+    answers = [entry[0].decode() for entry in result["answer"]]
+    assert answers == ["Jane Austen", "1813"]
+    for answer, score, start, end in zip(answers, result["score"], result["start"], result["end"]):
+        assert passage[start[0]:end[0]] == answer and 0.5 < score[0] <= 1

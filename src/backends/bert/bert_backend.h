@@ -6,11 +6,15 @@
  * 0 are not computed, wherever they stand; their logits are BERT_LOGIT_OF_PADDING. Requests of any lengths share a
  * batch.
  *
+ * Task question_answering instead: BYTES question and context in, answers out (request_questions.h).
+ *
  * Config parameters (others are refused at load):
+ *   task                 span_logits, question_answering
  *   inference_precision  auto, fp32, bf16, int8; see enum bert_precision
  *   instruction_set      auto, or less than the CPU has: reference, avx2, avx512, avx512_bf16
  *   max_batch_tokens     most tokens that are computed together, 1..65536; a batch is cut there
- *   max_seq_length, do_lower_case, vocab_hash   for clients; not looked at */
+ *   max_seq_length, do_lower_case, vocab_hash   of task span_logits for clients; not looked at; the
+ *                        other task's are in question_settings.h */
 #ifndef INFERD_BACKENDS_BERT_BERT_BACKEND_H
 #define INFERD_BACKENDS_BERT_BERT_BACKEND_H
 

@@ -3,26 +3,36 @@
 #include <stdlib.h>
 
 #include "backends/bert/bert_model.h"
-#include "backends/bert/request_tokens.h"
 #include "base/clock.h"
+
+/* A request of the batch that is computed. */
+struct taken_request {
+    struct infer_request *request;
+    size_t first, end; /* its sequences in the list */
+    void *work;        /* the task's own, in the arena */
+    bool left_out;     /* nobody wanted it any more when its turn came */
+};
 
 struct bert_instance {
     const struct bert_model *model;
     struct bert_session *session;
     size_t session_tokens;
     struct token_list tokens;
+    struct arena *arena; /* of one batch */
     /* The engine's view of some sequences in a row: those without a token are left out. */
     uint32_t *offsets;
     size_t offset_room;
-    struct infer_request **taken; /* requests of the batch that are computed, in the order of the list */
+    struct taken_request *taken; /* in the order of the list */
     size_t taken_count, taken_room;
 };
 
 struct status bert_instance_create(void *pointer, int index, void **ret_instance) {
     const struct bert_model *model = pointer;
     struct bert_instance *instance = calloc(1, sizeof *instance);
-    if (!instance)
+    if (!instance || !(instance->arena = arena_create(0))) {
+        free(instance);
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
+    }
     size_t longest = (size_t)bert_engine_config(model->engine)->position_count;
     instance->model = model;
     instance->session_tokens = model->batch_tokens > longest ? (size_t)model->batch_tokens : longest;
@@ -40,6 +50,7 @@ void bert_instance_destroy(void *pointer) {
         return;
     bert_session_destroy(instance->session);
     token_list_free(&instance->tokens);
+    arena_destroy(instance->arena);
     free(instance->offsets);
     free(instance->taken);
     free(instance);
@@ -74,43 +85,70 @@ static struct status reserve_offsets(struct bert_instance *instance) {
 }
 
 /* Appends one request's tokens; a request that cannot be computed leaves the list as it was. */
-static struct status take_request(struct bert_instance *instance, const struct infer_request *request) {
+static struct status take_request(struct bert_instance *instance, struct infer_request *request,
+                                  struct taken_request *ret) {
+    const struct bert_model *model = instance->model;
     struct token_list *list = &instance->tokens;
     size_t sequences = list->sequence_count, tokens = list->token_count;
     uint32_t begin;
-    size_t longest = (size_t)bert_engine_config(instance->model->engine)->position_count;
-    STATUS_TRY(request_tokens_append(request, longest, list));
-    struct status status = reserve_offsets(instance);
+    *ret = (struct taken_request){.request = request, .first = sequences};
+    struct status status = model->task->append(model, request, instance->arena, list, &ret->work);
+    if (status_is_ok(&status))
+        status = reserve_offsets(instance);
     if (status_is_ok(&status)) {
         struct bert_batch batch = view(instance, sequences, list->sequence_count, &begin);
-        status = bert_engine_check(instance->model->engine, &batch);
+        status = bert_engine_check(model->engine, &batch);
     }
     if (!status_is_ok(&status)) {
         list->sequence_count = sequences;
         list->token_count = tokens;
     }
+    ret->end = list->sequence_count;
     return status;
 }
 
 /* ---- computing ---- */
 
-/* As many sequences from `first` on as the session has room for, one at least. */
-static size_t cut(const struct bert_instance *instance, size_t first) {
+/* As many sequences from `first` on as the session has room for, one at least, and none from `limit` on. */
+static size_t cut(const struct bert_instance *instance, size_t first, size_t limit) {
     const struct token_list *list = &instance->tokens;
     size_t end = first + 1;
-    while (end < list->sequence_count && list->offsets[end + 1] - list->offsets[first] <= instance->session_tokens)
+    while (end < limit && list->offsets[end + 1] - list->offsets[first] <= instance->session_tokens)
         end++;
     return end;
 }
 
+static bool is_unwanted(const struct taken_request *taken) {
+    return atomic_load(&taken->request->cancelled);
+}
+
+/* Where the sequences end that belong to requests from `taken` on which are still wanted. */
+static size_t wanted_end(const struct bert_instance *instance, size_t taken) {
+    while (taken < instance->taken_count && !is_unwanted(&instance->taken[taken]))
+        taken++;
+    return taken < instance->taken_count ? instance->taken[taken].first : instance->tokens.sequence_count;
+}
+
+/* Piece by piece. Before each one it is looked at who still waits: the rest of a request that nobody wants any more is
+ * left out. */
 static struct status compute(struct bert_instance *instance) {
     struct token_list *list = &instance->tokens;
-    for (size_t first = 0, end; first < list->sequence_count; first = end) {
+    size_t owner = 0;
+    for (size_t first = 0; first < list->sequence_count;) {
+        while (instance->taken[owner].end <= first)
+            owner++;
+        struct taken_request *taken = &instance->taken[owner];
+        if (is_unwanted(taken)) {
+            taken->left_out = true;
+            first = taken->end;
+            continue;
+        }
         uint32_t begin;
-        end = cut(instance, first);
+        size_t end = cut(instance, first, wanted_end(instance, owner));
         struct bert_batch batch = view(instance, first, end, &begin);
         const struct bert_results results = {.starts = list->starts + begin, .ends = list->ends + begin};
         STATUS_TRY(bert_session_run(instance->session, &batch, &results));
+        first = end;
     }
     return status_ok();
 }
@@ -121,7 +159,7 @@ static struct status reserve_taken(struct bert_instance *instance, size_t count)
     instance->taken_count = 0;
     if (count <= instance->taken_room)
         return status_ok();
-    struct infer_request **grown = realloc(instance->taken, count * sizeof(struct infer_request *));
+    struct taken_request *grown = realloc(instance->taken, count * sizeof *grown);
     if (!grown)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a batch of %zu requests", count);
     instance->taken = grown;
@@ -132,25 +170,29 @@ static struct status reserve_taken(struct bert_instance *instance, size_t count)
 /* What cannot be taken is answered at once, and changes nothing for the others. */
 static void take_batch(struct bert_instance *instance, const struct backend_batch *batch) {
     token_list_clear(&instance->tokens);
+    arena_reset(instance->arena);
     for (size_t i = 0; i < batch->count; i++) {
-        struct status status = take_request(instance, batch->requests[i]);
+        struct status status = take_request(instance, batch->requests[i], &instance->taken[instance->taken_count]);
         if (status_is_ok(&status))
-            instance->taken[instance->taken_count++] = batch->requests[i];
+            instance->taken_count++;
         else
             backend_respond_error(batch->requests[i], status);
     }
 }
 
 static void answer(struct bert_instance *instance, struct status status) {
-    size_t sequence = 0;
+    const struct bert_model *model = instance->model;
     for (size_t i = 0; i < instance->taken_count; i++) {
-        struct infer_request *request = instance->taken[i];
-        size_t rows = request->cost.items; /* the request may be gone once it is answered */
-        if (status_is_ok(&status))
-            backend_respond(request, request_tokens_answer(request, &instance->tokens, sequence), true);
+        const struct taken_request *taken = &instance->taken[i];
+        if (!status_is_ok(&status))
+            backend_respond_error(taken->request, status);
+        else if (taken->left_out)
+            backend_respond_error(taken->request, status_error(STATUS_CANCELLED, "nobody waits for the answer"));
         else
-            backend_respond_error(request, status);
-        sequence += rows;
+            backend_respond(taken->request,
+                            model->task->answer(model, taken->request, instance->arena, &instance->tokens, taken->first,
+                                                taken->work),
+                            true);
     }
 }
 

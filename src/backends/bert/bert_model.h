@@ -1,17 +1,24 @@
-/* bert_model.h: one loaded version: its engine, and which of the config's tensors mean what. */
+/* bert_model.h: one loaded version: its engine, and what its task knows. */
 #ifndef INFERD_BACKENDS_BERT_BERT_MODEL_H
 #define INFERD_BACKENDS_BERT_BERT_MODEL_H
 
+#include "backends/bert/bert_task.h"
 #include "core/backend.h"
 #include "engine/bert_engine.h"
 
+struct bert_backend; /* above all models: the threads and the engines that they share */
+struct shared_engine;
+
 struct bert_model {
+    struct bert_backend *backend;
     const struct model_config *config;
-    struct bert_engine *engine;
-    uint64_t batch_tokens; /* most that are computed together */
+    const struct bert_task *task;
+    void *task_data; /* the task's own */
+    struct shared_engine *shared;
+    const struct bert_engine *engine; /* of `shared` */
+    uint64_t batch_tokens;            /* most that are computed together */
 };
 
-/* The backend's state is the pool of threads that all its models share. */
 struct status bert_model_initialize(void **ret_backend) STATUS_MUST_CHECK;
 void bert_model_finalize(void *backend);
 struct status bert_model_complete_config(void *backend, struct model_config *config,

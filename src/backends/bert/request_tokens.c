@@ -1,8 +1,23 @@
 #include "backends/bert/request_tokens.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "backends/bert/bert_backend.h"
+#include "backends/bert/bert_model.h"
+
+static const struct bert_tensor inputs[] = {
+    {"input_ids", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_NEEDED},
+    {"input_mask", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+    {"segment_ids", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+    {"unique_ids", DATATYPE_INT32, BERT_TENSOR_ONE, BERT_TENSOR_LOOSE},
+};
+static const struct bert_tensor outputs[] = {
+    {"start_logits", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+    {"end_logits", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+};
+
+/* For clients; not looked at. */
+static const char *const parameters[] = {"max_seq_length", "do_lower_case", "vocab_hash"};
 
 /* The tensors of one request. All have the shape of the ids. */
 struct token_tensors {
@@ -44,57 +59,19 @@ static size_t count_row(const struct token_tensors *tensors, size_t row) {
     return count;
 }
 
-uint32_t request_tokens_count(const struct infer_request *request) {
+static struct infer_cost cost(const struct bert_model *model, const struct infer_request *request) {
+    (void)model;
     struct token_tensors tensors = find_tensors(request);
-    uint32_t count = 0;
+    int64_t items = tensors.ids && tensors.ids->rank > 0 ? tensors.ids->shape[0] : 1;
+    struct infer_cost cost = {.items = (uint32_t)items};
     if (!tensors.ids || !same_shape(tensors.ids, tensors.mask))
-        return 0;
+        return cost;
     for (size_t row = 0; row < tensors.rows; row++)
-        count += (uint32_t)count_row(&tensors, row);
-    return count;
+        cost.tokens += (uint32_t)count_row(&tensors, row);
+    return cost;
 }
 
-/* ---- the list ---- */
-
-void token_list_free(struct token_list *list) {
-    void *const parts[] = {list->ids, list->segments, list->positions, list->starts, list->ends, list->offsets};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        free(parts[i]);
-    *list = (struct token_list){0};
-}
-
-void token_list_clear(struct token_list *list) {
-    list->token_count = list->sequence_count = 0;
-}
-
-static bool grow(void *array, size_t count, size_t size) {
-    void **at = array;
-    void *grown = realloc(*at, count * size);
-    if (grown)
-        *at = grown;
-    return grown != NULL;
-}
-
-static bool reserve(struct token_list *list, size_t tokens, size_t sequences) {
-    size_t token_room = list->token_count + tokens, sequence_room = list->sequence_count + sequences;
-    if (sequence_room > list->sequence_room || !list->offsets) {
-        sequence_room *= 2;
-        if (!grow(&list->offsets, sequence_room + 1, sizeof *list->offsets))
-            return false;
-        list->offsets[0] = 0;
-        list->sequence_room = sequence_room;
-    }
-    if (token_room < list->token_room) /* so that there is room even for none */
-        return true;
-    token_room = 2 * token_room + 1;
-    if (!grow(&list->ids, token_room, sizeof *list->ids) ||
-        !grow(&list->segments, token_room, sizeof *list->segments) ||
-        !grow(&list->positions, token_room, sizeof *list->positions) ||
-        !grow(&list->starts, token_room, sizeof *list->starts) || !grow(&list->ends, token_room, sizeof *list->ends))
-        return false;
-    list->token_room = token_room;
-    return true;
-}
+/* ---- sequences ---- */
 
 static void append_row(const struct token_tensors *tensors, size_t row, struct token_list *list) {
     for (size_t i = 0; i < tensors->length; i++) {
@@ -106,7 +83,7 @@ static void append_row(const struct token_tensors *tensors, size_t row, struct t
         list->segments[to] = tensors->segments ? number(tensors->segments, from) : 0;
         list->positions[to] = (int32_t)i;
     }
-    list->offsets[++list->sequence_count] = (uint32_t)list->token_count;
+    token_list_end_sequence(list);
 }
 
 static struct status check_shapes(const struct token_tensors *tensors) {
@@ -136,13 +113,16 @@ static struct status count_tokens(const struct token_tensors *tensors, size_t lo
     return status_ok();
 }
 
-struct status request_tokens_append(const struct infer_request *request, size_t longest, struct token_list *list) {
+/* What a refused request sends is not copied. */
+static struct status append(const struct bert_model *model, const struct infer_request *request, struct arena *arena,
+                            struct token_list *list, void **ret_work) {
+    (void)arena;
     struct token_tensors tensors = find_tensors(request);
-    size_t count;
+    size_t count, longest = (size_t)bert_engine_config(model->engine)->position_count;
+    *ret_work = NULL;
     STATUS_TRY(check_shapes(&tensors));
     STATUS_TRY(count_tokens(&tensors, longest, &count));
-    if (!reserve(list, count, tensors.rows))
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the tokens of a batch");
+    STATUS_TRY(token_list_reserve(list, count, tensors.rows));
     for (size_t row = 0; row < tensors.rows; row++)
         append_row(&tensors, row, list);
     return status_ok();
@@ -158,25 +138,39 @@ static void write_logits(const struct token_tensors *tensors, const struct token
         memcpy(to, is_token(tensors, at) ? next++ : &none, sizeof none);
 }
 
-struct infer_response *request_tokens_answer(const struct infer_request *request, const struct token_list *list,
-                                             size_t sequence) {
+static struct infer_response *answer(const struct bert_model *model, const struct infer_request *request,
+                                     struct arena *arena, const struct token_list *list, size_t sequence, void *work) {
+    (void)model, (void)arena, (void)work;
     struct token_tensors tensors = find_tensors(request);
     const struct {
         struct slice name;
         const float *logits;
-    } outputs[] = {{SLICE_LITERAL("end_logits"), list->ends}, {SLICE_LITERAL("start_logits"), list->starts}};
+    } rows[] = {{SLICE_LITERAL("end_logits"), list->ends}, {SLICE_LITERAL("start_logits"), list->starts}};
     struct infer_response *response = infer_response_create(request, 2);
     for (size_t i = 0; response && i < 2 && status_is_ok(&response->status); i++) {
         char *data;
-        if (!infer_request_wants(request, outputs[i].name))
+        if (!infer_request_wants(request, rows[i].name))
             continue;
         response->status =
-            infer_response_add_output(response, outputs[i].name, DATATYPE_FP32, tensors.ids->shape, tensors.ids->rank,
+            infer_response_add_output(response, rows[i].name, DATATYPE_FP32, tensors.ids->shape, tensors.ids->rank,
                                       tensors.rows * tensors.length * sizeof(float), &data);
         if (status_is_ok(&response->status))
-            write_logits(&tensors, list, sequence, outputs[i].logits, data);
+            write_logits(&tensors, list, sequence, rows[i].logits, data);
     }
     if (response && !status_is_ok(&response->status))
         response->output_count = 0;
     return response;
 }
+
+const struct bert_task request_tokens_task = {
+    .name = "span_logits",
+    .inputs = inputs,
+    .outputs = outputs,
+    .input_count = sizeof inputs / sizeof inputs[0],
+    .output_count = sizeof outputs / sizeof outputs[0],
+    .parameters = parameters,
+    .parameter_count = sizeof parameters / sizeof parameters[0],
+    .cost = cost,
+    .append = append,
+    .answer = answer,
+};

@@ -17,7 +17,7 @@ static struct status out_of_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "SQuAD windows: out of memory");
 }
 
-static struct status check_config(const struct squad_window_config *config) {
+struct status squad_window_config_check(const struct squad_window_config *config) {
     if (config->max_query_length < 1 || config->max_query_length > SQUAD_MAX_SEQUENCE)
         return status_error(STATUS_INVALID_ARGUMENT, "max_query_length %u: expected 1 .. %d", config->max_query_length,
                             SQUAD_MAX_SEQUENCE);
@@ -60,6 +60,11 @@ static uint64_t count_windows(struct layout layout, uint32_t context_count) {
     return 1 + ((uint64_t)context_count - layout.room + layout.step - 1) / layout.step;
 }
 
+static uint32_t most_windows(const struct squad_window_config *config) {
+    bool given = config->max_windows > 0 && config->max_windows < SQUAD_MAX_WINDOWS;
+    return given ? config->max_windows : SQUAD_MAX_WINDOWS;
+}
+
 /* Tokenizes each paragraph and question once; fills first_window. */
 static struct status tokenize_all(struct arena *arena, const struct wordpiece *tokenizer,
                                   const struct squad_window_config *config, const struct squad_dataset *dataset,
@@ -76,9 +81,9 @@ static struct status tokenize_all(struct arena *arena, const struct wordpiece *t
                 tokenize(arena, tokenizer, dataset->questions[q].text, config->max_query_length, scratch, &queries[q]));
             first_window[q] = (uint32_t)windows;
             windows += count_windows(layout_of(config, queries[q].count), contexts[p].count);
-            if (windows > SQUAD_MAX_WINDOWS)
-                return status_error(STATUS_TOO_LARGE, "more than %d windows at max_seq_length %u and doc_stride %u",
-                                    SQUAD_MAX_WINDOWS, config->max_seq_length, config->doc_stride);
+            if (windows > most_windows(config))
+                return status_error(STATUS_TOO_LARGE, "more than %u windows at max_seq_length %u and doc_stride %u",
+                                    most_windows(config), config->max_seq_length, config->doc_stride);
         }
     }
     first_window[dataset->question_count] = (uint32_t)windows;
@@ -135,7 +140,7 @@ static struct status lay_out(struct arena *arena, const struct squad_window_conf
 struct status squad_windows_create(struct arena *arena, const struct wordpiece *tokenizer,
                                    const struct squad_window_config *config, const struct squad_dataset *dataset,
                                    struct squad_windows *ret) {
-    STATUS_TRY(check_config(config));
+    STATUS_TRY(squad_window_config_check(config));
     struct parts parts = {
         .contexts = arena_calloc(arena, dataset->paragraph_count, sizeof *parts.contexts),
         .queries = arena_calloc(arena, dataset->question_count, sizeof *parts.queries),

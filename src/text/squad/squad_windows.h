@@ -22,6 +22,7 @@ struct squad_window_config {
     uint32_t max_seq_length;   /* tokens in all; 384 in the recipe; at least max_query_length + 4 */
     uint32_t doc_stride;       /* tokens from window start to window start; 128 in the recipe; at least 1 */
     uint32_t max_query_length; /* question tokens beyond are dropped; 64 in the recipe; at least 1 */
+    uint32_t max_windows;      /* of all questions together; 0, or more than that: SQUAD_MAX_WINDOWS */
 };
 
 struct squad_window {
@@ -43,8 +44,10 @@ struct squad_windows {
     uint32_t longest;             /* tokens of the longest window */
 };
 
+/* Checks ranges, and that a window has room for a paragraph. INVALID_ARGUMENT. */
+struct status squad_window_config_check(const struct squad_window_config *config) STATUS_MUST_CHECK;
 /* Tokenizes everything and lays out the windows. Every question gets at least one window.
- * Errors: INVALID_ARGUMENT (config out of range), TOO_LARGE (over SQUAD_MAX_WINDOWS), RESOURCE_EXHAUSTED. */
+ * Errors: INVALID_ARGUMENT (config out of range), TOO_LARGE (over max_windows), RESOURCE_EXHAUSTED. */
 struct status squad_windows_create(struct arena *arena, const struct wordpiece *tokenizer,
                                    const struct squad_window_config *config, const struct squad_dataset *dataset,
                                    struct squad_windows *ret) STATUS_MUST_CHECK;

@@ -3,21 +3,48 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum tensor_dims {
+    DIMS_TOKENS,   /* one number for each token */
+    DIMS_ONE,      /* one element */
+    DIMS_ANSWERS,  /* one for each answer that is told */
+    DIMS_UNIQUE_ID /* one number for the request, given without that dimension; may be left out */
+};
+
 struct tensor_row {
     const char *name, *type;
-    bool per_request; /* one number per request (dims [1], given without that dimension) instead of one per token */
+    enum tensor_dims dims;
+};
+
+struct task_tensors {
+    const struct tensor_row *inputs, *outputs;
+    size_t input_count, output_count;
 };
 
 /* In the order of the recipe's client. The engine does not use unique_ids: clients may leave it out. */
-static const struct tensor_row inputs[] = {
-    {"unique_ids", "TYPE_INT32", true},
-    {"segment_ids", "TYPE_INT32", false},
-    {"input_ids", "TYPE_INT32", false},
-    {"input_mask", "TYPE_INT32", false},
+static const struct tensor_row logits_inputs[] = {
+    {"unique_ids", "TYPE_INT32", DIMS_UNIQUE_ID},
+    {"segment_ids", "TYPE_INT32", DIMS_TOKENS},
+    {"input_ids", "TYPE_INT32", DIMS_TOKENS},
+    {"input_mask", "TYPE_INT32", DIMS_TOKENS},
 };
-static const struct tensor_row outputs[] = {
-    {"end_logits", "TYPE_FP32", false},
-    {"start_logits", "TYPE_FP32", false},
+static const struct tensor_row logits_outputs[] = {
+    {"end_logits", "TYPE_FP32", DIMS_TOKENS},
+    {"start_logits", "TYPE_FP32", DIMS_TOKENS},
+};
+static const struct tensor_row questions_inputs[] = {
+    {"question", "TYPE_STRING", DIMS_ONE},
+    {"context", "TYPE_STRING", DIMS_ONE},
+};
+static const struct tensor_row questions_outputs[] = {
+    {"answer", "TYPE_STRING", DIMS_ANSWERS},
+    {"score", "TYPE_FP32", DIMS_ANSWERS},
+    {"start", "TYPE_INT32", DIMS_ANSWERS},
+    {"end", "TYPE_INT32", DIMS_ANSWERS},
+};
+
+static const struct task_tensors tasks[] = {
+    [CONFIG_SPAN_LOGITS] = {logits_inputs, logits_outputs, 4, 2},
+    [CONFIG_QUESTIONS] = {questions_inputs, questions_outputs, 2, 4},
 };
 
 static void put_quoted(struct buf *out, const char *text) {
@@ -34,10 +61,10 @@ static void put_tensors(struct buf *out, const char *field, const struct tensor_
     buf_printf(out, "%s [\n", field);
     for (size_t i = 0; i < count; i++) {
         buf_printf(out, "  {\n    name: \"%s\"\n    data_type: %s\n", rows[i].name, rows[i].type);
-        if (rows[i].per_request)
-            buf_append_text(out, "    dims: [ 1 ]\n    reshape { shape: [ ] }\n    optional: true\n");
-        else
-            buf_append_text(out, "    dims: [ -1 ]\n");
+        buf_append_text(out, rows[i].dims == DIMS_TOKENS || rows[i].dims == DIMS_ANSWERS ? "    dims: [ -1 ]\n"
+                                                                                         : "    dims: [ 1 ]\n");
+        if (rows[i].dims == DIMS_UNIQUE_ID)
+            buf_append_text(out, "    reshape { shape: [ ] }\n    optional: true\n");
         buf_append_text(out, i + 1 < count ? "  },\n" : "  }\n");
     }
     buf_append_text(out, "]\n");
@@ -56,13 +83,14 @@ static void put_dynamic_batching(struct buf *out, const struct config_facts *fac
 }
 
 void config_write(const struct config_facts *facts, struct buf *out) {
+    const struct task_tensors *tensors = &tasks[facts->task];
     char length[32];
     snprintf(length, sizeof length, "%" PRId64, facts->max_seq_length);
     buf_append_text(out, "name: ");
     put_quoted(out, facts->name);
     buf_printf(out, "\nplatform: \"%s\"\nmax_batch_size: %" PRId64 "\n", facts->platform, facts->max_batch_size);
-    put_tensors(out, "input", inputs, sizeof inputs / sizeof inputs[0]);
-    put_tensors(out, "output", outputs, sizeof outputs / sizeof outputs[0]);
+    put_tensors(out, "input", tensors->inputs, tensors->input_count);
+    put_tensors(out, "output", tensors->outputs, tensors->output_count);
     if (facts->instances > 0)
         buf_printf(out, "instance_group [\n  {\n    count: %" PRId64 "\n    kind: KIND_CPU\n  }\n]\n",
                    facts->instances);
@@ -70,6 +98,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
         put_dynamic_batching(out, facts);
     else if (facts->joins_what_waits)
         buf_append_text(out, "dynamic_batching {\n}\n");
+    if (facts->task == CONFIG_QUESTIONS)
+        put_parameter(out, "task", "question_answering");
     put_parameter(out, "inference_precision", facts->precision);
     put_parameter(out, "max_seq_length", length);
     put_parameter(out, "do_lower_case", facts->lower_case ? "true" : "false");

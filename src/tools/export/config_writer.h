@@ -7,7 +7,13 @@
 
 #include "base/buf.h"
 
+enum config_task {
+    CONFIG_SPAN_LOGITS, /* the recipe's tensors */
+    CONFIG_QUESTIONS    /* question and context in, answers out; platform bert */
+};
+
 struct config_facts {
+    enum config_task task;
     const char *name;     /* UTF-8 */
     const char *platform; /* "onnxruntime_onnx", "tensorflow_savedmodel" or "bert" */
     int64_t max_batch_size;

@@ -13,6 +13,7 @@
 #include "tools/export/export_vocab.h"
 #include "tools/export/model_folder.h"
 #include "tools/export/onnx_writer.h"
+#include "tools/export/question_folder.h"
 #include "tools/export/savedmodel_writer.h"
 
 struct export_options {
@@ -53,8 +54,7 @@ static const struct option_row option_rows[] = {
     HEADING("How the model is served"),
     {OPTION_CHOICE, "format", NULL, FIELD(format), "onnx", "FORMAT",
      "onnx writes model.onnx, savedmodel a TensorFlow SavedModel, for OpenVINO; bert a checkpoint for the engine of "
-     "that "
-     "name.",
+     "that name, and beside it the model NAME-qa, which takes questions as text.",
      0, 0, "onnx|savedmodel|bert"},
     {OPTION_CHOICE, "precision", NULL, FIELD(precision), NULL, "PRECISION",
      "What the engine computes in; the file holds 32 bit floats either way. auto and int8 are for the bert format: "
@@ -144,12 +144,11 @@ static struct status check_length(const struct export_options *options, const st
                         (long long)options->max_seq_length, (long long)config->position_count);
 }
 
-static struct status compose_config(const struct export_options *options, const struct bert_checkpoint *checkpoint,
-                                    struct arena *arena, struct buf *ret) {
-    struct export_vocab vocab;
-    STATUS_TRY(export_vocab_examine(checkpoint, options->vocab, arena, &vocab));
+static struct status compose_config(const struct export_options *options, const struct export_vocab *vocab,
+                                    enum config_task task, const char *name, struct buf *ret) {
     const struct config_facts facts = {
-        .name = options->model,
+        .task = task,
+        .name = name,
         .platform = find_format(options->format)->platform,
         .max_batch_size = options->max_batch_size,
         .instances = options->instances,
@@ -157,8 +156,8 @@ static struct status compose_config(const struct export_options *options, const 
         .precision = precision_of(options),
         .joins_what_waits = is_bert(options),
         .max_seq_length = options->max_seq_length,
-        .lower_case = vocab.lower_case,
-        .vocab_hash = vocab.known ? vocab.hash : NULL,
+        .lower_case = vocab->lower_case,
+        .vocab_hash = vocab->known ? vocab->hash : NULL,
     };
     config_write(&facts, ret);
     return buf_failed(ret) ? status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for config.pbtxt") : status_ok();
@@ -204,20 +203,75 @@ static void print_result(const struct format_row *format, const struct model_fol
 
 /* ---- the run ---- */
 
-static struct status export_checkpoint(const struct export_options *options, const struct bert_checkpoint *checkpoint,
-                                       struct model_folder *folder) {
+/* Writes config.pbtxt and an empty version into the folder's hidden place. */
+static struct status stage(const struct export_options *options, const struct export_vocab *vocab,
+                           enum config_task task, const char *name, struct model_folder *folder) {
     struct buf config = BUF_EMPTY;
-    STATUS_TRY(check_length(options, bert_checkpoint_config(checkpoint)));
-    struct status status = compose_config(options, checkpoint, folder->arena, &config);
+    struct status status = compose_config(options, vocab, task, name, &config);
     if (status_is_ok(&status))
         status = model_folder_stage(folder, buf_slice(&config));
     buf_free(&config);
-    if (status_is_ok(&status))
-        status = write_model(find_format(options->format), checkpoint, folder);
+    return status;
+}
+
+static struct status export_model(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                  const struct export_vocab *vocab, struct model_folder *folder) {
+    STATUS_TRY(stage(options, vocab, CONFIG_SPAN_LOGITS, options->model, folder));
+    return write_model(find_format(options->format), checkpoint, folder);
+}
+
+static struct status export_questions(const struct export_options *options, const struct export_vocab *vocab,
+                                      const char *name, struct model_folder *folder) {
+    STATUS_TRY(stage(options, vocab, CONFIG_QUESTIONS, name, folder));
+    return question_folder_fill(folder, options->model, vocab->path);
+}
+
+/* Both models are complete before the first is moved into place. `questions`: NULL when there is no such model. */
+static struct status export_models(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                   const struct export_vocab *vocab, struct model_folder *folder,
+                                   struct model_folder *questions) {
+    struct status status = export_model(options, checkpoint, vocab, folder);
+    if (status_is_ok(&status) && questions)
+        status = export_questions(options, vocab, question_folder_name(folder->arena, options->model), questions);
     if (status_is_ok(&status))
         status = model_folder_commit(folder);
+    if (status_is_ok(&status) && questions)
+        status = model_folder_commit(questions);
     model_folder_close(folder);
+    if (questions)
+        model_folder_close(questions);
     return status;
+}
+
+/* Why the model that takes questions is not written: "" where nobody expects it; NULL when it is written. */
+static const char *why_no_questions(const struct export_options *options, const struct export_vocab *vocab) {
+    if (!is_bert(options))
+        return "";
+    if (!vocab->known)
+        return "there is no vocabulary";
+    return options->max_seq_length < QUESTION_FOLDER_SEQUENCE_MIN ? "--max-seq-length is below 68" : NULL;
+}
+
+static struct status export_checkpoint(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                       struct model_folder *folder, uint64_t started_ns) {
+    struct export_vocab vocab;
+    struct model_folder questions;
+    STATUS_TRY(check_length(options, bert_checkpoint_config(checkpoint)));
+    STATUS_TRY(export_vocab_examine(checkpoint, options->vocab, folder->arena, &vocab));
+    const char *name = question_folder_name(folder->arena, options->model);
+    const char *reason = why_no_questions(options, &vocab);
+    if (!name)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
+    if (!reason)
+        STATUS_TRY(model_folder_plan(options->model_repository, name, options->model_version, options->overwrite,
+                                     folder->arena, &questions));
+    STATUS_TRY(export_models(options, checkpoint, &vocab, folder, reason ? NULL : &questions));
+    print_result(find_format(options->format), folder, started_ns);
+    if (!reason)
+        printf("       %s: question and context in, answers out, on the same weights\n", questions.model_path);
+    else if (reason[0])
+        printf("       no %s, which would take questions: %s\n", name, reason);
+    return status_ok();
 }
 
 static struct status run(const struct export_options *options, struct arena *arena) {
@@ -228,10 +282,8 @@ static struct status run(const struct export_options *options, struct arena *are
                                  arena, &folder));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->bert_config, &checkpoint));
     print_checkpoint(options, checkpoint);
-    struct status status = export_checkpoint(options, checkpoint, &folder);
+    struct status status = export_checkpoint(options, checkpoint, &folder, started_ns);
     bert_checkpoint_close(checkpoint);
-    if (status_is_ok(&status))
-        print_result(find_format(options->format), &folder, started_ns);
     return status;
 }
 

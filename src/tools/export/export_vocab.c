@@ -23,9 +23,8 @@ static struct status check_size(const struct bert_checkpoint *checkpoint, const 
 }
 
 /* Sets *ret to NULL when nothing tells the vocabulary and random weights do not need one. */
-static struct status open_vocab(const struct bert_checkpoint *checkpoint, const char *given, struct arena *arena,
+static struct status open_vocab(const struct bert_checkpoint *checkpoint, const char *path, struct arena *arena,
                                 struct vocab **ret) {
-    const char *path = given ? given : bert_checkpoint_vocab_path(checkpoint);
     *ret = NULL;
     if (path) {
         STATUS_TRY(vocab_load(arena, path, ret));
@@ -42,9 +41,10 @@ static struct status open_vocab(const struct bert_checkpoint *checkpoint, const 
 
 struct status export_vocab_examine(const struct bert_checkpoint *checkpoint, const char *given, struct arena *arena,
                                    struct export_vocab *ret) {
+    const char *path = given ? given : bert_checkpoint_vocab_path(checkpoint);
     struct vocab *vocab;
-    STATUS_TRY(open_vocab(checkpoint, given, arena, &vocab));
-    struct export_vocab facts = {.known = vocab != NULL};
+    STATUS_TRY(open_vocab(checkpoint, path, arena, &vocab));
+    struct export_vocab facts = {.known = vocab != NULL, .path = path};
     enum bert_casing casing = bert_checkpoint_config(checkpoint)->casing;
     facts.lower_case = casing == BERT_CASING_UNKNOWN ? !vocab || !has_capitals(vocab) : casing == BERT_CASING_LOWER;
     if (vocab)

@@ -8,7 +8,8 @@
 #include "text/vocab.h"
 
 struct export_vocab {
-    bool known; /* false only for random weights of an odd vocabulary size */
+    bool known;       /* false only for random weights of an odd vocabulary size */
+    const char *path; /* of the file; NULL when it is the compiled-in one (or not known) */
     char hash[VOCAB_HASH_TEXT_SIZE];
     bool lower_case;
 };

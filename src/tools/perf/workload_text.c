@@ -76,7 +76,7 @@ static struct status make_windows(struct text_reader *reader) {
     tokenizer.vocab = vocab;
     tokenizer.lowercase = !slice_equal_nocase(cased, SLICE_LITERAL("false")) && !slice_equal_text(cased, "0");
     STATUS_TRY(squad_dataset_load(reader->arena, text->path, dataset));
-    const struct squad_window_config config = {reader->length, text->doc_stride, text->max_query_length};
+    const struct squad_window_config config = {reader->length, text->doc_stride, text->max_query_length, 0};
     return squad_windows_create(reader->arena, &tokenizer, &config, dataset, &reader->windows);
 }
 

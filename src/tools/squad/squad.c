@@ -143,7 +143,7 @@ static struct status make_windows(struct squad_job *job, const struct vocab *voc
     const struct squad_options *options = job->options;
     struct wordpiece tokenizer = {vocab, job->model.lowercase};
     struct squad_window_config config = {job->model.max_seq_length, (uint32_t)options->doc_stride,
-                                         (uint32_t)options->max_query_length};
+                                         (uint32_t)options->max_query_length, 0};
     STATUS_TRY(squad_windows_create(job->arena, &tokenizer, &config, &job->dataset, &job->windows));
     STATUS_TRY(batch_plan_create(job->arena, &job->windows, job->model.padding, (uint32_t)options->batch_size,
                                  job->model.max_seq_length, &job->plan));

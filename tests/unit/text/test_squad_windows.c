@@ -160,7 +160,7 @@ static void test_every_arena_limit(void **state) {
     struct vocab *vocab;
     struct status status = vocab_open_embedded(f->arena, &vocab);
     assert_string_equal(status.message, "");
-    const struct squad_window_config config = {11, 3, 3};
+    const struct squad_window_config config = {11, 3, 3, 0};
     bool succeeded = false;
     for (size_t limit = 1; limit < 8192 && !succeeded; limit += 5) {
         struct arena *arena = arena_create(limit);

@@ -1,93 +1,8 @@
 /* The backend as the scheduler calls it, on the small checkpoint: requests of several lengths and rows in one batch,
  * masks with padding and holes, what one wrong request does to the others, and configs that are refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <math.h>
-
-#include "backends/bert/bert_backend.h"
-#include "core/request_state.h"
-
-#define HF "tests/fixtures/hf_checkpoint"
-
-#define assert_good(expression)                                                                                        \
-    do {                                                                                                               \
-        struct status good_ = (expression);                                                                            \
-        assert_string_equal(good_.message, "");                                                                        \
-    } while (0)
-
-#define assert_error(expression, expected_text)                                                                        \
-    do {                                                                                                               \
-        struct status error_ = (expression);                                                                           \
-        assert_int_equal(error_.code, STATUS_INVALID_ARGUMENT);                                                        \
-        if (!strstr(error_.message, expected_text))                                                                    \
-            fail_msg("expected '%s' in '%s'", expected_text, error_.message);                                          \
-    } while (0)
-
-static const char base_config[] = "backend: \"bert\" max_batch_size: 8 "
-                                  "parameters { key: \"inference_precision\" value { string_value: \"fp32\" } }";
-
-struct loaded {
-    void *backend, *model, *instance;
-    struct model_config *config;
-};
-
-static struct status load_parts(struct loaded *loaded) {
-    const struct backend_ops *ops = bert_backend();
-    STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, HF));
-    STATUS_TRY(model_config_finish(loaded->config, false));
-    const struct backend_model_args args = {.config = loaded->config,
-                                            .version_directory = HF,
-                                            .version = 1,
-                                            .instance_count = 1,
-                                            .threads_per_instance = 1};
-    STATUS_TRY(ops->load(loaded->backend, &args, &loaded->model));
-    return ops->instance_create(loaded->model, 0, &loaded->instance);
-}
-
-static void unload(struct loaded *loaded) {
-    const struct backend_ops *ops = bert_backend();
-    ops->instance_destroy(loaded->instance);
-    if (loaded->model)
-        ops->unload(loaded->model);
-    model_config_destroy(loaded->config);
-    ops->finalize(loaded->backend);
-}
-
-/* Unloaded again when it fails. */
-static struct status load(const char *config, struct loaded *ret) {
-    *ret = (struct loaded){0};
-    assert_good(bert_backend()->initialize(&ret->backend));
-    struct status status = model_config_parse(slice_of("model"), slice_of(config), "config.pbtxt", &ret->config);
-    if (status_is_ok(&status))
-        status = load_parts(ret);
-    if (!status_is_ok(&status))
-        unload(ret);
-    return status;
-}
+#include "bert_fixture.h"
 
 /* ---- requests ---- */
-
-enum { NUMBERS = 2 * 48 };
-
-struct call {
-    struct infer_request *request;
-    struct infer_response *response;
-    int32_t ids[NUMBERS], mask[NUMBERS], segments[NUMBERS];
-};
-
-static void keep_response(struct infer_request *request, struct infer_response *response, bool final) {
-    struct call *call = request->user;
-    assert_null(call->response);
-    assert_true(final);
-    call->response = response;
-}
 
 static void add_input(struct infer_request *request, const char *name, const int64_t shape[2], const int32_t *numbers) {
     struct tensor *tensor = &request->inputs[request->input_count++];
@@ -99,11 +14,7 @@ static void add_input(struct infer_request *request, const char *name, const int
 /* `seed` makes the tokens; all are real. */
 static void call_open(struct call *call, int64_t rows, int64_t length, int32_t seed) {
     const int64_t shape[2] = {rows, length};
-    *call = (struct call){.request = infer_request_create(0)};
-    assert_non_null(call->request);
-    call->request->state->respond = keep_response;
-    call->request->user = call;
-    call->request->inputs = arena_calloc(call->request->arena, 3, sizeof *call->request->inputs);
+    call_begin(call, 3);
     for (int32_t i = 0; i < rows * length; i++) {
         call->ids[i] = (seed + i * 31) % 64;
         call->mask[i] = 1;
@@ -112,25 +23,6 @@ static void call_open(struct call *call, int64_t rows, int64_t length, int32_t s
     add_input(call->request, "input_ids", shape, call->ids);
     add_input(call->request, "input_mask", shape, call->mask);
     add_input(call->request, "segment_ids", shape, call->segments);
-}
-
-static void call_close(struct call *call) {
-    infer_response_destroy(call->response);
-    infer_request_destroy(call->request);
-}
-
-static void execute(struct loaded *loaded, struct call *calls, size_t count) {
-    struct infer_request *requests[8];
-    struct backend_batch batch = {.requests = requests, .count = count};
-    struct backend_times times;
-    for (size_t i = 0; i < count; i++) {
-        requests[i] = calls[i].request;
-        calls[i].request->cost = bert_backend()->cost(loaded->model, calls[i].request);
-        batch.items += calls[i].request->cost.items;
-    }
-    assert_good(bert_backend()->execute(loaded->instance, &batch, &times));
-    for (size_t i = 0; i < count; i++)
-        assert_non_null(calls[i].response);
 }
 
 static float logit(const struct call *call, const char *name, size_t at) {
@@ -282,6 +174,9 @@ static void refuses_wrong_configs(void **state) {
          "no reshape"},
         {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ 1 ] reshape { } } ]", "no reshape"},
         {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1 ] optional: true } ]", "not optional"},
+        {"parameters { key: \"task\" value { string_value: \"poetry\" } }",
+         "span_logits or question_answering, got 'poetry'"},
+        {"parameters { key: \"n_best\" value { string_value: \"3\" } }", "has no parameter 'n_best'"},
         {"output [ { name: \"logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'logits'"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -292,11 +187,41 @@ static void refuses_wrong_configs(void **state) {
     }
 }
 
+/* What nobody wants any more is left out, and the others are computed as ever. */
+static void leaves_out_what_was_cancelled(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call calls[4], alone;
+    assert_good(load("backend: \"bert\" max_batch_size: 8 "
+                     "parameters { key: \"inference_precision\" value { string_value: \"fp32\" } } "
+                     "parameters { key: \"max_batch_tokens\" value { string_value: \"1\" } }",
+                     &loaded));
+    for (int i = 0; i < 4; i++)
+        call_open(&calls[i], 2, 20 + i, i);
+    atomic_store(&calls[0].request->cancelled, true);
+    atomic_store(&calls[2].request->cancelled, true);
+    execute(&loaded, calls, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(calls[i].response->status.code, i % 2 ? STATUS_OK : STATUS_CANCELLED);
+        call_open(&alone, 2, 20 + i, i);
+        execute(&loaded, &alone, 1);
+        if (i % 2)
+            expect_same(&calls[i], 0, &alone, 0, (size_t)(2 * (20 + i)));
+        call_close(&alone);
+        call_close(&calls[i]);
+    }
+    unload(&loaded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batches_any_lengths), cmocka_unit_test(does_not_compute_padding),
-        cmocka_unit_test(leaves_holes_out),    cmocka_unit_test(a_wrong_request_hurts_itself_alone),
-        cmocka_unit_test(cuts_large_batches),  cmocka_unit_test(refuses_wrong_configs),
+        cmocka_unit_test(batches_any_lengths),
+        cmocka_unit_test(does_not_compute_padding),
+        cmocka_unit_test(leaves_holes_out),
+        cmocka_unit_test(a_wrong_request_hurts_itself_alone),
+        cmocka_unit_test(cuts_large_batches),
+        cmocka_unit_test(refuses_wrong_configs),
+        cmocka_unit_test(leaves_out_what_was_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,23 @@ static void what_is_left_out(void **state) {
     arena_destroy(arena);
 }
 
+static void questions_have_their_tensors(void **state) {
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct config_facts facts = plain;
+    facts.task = CONFIG_QUESTIONS;
+    struct pb_model_config config = parse(&facts, arena);
+    assert_int_equal(config.input.count, 2);
+    assert_int_equal(config.output.count, 4);
+    assert_true(slice_equal_text(config.input.items[1].name, "context"));
+    assert_int_equal(config.input.items[1].dims.items[0], 1);
+    assert_null(config.input.items[1].reshape);
+    assert_true(slice_equal_text(config.output.items[0].name, "answer"));
+    assert_int_equal(config.output.items[0].dims.items[0], -1);
+    assert_true(slice_equal_text(config.parameters.items[0].value->string_value, "question_answering"));
+    arena_destroy(arena);
+}
+
 static void names_are_quoted(void **state) {
     (void)state;
     struct arena *arena = arena_create(0);
@@ -114,9 +131,8 @@ static void names_are_quoted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_text),
-        cmocka_unit_test(server_reads_it),
-        cmocka_unit_test(what_is_left_out),
+        cmocka_unit_test(whole_text),       cmocka_unit_test(server_reads_it),
+        cmocka_unit_test(what_is_left_out), cmocka_unit_test(questions_have_their_tensors),
         cmocka_unit_test(names_are_quoted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

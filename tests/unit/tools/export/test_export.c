@@ -2,6 +2,7 @@
 #include "tools/export/export.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "../../checkpoint/scratch.h"
 #include "text/vocab.h"
@@ -185,6 +186,48 @@ static void random_weights(void **state) {
     scratch_remove(&s);
 }
 
+static void expect_link(struct scratch *scratch, const char *name, const char *target) {
+    char text[256];
+    ssize_t size = readlink(scratch_path(scratch, name), text, sizeof text - 1);
+    assert_true(size > 0);
+    text[size] = '\0';
+    assert_string_equal(text, target);
+}
+
+/* The bert format has a second model, on the first one's files. */
+static void questions_beside_logits(void **state) {
+    (void)state;
+    struct scratch s = scratch_create();
+    char hash[128];
+    scratch_write(&s, "usual.json",
+                  SLICE_LITERAL("{\"vocab_size\":30522,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+    scratch_write(&s, "odd.json",
+                  SLICE_LITERAL("{\"vocab_size\":99,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+#define BERT "--checkpoint random:3 --model-repository @/r --format bert "
+    expect_run(&s, BERT "--bert-config @/usual.json --model a --model-version 7", 0,
+               "/r/a-qa: question and context in");
+    expect_link(&s, "r/a-qa/7/model.safetensors", "../../a/7/model.safetensors");
+    expect_link(&s, "r/a-qa/7/config.json", "../../a/7/config.json");
+    assert_true(file_exists(scratch_path(&s, "r/a-qa/7/model.safetensors")));
+    vocab_line(NULL, hash, sizeof hash);
+    expect_in_file(&s, "r/a-qa/config.pbtxt", hash, true);
+    expect_in_file(&s, "r/a-qa/config.pbtxt", "\"task\" value { string_value: \"question_answering\" }", true);
+    expect_in_file(&s, "r/a-qa/7/vocab.txt", "\n[CLS]\n", true);
+    expect_in_file(&s, "r/a/config.pbtxt", "question", false);
+    expect_run(&s, BERT "--bert-config @/usual.json --model a --model-version 7 --overwrite", 0, "a-qa");
+    /* Nothing is written when the second model is there alone. */
+    expect_ok(file_remove_tree(scratch_path(&s, "r/a")));
+    expect_run(&s, BERT "--bert-config @/usual.json --model a --model-version 7", 1, "/r/a-qa/7 exists");
+    assert_false(file_exists(scratch_path(&s, "r/a")));
+    expect_run(&s, BERT "--bert-config @/usual.json --model b --max-seq-length 67", 0, "no b-qa");
+    expect_run(&s, BERT "--bert-config @/odd.json --model c", 0,
+               "no c-qa, which would take questions: there is no voc");
+    assert_false(file_exists(scratch_path(&s, "r/b-qa")) || file_exists(scratch_path(&s, "r/c-qa")));
+    scratch_remove(&s);
+}
+
 /* The vocabulary decides on casing where the checkpoint does not. */
 static void vocabularies(void **state) {
     (void)state;
@@ -237,9 +280,12 @@ static void wrong_usage(void **state) {
         {"--checkpoint " TF " --model-repository @/r", 2, "--model is missing"},
         {"--checkpoint " TF " --model a", 2, "--model-repository is missing"},
         {"--checkpoint " TF " --model a --model-repository @/r --fromat onnx", 2, "did you mean --format?"},
-        {"--checkpoint " TF " --model a --model-repository @/r --format tflite", 2, "expected one of onnx|savedmodel|bert"},
-        {"--checkpoint " TF " --model a --model-repository @/r --precision fp16", 2, "expected one of auto|fp32|bf16|int8"},
-        {"--checkpoint " TF " --model a --model-repository @/r --precision int8", 2, "--precision int8 is for --format bert"},
+        {"--checkpoint " TF " --model a --model-repository @/r --format tflite", 2,
+         "expected one of onnx|savedmodel|bert"},
+        {"--checkpoint " TF " --model a --model-repository @/r --precision fp16", 2,
+         "expected one of auto|fp32|bf16|int8"},
+        {"--checkpoint " TF " --model a --model-repository @/r --precision int8", 2,
+         "--precision int8 is for --format bert"},
         {"--checkpoint " TF " --model a --model-repository @/r --max-batch-size 0", 2, "from 1 to 65536"},
         {"--checkpoint " TF " --model a --model-repository @/r --model-version 0", 2, "from 1 to"},
         {"--checkpoint " TF " --model a --model-repository @/r --instances 0", 2, "from 1 to 1024"},
@@ -263,6 +309,7 @@ int main(void) {
         cmocka_unit_test(delays),
         cmocka_unit_test(overwriting),
         cmocka_unit_test(random_weights),
+        cmocka_unit_test(questions_beside_logits),
         cmocka_unit_test(vocabularies),
         cmocka_unit_test(missing_vocabulary),
         cmocka_unit_test(wrong_usage),

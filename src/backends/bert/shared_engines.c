@@ -1,0 +1,193 @@
+#include "backends/bert/shared_engines.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "checkpoint/bert_locate.h"
+
+struct file_identity {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+struct engine_key {
+    struct file_identity weights, config;
+    struct bert_engine_options options;
+};
+
+/* In the list while it is being made and while it has users; one that could not be made is taken out at once. */
+struct shared_engine {
+    struct engine_key key;
+    struct bert_engine *engine;
+    bool made; /* engine and status are final */
+    struct status status;
+    size_t users;
+    struct shared_engine *next;
+};
+
+struct shared_engines {
+    struct bert_pool *pool;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* some engine is made */
+    struct shared_engine *first;
+};
+
+struct status shared_engines_create(struct bert_pool *pool, struct shared_engines **ret) {
+    struct shared_engines *engines = calloc(1, sizeof *engines);
+    if (!engines)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a table of engines");
+    engines->pool = pool;
+    pthread_mutex_init(&engines->lock, NULL);
+    pthread_cond_init(&engines->changed, NULL);
+    *ret = engines;
+    return status_ok();
+}
+
+void shared_engines_destroy(struct shared_engines *engines) {
+    if (!engines)
+        return;
+    pthread_cond_destroy(&engines->changed);
+    pthread_mutex_destroy(&engines->lock);
+    free(engines);
+}
+
+const struct bert_engine *shared_engine_engine(const struct shared_engine *engine) {
+    return engine->engine;
+}
+
+/* ---- which files ---- */
+
+static struct status identify(const char *path, struct file_identity *ret) {
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        char text[128];
+        return status_error(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_INTERNAL, "cannot look at %s: %s", path,
+                            strerror_r(errno, text, sizeof text));
+    }
+    *ret = (struct file_identity){info.st_dev, info.st_ino, info.st_size, info.st_ctim};
+    return status_ok();
+}
+
+/* The index of a TensorFlow checkpoint holds the checksums of the rest, so it stands for all. */
+static struct status identify_checkpoint(const char *directory, struct arena *arena, struct engine_key *key) {
+    struct bert_files files;
+    STATUS_TRY(bert_locate(directory, NULL, arena, &files));
+    const char *weights = files.weights;
+    if (files.form == BERT_FORM_TENSOR_BUNDLE)
+        weights = arena_printf(arena, "%s.index", files.weights);
+    if (!weights)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
+    STATUS_TRY(identify(weights, &key->weights));
+    return identify(files.config, &key->config);
+}
+
+static struct status make_key(const char *directory, const struct bert_engine_options *options,
+                              struct engine_key *key) {
+    struct arena *arena = arena_create(0);
+    if (!arena)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
+    key->options = *options;
+    struct status status = identify_checkpoint(directory, arena, key);
+    arena_destroy(arena);
+    return status;
+}
+
+static bool same_file(const struct file_identity *a, const struct file_identity *b) {
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static bool same_key(const struct engine_key *a, const struct engine_key *b) {
+    return same_file(&a->weights, &b->weights) && same_file(&a->config, &b->config) &&
+           a->options.precision == b->options.precision && a->options.isa == b->options.isa;
+}
+
+/* ---- the list, under the lock ---- */
+
+static struct shared_engine *find(const struct shared_engines *engines, const struct engine_key *key) {
+    struct shared_engine *at = engines->first;
+    while (at && !same_key(&at->key, key))
+        at = at->next;
+    return at;
+}
+
+static void take_out(struct shared_engines *engines, const struct shared_engine *engine) {
+    struct shared_engine **at = &engines->first;
+    while (*at && *at != engine)
+        at = &(*at)->next;
+    if (*at)
+        *at = engine->next;
+}
+
+/* ---- making one ---- */
+
+static struct status make(const struct shared_engines *engines, const char *directory, struct shared_engine *engine) {
+    struct bert_checkpoint *checkpoint;
+    STATUS_TRY(bert_checkpoint_open(directory, NULL, &checkpoint));
+    struct status status = bert_engine_create(checkpoint, &engine->key.options, engines->pool, &engine->engine);
+    bert_checkpoint_close(checkpoint);
+    return status;
+}
+
+/* Finds the entry or adds one that is still to be made; NULL when memory is short. */
+static struct shared_engine *enter(struct shared_engines *engines, const struct engine_key *key, bool *ret_new) {
+    struct shared_engine *entry = find(engines, key);
+    *ret_new = !entry;
+    if (!entry && (entry = calloc(1, sizeof *entry))) {
+        entry->key = *key;
+        entry->next = engines->first;
+        engines->first = entry;
+    }
+    if (entry)
+        entry->users++;
+    return entry;
+}
+
+struct status shared_engines_get(struct shared_engines *engines, const char *directory,
+                                 const struct bert_engine_options *options, struct shared_engine **ret) {
+    struct engine_key key;
+    bool is_new;
+    STATUS_TRY(make_key(directory, options, &key));
+    pthread_mutex_lock(&engines->lock);
+    struct shared_engine *entry = enter(engines, &key, &is_new);
+    if (entry && is_new) {
+        pthread_mutex_unlock(&engines->lock);
+        struct status made = make(engines, directory, entry);
+        pthread_mutex_lock(&engines->lock);
+        entry->status = made;
+        entry->made = true;
+        if (!status_is_ok(&made))
+            take_out(engines, entry);
+        pthread_cond_broadcast(&engines->changed);
+    }
+    while (entry && !entry->made)
+        pthread_cond_wait(&engines->changed, &engines->lock);
+    pthread_mutex_unlock(&engines->lock);
+    if (!entry)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
+    struct status status = entry->status;
+    if (status_is_ok(&status))
+        *ret = entry;
+    else
+        shared_engines_release(engines, entry);
+    return status;
+}
+
+void shared_engines_release(struct shared_engines *engines, struct shared_engine *engine) {
+    if (!engine)
+        return;
+    pthread_mutex_lock(&engines->lock);
+    bool last = --engine->users == 0;
+    if (last)
+        take_out(engines, engine);
+    pthread_mutex_unlock(&engines->lock);
+    if (!last)
+        return;
+    bert_engine_destroy(engine->engine);
+    free(engine);
+}

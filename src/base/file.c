@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+
+#include "base/guarded_map.h"
 
 enum { READ_STEP = 1 << 20, INFLATE_STEP = 1 << 18, TREE_DEPTH_MAX = 64 };
 
@@ -55,24 +56,23 @@ struct status file_map_open(const char *path, struct file_map *ret) {
     size_t size;
     STATUS_TRY(open_regular(path, 0, &fd, &size));
     struct file_map map = {.bytes = {NULL, size}};
-    if (size > 0) {
-        void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (memory == MAP_FAILED) {
-            struct status status = errno_status("map", path);
-            close(fd);
-            return status;
-        }
-        map.bytes.data = memory;
-    }
+    struct status status = size > 0 ? guarded_map_open_read(fd, size, &map.guard) : status_ok();
     close(fd);
+    if (!status_is_ok(&status))
+        return status_prefix(status, "%s", path);
+    if (map.guard)
+        map.bytes.data = guarded_map_data(map.guard);
     *ret = map;
     return status_ok();
 }
 
+bool file_map_is_lost(const struct file_map *map) {
+    return map->guard && guarded_map_is_lost(map->guard);
+}
+
 void file_unmap(struct file_map *map) {
-    if (map->bytes.data)
-        munmap((void *)(uintptr_t)map->bytes.data, map->bytes.size);
-    map->bytes = (struct slice){NULL, 0};
+    guarded_map_close(map->guard);
+    *map = (struct file_map){0};
 }
 
 static struct status read_file(const char *path, mode_t forbidden, size_t max_bytes, struct buf *ret) {

@@ -7,11 +7,15 @@
 #include "base/buf.h"
 #include "base/status.h"
 
-/* A read-only map of a whole file. Its bytes stay valid until file_unmap, which accepts a zeroed map. */
+/* A read-only map of a whole file. Its bytes stay valid until file_unmap, which accepts a zeroed map. When the file is
+ * cut short meanwhile, what is missing reads as zeros (guarded_map.h). */
 struct file_map {
     struct slice bytes;
+    struct guarded_map *guard; /* private */
 };
 struct status file_map_open(const char *path, struct file_map *ret) STATUS_MUST_CHECK;
+/* True once bytes were read that are no longer the file's: whoever made something of them throws it away. */
+bool file_map_is_lost(const struct file_map *map);
 void file_unmap(struct file_map *map);
 
 /* Reads a regular file of at most max_bytes into ret (which it clears first). Errors name the path. */

@@ -122,7 +122,7 @@ static void set_row(struct guarded_map *map, uintptr_t start, size_t size) {
     atomic_fetch_add(&map->version, 1);
 }
 
-static struct status open_row(int fd, uint64_t offset, size_t size, struct guarded_map **ret) {
+static struct status open_row(int fd, uint64_t offset, size_t size, int access, struct guarded_map **ret) {
     STATUS_TRY(install());
     struct guarded_map *map = find_free();
     if (!map)
@@ -132,7 +132,7 @@ static struct status open_row(int fd, uint64_t offset, size_t size, struct guard
         __builtin_add_overflow(whole, table.page - 1, &whole))
         return status_error(STATUS_INTERNAL, "a map of %zu bytes cannot be", size);
     whole -= whole % table.page;
-    void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(offset - before));
+    void *pages = mmap(NULL, whole, access, MAP_SHARED, fd, (off_t)(offset - before));
     if (pages == MAP_FAILED) {
         char text[128];
         return status_error(errno == ENOMEM ? STATUS_RESOURCE_EXHAUSTED : STATUS_INTERNAL, "cannot map %zu bytes: %s",
@@ -145,11 +145,19 @@ static struct status open_row(int fd, uint64_t offset, size_t size, struct guard
     return status_ok();
 }
 
-struct status guarded_map_open(int fd, uint64_t offset, size_t size, struct guarded_map **ret) {
+static struct status open_locked(int fd, uint64_t offset, size_t size, int access, struct guarded_map **ret) {
     pthread_mutex_lock(&table.lock);
-    struct status status = open_row(fd, offset, size, ret);
+    struct status status = open_row(fd, offset, size, access, ret);
     pthread_mutex_unlock(&table.lock);
     return status;
+}
+
+struct status guarded_map_open(int fd, uint64_t offset, size_t size, struct guarded_map **ret) {
+    return open_locked(fd, offset, size, PROT_READ | PROT_WRITE, ret);
+}
+
+struct status guarded_map_open_read(int fd, size_t size, struct guarded_map **ret) {
+    return open_locked(fd, 0, size, PROT_READ, ret);
 }
 
 void guarded_map_close(struct guarded_map *map) {

@@ -1,4 +1,4 @@
-/* guarded_map.h: a shared map of an object that another process owns, safe against that process.
+/* guarded_map.h: a map of an object or a file that another process may cut short, safe against that process.
  *
  * The owner may truncate the object at any moment, and its file system may have no page left to give; touching such a
  * page raises SIGBUS, which ends a process. Ways round it that were weighed:
@@ -27,6 +27,8 @@ struct guarded_map;
 /* Maps `size` bytes (at least 1) from `offset`, of any alignment, for reading and writing. The descriptor may be closed
  * afterwards; the caller has checked that the object has these bytes. RESOURCE_EXHAUSTED, INTERNAL. */
 struct status guarded_map_open(int fd, uint64_t offset, size_t size, struct guarded_map **ret) STATUS_MUST_CHECK;
+/* The same from the start of the object, for reading only: the descriptor need not be writable. */
+struct status guarded_map_open_read(int fd, size_t size, struct guarded_map **ret) STATUS_MUST_CHECK;
 void guarded_map_close(struct guarded_map *map); /* accepts NULL */
 char *guarded_map_data(const struct guarded_map *map);
 /* True once an access met a page that is no longer there: the bytes read or written since then are not the object's. */

@@ -192,10 +192,18 @@ struct status bert_checkpoint_open(const char *path, const char *config_path, st
     }
     struct status status = fill(checkpoint, path, config_path);
     if (status_is_ok(&status))
+        status = bert_checkpoint_check(checkpoint);
+    if (status_is_ok(&status))
         *ret = checkpoint;
     else
         bert_checkpoint_close(checkpoint);
     return status;
+}
+
+struct status bert_checkpoint_check(const struct bert_checkpoint *checkpoint) {
+    bool lost = (checkpoint->safetensors && safetensors_is_lost(checkpoint->safetensors)) ||
+                (checkpoint->bundle && tensor_bundle_is_lost(checkpoint->bundle));
+    return lost ? status_error(STATUS_DATA_LOSS, "%s was cut short while it was read", where(checkpoint)) : status_ok();
 }
 
 void bert_checkpoint_close(struct bert_checkpoint *checkpoint) {

@@ -3,8 +3,8 @@
  * The forms: Hugging Face (config.json + model.safetensors), TensorFlow 1 (bert_config.json + *.ckpt.index + *.data-*;
  * the variable names of Google's and NVIDIA's BERT), and "random:SEED" with a configuration (untrained, for
  * benchmarks). inferd export reads models through this; so can an engine that computes by itself. Owner: the checkpoint
- * owns the mapped files. Thread: immutable after opening. A file that is cut short while it is open ends the process
- * (SIGBUS), as with any mapped file.
+ * owns the mapped files. Thread: immutable after opening. A file that is cut short while it is open reads as zeros:
+ * whoever has read weights asks bert_checkpoint_check before anything is made of them.
  */
 #ifndef INFERD_CHECKPOINT_BERT_CHECKPOINT_H
 #define INFERD_CHECKPOINT_BERT_CHECKPOINT_H
@@ -22,6 +22,8 @@ struct bert_checkpoint;
  * INVALID_ARGUMENT lists the missing tensors, or tells expected and stored shape; the errors of the readers. */
 struct status bert_checkpoint_open(const char *path, const char *config_path,
                                    struct bert_checkpoint **ret) STATUS_MUST_CHECK;
+/* Whether all that was read so far was in the files. DATA_LOSS. */
+struct status bert_checkpoint_check(const struct bert_checkpoint *checkpoint) STATUS_MUST_CHECK;
 void bert_checkpoint_close(struct bert_checkpoint *checkpoint); /* accepts NULL */
 
 const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *checkpoint);

@@ -218,6 +218,10 @@ void safetensors_close(struct safetensors *file) {
     free(file);
 }
 
+bool safetensors_is_lost(const struct safetensors *file) {
+    return file_map_is_lost(&file->map);
+}
+
 struct weight_set safetensors_tensors(const struct safetensors *file) {
     return (struct weight_set){file->tensors, file->count};
 }

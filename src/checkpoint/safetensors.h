@@ -17,6 +17,9 @@ struct safetensors;
 struct status safetensors_open(const char *path, struct safetensors **ret) STATUS_MUST_CHECK;
 void safetensors_close(struct safetensors *file); /* accepts NULL; views of its tensors end here */
 
+/* True once bytes were read that the file no longer has: it was cut short. */
+bool safetensors_is_lost(const struct safetensors *file);
+
 /* All tensors, those of unused types included. Borrowed from the file. */
 struct weight_set safetensors_tensors(const struct safetensors *file);
 

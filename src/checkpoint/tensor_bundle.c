@@ -25,7 +25,7 @@ struct tensor_bundle {
     struct arena *arena; /* all below */
     const char *prefix;
     struct crc32c crc32c;
-    struct file_map index;
+    struct buf index;
     struct file_map *shards;
     size_t shard_count;
     struct weight *tensors;
@@ -126,11 +126,8 @@ static struct status read_bundle(struct tensor_bundle *bundle) {
     if (!path)
         return no_memory(bundle);
     struct sstable table;
-    STATUS_TRY(file_map_open(path, &bundle->index));
-    if (bundle->index.bytes.size > INDEX_FILE_MAX)
-        return status_error(STATUS_TOO_LARGE, "%s has %zu bytes; an index has at most %d", path,
-                            bundle->index.bytes.size, INDEX_FILE_MAX);
-    STATUS_TRY(sstable_read(bundle->index.bytes, path, &bundle->crc32c, bundle->arena, &table));
+    STATUS_TRY(file_read(path, INDEX_FILE_MAX, &bundle->index));
+    STATUS_TRY(sstable_read(buf_slice(&bundle->index), path, &bundle->crc32c, bundle->arena, &table));
     STATUS_TRY(read_header(bundle, &table));
     return read_tensors(bundle, &table);
 }
@@ -160,9 +157,16 @@ void tensor_bundle_close(struct tensor_bundle *bundle) {
         return;
     for (size_t i = 0; i < bundle->shard_count; i++)
         file_unmap(&bundle->shards[i]);
-    file_unmap(&bundle->index);
+    buf_free(&bundle->index);
     arena_destroy(bundle->arena);
     free(bundle);
+}
+
+bool tensor_bundle_is_lost(const struct tensor_bundle *bundle) {
+    for (size_t i = 0; i < bundle->shard_count; i++)
+        if (file_map_is_lost(&bundle->shards[i]))
+            return true;
+    return false;
 }
 
 struct weight_set tensor_bundle_tensors(const struct tensor_bundle *bundle) {

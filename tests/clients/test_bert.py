@@ -1,5 +1,8 @@
 """Backend bert through the server: requests of any lengths at once, padding that is not computed, ids that do not exist."""
 import concurrent.futures
+import os
+import shutil
+import time
 
 import numpy
 import pytest
@@ -114,4 +117,38 @@ def test_every_instruction_set(bert, tmp_path_factory):
             for got, one in zip(infer(client, httpclient, name, ids), expected):
                 assert numpy.abs(got - one).max() < 1e-4
     assert compared >= 1
+    server.stop()
+
+
+@case("bert-5", "HTTP", "checkpoints that are cut short in place while they are loaded, sooner and later",
+      "the model, or a refusal that says so; the server goes on, and loads the file once it is whole again")
+def test_a_checkpoint_is_cut_while_it_loads(tmp_path):
+    repository, kept = tmp_path / "models", tmp_path / "whole"
+    run("export", "--checkpoint", "models/minilm-squad", "--model-repository", str(repository), "--model", "bert", "--format", "bert")
+    weights = repository / "bert/1/model.safetensors"
+    shutil.copyfile(weights, kept)
+    server = Server(repository, "--model-control-mode=explicit")
+
+    def load(_):
+        with httpclient.InferenceServerClient(server.http_url) as client:
+            try:
+                client.load_model("bert")
+            except InferenceServerException as error:
+                return error.message()
+            return ""
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for attempt in range(8):
+            shutil.copyfile(kept, tmp_path / "new")
+            os.replace(tmp_path / "new", weights)
+            answer = pool.submit(load, None)
+            time.sleep(attempt * 0.01)
+            os.truncate(weights, attempt * 10_000_000)
+            message = answer.result()
+            assert not message or "cut" in message or "header length" in message, message
+    shutil.copyfile(kept, tmp_path / "new")
+    os.replace(tmp_path / "new", weights)
+    assert load(None) == ""
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        assert infer(client, httpclient, "bert", tokens(1, 12))[0].shape == (1, 12)
     server.stop()

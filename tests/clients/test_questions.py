@@ -18,6 +18,8 @@ from tritonclient.utils import InferenceServerException
 CHECKPOINT = str(ROOT / "models/minilm-squad")
 QUESTIONS = ROOT / "models/questions/questions-v2.0.json"
 N_BEST = 20
+SANITIZED = bool(os.environ.get("INFERD_SANITIZED"))  # the engine is some twenty times slower
+EVERY, LONG = (120, 1) if SANITIZED else (6, 4)
 PASSAGE = "The b\u00f3ok was written by Jane Austen in 1813, in Hampshire."
 
 
@@ -73,9 +75,9 @@ def post(server, path, body):
 
 
 def some_questions(answerable_only):
-    """Each fifth question, and some to a passage of many windows. (id, question, context) of each, and the file's form."""
+    """One question of EVERY, and LONG to a passage of many windows. (id, question, context) of each, and the file's form."""
     paragraphs = [paragraph for article in json.loads(QUESTIONS.read_text())["data"] for paragraph in article["paragraphs"]]
-    longest = sorted(paragraphs, key=lambda paragraph: len(paragraph["context"]))[-4:]
+    longest = sorted(paragraphs, key=lambda paragraph: len(paragraph["context"]))[-LONG:]
     joined = {"context": "\n".join(paragraph["context"] for paragraph in longest),
               "qas": [{**question, "id": "long " + question["id"]} for paragraph in longest for question in paragraph["qas"][:1]]}
     kept, number = [], 0
@@ -83,7 +85,7 @@ def some_questions(answerable_only):
         qas = []
         for question in paragraph["qas"]:
             number += 1
-            if (paragraph is not joined and number % 6) or (answerable_only and question["is_impossible"]):
+            if (paragraph is not joined and number % EVERY) or (answerable_only and question["is_impossible"]):
                 continue
             if answerable_only:
                 question = {key: value for key, value in question.items() if key not in ("is_impossible", "plausible_answers")}
@@ -107,7 +109,7 @@ def test_same_answers_as_squad(asked, tmp_path, model, answerable_only):
     n_best = json.loads((tmp_path / "nbest_predictions.json").read_text())
     with grpcclient.InferenceServerClient(asked.grpc_url) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda row: ask(client, grpcclient, model, [row[1]], [row[2]], N_BEST), rows))
-    assert len(rows) > 25
+    assert len(rows) > (1 if SANITIZED else 25)
     for (identity, _, context), (texts, scores, starts, ends) in zip(rows, answers):
         assert texts.shape == scores.shape == starts.shape == ends.shape == (1, N_BEST)
         found = [text.decode() for text in texts[0]]
@@ -211,7 +213,7 @@ def test_one_copy_of_the_weights(tmp_path):
     before = resident()
     with httpclient.InferenceServerClient(server.http_url) as client:
         client.load_model("bert-qa")
-        if not os.environ.get("INFERD_SANITIZED"):
+        if not SANITIZED:
             assert resident() - before < weights.stat().st_size // 3
         client.unload_model("bert")
         assert post(server, "/v2/models/bert-qa/generate", {"question": "Who wrote it?", "context": PASSAGE})[1]["answer"] == "Jane Austen"

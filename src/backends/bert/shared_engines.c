@@ -130,6 +130,8 @@ static struct status make(const struct shared_engines *engines, const char *dire
     struct bert_checkpoint *checkpoint;
     STATUS_TRY(bert_checkpoint_open(directory, NULL, &checkpoint));
     struct status status = bert_engine_create(checkpoint, &engine->key.options, engines->pool, &engine->engine);
+    if (status_is_ok(&status))
+        status = bert_checkpoint_check(checkpoint);
     bert_checkpoint_close(checkpoint);
     return status;
 }
@@ -161,8 +163,11 @@ struct status shared_engines_get(struct shared_engines *engines, const char *dir
         pthread_mutex_lock(&engines->lock);
         entry->status = made;
         entry->made = true;
-        if (!status_is_ok(&made))
+        if (!status_is_ok(&made)) {
+            bert_engine_destroy(entry->engine);
+            entry->engine = NULL;
             take_out(engines, entry);
+        }
         pthread_cond_broadcast(&engines->changed);
     }
     while (entry && !entry->made)

@@ -172,7 +172,8 @@ static struct status write_model(const struct format_row *format, const struct b
     if (!path)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
     STATUS_TRY(file_make_directories(parent));
-    return format->write(checkpoint, path);
+    STATUS_TRY(format->write(checkpoint, path));
+    return bert_checkpoint_check(checkpoint);
 }
 
 /* ---- what the user sees ---- */

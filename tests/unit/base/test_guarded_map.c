@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -88,6 +90,29 @@ static void what_was_cut_off_reads_as_zeros(void **state) {
     assert_int_equal(data[1], 1); /* what is before the page stays shared */
     data[6 * page] = 'z';
     assert_int_equal(data[6 * page], 'z');
+    guarded_map_close(map);
+    close(fd);
+}
+
+static void reads_what_it_may_not_write(void **state) {
+    (void)state;
+    use_guard();
+    size_t page = page_size();
+    int fd = make_object(4 * page), reading;
+    char path[64];
+    struct guarded_map *map = NULL;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    reading = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(reading >= 0);
+    assert_good(guarded_map_open_read(reading, 4 * page - 3, &map));
+    close(reading);
+    const char *data = guarded_map_data(map);
+    assert_int_equal(data[2 * page + 5], 5);
+    assert_false(guarded_map_is_lost(map));
+    cut(fd, page);
+    assert_int_equal(data[2 * page + 5], 0);
+    assert_int_equal(data[7], 7);
+    assert_true(guarded_map_is_lost(map));
     guarded_map_close(map);
     close(fd);
 }
@@ -261,10 +286,15 @@ static void install_guard(void) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_shared_both_ways),           cmocka_unit_test(what_was_cut_off_reads_as_zeros),
-        cmocka_unit_test(a_write_behind_the_end_is_survived),   cmocka_unit_test(only_the_map_at_fault_is_lost),
-        cmocka_unit_test(a_row_is_good_as_new_when_used_again), cmocka_unit_test(impossible_maps_are_refused),
-        cmocka_unit_test(threads_meet_the_cut_together),        cmocka_unit_test(other_faults_go_to_the_handler_before),
+        cmocka_unit_test(bytes_are_shared_both_ways),
+        cmocka_unit_test(what_was_cut_off_reads_as_zeros),
+        cmocka_unit_test(reads_what_it_may_not_write),
+        cmocka_unit_test(a_write_behind_the_end_is_survived),
+        cmocka_unit_test(only_the_map_at_fault_is_lost),
+        cmocka_unit_test(a_row_is_good_as_new_when_used_again),
+        cmocka_unit_test(impossible_maps_are_refused),
+        cmocka_unit_test(threads_meet_the_cut_together),
+        cmocka_unit_test(other_faults_go_to_the_handler_before),
     };
     install_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);

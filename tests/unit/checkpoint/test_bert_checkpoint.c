@@ -2,6 +2,7 @@
 #include "checkpoint/bert_checkpoint.h"
 
 #include <math.h>
+#include <signal.h>
 #include <yyjson.h>
 
 #include "scratch.h"
@@ -291,6 +292,57 @@ static void damage_is_found_on_opening(void **state) {
     scratch_remove(&scratch);
 }
 
+/* cmocka puts a handler of its own in the place of the guard's, for each test. */
+static struct sigaction guard;
+
+static void install_guard(void) {
+    struct bert_checkpoint *checkpoint;
+    expect_ok(bert_checkpoint_open(HF, NULL, &checkpoint));
+    bert_checkpoint_close(checkpoint);
+    assert_int_equal(sigaction(SIGBUS, NULL, &guard), 0);
+}
+
+static void read_everything(const struct bert_checkpoint *checkpoint) {
+    float row[64];
+    for (int64_t layer = 0; layer < 2; layer++)
+        for (int part = 0; part < BERT_PART_COUNT; part++) {
+            const struct bert_weight *weight = bert_checkpoint_weight(checkpoint, (enum bert_part)part, layer);
+            for (int64_t i = 0; weight->outputs > 0 && i < bert_weight_rows(weight, weight->layout); i++)
+                bert_weight_read(weight, weight->layout, i, 1, row);
+        }
+}
+
+/* A file that is cut short while it is read ends neither the process nor in a model of zeros. */
+static void a_cut_is_told(void **state) {
+    (void)state;
+    static const char *const folders[] = {HF, TF};
+    static const char *const files[][5] = {
+        {"config.json", "model.safetensors", NULL},
+        {"bert_config.json", "model.ckpt.index", "model.ckpt.data-00001-of-00002", "model.ckpt.data-00000-of-00002",
+         NULL},
+    };
+    for (size_t form = 0; form < 2; form++) {
+        struct scratch scratch = scratch_create();
+        struct bert_checkpoint *checkpoint;
+        const char *weights = NULL;
+        for (size_t i = 0; files[form][i]; i++) {
+            char from[128];
+            snprintf(from, sizeof from, "%s/%s", folders[form], files[form][i]);
+            scratch_copy(&scratch, files[form][i], from);
+            weights = scratch_path(&scratch, files[form][i]);
+        }
+        assert_int_equal(sigaction(SIGBUS, &guard, NULL), 0);
+        expect_ok(bert_checkpoint_open(scratch.folder, NULL, &checkpoint));
+        read_everything(checkpoint);
+        expect_ok(bert_checkpoint_check(checkpoint));
+        assert_int_equal(truncate(weights, 5000), 0);
+        read_everything(checkpoint);
+        expect_error(bert_checkpoint_check(checkpoint), STATUS_DATA_LOSS, "was cut short while it was read");
+        bert_checkpoint_close(checkpoint);
+        scratch_remove(&scratch);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_the_tensorflow_form),
@@ -303,6 +355,8 @@ int main(void) {
         cmocka_unit_test(config_and_weights_must_agree),
         cmocka_unit_test(other_names),
         cmocka_unit_test(damage_is_found_on_opening),
+        cmocka_unit_test(a_cut_is_told),
     };
+    install_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

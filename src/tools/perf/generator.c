@@ -34,6 +34,7 @@ struct generator {
     bool has_step; /* `step` is due, but no sequence is free for it */
     struct schedule_step step;
     uint64_t ticked_ns;
+    enum generator_order order;
     struct status failure; /* of sending */
     struct flight *free;
     struct flight **blocks; /* owned */
@@ -222,7 +223,9 @@ static void tick(struct generator *self, uint64_t now_ns) {
     if (observer->on_tick == NULL || now_ns < self->ticked_ns + TICK_MS * NS_PER_MS)
         return;
     self->ticked_ns = now_ns;
-    observer->on_tick(observer->user, now_ns);
+    struct generator_tick tick_now = {.now_ns = now_ns};
+    tick_now.window = measurement_window(&self->measurement, &tick_now.number);
+    self->order = observer->on_tick(observer->user, &tick_now);
 }
 
 static uint64_t until(uint64_t then_ns) {
@@ -244,6 +247,8 @@ static void turn(struct generator *self) {
     measurement_pass_time(measurement, now_ns);
     measurement_judge(measurement);
     tick(self, now_ns);
+    if (self->order != GENERATOR_GO_ON && !measurement->done)
+        measurement_stop(measurement, now_ns);
 }
 
 /* Tells the server the end of every sequence that has begun, so that it forgets them. */
@@ -258,8 +263,13 @@ static void end_sequences(struct generator *self) {
 static struct status drain(struct generator *self) {
     uint64_t end_ns = clock_monotonic_ns() + self->setup->plan.drain_ns;
     struct driver *driver = self->setup->driver;
-    while (self->in_flight + self->measurement.pending_snapshots > 0 && clock_monotonic_ns() < end_ns)
-        driver->ops->poll(driver, until(end_ns));
+    for (uint64_t now_ns = clock_monotonic_ns();
+         self->in_flight + self->measurement.pending_snapshots > 0 && now_ns < end_ns && self->order != GENERATOR_QUIT;
+         now_ns = clock_monotonic_ns()) {
+        uint64_t tick_ns = now_ns + TICK_MS * NS_PER_MS;
+        driver->ops->poll(driver, until(tick_ns < end_ns ? tick_ns : end_ns));
+        tick(self, clock_monotonic_ns());
+    }
     bool left = self->in_flight + self->measurement.pending_snapshots > 0;
     return left ? driver->ops->restart(driver) : status_ok();
 }

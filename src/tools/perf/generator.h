@@ -37,12 +37,24 @@ struct generator_record {
     size_t response_count;
 };
 
+/* Now and then, for a live display. */
+struct generator_tick {
+    uint64_t now_ns;
+    size_t number;               /* of the window under way, from 1 */
+    const struct window *window; /* without an end yet; NULL: none has begun */
+};
+enum generator_order {
+    GENERATOR_GO_ON,
+    GENERATOR_STOP, /* measure no more, and wait for what is in flight */
+    GENERATOR_QUIT  /* do not even wait */
+};
+
 /* Who is told what happens; any may be NULL. */
 struct generator_observer {
     void *user;
-    void (*on_window)(void *user, size_t number, const struct window *window); /* from 1 */
-    void (*on_record)(void *user, const struct generator_record *record);      /* good requests */
-    void (*on_tick)(void *user, uint64_t now_ns);                              /* now and then, for a live display */
+    void (*on_window)(void *user, size_t number, const struct window *window);      /* from 1 */
+    void (*on_record)(void *user, const struct generator_record *record);           /* good requests */
+    enum generator_order (*on_tick)(void *user, const struct generator_tick *tick); /* about ten times a second */
 };
 
 struct generator_setup {
@@ -65,12 +77,13 @@ struct generator_setup {
 
 struct generator_result {
     bool stable;
+    bool stopped;          /* by GENERATOR_STOP: the last window is cut short */
     size_t trials;         /* windows measured */
     struct window_sum sum; /* of the last windows; of all when there was no stability to reach */
 };
 
 /* Runs one point; ret (large: not for the stack) is the caller's memory. Errors: the driver cannot take requests; no
- * request at all succeeded (with the first failure); RESOURCE_EXHAUSTED. */
+ * request at all succeeded (with the first failure); CANCELLED when it was stopped before that; RESOURCE_EXHAUSTED. */
 struct status generator_measure(const struct generator_setup *setup, struct schedule *schedule,
                                 struct generator_result *ret) STATUS_MUST_CHECK;
 

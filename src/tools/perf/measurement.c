@@ -52,19 +52,21 @@ static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
     return *ret_stable || over == WINDOWS_STABLE;
 }
 
-/* Window `judged` is complete with both its snapshots. */
-static void judge(struct measurement *self) {
+/* Window `judged` is complete with both its snapshots, or as far as it ever will be. */
+static void complete(struct measurement *self) {
     const struct generator_setup *setup = self->setup;
     struct window *window = window_at(self, self->judged);
     window->before = boundary_at(self, self->judged)->snapshot;
     window->after = boundary_at(self, self->judged + 1)->snapshot;
     self->judged++;
-    if (self->done)
-        return;
     if (setup->observer.on_window != NULL)
         setup->observer.on_window(setup->observer.user, self->judged, window);
-    self->done =
-        is_one_window(self) || reached(self, self->judged, &self->stable) || self->judged >= setup->plan.max_trials;
+}
+
+static void judge(struct measurement *self) {
+    complete(self);
+    self->done = is_one_window(self) || reached(self, self->judged, &self->stable) ||
+                 self->judged >= self->setup->plan.max_trials;
     self->stable = self->stable || is_one_window(self);
 }
 
@@ -145,11 +147,27 @@ uint64_t measurement_window_end(const struct measurement *self) {
     return window_at(self, self->current)->start_ns + window_ns;
 }
 
+static uint64_t answers_of(const struct window *window) {
+    return window->sample.latency.total + window->sample.failed;
+}
+
+const struct window *measurement_window(const struct measurement *self, size_t *ret_number) {
+    *ret_number = self->current + 1;
+    return self->begun && !self->done ? window_at(self, self->current) : NULL;
+}
+
+void measurement_stop(struct measurement *self, uint64_t now_ns) {
+    if (self->begun && answers_of(window_at(self, self->current)) > 0 &&
+        now_ns > window_at(self, self->current)->start_ns)
+        end_window(self, now_ns);
+    self->done = self->stopped = true;
+}
+
 /* Count windows, and the one window of a request count, end with an answer. */
 static void pass_answer(struct measurement *self, uint64_t now_ns) {
     const struct measurement_plan *plan = &self->setup->plan;
     struct window *window = window_at(self, self->current);
-    uint64_t count = window->sample.latency.total + window->sample.failed;
+    uint64_t count = answers_of(window);
     uint64_t wanted = is_one_window(self)    ? plan->request_count
                       : plan->window_ns == 0 ? plan->window_requests
                                              : UINT64_MAX;
@@ -174,11 +192,14 @@ void measurement_record(struct measurement *self, struct sample_request *request
 
 struct status measurement_sum_up(struct measurement *self, struct generator_result *ret) {
     const struct window *last[WINDOWS_STABLE];
+    while (self->stopped && self->judged < self->current)
+        complete(self);
     size_t count = self->judged < WINDOWS_STABLE ? self->judged : WINDOWS_STABLE;
     for (size_t i = 0; i < count; i++)
         last[i] = window_at(self, self->judged - count + i);
     window_sum_up(last, count, self->setup->batch_size, &ret->sum);
     ret->stable = self->stable;
+    ret->stopped = self->stopped;
     ret->trials = self->judged;
     if (ret->sum.sample.latency.total > 0)
         return status_ok();
@@ -186,5 +207,7 @@ struct status measurement_sum_up(struct measurement *self, struct generator_resu
         if (ret->sum.sample.failures[code].count > 0)
             return status_prefix(ret->sum.sample.failures[code].first, "no request succeeded");
     }
+    if (self->stopped)
+        return status_error(STATUS_CANCELLED, "interrupted before any request was answered");
     return status_error(STATUS_DEADLINE_EXCEEDED, "no request was answered in %zu windows", self->judged);
 }

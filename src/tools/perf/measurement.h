@@ -28,6 +28,7 @@ struct measurement {
     size_t judged;  /* windows before this one have been looked at */
     bool done;      /* nothing more is measured */
     bool stable;    /* why: the last windows agree */
+    bool stopped;   /* or: it was told to */
     size_t pending_snapshots;
 };
 
@@ -44,7 +45,12 @@ uint64_t measurement_window_end(const struct measurement *measurement);
 void measurement_record(struct measurement *measurement, struct sample_request *request);
 /* Looks at the windows that are complete; sets done. */
 void measurement_judge(struct measurement *measurement);
-/* The result of the last windows. Errors: no request succeeded, with the first failure. */
+/* The window under way, and its number from 1; NULL before the first and behind the last. */
+const struct window *measurement_window(const struct measurement *measurement, size_t *ret_number);
+/* Ends the window under way, if it has any answers, and the measurement. */
+void measurement_stop(struct measurement *measurement, uint64_t now_ns);
+/* The result of the last windows. Errors: no request succeeded, with the first failure;
+ * CANCELLED when it was stopped before any was answered. */
 struct status measurement_sum_up(struct measurement *measurement, struct generator_result *ret) STATUS_MUST_CHECK;
 
 #endif

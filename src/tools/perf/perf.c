@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "tools/perf/memory.h"
-#include "tools/perf/report_files.h"
 #include "tools/perf/report_text.h"
+#include "tools/perf/run_watch.h"
 #include "tools/perf/search.h"
 #include "tools/perf/workload_replay.h"
 #include "tools/perf/workload_text.h"
@@ -21,6 +21,7 @@ enum {
     EXIT_UNSTABLE = 2,
     EXIT_USAGE = 3,
     EXIT_FAILED = 99,
+    EXIT_INTERRUPTED = 130, /* as shells say it */
     OPEN_LOOP_HTTP_CONNECTIONS = 1024,
     FLIGHTS_PER_GRPC_CONNECTION = 16,
     GRPC_CONNECTIONS_MAX = 16,
@@ -40,7 +41,7 @@ struct perf_job {
     struct generator_setup setup;
     struct generator_result *result;
     struct memory memory;
-    struct metrics_watch *metrics; /* owned; NULL: they are not collected */
+    struct run_watch watch;
     struct report_files files;
     const uint64_t *times_ns; /* gaps of --request-intervals, times of --fixed-schedule */
     size_t time_count;
@@ -148,24 +149,6 @@ static struct status make_workload(struct perf_job *job) {
     return workload_create(job->arena, &config, &job->workload);
 }
 
-static void show_window(void *user, size_t number, const struct window *window) {
-    struct perf_job *job = user;
-    if (job->options->verbose)
-        report_window(stdout, number, window_throughput(window, (size_t)job->options->batch_size), window);
-    report_files_window(&job->files, number, window);
-}
-
-static void on_tick(void *user, uint64_t now_ns) {
-    struct perf_job *job = user;
-    if (job->metrics != NULL)
-        metrics_watch_tick(job->metrics, now_ns);
-}
-
-static void keep_record(void *user, const struct generator_record *record) {
-    struct perf_job *job = user;
-    report_files_record(&job->files, record);
-}
-
 /* Those of the command line; a decoupled model is asked to tell the end of its answers. */
 static struct status take_parameters(struct perf_job *job) {
     size_t count = job->options->parameter_texts.count;
@@ -214,11 +197,7 @@ static void plan_measurement(struct perf_job *job) {
         .limit_ns = (uint64_t)(options->latency_limit_ms * (double)NS_PER_MS),
         .drain_ns = DRAIN_S * NS_PER_S,
     };
-    setup->observer = (struct generator_observer){.user = job, .on_window = show_window};
-    if (options->profile_export != NULL)
-        setup->observer.on_record = keep_record;
-    if (job->metrics != NULL)
-        setup->observer.on_tick = on_tick;
+    setup->observer = run_watch_observer(&job->watch);
 }
 
 static struct status describe_model(struct perf_job *job) {
@@ -271,10 +250,8 @@ static struct status prepare(struct perf_job *job) {
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
-    if (options->collect_metrics)
-        STATUS_TRY(metrics_watch_open(options->metrics_url, &options->tls, job->name,
-                                      (uint64_t)options->metrics_interval_ms * NS_PER_MS, &job->metrics));
     report_files_begin(&job->files, options, &job->model, &job->setup.models);
+    STATUS_TRY(run_watch_open(&job->watch, options, &job->files, job->name));
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
     if (job->result == NULL)
@@ -338,8 +315,7 @@ static struct status keep_point(struct perf_job *job) {
     }
     struct point *point = &job->points[job->point_count++];
     point_make(&scale, job->result, point);
-    if (job->metrics != NULL)
-        metrics_watch_sum_up(job->metrics, job->result->sum.start_ns, job->result->sum.end_ns, &point->metrics);
+    run_watch_point(&job->watch, job->result, point);
     report_files_point(&job->files, point, &job->result->sum.sample.latency);
     return status_ok();
 }
@@ -374,6 +350,7 @@ static struct status measure_point(struct perf_job *job) {
         return out_of_memory();
     report_load(stdout, job->options, job->load);
     fflush(stdout);
+    run_watch_load(&job->watch, job->load);
     struct status status = make_schedule(job, arena, &schedule);
     if (status_is_ok(&status))
         status = make_sequences(job, arena);
@@ -403,8 +380,8 @@ static struct status measure(struct perf_job *job) {
     job->load = listed ? listed_rate(job) : search_begin(&search);
     for (bool more = true; more;) {
         STATUS_TRY(measure_point(job));
-        more = options->load != PERF_LOAD_INTERVALS && options->periodic_text == NULL &&
-               search_next(&search, &job->points[job->point_count - 1], &job->load);
+        more = !run_watch_is_interrupted(&job->watch) && options->load != PERF_LOAD_INTERVALS &&
+               options->periodic_text == NULL && search_next(&search, &job->points[job->point_count - 1], &job->load);
     }
     return status_ok();
 }
@@ -420,13 +397,6 @@ static struct status report(const struct perf_job *job, struct status status) {
     return status_is_ok(&status) ? written : status;
 }
 
-static void tell_metrics_failures(const struct perf_job *job) {
-    struct status first;
-    size_t failed = job->metrics != NULL ? metrics_watch_failures(job->metrics, &first) : 0;
-    if (failed > 0)
-        fprintf(stderr, "inferd perf: %zu questions for metrics failed, the first: %s\n", failed, first.message);
-}
-
 static struct status run(struct perf_job *job) {
     raise_descriptor_limit();
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
@@ -434,8 +404,7 @@ static struct status run(struct perf_job *job) {
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));
-    tell_metrics_failures(job);
-    metrics_watch_close(job->metrics);
+    run_watch_close(&job->watch);
     memory_close(&job->memory);
     job->driver->ops->close(job->driver);
     return status;
@@ -443,7 +412,8 @@ static struct status run(struct perf_job *job) {
 
 static int exit_code(const struct perf_job *job, const struct status *status) {
     if (!status_is_ok(status))
-        return EXIT_FAILED;
+        return status->code == STATUS_CANCELLED && run_watch_is_interrupted(&job->watch) ? EXIT_INTERRUPTED
+                                                                                         : EXIT_FAILED;
     for (size_t i = 0; i < job->point_count; i++) {
         if (!job->points[i].stable && !job->points[i].over_limit)
             return EXIT_UNSTABLE;
@@ -462,7 +432,7 @@ int perf_main(int argc, char **argv) {
     struct status status = perf_options_parse(argc, argv, arena, &options, &outcome);
     int code = status_is_ok(&status) ? EXIT_GOOD : EXIT_USAGE;
     if (status_is_ok(&status) && outcome == OPTIONS_RUN) {
-        struct perf_job job = {.options = &options, .arena = arena};
+        struct perf_job job = {.options = &options, .arena = arena, .watch.interrupt.fd = -1};
         status = run(&job);
         code = exit_code(&job, &status);
         report_files_free(&job.files);

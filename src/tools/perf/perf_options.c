@@ -90,6 +90,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "metrics-url", NULL, AT(metrics_url), "localhost:8002/metrics", "[https://]HOST:PORT/PATH", "Where --collect-metrics finds them.", 0, 0, NULL},
     {OPTION_INT, "metrics-interval", NULL, AT(metrics_interval_ms), "1000", "MS", "How often it asks; at most ten times a second.", 1, 86400000, NULL},
     {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
+    {OPTION_CHOICE, "progress", NULL, AT(progress), "auto", NULL, "auto: how the measurement goes, on stderr: a live line on a terminal, else a line for each window.", 0, 0, "auto|never"},
     {OPTION_BOOL, "verbose", "v", AT(verbose), NULL, NULL, "Show every window.", 0, 0, NULL},
 
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "TLS: for a URL that begins with https://, or --ssl-grpc-use-ssl", 0, 0, NULL},

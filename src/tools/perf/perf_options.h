@@ -78,6 +78,7 @@ struct perf_options {
 
     const char *csv;
     bool verbose_csv, full_csv;
+    const char *progress;
     bool collect_metrics;
     const char *metrics_url;
     int64_t metrics_interval_ms;

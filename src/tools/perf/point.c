@@ -77,6 +77,7 @@ void point_make(const struct point_scale *scale, const struct generator_result *
     const struct sample *sample = &sum->sample;
     double count = (double)sample->latency.total, batch = (double)scale->batch_size;
     *ret = (struct point){.load = scale->load, .value = scale->value, .stable = result->stable};
+    ret->interrupted = result->stopped;
     ret->trials = result->trials;
     ret->seconds = sum->seconds;
     ret->requests = sample->latency.total;

@@ -22,7 +22,8 @@ struct point {
     enum perf_load load;
     double value; /* concurrency, or requests a second */
     bool stable;
-    bool over_limit; /* of --latency-threshold */
+    bool interrupted; /* that is why it is not stable */
+    bool over_limit;  /* of --latency-threshold */
     size_t trials;
     double seconds;
     uint64_t requests, responses, failed;     /* requests: answered well */

@@ -123,6 +123,7 @@ void report_json_point(struct buf *out, const struct server_models *models, cons
     text(&json, "load", point->load == PERF_LOAD_CONCURRENCY ? "concurrency" : "request_rate");
     number(&json, "value", point->value);
     boolean(&json, "stable", point->stable);
+    boolean(&json, "interrupted", point->interrupted);
     boolean(&json, "over_limit", point->over_limit);
     count(&json, "windows", point->trials);
     number(&json, "seconds", point->seconds);

@@ -139,7 +139,9 @@ void report_point(FILE *out, const struct perf_options *options, const struct se
     if (point->metrics.collected)
         report_metrics_text(out, &point->metrics);
     report_generator(out, point);
-    if (!point->stable)
+    if (point->interrupted)
+        fprintf(out, "  Interrupted after %.3g sec: this is what was measured until then.\n", point->seconds);
+    else if (!point->stable)
         fprintf(
             out,
             "  Failed to obtain stable measurement within %zu measurement windows. Please try to increase the %s.\n",

@@ -1,12 +1,8 @@
 /* progress.c: bars and lines of progress. See progress.h. */
 #include "tools/squad/progress.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "base/clock.h"
+#include "base/terminal.h"
 
 #define BARS_INTERVAL_NS (NS_PER_S / 10)
 #define LINES_INTERVAL_MIN_NS (2 * NS_PER_S)
@@ -20,18 +16,12 @@ enum {
 };
 
 enum progress_style progress_style_of(FILE *out) {
-    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-    if (!isatty(fileno(out)) || term == NULL || strcmp(term, "dumb") == 0)
-        return PROGRESS_LINES;
-    return no_color != NULL && no_color[0] != '\0' ? PROGRESS_BARS : PROGRESS_COLOR_BARS;
+    enum terminal_kind kind = terminal_kind_of(out);
+    return kind == TERMINAL_NONE ? PROGRESS_LINES : kind == TERMINAL_PLAIN ? PROGRESS_BARS : PROGRESS_COLOR_BARS;
 }
 
-static int terminal_width(FILE *out) {
-    struct winsize size;
-    int fd = fileno(out);
-    if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return WIDTH_DEFAULT;
-    int width = size.ws_col - 1;
+static int bar_width(FILE *out) {
+    int width = terminal_width(out, WIDTH_DEFAULT);
     return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
 }
 
@@ -90,7 +80,7 @@ void progress_begin(struct progress *progress, FILE *out, enum progress_style st
     *progress = (struct progress){.out = out,
                                   .style = style,
                                   .unit = unit,
-                                  .width = style == PROGRESS_LINES ? 0 : terminal_width(out),
+                                  .width = style == PROGRESS_LINES ? 0 : bar_width(out),
                                   .total = total,
                                   .start_ns = now_ns};
     if (progress->width < WIDTH_OF_FIGURES + 10)

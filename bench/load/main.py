@@ -1,8 +1,8 @@
 """bench/serving: requests per second, server CPU per request and latency of inferd and Triton, on an identity model.
 
 Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
-the rounds, and its ratio the median of the ratios of the rounds. Where wrk drives, the floor is measured as well: the CPU time of a
-program that takes the same bytes and gives as many back. Of inferd's own time, the part in the kernel is told.
+the rounds, and its ratio the median of the ratios of the rounds. Where wrk drives, the floor is measured as well: the CPU time and
+the latency of a program that takes the same bytes and gives as many back. Of inferd's own time, the part in the kernel is told.
 """
 
 import argparse
@@ -51,7 +51,8 @@ def plan(options):
             if size == LARGE and "JSON" in way:
                 continue
             for concurrency in concurrencies:
-                name = f"{'64 B' if size == SMALL else '1 MiB'}, {way}, {concurrency} client{'s' if concurrency > 1 else ''}"
+                clients = f"{concurrency} client{'s' if concurrency > 1 else ''}"
+                name = f"{'64 B' if size == SMALL else '1 MiB'}, {way}, {clients}"
                 if all(word in name for word in options.only):
                     yield name, way, size, concurrency
 
@@ -77,17 +78,17 @@ def measure(options, folder, server, way, size, concurrency):
         raise SystemExit(f"bench: {server.name}: {way}: {bad} requests failed, {good} succeeded")
     system = after[1] - before[1]
     cpu = after[0] - before[0] + system
-    return {"requests": good, "cpu_us": cpu / good * 1e6, "system_us": system / good * 1e6, "per_second": good / wall, "p50": outcome.p50, "p99": outcome.p99,
-            "server_busy": cpu / wall, "load_busy": outcome.busy}
+    return {"requests": good, "cpu_us": cpu / good * 1e6, "system_us": system / good * 1e6, "per_second": good / wall,
+            "p50": outcome.p50, "p99": outcome.p99, "server_busy": cpu / wall, "load_busy": outcome.busy}
 
 
 def measure_floor(options, folder, way, size, concurrency):
-    """CPU microseconds a request; None where it is not known."""
+    """The same run against the floor; None where it does not understand the generator."""
     if "wrk" not in way:
         return None
     floor = Floor(options.server_core, folder, size + ANSWER_HEAD_BYTES)
     try:
-        return measure(options, folder, floor, way, size, concurrency)["cpu_us"]
+        return measure(options, folder, floor, way, size, concurrency)
     finally:
         floor.stop()
 
@@ -108,40 +109,48 @@ def who_saturates(rows):
     return "server" if server > 0.9 and server >= load else "load" if load > 0.9 else "neither"
 
 
+FIGURES = ("per_second", "cpu_us", "system_us", "p50", "p99", "server_busy", "load_busy")
+
+
 def summarise(name, rounds):
-    """One row of the table, from the runs of both servers in each round."""
-    pairs = [(ours, peer) for ours, peer, _ in rounds if ours and peer]
-    if not pairs:
+    """One row of the table, from the runs of both servers, and of the floor, in each round."""
+    full = [run for run in rounds if run["inferd"] and run["Triton"]]
+    if not full:
         return None
-    ours, peer = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    ratios = sorted(b["cpu_us"] / a["cpu_us"] for a, b in pairs)
-    floors = [floor for _, _, floor in rounds if floor]
-    row = {"case": name, "floor_us": statistics.median(floors) if floors else None, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
-    for server, runs in (("inferd", ours), ("Triton", peer)):
-        row[server] = {key: median(runs, key) for key in ("per_second", "cpu_us", "system_us", "p50", "p99", "server_busy", "load_busy")}
+    ratios = sorted(run["Triton"]["cpu_us"] / run["inferd"]["cpu_us"] for run in full)
+    row = {"case": name, "cpu_ratio": statistics.median(ratios), "cpu_ratio_spread": [ratios[0], ratios[-1]]}
+    for server in ("inferd", "Triton"):
+        runs = [run[server] for run in full]
+        row[server] = {key: median(runs, key) for key in FIGURES}
         row[server]["saturated"] = who_saturates(runs)
+    beside_floor = [run for run in full if run["floor"]]
+    if beside_floor:
+        row["floor"] = {key: median([run["floor"] for run in beside_floor], key) for key in FIGURES}
+        row["added_p99"] = statistics.median(run["inferd"]["p99"] - run["floor"]["p99"] for run in beside_floor)
     return row
 
 
 def show_head():
-    print(f"{'case':58} {'server CPU us a request':>47} {'requests/s':>17} {'p50 us':>13} {'p99 us':>13}  saturated")
-    print(f"{'':58} {'floor':>6} {'inferd':>7} {'(kernel)':>8} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8} {'inferd':>6} {'Triton':>6}"
-          f" {'inferd':>6} {'Triton':>6}")
+    print(f"{'case':58} {'server CPU us a request':>47} {'requests/s':>17} {'p50 us':>13} {'p99 us':>20}  saturated")
+    print(f"{'':58} {'floor':>6} {'inferd':>7} {'(kernel)':>8} {'Triton':>7} {'ratio':>15} {'inferd':>8} {'Triton':>8}"
+          f" {'inferd':>6} {'Triton':>6} {'floor':>6} {'inferd':>6} {'Triton':>6}")
 
 
 def show(row):
     ours, peer, spread = row["inferd"], row["Triton"], row["cpu_ratio_spread"]
-    floor = f"{row['floor_us']:6.1f}" if row["floor_us"] else f"{'-':>6}"
-    print(f"{row['case']:58} {floor} {ours['cpu_us']:7.1f} {ours['system_us']:8.1f} {peer['cpu_us']:7.1f} {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f})"
-          f" {ours['per_second']:8.0f} {peer['per_second']:8.0f} {ours['p50']:6.0f} {peer['p50']:6.0f} {ours['p99']:6.0f}"
-          f" {peer['p99']:6.0f}  {ours['saturated']}/{peer['saturated']}", flush=True)
+    floor_cpu, floor_p99 = (f"{row['floor']['cpu_us']:6.1f}", f"{row['floor']['p99']:6.0f}") if "floor" in row else ("     -", "     -")
+    print(f"{row['case']:58} {floor_cpu} {ours['cpu_us']:7.1f} {ours['system_us']:8.1f} {peer['cpu_us']:7.1f}"
+          f" {row['cpu_ratio']:5.2f} ({spread[0]:.2f}-{spread[1]:.2f}) {ours['per_second']:8.0f} {peer['per_second']:8.0f}"
+          f" {ours['p50']:6.0f} {peer['p50']:6.0f} {floor_p99} {ours['p99']:6.0f} {peer['p99']:6.0f}"
+          f"  {ours['saturated']}/{peer['saturated']}", flush=True)
 
 
 def parse_options():
     parser = argparse.ArgumentParser(prog="bench/serving", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each run")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases with this in their name (all of them)")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT",
+                        help="cases with this in their name (all of them)")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--json", metavar="FILE", help="write the results there too")
@@ -172,8 +181,8 @@ def main():
             for case in cases:
                 order = servers if number % 2 == 0 else servers[::-1]
                 results = {server.name: measure(options, folder, server, *case[1:]) for server in order}
-                floor = measure_floor(options, folder, *case[1:])
-                runs[case[0]].append((results["inferd"], results["Triton"], floor))
+                results["floor"] = measure_floor(options, folder, *case[1:])
+                runs[case[0]].append(results)
         show_head()
         rows = [row for row in (summarise(name, rounds) for name, rounds in runs.items()) if row]
         for row in rows:

@@ -6,6 +6,7 @@ the latency of a program that takes the same bytes and gives as many back. Of in
 """
 
 import argparse
+import contextlib
 import json
 import platform
 import shutil
@@ -32,6 +33,8 @@ WAYS = {
     "gRPC unary, h2load, 1 connection": (bodies.grpc, lambda load, server: generators.h2load(load, server, True)),
     "gRPC stream, perf_analyzer": (
         None, lambda load, server: generators.perf_analyzer(load, server, "grpc", ["--streaming", "-a"])),
+    "shared memory HTTP, wrk": (bodies.http_shared, generators.wrk),
+    "shared memory gRPC, h2load": (bodies.grpc_shared, lambda load, server: generators.h2load(load, server, False)),
     "shared memory HTTP, perf_analyzer": (
         None, lambda load, server: generators.perf_analyzer(load, server, "http", shared(load))),
     "shared memory gRPC, perf_analyzer": (
@@ -60,11 +63,13 @@ def plan(options):
 def measure(options, folder, server, way, size, concurrency):
     """One run. None when the generator fails, as where the server does not offer what the case needs."""
     make_body, drive = WAYS[way]
+    recorded_regions = make_body in (bodies.http_shared, bodies.grpc_shared)
     body = make_body(folder, size) if make_body else None
     load = generators.Load(options.load_core, folder, options.seconds, body, size, concurrency)
     (good, bad), before, begun = server.counts(), server.user_and_system_seconds(), time.monotonic()
     try:
-        outcome = drive(load, server)
+        with server.shared_memory(size) if recorded_regions else contextlib.nullcontext():
+            outcome = drive(load, server)
         wall, after = time.monotonic() - begun, server.user_and_system_seconds()
         good, bad = server.counts()[0] - good, server.counts()[1] - bad
     except (RuntimeError, OSError) as error:
@@ -86,7 +91,8 @@ def measure_floor(options, folder, way, size, concurrency):
     """The same run against the floor; None where it does not understand the generator."""
     if "wrk" not in way:
         return None
-    floor = Floor(options.server_core, folder, size + ANSWER_HEAD_BYTES)
+    answered = 0 if "shared memory" in way else size
+    floor = Floor(options.server_core, folder, answered + ANSWER_HEAD_BYTES)
     try:
         return measure(options, folder, floor, way, size, concurrency)
     finally:

@@ -1,5 +1,6 @@
 """The two servers: start them on a core, ask their statistics, read what they cost."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "build" / "peers"
 MODEL = "identity"
+INPUT_REGION, OUTPUT_REGION = "bench-input", "bench-output"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -61,6 +63,25 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    @contextlib.contextmanager
+    def shared_memory(self, size):
+        """Two regions of that many bytes, which the server knows by name meanwhile."""
+        paths = [Path(f"/dev/shm/inferd-{name}-{os.getpid()}") for name in (INPUT_REGION, OUTPUT_REGION)]
+        try:
+            for path, region in zip(paths, (INPUT_REGION, OUTPUT_REGION)):
+                path.write_bytes(bytes(size))
+                self.post(f"/v2/systemsharedmemory/region/{region}/register", {"key": f"/{path.name}", "byte_size": size})
+            yield
+        finally:
+            if not self.has_died():
+                self.post("/v2/systemsharedmemory/unregister", {})
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def post(self, path, content):
+        request = urllib.request.Request(f"http://{self.http}{path}", json.dumps(content).encode(), method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
 
     def cpu_seconds(self):
         """User and system time of all its threads so far."""
@@ -118,6 +139,9 @@ class Floor(Server):
         self.http = f"127.0.0.1:{free_port()}"
         command = [str(PEERS / "floor"), self.http.rsplit(":", 1)[1], str(answer_bytes)]
         super().__init__(command, None, core, folder / "floor.log")
+
+    def shared_memory(self, size):
+        return contextlib.nullcontext()
 
     def stop(self):
         self.process.kill()

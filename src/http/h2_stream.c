@@ -230,6 +230,14 @@ static bool store_field(struct h2_stream *stream, struct slice name, struct slic
     return true;
 }
 
+/* There is no room: the client may try again. */
+static int refuse_stream(nghttp2_session *session, struct h2_stream *stream) {
+    int32_t id = stream->id;
+    nghttp2_session_set_stream_user_data(session, id, NULL);
+    h2_stream_finish(stream, false);
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
                      const uint8_t *value, size_t value_size, uint8_t flags, void *user) {
     (void)flags, (void)user;
@@ -249,7 +257,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     struct slice name_text = {(const char *)name, name_size}, value_text = {(const char *)value, value_size};
     if (!exchange_book_head(&stream->exchange, name_size + value_size + sizeof(struct http_header)))
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return refuse_stream(session, stream);
     return store_field(stream, name_text, value_text) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 

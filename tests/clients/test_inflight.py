@@ -38,6 +38,21 @@ def test_no_room_for_a_body(narrow):
     assert answer.status == 400  # no JSON, but there is room
 
 
+@case("IF05", "HTTP", "GET /metrics on its port while requests hold all that --max-inflight-size allows", "200")
+def test_room_for_metrics(start, repository):
+    for i in range(40):
+        models.add(repository, f"model_{i}", BATCHED + pair("INT32", "-1"))
+    running = start(repository, f"--max-request-size={FREE}", f"--max-inflight-size={2 * FREE}")
+    least = len(request(running.metrics, "GET", "/metrics").body)
+    assert least > FREE, "too short to find no room"
+    with Socket(running.http) as hoarder:
+        hoarder.send(INFER % (b"model_0", FREE) + bytes(FREE * 8 // 10))
+        while request(running.http, "POST", "/v2/models/model_0/infer", b" " * FREE).status != 503:
+            pass
+        answer = request(running.metrics, "GET", "/metrics")
+        assert answer.status == 200 and len(answer.body) >= least
+
+
 @case("IF02", "gRPC", "a message for which --max-inflight-size has no room beside a call's that has not ended", "RESOURCE_EXHAUSTED; the first goes on")
 def test_no_room_for_a_message(narrow):
     head = [("content-type", "application/grpc"), ("te", "trailers")]

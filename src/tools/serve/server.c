@@ -24,7 +24,10 @@
 #include "trace/tracer.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
-enum { SHARE_MIN = 8 << 10 }; /* bytes of a connection's own: enough to ask for the server's health */
+enum {
+    SHARE_MIN = 8 << 10, /* bytes of a connection's own: enough to ask for the server's health */
+    METRICS_INFLIGHT_BYTES = 32 << 20
+};
 
 struct server {
     const struct serve_options *options;
@@ -43,8 +46,8 @@ struct server {
     struct tracer *tracer;
     struct recorder *recorder;
     struct v1_state v1;
-    struct http_limits limits;
-    struct http_budget budget;
+    struct http_limits limits, metrics_limits;
+    struct http_budget budget, metrics_budget;
     struct freed_memory freed;
     struct worker_pool workers;
     struct loop_thread *threads;
@@ -150,13 +153,20 @@ static struct status open_ports(struct server *server) {
         int64_t number;
         unsigned classes;
         struct tls_context *tls;
+        const struct http_limits *limits;
     } rows[PORT_COUNT] = {
-        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->security.tls.http},
-        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->security.tls.grpc},
+        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->security.tls.http,
+                       &server->limits},
+        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->security.tls.grpc,
+                       &server->limits},
         [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS,
-                          server->security.tls.metrics},
+                          server->security.tls.metrics, &server->metrics_limits},
     };
     server->limits = limits_of(options, &server->budget);
+    server->metrics_limits =
+        server->limits; /* metrics can be had when requests hold all the memory there is for them */
+    server->metrics_limits.budget = &server->metrics_budget;
+    server->metrics_budget = (struct http_budget){.max_bytes = METRICS_INFLIGHT_BYTES, .share_bytes = SHARE_MIN};
     struct api_context context = {
         .server = server->core,
         .workers = &server->workers.api,
@@ -180,7 +190,7 @@ static struct status open_ports(struct server *server) {
         const struct port_options port_options = {.name = rows[i].name,
                                                   .address = rows[i].address,
                                                   .number = (int)rows[i].number,
-                                                  .limits = &server->limits,
+                                                  .limits = rows[i].limits,
                                                   .max_connections = (size_t)options->max_connections,
                                                   .tls = rows[i].tls};
         context.classes = rows[i].classes;

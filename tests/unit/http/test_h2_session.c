@@ -475,6 +475,7 @@ static void test_heads_are_booked(void **state) {
     refused = peer_request(&f->peer, "GET", "/echo", NO_BODY);
     peer_run(&f->peer);
     assert_true(refused->reset);
+    assert_int_equal(refused->error_code, NGHTTP2_REFUSED_STREAM);
     assert_int_equal(atomic_load(&budget.held_bytes), head);
     recorder_release(&f->recorder, "");
     peer_run(&f->peer);

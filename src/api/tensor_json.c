@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "codec/half.h"
+#include "codec/json_element.h"
 #include "codec/json_write.h"
 
 /* How one element type is read and written. All binary forms are little-endian, as this machine's memory is. */
 struct element_kind {
     /* Writes one element to `out` (size bytes); false when the value is not one of this type. */
     bool (*read)(const struct element_kind *kind, yyjson_val *value, char *out);
-    void (*write)(const char *in, struct buf *out);
+    json_element_f *write;
     size_t size;
     int64_t min;  /* for integers */
     uint64_t max; /* for integers */
@@ -99,58 +100,25 @@ static bool read_bf16(const struct element_kind *kind, yyjson_val *value, char *
     return true;
 }
 
-static void write_bool(const char *in, struct buf *out) {
-    json_append_bool(out, *in != 0);
-}
-
-#define WRITE_NUMBER(name, type, append)                                                                               \
-    static void name(const char *in, struct buf *out) {                                                                \
-        type number;                                                                                                   \
-        memcpy(&number, in, sizeof number);                                                                            \
-        append(out, number);                                                                                           \
-    }
-WRITE_NUMBER(write_u8, uint8_t, json_append_u64)
-WRITE_NUMBER(write_u16, uint16_t, json_append_u64)
-WRITE_NUMBER(write_u32, uint32_t, json_append_u64)
-WRITE_NUMBER(write_u64, uint64_t, json_append_u64)
-WRITE_NUMBER(write_i8, int8_t, json_append_i64)
-WRITE_NUMBER(write_i16, int16_t, json_append_i64)
-WRITE_NUMBER(write_i32, int32_t, json_append_i64)
-WRITE_NUMBER(write_i64, int64_t, json_append_i64)
-WRITE_NUMBER(write_f32, float, json_append_float)
-WRITE_NUMBER(write_f64, double, json_append_double)
-#undef WRITE_NUMBER
-
-static void write_f16(const char *in, struct buf *out) {
-    uint16_t half;
-    memcpy(&half, in, sizeof half);
-    json_append_float(out, half_to_float(half));
-}
-
-static void write_bf16(const char *in, struct buf *out) {
-    uint16_t half;
-    memcpy(&half, in, sizeof half);
-    json_append_float(out, bfloat16_to_float(half));
-}
-
 /* The limits of the float types lie halfway between the largest finite value and the next power of two. */
 static const struct element_kind kinds[] = {
-    [DATATYPE_BOOL] = {read_bool, write_bool, 1, 0, 0, 0, "true or false"},
-    [DATATYPE_UINT8] = {read_integer, write_u8, 1, 0, UINT8_MAX, 0, "an integer in 0..255"},
-    [DATATYPE_UINT16] = {read_integer, write_u16, 2, 0, UINT16_MAX, 0, "an integer in 0..65535"},
-    [DATATYPE_UINT32] = {read_integer, write_u32, 4, 0, UINT32_MAX, 0, "an integer in 0..4294967295"},
-    [DATATYPE_UINT64] = {read_integer, write_u64, 8, 0, UINT64_MAX, 0, "an integer in 0..18446744073709551615"},
-    [DATATYPE_INT8] = {read_integer, write_i8, 1, INT8_MIN, INT8_MAX, 0, "an integer in -128..127"},
-    [DATATYPE_INT16] = {read_integer, write_i16, 2, INT16_MIN, INT16_MAX, 0, "an integer in -32768..32767"},
-    [DATATYPE_INT32] = {read_integer, write_i32, 4, INT32_MIN, INT32_MAX, 0, "an integer in -2147483648..2147483647"},
-    [DATATYPE_INT64] = {read_integer, write_i64, 8, INT64_MIN, INT64_MAX, 0,
+    [DATATYPE_BOOL] = {read_bool, json_element_bool, 1, 0, 0, 0, "true or false"},
+    [DATATYPE_UINT8] = {read_integer, json_element_u8, 1, 0, UINT8_MAX, 0, "an integer in 0..255"},
+    [DATATYPE_UINT16] = {read_integer, json_element_u16, 2, 0, UINT16_MAX, 0, "an integer in 0..65535"},
+    [DATATYPE_UINT32] = {read_integer, json_element_u32, 4, 0, UINT32_MAX, 0, "an integer in 0..4294967295"},
+    [DATATYPE_UINT64] = {read_integer, json_element_u64, 8, 0, UINT64_MAX, 0, "an integer in 0..18446744073709551615"},
+    [DATATYPE_INT8] = {read_integer, json_element_i8, 1, INT8_MIN, INT8_MAX, 0, "an integer in -128..127"},
+    [DATATYPE_INT16] = {read_integer, json_element_i16, 2, INT16_MIN, INT16_MAX, 0, "an integer in -32768..32767"},
+    [DATATYPE_INT32] = {read_integer, json_element_i32, 4, INT32_MIN, INT32_MAX, 0,
+                        "an integer in -2147483648..2147483647"},
+    [DATATYPE_INT64] = {read_integer, json_element_i64, 8, INT64_MIN, INT64_MAX, 0,
                         "an integer in -9223372036854775808..9223372036854775807"},
-    [DATATYPE_FP16] = {read_fp16, write_f16, 2, 0, 0, 65520.0, "a number in -65504..65504"},
-    [DATATYPE_FP32] = {read_fp32, write_f32, 4, 0, 0, 0x1.ffffffp127, "a number in -3.4028235e38..3.4028235e38"},
-    [DATATYPE_FP64] = {read_fp64, write_f64, 8, 0, 0, INFINITY,
+    [DATATYPE_FP16] = {read_fp16, json_element_f16, 2, 0, 0, 65520.0, "a number in -65504..65504"},
+    [DATATYPE_FP32] = {read_fp32, json_element_f32, 4, 0, 0, 0x1.ffffffp127, "a number in -3.4028235e38..3.4028235e38"},
+    [DATATYPE_FP64] = {read_fp64, json_element_f64, 8, 0, 0, INFINITY,
                        "a number in -1.7976931348623157e308..1.7976931348623157e308"},
     [DATATYPE_BYTES] = {NULL, NULL, 0, 0, 0, 0, "a string"},
-    [DATATYPE_BF16] = {read_bf16, write_bf16, 2, 0, 0, 0x1.ffp127, "a number in -3.3895314e38..3.3895314e38"},
+    [DATATYPE_BF16] = {read_bf16, json_element_bf16, 2, 0, 0, 0x1.ffp127, "a number in -3.3895314e38..3.3895314e38"},
 };
 
 void json_value_describe(yyjson_val *value, char *text, size_t size) {

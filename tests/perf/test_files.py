@@ -38,6 +38,24 @@ def test_json(server, tmp_path):
     assert 0 < point["generator"]["cpu_share"] <= 1.1
 
 
+@case("PX50", "HTTP, gRPC", "--profile-export-values, with data of every request's own, of batches and strings", "inputs and outputs of each request, in perf_analyzer's places")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_profile_values(server, protocol, tmp_path):
+    data, file = tmp_path / "d.json", tmp_path / "p.json"
+
+    def requests(model, values, *options):
+        data.write_text(json.dumps({"data": [{"IN": value} for value in values]}))
+        perf_tool.good(server, protocol, "-m", model, "--shape", "IN:2", "--input-data", str(data), "--request-count", "4",
+                       "--profile-export-file", str(file), "--profile-export-values", *options)
+        (experiment,) = json.loads(file.read_text())["experiments"]
+        return [(request["request_inputs"], *request["response_outputs"]) for request in experiment["requests"]]
+
+    assert requests("id_int32", [[1, -2], [3, 4]]) == [({"IN": v}, {"OUT": v}) for v in ([1, -2], [3, 4])] * 2
+    assert requests("id_bytes", [["a", "é"], ["", "\n"]], "-b", "2") == [({"IN": ["a", "é", "", "\n"]}, {"OUT": ["a", "é", "", "\n"]}),
+                                                                     ({"IN": ["", "\n", "a", "é"]}, {"OUT": ["", "\n", "a", "é"]})] * 2
+    assert "--profile-export-file" in perf_tool.refused(server, protocol, "-m", "id_int32", "--profile-export-values", code=3)
+
+
 @case("PX10", "HTTP", "--full-csv", "perf_analyzer's verbose columns, unchanged, and ours behind them, among them whether the generator was the bottleneck")
 def test_full_csv(server, tmp_path):
     verbose, full = tmp_path / "v.csv", tmp_path / "f.csv"

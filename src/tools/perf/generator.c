@@ -81,8 +81,9 @@ static void record(struct generator *self, const struct flight *flight, const st
         .due_ns = flight->due_ns, .timing = result->timing, .status = status, .responses = result->response_count};
     measurement_record(&self->measurement, &request);
     if (observer->on_record != NULL && status_is_ok(&status)) {
-        struct generator_record kept = {flight->entry, flight->due_ns, flight->sequence.id, result->response_ns,
-                                        result->response_count};
+        struct generator_record kept = {flight->entry,       flight->due_ns,         flight->sequence.id,
+                                        result->response_ns, result->response_count, result->outputs,
+                                        result->output_count};
         observer->on_record(observer->user, &kept);
     }
 }

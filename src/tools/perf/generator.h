@@ -35,6 +35,8 @@ struct generator_record {
     uint64_t sequence_id; /* 0: none */
     const uint64_t *response_ns;
     size_t response_count;
+    const struct infer_tensor *outputs; /* of the last answer */
+    size_t output_count;
 };
 
 /* Now and then, for a live display. */

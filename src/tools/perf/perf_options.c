@@ -86,6 +86,7 @@ static const struct option_row rows[] = {
     {OPTION_BOOL, "full-csv", NULL, AT(full_csv), NULL, NULL, "With those, and with columns of our own: p99.9, p99.99, confidence, failures, and whether the generator was the bottleneck, which inferd figures shows.", 0, 0, NULL},
     {OPTION_STRING, "json", NULL, AT(json), NULL, "FILE", "Write everything that is known about every point, its latency histogram included.", 0, 0, NULL},
     {OPTION_STRING, "profile-export-file", NULL, AT(profile_export), NULL, "FILE", "Write the times of every request, as perf_analyzer does.", 0, 0, NULL},
+    {OPTION_BOOL, "profile-export-values", NULL, AT(profile_values), NULL, NULL, "With the values of inputs and outputs in it, as perf_analyzer's has them: this costs the generator time and memory.", 0, 0, NULL},
     {OPTION_BOOL, "collect-metrics", NULL, AT(collect_metrics), NULL, NULL, "Ask the server for its metrics during the measurement: its GPUs, its CPU and memory, the model's queue.", 0, 0, NULL},
     {OPTION_STRING, "metrics-url", NULL, AT(metrics_url), "localhost:8002/metrics", "[https://]HOST:PORT/PATH", "Where --collect-metrics finds them.", 0, 0, NULL},
     {OPTION_INT, "metrics-interval", NULL, AT(metrics_interval_ms), "1000", "MS", "How often it asks; at most ten times a second.", 1, 86400000, NULL},
@@ -308,6 +309,10 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--verbose-csv and --full-csv need -f FILE");
     if (options->streaming && options->protocol != PERF_GRPC)
         return contradiction("--streaming is of gRPC: add -i grpc");
+    if (options->profile_values && options->profile_export == NULL)
+        return contradiction("--profile-export-values is of --profile-export-file, which was not given");
+    if (options->profile_values && (options->fresh_data || strcmp(options->shared_memory, "none") != 0))
+        return contradiction("--profile-export-values goes neither with --fresh-data nor with --shared-memory");
     STATUS_TRY(check_periodic(options));
     return check_search(options);
 }

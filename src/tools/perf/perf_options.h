@@ -83,6 +83,7 @@ struct perf_options {
     const char *metrics_url;
     int64_t metrics_interval_ms;
     const char *profile_export;
+    bool profile_values;
     const char *json;
     bool async;
 

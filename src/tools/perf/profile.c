@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "codec/json_element.h"
 #include "codec/json_write.h"
 
-void profile_begin(struct profile *profile, const char *endpoint, const char *version) {
-    *profile = (struct profile){.endpoint = endpoint, .version = version};
+void profile_begin(struct profile *profile, const char *endpoint, const char *version,
+                   const struct workload *workload) {
+    *profile = (struct profile){.endpoint = endpoint, .version = version, .workload = workload};
     profile->epoch_ns = clock_realtime_ns() - clock_monotonic_ns();
 }
 
@@ -15,13 +17,31 @@ void profile_free(struct profile *profile) {
     buf_free(&profile->records);
     buf_free(&profile->responses);
     buf_free(&profile->boundaries);
+    buf_free(&profile->values);
+}
+
+/* {"OUT":[1,2]} */
+static void write_tensors(struct buf *out, const struct infer_tensor *tensors, size_t count) {
+    struct json_writer json = json_writer_on(out);
+    json_begin_object(&json);
+    for (size_t i = 0; i < count; i++) {
+        json_key_slice(&json, tensors[i].name);
+        json_append_elements(out, tensors[i].datatype, tensors[i].data);
+        json.comma = true;
+    }
+    json_end_object(&json);
 }
 
 void profile_add_record(struct profile *profile, const struct generator_record *record) {
-    struct profile_request request = {record->due_ns, record->sequence_id, record->response_count};
-    if (profile->records.size / sizeof request >= PROFILE_RECORDS_MAX) {
+    struct profile_request request = {record->due_ns, record->sequence_id, record->response_count, record->entry, 0};
+    if (profile->records.size / sizeof request >= PROFILE_RECORDS_MAX || profile->values.size >= PROFILE_VALUES_MAX) {
         profile->dropped++;
         return;
+    }
+    if (profile->workload != NULL && record->response_count > 0) {
+        size_t before = profile->values.size;
+        write_tensors(&profile->values, record->outputs, record->output_count);
+        request.values_size = profile->values.size - before;
     }
     buf_append(&profile->records, &request, sizeof request);
     buf_append(&profile->responses, record->response_ns, record->response_count * sizeof *record->response_ns);
@@ -43,7 +63,7 @@ static void write_times(const struct profile *profile, struct json_writer *json,
 }
 
 static void write_request(const struct profile *profile, struct json_writer *json,
-                          const struct profile_request *request, const char *responses) {
+                          const struct profile_request *request, const char *responses, const char *values) {
     json_begin_object(json);
     json_key(json, "timestamp");
     json_u64(json, profile->epoch_ns + request->due_ns);
@@ -52,35 +72,42 @@ static void write_request(const struct profile *profile, struct json_writer *jso
         json_u64(json, request->sequence_id);
     }
     json_key(json, "request_inputs");
-    json_begin_object(json);
-    json_end_object(json);
+    if (profile->workload != NULL)
+        write_tensors(json->out, profile->workload->entries[request->entry].inputs,
+                      profile->workload->entries[request->entry].input_count);
+    else
+        buf_append_text(json->out, "{}");
+    json->comma = true;
     json_key(json, "response_timestamps");
     write_times(profile, json, responses, request->response_count);
     json_key(json, "response_outputs");
     json_begin_array(json);
     for (size_t i = 0; i < request->response_count; i++) {
-        json_begin_object(json);
-        json_end_object(json);
+        bool kept = i + 1 == request->response_count && request->values_size > 0;
+        json_raw(json, kept ? (struct slice){values, request->values_size} : SLICE_LITERAL("{}"));
     }
     json_end_array(json);
     json_end_object(json);
 }
 
 static void write_requests(const struct profile *profile, struct json_writer *json) {
-    const char *responses = profile->responses.data;
+    const char *responses = profile->responses.data, *values = profile->values.data;
     json_begin_array(json);
     for (size_t at = 0; at < profile->records.size; at += sizeof(struct profile_request)) {
         struct profile_request request;
         memcpy(&request, profile->records.data + at, sizeof request);
-        write_request(profile, json, &request, responses);
+        write_request(profile, json, &request, responses, values);
         responses += request.response_count * sizeof(uint64_t);
+        if (request.values_size > 0)
+            values += request.values_size;
     }
     json_end_array(json);
 }
 
 void profile_end_experiment(struct profile *profile, const char *mode, double value, bool valid) {
     struct json_writer json = json_writer_on(&profile->json);
-    bool lost = buf_failed(&profile->records) || buf_failed(&profile->responses) || buf_failed(&profile->boundaries);
+    bool lost = buf_failed(&profile->records) || buf_failed(&profile->responses) || buf_failed(&profile->boundaries) ||
+                buf_failed(&profile->values);
     if (profile->experiment_count++ > 0)
         buf_append_char(&profile->json, ',');
     json_begin_object(&json);
@@ -107,6 +134,7 @@ void profile_end_experiment(struct profile *profile, const char *mode, double va
     buf_clear(&profile->records);
     buf_clear(&profile->responses);
     buf_clear(&profile->boundaries);
+    buf_clear(&profile->values);
 }
 
 void profile_write(const struct profile *profile, struct buf *out) {

@@ -1,13 +1,16 @@
 #include "tools/perf/report_files.h"
 
+#include <stdio.h>
+
 #include "base/file.h"
 #include "tools/perf/report_csv.h"
 #include "tools/perf/report_json.h"
 
 void report_files_begin(struct report_files *files, const struct perf_options *options,
-                        const struct infer_model_info *model, const struct server_models *models) {
+                        const struct infer_model_info *model, const struct server_models *models,
+                        const struct workload *workload) {
     *files = (struct report_files){.options = options, .model = model, .models = models};
-    profile_begin(&files->profile, options->url, "inferd");
+    profile_begin(&files->profile, options->url, "inferd", options->profile_values ? workload : NULL);
 }
 
 void report_files_free(struct report_files *files) {
@@ -68,6 +71,9 @@ struct status report_files_write(const struct report_files *files, const struct 
     }
     if (options->profile_export == NULL)
         return status_ok();
+    if (files->profile.dropped > 0)
+        fprintf(stderr, "inferd perf: %s: %zu requests were left out, for want of room\n", options->profile_export,
+                files->profile.dropped);
     profile_write(&files->profile, &text);
     return write_one(options->profile_export, &text);
 }

@@ -15,7 +15,8 @@ struct report_files {
 };
 
 void report_files_begin(struct report_files *files, const struct perf_options *options,
-                        const struct infer_model_info *model, const struct server_models *models);
+                        const struct infer_model_info *model, const struct server_models *models,
+                        const struct workload *workload);
 void report_files_free(struct report_files *files);
 /* For generator_observer; both do nothing where no file wants it. */
 void report_files_window(struct report_files *files, size_t number, const struct window *window);

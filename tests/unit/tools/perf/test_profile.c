@@ -18,7 +18,7 @@ static void test_file(void **state) {
     const struct generator_record single = {.due_ns = 1000, .response_ns = one, .response_count = 1};
     const struct generator_record many = {.due_ns = 2000, .sequence_id = 7, .response_ns = three, .response_count = 3};
     struct buf text = BUF_EMPTY;
-    profile_begin(&profile, "host:1", "9");
+    profile_begin(&profile, "host:1", "9", NULL);
     profile_add_boundary(&profile, 900);
     profile_add_record(&profile, &single);
     profile_add_record(&profile, &many);
@@ -51,7 +51,36 @@ static void test_file(void **state) {
     profile_free(&profile);
 }
 
+static void test_values(void **state) {
+    (void)state;
+    struct profile profile;
+    const uint64_t two[] = {1500, 1600};
+    const int64_t shape[] = {2};
+    struct infer_tensor input = {SLICE_LITERAL("IN"), SLICE_LITERAL("INT8"), shape, 1, SLICE_LITERAL("\1\xff")};
+    const struct infer_tensor outputs[] = {
+        {SLICE_LITERAL("A"), SLICE_LITERAL("BYTES"), shape, 1, {"\1\0\0\0\"\0\0\0\0", 9}},
+        {SLICE_LITERAL("B"), SLICE_LITERAL("BOOL"), shape, 1, {"\0\1", 2}},
+    };
+    struct workload_entry entries[] = {{0}, {.inputs = &input, .input_count = 1}};
+    const struct workload workload = {.entries = entries, .entry_count = 2};
+    const struct generator_record record = {
+        .entry = 1, .due_ns = 1000, .response_ns = two, .response_count = 2, .outputs = outputs, .output_count = 2};
+    const struct generator_record empty = {.due_ns = 1000};
+    struct buf text = BUF_EMPTY;
+    profile_begin(&profile, "host:1", "9", &workload);
+    profile_add_record(&profile, &empty);
+    profile_add_record(&profile, &record);
+    profile_end_experiment(&profile, "concurrency", 1, true);
+    profile_write(&profile, &text);
+    buf_append_char(&text, '\0');
+    assert_non_null(strstr(text.data, "\"request_inputs\":{},\"response_timestamps\":[],\"response_outputs\":[]"));
+    assert_non_null(strstr(text.data, "\"request_inputs\":{\"IN\":[1,-1]},"));
+    assert_non_null(strstr(text.data, "\"response_outputs\":[{},{\"A\":[\"\\\"\",\"\"],\"B\":[false,true]}]"));
+    buf_free(&text);
+    profile_free(&profile);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file), cmocka_unit_test(test_values)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

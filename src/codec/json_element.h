@@ -1,0 +1,19 @@
+/* json_element.h: elements of tensors as JSON: from their binary form, little-endian, as KServe v2 has it. */
+#ifndef INFERD_CODEC_JSON_ELEMENT_H
+#define INFERD_CODEC_JSON_ELEMENT_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+/* Appends the element at `in`, which may be at any alignment. */
+typedef void json_element_f(const char *in, struct buf *out);
+
+json_element_f json_element_bool, json_element_u8, json_element_u16, json_element_u32, json_element_u64,
+    json_element_i8, json_element_i16, json_element_i32, json_element_i64, json_element_f16, json_element_bf16,
+    json_element_f32, json_element_f64;
+
+/* A tensor's elements, one behind the other, as a flat array: numbers, or strings for BYTES. What is left over of data
+ * that are no whole number of elements is left out; an array of nothing for a datatype ("FP32") that is unknown. */
+void json_append_elements(struct buf *out, struct slice datatype, struct slice data);
+
+#endif

@@ -2,18 +2,20 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all run serve test test-full fuzz-smoke test-triton bench bench-serving install setup setup-test clean help
+.PHONY: all openvino run serve test test-full fuzz-smoke test-triton bench bench-serving install setup setup-openvino setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
 	@cmake --preset release $(if $(V),,>/dev/null)
 	@cmake --build --preset release --target program
 
+openvino: setup-openvino all  ## install OpenVINO and build its plug-in, for ONNX and SavedModel
+
 run: all  ## the whole job on the embedded model: export, serve, ask, score
 	@scripts/run_squad.sh "" "" "" "" "" "" "" "" "" "" true "" "" true
 
 serve: all  ## serve the embedded model on ports 8000, 8001, 8002; ask it with curl
-	@build/inferd export --checkpoint models/minilm-squad --model-repository out/models --model bert --format bert --overwrite
+	@build/inferd export --checkpoint models/minilm-squad --model-repository out/models --model bert --overwrite
 	@exec build/inferd serve --model-repository out/models
 
 test: setup-test  ## all tests: unit, real clients, and the same under sanitizers (under 30 minutes)
@@ -28,18 +30,21 @@ fuzz-smoke: setup-test  ## each fuzz target for a few seconds (part of `make tes
 test-triton: setup-test  ## the clients' tests against the real Triton (installs it on first use; about ten minutes)
 	@tests/clients/against_triton
 
-bench: all  ## measure against the peers (installs them on first use)
+bench: openvino  ## measure against the peers (installs them on first use)
 	@scripts/run_bench
 
 bench-serving: all  ## the servers alone: CPU per request of inferd and of Triton, on an identity model (about 20 minutes)
 	@bench/serving
 
-install: all  ## install to $(DESTDIR)$(PREFIX), with the OpenVINO runtime
+install: all  ## install to $(DESTDIR)$(PREFIX), with OpenVINO's plug-in and runtime where they are built
 	@cmake -DCMAKE_INSTALL_PREFIX="$(PREFIX)" build >/dev/null
 	@DESTDIR="$(DESTDIR)" cmake --install build --strip
 
 setup:
 	@scripts/setup --run
+
+setup-openvino:
+	@scripts/setup --openvino
 
 setup-test:
 	@scripts/setup

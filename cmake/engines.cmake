@@ -6,6 +6,9 @@ file(GLOB openvino_c_header "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-package
 if(openvino_c_header)
   string(REPLACE "/include/openvino/c/openvino.h" "" openvino_root "${openvino_c_header}")
 endif()
+if(NOT INFERD_OPENVINO_DIR) # looked for in vain before: it may be there now
+  unset(INFERD_OPENVINO_DIR CACHE)
+endif()
 set(INFERD_OPENVINO_DIR "${openvino_root}" CACHE PATH "the openvino folder of its Python wheel (holds include/ and libs/)")
 
 # "2026.4.1", as the headers have it: the library's SONAME is of one release, so this is what will run.
@@ -29,7 +32,7 @@ endfunction()
 function(inferd_openvino_backend)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/backends/openvino/*.c")
   if(NOT INFERD_OPENVINO_DIR OR NOT sources)
-    message(STATUS "engine openvino: not built (run scripts/setup to get its runtime)")
+    message(STATUS "engine openvino: not built (run make openvino to get its runtime)")
     return()
   endif()
   message(STATUS "engine openvino: ${INFERD_OPENVINO_DIR}")

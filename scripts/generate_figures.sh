@@ -5,7 +5,8 @@
 # An argument that is missing or "" takes its default:
 #    1 BERT_MODEL       embedded   embedded | base | large
 #    2 SEQ_LENGTH       128        tokens of every question with its text
-#    3 PRECISION        fp32       fp32 | bf16 | fp16 (runs as bf16 on a CPU)
+#    3 PRECISION        auto       auto (bf16 where the CPU multiplies bf16, else fp32) | fp32 | bf16 | int8 | fp16 (runs as bf16);
+#                                  with FORMAT onnx or savedmodel fp32, the default there, or bf16
 #    4 INIT_CHECKPOINT             folder, TensorFlow checkpoint prefix, or random:SEED; default: the embedded one; base and large have
 #                                  random weights (random:1), which compute just as long
 # options:
@@ -17,10 +18,11 @@
 #   INTERVAL_MS  length of a measurement window, not --quick    default: 5000
 #   PERF         the load generator, with perf_analyzer's flags default: the program's own, INFERD perf
 #   INFERD       the program                                    default: build/inferd of the project
+#   FORMAT       bert | onnx | savedmodel, of the export        default: bert; the others need OpenVINO (make openvino)
 #
 # Experiments, each a model exported and served anew:
 #   static     batches of 1, 2, 4, 8 made by the client, concurrency to 64, 32, 16, 8
-#   dynamic    delay of 10, 5, 2, 0 ms (0: none) for batches to 8 of single questions, concurrency 1 to 20
+#   dynamic    delay of 10, 5, 2, 0 ms (0: none; format bert still joins what waits) for batches to 8 of single questions, concurrency 1 to 20
 #   instances  4, 2, 1 instances without batching, concurrency 1 to 20
 set -euo pipefail
 
@@ -45,13 +47,19 @@ done
 set -- ${words[@]+"${words[@]}"}
 
 [ $# -le 4 ] || usage "at most 4 arguments, got $#"
-bert_model=${1:-embedded} seq_length=${2:-128} precision=${3:-fp32} checkpoint=${4:-}
+bert_model=${1:-embedded} seq_length=${2:-128} precision=${3:-} checkpoint=${4:-}
 [[ $seq_length =~ ^[0-9]+$ ]] && [ "$seq_length" -ge 3 ] || usage "SEQ_LENGTH must be a whole number from 3, got \"$seq_length\""
 [[ $latency_limit =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage "--latency-limit must be a number of milliseconds, got \"$latency_limit\""
-case $precision in
-  fp32 | bf16) ;;
-  fp16) echo "generate_figures: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
-  *) usage "PRECISION must be fp32, bf16 or fp16, got \"$precision\"" ;;
+format=${FORMAT:-bert}
+case $format in
+  bert) precision=${precision:-auto} precisions="auto, fp32, bf16, int8 or fp16" ;;
+  onnx | savedmodel) precision=${precision:-fp32} precisions="fp32, bf16 or fp16" ;;
+  *) usage "FORMAT must be bert, onnx or savedmodel, got \"$format\"" ;;
+esac
+case $format:$precision in
+  *:fp32 | *:bf16 | bert:auto | bert:int8) ;;
+  *:fp16) echo "generate_figures: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
+  *) usage "PRECISION must be $precisions, got \"$precision\"" ;;
 esac
 model_files=()
 case $bert_model in
@@ -140,7 +148,7 @@ measure() {
   if $quick; then windows+=(--measurement-mode count_windows --measurement-request-count "$highest"); else windows+=(-p "$interval"); fi
   echo "== $sweep: $title, concurrency $range"
   rm -rf "$scratch/models"
-  "$inferd" export --checkpoint "$checkpoint" --model-repository "$scratch/models" --model bert --precision "$precision" \
+  "$inferd" export --checkpoint "$checkpoint" --model-repository "$scratch/models" --model bert --format "$format" --precision "$precision" \
     --max-seq-length "$seq_length" --max-batch-size "$server_batch" --dynamic-batching-delay "$delay" \
     --instances "$instances" ${model_files[@]+"${model_files[@]}"} >"$scratch/export"
   start_server
@@ -171,7 +179,7 @@ environment() {
   row "load generator" "${PERF:-inferd perf}, on the same machine"
   if $quick; then row windows "of as many answers as the highest concurrency, $trials a point"
   else row windows "$interval ms each, up to $trials a point, stable within $stability %"; fi
-  row model "BERT $bert_model from ${checkpoint#"$root"/}"
+  row model "BERT $bert_model from ${checkpoint#"$root"/}, format $format"
   row input "$seq_length tokens, none of them padding, $precision"
   row measured "$(date -u '+%Y-%m-%d %H:%M UTC')"
 }
@@ -192,7 +200,7 @@ range=1:20:1
 if $quick; then range=4:20:4; fi
 for delay in 10 5 2 0; do
   title="delay $delay ms"
-  [ "$delay" != 0 ] || title="no dynamic batching"
+  [ "$delay" != 0 ] || [ "$format" = bert ] || title="no dynamic batching"
   measure dynamic "delay-$delay" "$title" 8 1 "$delay" 1 "$range"
 done
 for instances in 4 2 1; do

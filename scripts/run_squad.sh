@@ -6,7 +6,8 @@
 # An argument that is missing or "" takes its default:
 #    1 CHECKPOINT     models/minilm-squad   folder, TensorFlow checkpoint prefix, or random:SEED
 #    2 BATCH_SIZE     8        questions (windows) a request, and the model's max_batch_size
-#    3 PRECISION      fp32     fp32 | bf16 | fp16 (runs as bf16 on a CPU)
+#    3 PRECISION      auto     auto (bf16 where the CPU multiplies bf16, else fp32) | fp32 | bf16 | int8 | fp16 (runs as bf16);
+#                              with FORMAT onnx or savedmodel fp32, the default there, or bf16
 #    4 USE_XLA        false    true | false; kept for its position, there is no XLA here
 #    5 SEQ_LENGTH     384      tokens in a window
 #    6 DOC_STRIDE     128      tokens between the starts of two windows
@@ -15,7 +16,7 @@
 #    9 MODEL_VERSION  1
 #   10 MODEL_NAME     bert
 #   11 EXPORT         false    true: write the model into the repository first
-#   12 DELAY_MS       0        dynamic batching delay in milliseconds; 0 or -1: static batching only
+#   12 DELAY_MS       0        dynamic batching delay in milliseconds; 0 or -1: none (format bert still joins what waits)
 #   13 ENGINES        1        execution instances of the model
 #   14 OVERWRITE      False    true: EXPORT may replace that version of the model
 # environment:
@@ -24,6 +25,7 @@
 #   OUTPUT_DIR         where predictions go                         default: out/predictions of the project
 #   PROTOCOL           grpc | http                                  default: grpc
 #   CONCURRENCY        requests in flight                           default: 20
+#   FORMAT             bert | onnx | savedmodel, of the export      default: bert; the others need OpenVINO (make openvino)
 #   INFERD             the program                                  default: build/inferd of the project
 set -euo pipefail
 
@@ -41,7 +43,7 @@ boolean() {
 number() { [[ $2 =~ ^[0-9]+$ ]] || usage "$1 must be a whole number, got \"$2\""; }
 
 [ $# -le 14 ] || usage "at most 14 arguments, got $#"
-checkpoint=${1:-$root/models/minilm-squad} batch_size=${2:-8} precision=${3:-fp32}
+checkpoint=${1:-$root/models/minilm-squad} batch_size=${2:-8} precision=${3:-}
 use_xla=$(boolean USE_XLA "${4:-false}")
 seq_length=${5:-384} doc_stride=${6:-128} bert_model=${7:-embedded} squad_version=${8:-1.1}
 model_version=${9:-1} model_name=${10:-bert}
@@ -53,10 +55,16 @@ number BATCH_SIZE "$batch_size"; number SEQ_LENGTH "$seq_length"; number DOC_STR
 number MODEL_VERSION "$model_version"; number ENGINES "$engines"
 [[ $delay =~ ^(-1|[0-9]+(\.[0-9]+)?)$ ]] || usage "DELAY_MS must be a number of milliseconds, 0 or -1, got \"$delay\""
 [ "$delay" != -1 ] || delay=0
-case $precision in
-  fp32 | bf16) ;;
-  fp16) echo "run_squad: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
-  *) usage "PRECISION must be fp32, bf16 or fp16, got \"$precision\"" ;;
+format=${FORMAT:-bert}
+case $format in
+  bert) precision=${precision:-auto} precisions="auto, fp32, bf16, int8 or fp16" ;;
+  onnx | savedmodel) precision=${precision:-fp32} precisions="fp32, bf16 or fp16" ;;
+  *) usage "FORMAT must be bert, onnx or savedmodel, got \"$format\"" ;;
+esac
+case $format:$precision in
+  *:fp32 | *:bf16 | bert:auto | bert:int8) ;;
+  *:fp16) echo "run_squad: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
+  *) usage "PRECISION must be $precisions, got \"$precision\"" ;;
 esac
 [ "$use_xla" = false ] || echo "run_squad: USE_XLA is true, but there is no XLA here: it has no effect"
 
@@ -94,13 +102,13 @@ output=${OUTPUT_DIR:-$root/out/predictions}
 if [ "$export" = true ]; then
   echo "== export: $checkpoint -> $repository/$model_name/$model_version"
   "$inferd" export --checkpoint "$checkpoint" --model-repository "$repository" --model "$model_name" \
-    --model-version "$model_version" --precision "$precision" --max-seq-length "$seq_length" \
+    --model-version "$model_version" --format "$format" --precision "$precision" --max-seq-length "$seq_length" \
     --max-batch-size "$batch_size" --dynamic-batching-delay "$delay" --instances "$engines" \
     ${model_files[@]+"${model_files[@]}"} --overwrite="$overwrite"
 elif [ ! -d "$repository/$model_name/$model_version" ]; then
   fail "there is no model $model_name version $model_version in $repository; give EXPORT true to write it"
 elif [ -n "${1:-}${3:-}${12:-}${13:-}" ]; then
-  echo "run_squad: EXPORT is false: the model is served as it was exported (CHECKPOINT, PRECISION, DELAY_MS and ENGINES have no effect)"
+  echo "run_squad: EXPORT is false: the model is served as it was exported (CHECKPOINT, PRECISION, FORMAT, DELAY_MS and ENGINES have no effect)"
 fi
 
 server="" scratch=$(mktemp -d)

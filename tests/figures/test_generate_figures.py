@@ -39,7 +39,7 @@ def test_the_recipes_experiments(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["tiny"], "BERT_MODEL must be embedded, base or large"), (["", "many"], "SEQ_LENGTH"), (["", "", "int8"], "PRECISION"),
+    (["tiny"], "BERT_MODEL must be embedded, base or large"), (["", "many"], "SEQ_LENGTH"), (["", "", "fp8"], "PRECISION"),
     (["a", "b", "c", "d", "e"], "at most 4"), (["--fast"], "unknown option --fast"), (["--latency-limit", "soon"], "--latency-limit"),
 ])
 def test_wrong_usage(tmp_path, arguments, message):

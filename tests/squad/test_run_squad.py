@@ -35,7 +35,7 @@ def test_the_whole_job(tmp_path):
 
 
 def test_squad_2_questions_with_fp16_and_xla(tmp_path):
-    done = run(tmp_path, "", "4", "fp16", "true", "256", "64", "embedded", "2.0", "3", "qa", "true", "-1", "1", "False")
+    done = run(tmp_path, "", "4", "fp16", "true", "256", "64", "embedded", "2.0", "3", "qa", "true", "-1", "1", "False", FORMAT="onnx")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "fp16 runs as bf16" in done.stdout and "no XLA" in done.stdout
     assert (tmp_path / "models/qa/3/model.onnx").exists()
@@ -44,7 +44,7 @@ def test_squad_2_questions_with_fp16_and_xla(tmp_path):
 
 
 @pytest.mark.parametrize("arguments,expected", [
-    (("", "eight"), "BATCH_SIZE"), (("", "", "int8"), "PRECISION"), (("", "", "", "maybe"), "USE_XLA"),
+    (("", "eight"), "BATCH_SIZE"), (("", "", "fp8"), "PRECISION"), (("", "", "", "maybe"), "USE_XLA"),
     (("", "", "", "", "", "", "base"), "CHECKPOINT"), (("", "", "", "", "", "", "/nowhere"), "BERT_MODEL"),
     (("", "", "", "", "", "", "", "3.0"), "SQUAD_VERSION"), ((), "give EXPORT true"),
     (("", "", "", "", "", "", "", "", "", "", "", "-3"), "DELAY_MS"), (("/nowhere", *[""] * 9, "true"), "/nowhere"),

@@ -52,10 +52,10 @@ static const struct option_row option_rows[] = {
     {OPTION_BOOL, "overwrite", NULL, FIELD(overwrite), "false", NULL,
      "Replace the version, and the model's configuration, if they exist.", 0, 0, NULL},
     HEADING("How the model is served"),
-    {OPTION_CHOICE, "format", NULL, FIELD(format), "onnx", "FORMAT",
-     "onnx writes model.onnx, savedmodel a TensorFlow SavedModel, for OpenVINO; bert a checkpoint for the engine of "
-     "that name, and beside it the model NAME-qa, which takes questions as text.",
-     0, 0, "onnx|savedmodel|bert"},
+    {OPTION_CHOICE, "format", NULL, FIELD(format), "bert", "FORMAT",
+     "bert writes a checkpoint for the engine of that name, and beside it the model NAME-qa, which takes questions as "
+     "text; onnx writes model.onnx, savedmodel a TensorFlow SavedModel, both for OpenVINO.",
+     0, 0, "bert|onnx|savedmodel"},
     {OPTION_CHOICE, "precision", NULL, FIELD(precision), NULL, "PRECISION",
      "What the engine computes in; the file holds 32 bit floats either way. auto and int8 are for the bert format: "
      "auto, "
@@ -90,9 +90,9 @@ struct format_row {
 };
 
 static const struct format_row formats[] = {
+    {"bert", "bert", NULL, "model.safetensors", bert_files_write},
     {"onnx", "onnxruntime_onnx", NULL, "model.onnx", onnx_write},
     {"savedmodel", "tensorflow_savedmodel", "model.savedmodel", "saved_model.pb", savedmodel_write},
-    {"bert", "bert", NULL, "model.safetensors", bert_files_write},
 };
 
 static const struct format_row *find_format(const char *name) {

@@ -100,7 +100,7 @@ static void both_formats_of_both_families(void **state) {
     struct scratch s = scratch_create();
     char hash[128];
     vocab_line(TF "/vocab.txt", hash, sizeof hash);
-    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48", 0,
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48 --format onnx", 0,
                "2 layers, hidden size 32, 4 heads, vocabulary 64: 20866 parameters");
     assert_true(file_exists(scratch_path(&s, "r/a/1/model.onnx")));
     expect_in_file(&s, "r/a/config.pbtxt", "platform: \"onnxruntime_onnx\"", true);
@@ -134,13 +134,16 @@ static void delays(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char line[256];
         snprintf(line, sizeof line,
-                 "--checkpoint " TF " --model-repository @/r --model m%zu --max-seq-length 48 "
+                 "--checkpoint " TF " --model-repository @/r --model m%zu --max-seq-length 48 --format onnx "
                  "--dynamic-batching-delay %s",
                  i, rows[i].delay);
         expect_run(&s, line, 0, "wrote");
         snprintf(line, sizeof line, "r/m%zu/config.pbtxt", i);
         expect_in_file(&s, line, rows[i].line ? rows[i].line : "dynamic_batching", rows[i].line != NULL);
     }
+    /* Format bert, the default, joins what waits. */
+    expect_run(&s, "--checkpoint " TF " --model-repository @/r --model b --max-seq-length 48", 0, "model.safetensors");
+    expect_in_file(&s, "r/b/config.pbtxt", "dynamic_batching {\n}\n", true);
     scratch_remove(&s);
 }
 
@@ -154,7 +157,7 @@ static void overwriting(void **state) {
     expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 48 --model-version 2", 0,
                "wrote");
     expect_run(&s, "--checkpoint " TF " --model-repository @/r --model a --max-seq-length 40 --model-version 3", 1,
-               "config.pbtxt:41: the model's configuration has");
+               "config.pbtxt:43: the model's configuration has");
     assert_false(file_exists(scratch_path(&s, "r/a/3")));
     expect_run(&s,
                "--checkpoint " TF
@@ -205,7 +208,7 @@ static void questions_beside_logits(void **state) {
     scratch_write(&s, "odd.json",
                   SLICE_LITERAL("{\"vocab_size\":99,\"hidden_size\":8,\"num_hidden_layers\":1,"
                                 "\"num_attention_heads\":2,\"intermediate_size\":8}"));
-#define BERT "--checkpoint random:3 --model-repository @/r --format bert "
+#define BERT "--checkpoint random:3 --model-repository @/r "
     expect_run(&s, BERT "--bert-config @/usual.json --model a --model-version 7", 0,
                "/r/a-qa: question and context in");
     expect_link(&s, "r/a-qa/7/model.safetensors", "../../a/7/model.safetensors");
@@ -281,10 +284,10 @@ static void wrong_usage(void **state) {
         {"--checkpoint " TF " --model a", 2, "--model-repository is missing"},
         {"--checkpoint " TF " --model a --model-repository @/r --fromat onnx", 2, "did you mean --format?"},
         {"--checkpoint " TF " --model a --model-repository @/r --format tflite", 2,
-         "expected one of onnx|savedmodel|bert"},
+         "expected one of bert|onnx|savedmodel"},
         {"--checkpoint " TF " --model a --model-repository @/r --precision fp16", 2,
          "expected one of auto|fp32|bf16|int8"},
-        {"--checkpoint " TF " --model a --model-repository @/r --precision int8", 2,
+        {"--checkpoint " TF " --model a --model-repository @/r --precision int8 --format onnx", 2,
          "--precision int8 is for --format bert"},
         {"--checkpoint " TF " --model a --model-repository @/r --max-batch-size 0", 2, "from 1 to 65536"},
         {"--checkpoint " TF " --model a --model-repository @/r --model-version 0", 2, "from 1 to"},

@@ -5,6 +5,7 @@
 
 #include "engine/cpu_features.h"
 #include "engine/model/forward.h"
+#include "engine/model/heads.h"
 #include "engine/thread_pool.h"
 
 enum { SESSION_TOKENS_MAX = 1000000 };
@@ -103,6 +104,21 @@ const char *bert_engine_kernels(const struct bert_engine *engine) {
     return engine->kernels->name;
 }
 
+bool bert_engine_has(const struct bert_engine *engine, enum bert_head head) {
+    const struct model_weights *weights = &engine->weights;
+    switch (head) {
+    case BERT_HEAD_SPAN:
+        return weights->span != NULL;
+    case BERT_HEAD_POOLER:
+        return weights->pooler.panels != NULL;
+    case BERT_HEAD_CLASSIFIER:
+        return weights->classifier.panels != NULL;
+    case BERT_HEAD_COUNT:
+        break;
+    }
+    return false;
+}
+
 size_t bert_engine_memory(const struct bert_engine *engine) {
     return engine->weights.block_size;
 }
@@ -118,11 +134,16 @@ struct status bert_session_create(const struct bert_engine *engine, size_t max_t
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session");
     session->engine = engine;
     session->positions = calloc(max_tokens, sizeof *session->positions);
-    struct status status =
-        session->positions
-            ? session_room_create(&engine->weights.config, format_of(engine->precision), max_tokens,
-                                  bert_pool_threads(engine->pool), &session->room)
-            : status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %zu tokens", max_tokens);
+    const struct session_plan plan = {
+        .config = &engine->weights.config,
+        .format = format_of(engine->precision),
+        .has_pooler = bert_engine_has(engine, BERT_HEAD_POOLER),
+        .max_tokens = max_tokens,
+        .worker_count = bert_pool_threads(engine->pool),
+    };
+    struct status status = session->positions ? session_room_create(&plan, &session->room)
+                                              : status_error(STATUS_RESOURCE_EXHAUSTED,
+                                                             "no memory for a session of %zu tokens", max_tokens);
     if (status_is_ok(&status))
         *ret = session;
     else
@@ -192,21 +213,16 @@ static void count_positions(const struct bert_batch *batch, int32_t *ret) {
             ret[at] = (int32_t)(at - batch->offsets[i]);
 }
 
-/* Mean and first rows of sequences, from x, which still holds the last layer's rows. */
-static void pool_sequences(const struct bert_session *session, const struct bert_batch *batch,
-                           const struct bert_results *results) {
-    size_t columns = (size_t)bert_engine_config(session->engine)->hidden_size;
-    for (size_t i = 0; i < batch->sequence_count; i++) {
-        uint32_t begin = batch->offsets[i], end = batch->offsets[i + 1];
-        if (results->first)
-            memcpy(results->first + i * columns, kernel_row(&session->room.x, begin), columns * sizeof(float));
-        for (size_t k = 0; results->mean && k < columns; k++) {
-            float sum = 0;
-            for (uint32_t at = begin; at < end; at++)
-                sum += ((const float *)kernel_row(&session->room.x, at))[k];
-            results->mean[i * columns + k] = sum / (float)(end - begin);
-        }
-    }
+/* Without those that no head gives. */
+static struct bert_results possible(const struct bert_engine *engine, const struct bert_results *wanted) {
+    struct bert_results results = *wanted;
+    if (!bert_engine_has(engine, BERT_HEAD_SPAN))
+        results.starts = results.ends = NULL;
+    if (!bert_engine_has(engine, BERT_HEAD_POOLER))
+        results.pooled = NULL;
+    if (!bert_engine_has(engine, BERT_HEAD_CLASSIFIER))
+        results.labels = NULL;
+    return results;
 }
 
 struct status bert_session_run(struct bert_session *session, const struct bert_batch *batch,
@@ -214,12 +230,13 @@ struct status bert_session_run(struct bert_session *session, const struct bert_b
     if (batch->sequence_count == 0)
         return status_ok();
     STATUS_TRY(check_batch(session, batch));
+    const struct bert_results wanted = possible(session->engine, results);
     struct forward forward = {
         .kernels = session->engine->kernels,
         .weights = &session->engine->weights,
         .room = &session->room,
         .batch = batch,
-        .results = results,
+        .results = &wanted,
         .positions = batch->position_ids,
         .tokens = batch->offsets[batch->sequence_count],
     };
@@ -230,6 +247,6 @@ struct status bert_session_run(struct bert_session *session, const struct bert_b
     thread_pool_enter(session->engine->pool);
     forward_run(&forward, session->engine->pool);
     thread_pool_leave(session->engine->pool);
-    pool_sequences(session, batch, results);
+    heads_run(&forward);
     return status_ok();
 }

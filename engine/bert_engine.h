@@ -59,6 +59,8 @@ const struct bert_config *bert_engine_config(const struct bert_engine *engine);
 enum bert_precision bert_engine_precision(const struct bert_engine *engine);
 /* The name of the kernels, as bert_isa_text has it. */
 const char *bert_engine_kernels(const struct bert_engine *engine);
+/* Whether the checkpoint has the head; what the heads are for is told at enum bert_head. */
+bool bert_engine_has(const struct bert_engine *engine, enum bert_head head);
 /* Bytes of packed weights. */
 size_t bert_engine_memory(const struct bert_engine *engine);
 
@@ -77,12 +79,14 @@ struct bert_batch {
     const int32_t *position_ids; /* [T], or NULL: 0, 1, ... in each sequence */
 };
 
-/* Where results go; NULL for what is not wanted. */
+/* Where results go; NULL for what is not wanted. What needs a head that the model has not is not written. */
 struct bert_results {
-    float *starts, *ends; /* [T] logits of the span head */
+    float *starts, *ends; /* [T] logits of the span head; both or none */
     float *hidden;        /* [T][H] the last layer's output */
-    float *mean,
-        *first; /* [sequence_count][H] its mean over a sequence's tokens (a sentence embedding), its first row */
+    float *mean;          /* [sequence_count][H] its mean over a sequence's tokens: a sentence embedding */
+    float *first;         /* [sequence_count][H] its first row */
+    float *pooled;        /* [sequence_count][H] of the pooler */
+    float *labels;        /* [sequence_count][config's label_count] logits of the classifier */
 };
 
 /* Whether the engine can run the batch, if a session has room for it. Errors: INVALID_ARGUMENT as below. */

@@ -12,8 +12,8 @@ enum { ALIGN = 64, ROWS_AT_A_TIME = 64 };
 struct maker {
     const struct bert_checkpoint *checkpoint;
     const struct bert_config *config;
-    enum kernel_format format;
-    char *block; /* NULL on the first walk */
+    enum kernel_format format; /* of the matrices that are made now */
+    char *block;               /* NULL on the first walk */
     size_t used;
     float *rows; /* [ROWS_AT_A_TIME][longest row] */
 };
@@ -120,8 +120,24 @@ static struct layer_weights take_layer(struct maker *maker, int64_t layer) {
     };
 }
 
-static void take_all(struct maker *maker, struct model_weights *weights) {
+/* Little work: always in float. */
+static void take_heads(struct maker *maker, struct model_weights *weights) {
+    const struct part_pair pooler = {BERT_POOLER_KERNEL, BERT_POOLER_BIAS, 1};
+    const struct part_pair classifier = {BERT_CLASSIFIER_KERNEL, BERT_CLASSIFIER_BIAS, 1};
+    maker->format = KERNEL_F32;
+    if (bert_checkpoint_has(maker->checkpoint, BERT_HEAD_SPAN)) {
+        weights->span = take_floats(maker, BERT_SPAN_KERNEL, 0);
+        bert_weight_read(weight_of(maker, BERT_SPAN_BIAS, 0), BERT_OUT_IN, 0, 2, weights->span_bias);
+    }
+    if (bert_checkpoint_has(maker->checkpoint, BERT_HEAD_POOLER))
+        weights->pooler = take_matrix(maker, 0, &pooler, 1);
+    if (bert_checkpoint_has(maker->checkpoint, BERT_HEAD_CLASSIFIER))
+        weights->classifier = take_matrix(maker, 0, &classifier, 1);
+}
+
+static void take_all(struct maker *maker, enum kernel_format format, struct model_weights *weights) {
     maker->used = 0;
+    maker->format = format;
     weights->words = take_table(maker, BERT_WORD_EMBEDDINGS);
     weights->positions = take_floats(maker, BERT_POSITION_EMBEDDINGS, 0);
     weights->types = take_floats(maker, BERT_TYPE_EMBEDDINGS, 0);
@@ -129,16 +145,16 @@ static void take_all(struct maker *maker, struct model_weights *weights) {
     weights->beta = take_floats(maker, BERT_EMBEDDINGS_BETA, 0);
     for (int64_t i = 0; i < maker->config->layer_count; i++)
         weights->layers[i] = take_layer(maker, i);
-    weights->span = take_floats(maker, BERT_SPAN_KERNEL, 0);
+    take_heads(maker, weights);
 }
 
-static struct status allocate(struct maker *maker, struct model_weights *weights) {
+static struct status allocate(struct maker *maker, enum kernel_format format, struct model_weights *weights) {
     const struct bert_config *config = maker->config;
     int64_t longest = config->intermediate_size > config->hidden_size ? config->intermediate_size : config->hidden_size;
     weights->layers = calloc((size_t)config->layer_count, sizeof *weights->layers);
     if (!weights->layers)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %lld layers", (long long)config->layer_count);
-    take_all(maker, weights);
+    take_all(maker, format, weights);
     weights->block_size = maker->used;
     weights->block = block_alloc(maker->used);
     maker->rows = calloc((size_t)longest * ROWS_AT_A_TIME, sizeof *maker->rows);
@@ -150,15 +166,13 @@ static struct status allocate(struct maker *maker, struct model_weights *weights
 
 struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
                                    struct model_weights *ret) {
-    struct maker maker = {.checkpoint = checkpoint, .config = bert_checkpoint_config(checkpoint), .format = format};
+    struct maker maker = {.checkpoint = checkpoint, .config = bert_checkpoint_config(checkpoint)};
     *ret = (struct model_weights){.config = *maker.config};
-    struct status status = allocate(&maker, ret);
-    if (status_is_ok(&status)) {
-        take_all(&maker, ret);
-        bert_weight_read(weight_of(&maker, BERT_SPAN_BIAS, 0), BERT_OUT_IN, 0, 2, ret->span_bias);
-    } else {
+    struct status status = allocate(&maker, format, ret);
+    if (status_is_ok(&status))
+        take_all(&maker, format, ret);
+    else
         model_weights_free(ret);
-    }
     free(maker.rows);
     return status;
 }

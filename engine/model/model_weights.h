@@ -25,13 +25,14 @@ struct model_weights {
     const float *positions, *types; /* [positions][H], [types][H] */
     const float *gamma, *beta;      /* [H] */
     struct layer_weights *layers;   /* [layer_count] */
-    const float *span;              /* [2][H] */
+    const float *span;              /* [2][H]; NULL without that head */
     float span_bias[2];
-    char *block; /* holds all of the above but `layers` */
+    struct kernel_matrix pooler, classifier; /* [H][H], [labels][H], both F32; panels NULL without that head */
+    char *block;                             /* holds all of the above but `layers` */
     size_t block_size;
 };
 
-/* `format` of the matrices. RESOURCE_EXHAUSTED. */
+/* `format` of the layers' matrices. RESOURCE_EXHAUSTED. */
 struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
                                    struct model_weights *ret) STATUS_MUST_CHECK;
 void model_weights_free(struct model_weights *weights); /* accepts a zeroed one */

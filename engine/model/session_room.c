@@ -43,35 +43,41 @@ static void plan_worker(struct planner *planner, const struct bert_config *confi
     ret->inverse_sums = take(planner, QUERY_BLOCK * sizeof *ret->inverse_sums);
 }
 
-static void plan(struct planner *planner, const struct bert_config *config, enum kernel_format format,
-                 struct session_room *room) {
-    enum kernel_format kept = format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16;
-    size_t hidden = (size_t)config->hidden_size;
+static void plan_heads(struct planner *planner, const struct bert_config *config, struct head_room *ret) {
+    ret->firsts = take_rows(planner, KERNEL_F32, ROW_BLOCK, (size_t)config->hidden_size);
+    ret->pooled = take_rows(planner, KERNEL_F32, ROW_BLOCK, (size_t)config->hidden_size);
+    ret->labels = take_rows(planner, KERNEL_F32, ROW_BLOCK, (size_t)config->label_count);
+}
+
+static void plan_all(struct planner *planner, const struct session_plan *plan, struct session_room *room) {
+    enum kernel_format kept = plan->format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16;
+    size_t hidden = (size_t)plan->config->hidden_size;
     planner->used = 0;
     room->x = take_rows(planner, KERNEL_F32, room->max_tokens, hidden);
     room->query_key_value = take_rows(planner, kept, room->max_tokens, 3 * hidden);
     room->context = take_rows(planner, kept, room->max_tokens, hidden);
+    if (plan->has_pooler)
+        plan_heads(planner, plan->config, &room->heads);
     for (int i = 0; i < room->worker_count; i++)
-        plan_worker(planner, config, format, room->max_length, &room->workers[i]);
+        plan_worker(planner, plan->config, plan->format, room->max_length, &room->workers[i]);
 }
 
-struct status session_room_create(const struct bert_config *config, enum kernel_format format, size_t max_tokens,
-                                  int worker_count, struct session_room *ret) {
+struct status session_room_create(const struct session_plan *plan, struct session_room *ret) {
     struct planner planner = {0};
-    size_t positions = (size_t)config->position_count;
-    *ret = (struct session_room){.max_tokens = max_tokens, .worker_count = worker_count};
-    ret->max_length = max_tokens < positions ? max_tokens : positions;
-    ret->workers = calloc((size_t)worker_count, sizeof *ret->workers);
+    size_t positions = (size_t)plan->config->position_count;
+    *ret = (struct session_room){.max_tokens = plan->max_tokens, .worker_count = plan->worker_count};
+    ret->max_length = plan->max_tokens < positions ? plan->max_tokens : positions;
+    ret->workers = calloc((size_t)plan->worker_count, sizeof *ret->workers);
     if (!ret->workers)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %d threads", worker_count);
-    plan(&planner, config, format, ret);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %d threads", plan->worker_count);
+    plan_all(&planner, plan, ret);
     ret->block_size = planner.used;
     ret->block = planner.block = block_alloc(planner.used);
     if (!ret->block) {
         session_room_free(ret);
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %zu tokens", max_tokens);
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session of %zu tokens", plan->max_tokens);
     }
-    plan(&planner, config, format, ret);
+    plan_all(&planner, plan, ret);
     return status_ok();
 }
 

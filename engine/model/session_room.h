@@ -22,20 +22,35 @@ struct worker_room {
     float *inverse_sums;             /* [QUERY_BLOCK] */
 };
 
+/* For pooler and classifier; only where the model has a pooler. */
+struct head_room {
+    struct kernel_rows firsts, pooled; /* [ROW_BLOCK][H] F32 */
+    struct kernel_rows labels;         /* [ROW_BLOCK][labels] F32 */
+};
+
 struct session_room {
     size_t max_tokens, max_length;      /* of a batch, of a sequence */
     struct kernel_rows x;               /* [T][H] F32: the residual stream */
     struct kernel_rows query_key_value; /* [T][3H] */
     struct kernel_rows context;         /* [T][H] */
+    struct head_room heads;
     struct worker_room *workers;
     int worker_count;
     char *block;
     size_t block_size;
 };
 
-/* `format` of the matrices. Activations between GEMMs are float with KERNEL_F32, else bf16. RESOURCE_EXHAUSTED. */
-struct status session_room_create(const struct bert_config *config, enum kernel_format format, size_t max_tokens,
-                                  int worker_count, struct session_room *ret) STATUS_MUST_CHECK;
+/* What the room is for. Activations between GEMMs are float when `format` of the matrices is KERNEL_F32, else bf16. */
+struct session_plan {
+    const struct bert_config *config;
+    enum kernel_format format;
+    bool has_pooler;
+    size_t max_tokens;
+    int worker_count;
+};
+
+/* RESOURCE_EXHAUSTED. */
+struct status session_room_create(const struct session_plan *plan, struct session_room *ret) STATUS_MUST_CHECK;
 void session_room_free(struct session_room *room);
 
 #endif

@@ -11,7 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/tensor_bundle.h"
 
-enum { MISSING_SHOWN = 3 };
+enum { MISSING_SHOWN = 3, LABELS_MAX = 65536 };
 
 struct bert_checkpoint {
     struct arena *arena;
@@ -20,13 +20,14 @@ struct bert_checkpoint {
     struct safetensors *safetensors; /* at most one of these two is open */
     struct tensor_bundle *bundle;
     struct bert_weight *weights; /* BERT_PART_COUNT per layer; those outside of layers stand with layer 0 */
+    bool has[BERT_HEAD_COUNT];
     const char *form;
 };
 
-/* Tensors that were looked for in vain. */
+/* Tensors of the encoder, or of a head, that were looked for in vain. */
 struct missing {
     struct buf names; /* the first of them, for the message */
-    size_t count, head_count, wanted;
+    size_t count, wanted;
 };
 
 static struct status no_memory(void) {
@@ -70,13 +71,14 @@ static const struct weight *find_any(const struct bert_checkpoint *checkpoint, c
     return found;
 }
 
-static struct status take_stored(struct bert_checkpoint *checkpoint, const struct bert_names *names, bool is_head,
+static struct status take_stored(struct bert_checkpoint *checkpoint, const struct bert_names *names,
                                  struct bert_weight *weight, struct missing *missing) {
     const struct weight *found = find_any(checkpoint, names);
+    missing->wanted++;
     if (!found) {
         if (missing->count++ < MISSING_SHOWN)
             buf_printf(&missing->names, "%s%s", missing->names.size ? ", " : "", names->items[0]);
-        missing->head_count += is_head;
+        *weight = (struct bert_weight){0};
         return status_ok();
     }
     if (checkpoint->bundle)
@@ -105,11 +107,7 @@ static struct status take_random(struct bert_checkpoint *checkpoint, const struc
 static struct status report_missing(const struct bert_checkpoint *checkpoint, const struct missing *missing) {
     if (missing->count == 0)
         return status_ok();
-    const char *hint = "";
-    if (missing->count == missing->head_count)
-        hint = "; this model has no question-answering head: fine-tune it on SQuAD first";
-    else if (missing->count == missing->wanted)
-        hint = "; this is no BERT of a known family";
+    const char *hint = missing->count == missing->wanted ? "; this is no BERT of a known family" : "";
     struct slice names = buf_slice(&missing->names);
     return status_error(STATUS_INVALID_ARGUMENT, "%s lacks %zu of %zu tensors: %.*s%s%s", where(checkpoint),
                         missing->count, missing->wanted, (int)names.size, names.data ? names.data : "",
@@ -127,27 +125,74 @@ static struct status check_layer_count(const struct bert_checkpoint *checkpoint,
                         where(checkpoint), SLICE_ARGS(found->name), checkpoint->files.config, (long long)layers);
 }
 
-static struct status collect_weights(struct bert_checkpoint *checkpoint, struct missing *missing) {
+static enum bert_family family_of(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->bundle ? BERT_TENSORFLOW : BERT_HUGGING_FACE;
+}
+
+/* Every part of the encoder or, when `head` is one, of that head. */
+static struct status collect_parts(struct bert_checkpoint *checkpoint, enum bert_head head, struct missing *missing) {
     bool is_random = checkpoint->files.form == BERT_FORM_RANDOM;
-    enum bert_family family = checkpoint->bundle ? BERT_TENSORFLOW : BERT_HUGGING_FACE;
-    size_t layers = (size_t)checkpoint->config.layer_count;
-    checkpoint->weights = arena_calloc(checkpoint->arena, layers * BERT_PART_COUNT, sizeof *checkpoint->weights);
-    if (!checkpoint->weights)
-        return no_memory();
-    for (size_t i = 0; i < layers * BERT_PART_COUNT; i++) {
+    enum bert_family family = family_of(checkpoint);
+    for (size_t i = 0; i < (size_t)checkpoint->config.layer_count * BERT_PART_COUNT; i++) {
         enum bert_part part = (enum bert_part)(i % BERT_PART_COUNT);
         int64_t layer = (int64_t)(i / BERT_PART_COUNT);
-        if (layer > 0 && !bert_part_is_per_layer(part))
+        if (bert_part_head(part) != head || (layer > 0 && !bert_part_is_per_layer(part)))
             continue;
         struct bert_names names = bert_names_of(family, part, layer);
         checkpoint->weights[i] = bert_part_describe(family, part, &checkpoint->config);
-        missing->wanted++;
-        STATUS_TRY(is_random
-                       ? take_random(checkpoint, &names, &checkpoint->weights[i])
-                       : take_stored(checkpoint, &names, bert_part_is_head(part), &checkpoint->weights[i], missing));
+        STATUS_TRY(is_random ? take_random(checkpoint, &names, &checkpoint->weights[i])
+                             : take_stored(checkpoint, &names, &checkpoint->weights[i], missing));
     }
-    STATUS_TRY(report_missing(checkpoint, missing));
-    return is_random ? status_ok() : check_layer_count(checkpoint, family);
+    return status_ok();
+}
+
+static struct status collect_encoder(struct bert_checkpoint *checkpoint) {
+    struct missing missing = {.names = BUF_EMPTY};
+    struct status status = collect_parts(checkpoint, BERT_HEAD_COUNT, &missing);
+    if (status_is_ok(&status))
+        status = report_missing(checkpoint, &missing);
+    buf_free(&missing.names);
+    return status;
+}
+
+/* A head is there when all of it is; half a head is an error. */
+static struct status collect_head(struct bert_checkpoint *checkpoint, enum bert_head head) {
+    struct missing missing = {.names = BUF_EMPTY};
+    struct status status = collect_parts(checkpoint, head, &missing);
+    if (status_is_ok(&status) && missing.count < missing.wanted)
+        status = report_missing(checkpoint, &missing);
+    buf_free(&missing.names);
+    checkpoint->has[head] = missing.count == 0;
+    return status;
+}
+
+/* The labels are as many as the classifier has outputs. */
+static struct status count_labels(struct bert_checkpoint *checkpoint) {
+    struct bert_names names = bert_names_of(family_of(checkpoint), BERT_CLASSIFIER_KERNEL, 0);
+    const struct weight *found = find_any(checkpoint, &names);
+    if (!found || checkpoint->config.labels_tokens || !checkpoint->has[BERT_HEAD_POOLER])
+        return status_ok();
+    if (found->rank != 2 || found->dims[0] < 1 || found->dims[0] > LABELS_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: tensor \"%.*s\": expected 1 to %d rows, one for each label",
+                            where(checkpoint), SLICE_ARGS(found->name), LABELS_MAX);
+    checkpoint->config.label_count = found->dims[0];
+    return status_ok();
+}
+
+static struct status collect_weights(struct bert_checkpoint *checkpoint) {
+    size_t count = (size_t)checkpoint->config.layer_count * BERT_PART_COUNT;
+    checkpoint->weights = arena_calloc(checkpoint->arena, count, sizeof *checkpoint->weights);
+    if (!checkpoint->weights)
+        return no_memory();
+    STATUS_TRY(collect_encoder(checkpoint));
+    STATUS_TRY(collect_head(checkpoint, BERT_HEAD_SPAN));
+    if (checkpoint->files.form == BERT_FORM_RANDOM) /* untrained models answer questions, and nothing else */
+        return status_ok();
+    STATUS_TRY(collect_head(checkpoint, BERT_HEAD_POOLER));
+    STATUS_TRY(count_labels(checkpoint));
+    if (checkpoint->config.label_count > 0)
+        STATUS_TRY(collect_head(checkpoint, BERT_HEAD_CLASSIFIER));
+    return check_layer_count(checkpoint, family_of(checkpoint));
 }
 
 /* ---- opening ---- */
@@ -176,12 +221,8 @@ static struct status fill(struct bert_checkpoint *checkpoint, const char *path, 
     STATUS_TRY(bert_locate(path, config_path, checkpoint->arena, &checkpoint->files));
     STATUS_TRY(read_config(checkpoint));
     STATUS_TRY(open_weights(checkpoint));
-    struct missing missing = {.names = BUF_EMPTY};
-    struct status status = collect_weights(checkpoint, &missing);
-    buf_free(&missing.names);
-    if (status_is_ok(&status) && !checkpoint->form)
-        status = no_memory();
-    return status;
+    STATUS_TRY(collect_weights(checkpoint));
+    return checkpoint->form ? status_ok() : no_memory();
 }
 
 struct status bert_checkpoint_open(const char *path, const char *config_path, struct bert_checkpoint **ret) {
@@ -219,6 +260,26 @@ void bert_checkpoint_close(struct bert_checkpoint *checkpoint) {
 
 const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *checkpoint) {
     return &checkpoint->config;
+}
+
+bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head) {
+    return checkpoint->has[head];
+}
+
+struct status bert_checkpoint_require(const struct bert_checkpoint *checkpoint, enum bert_head head) {
+    static const struct {
+        enum bert_part first;
+        const char *what;
+    } heads[BERT_HEAD_COUNT] = {
+        [BERT_HEAD_SPAN] = {BERT_SPAN_KERNEL, "question-answering head: fine-tune it on SQuAD first"},
+        [BERT_HEAD_POOLER] = {BERT_POOLER_KERNEL, "pooler"},
+        [BERT_HEAD_CLASSIFIER] = {BERT_CLASSIFIER_KERNEL, "classifier of sequences, which stands on a pooler"},
+    };
+    if (checkpoint->has[head])
+        return status_ok();
+    struct bert_names names = bert_names_of(family_of(checkpoint), heads[head].first, 0);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s lacks the tensor %s; this model has no %s", where(checkpoint),
+                        names.items[0], heads[head].what);
 }
 
 const struct bert_weight *bert_checkpoint_weight(const struct bert_checkpoint *checkpoint, enum bert_part part,

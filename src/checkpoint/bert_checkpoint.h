@@ -1,4 +1,4 @@
-/* bert_checkpoint.h: a BERT for question answering, opened from any of the forms that inferd knows.
+/* bert_checkpoint.h: a BERT and the heads that stand on it, opened from any of the forms that inferd knows.
  *
  * The forms: Hugging Face (config.json + model.safetensors), TensorFlow 1 (bert_config.json + *.ckpt.index + *.data-*;
  * the variable names of Google's and NVIDIA's BERT), and "random:SEED" with a configuration (untrained, for
@@ -17,9 +17,10 @@ struct bert_checkpoint;
 
 /* `path`: a folder; a .safetensors file; the PREFIX of a TensorFlow checkpoint (or its .index file); or "random:SEED".
  * `config_path`: a configuration to use in place of the one beside the weights, or NULL.
- * All weights are found, their shapes compared with the configuration and their checksums (where there are any)
- * verified before this returns, so that reading cannot fail. Errors: NOT_FOUND tells what was looked for;
- * INVALID_ARGUMENT lists the missing tensors, or tells expected and stored shape; the errors of the readers. */
+ * All weights of the encoder and of the heads that there are are found, their shapes compared with the configuration
+ * and their checksums (where there are any) verified before this returns, so that reading cannot fail. Errors:
+ * NOT_FOUND tells what was looked for; INVALID_ARGUMENT lists the missing tensors, or tells expected and stored shape;
+ * the errors of the readers. */
 struct status bert_checkpoint_open(const char *path, const char *config_path,
                                    struct bert_checkpoint **ret) STATUS_MUST_CHECK;
 /* Whether all that was read so far was in the files. DATA_LOSS. */
@@ -27,7 +28,12 @@ struct status bert_checkpoint_check(const struct bert_checkpoint *checkpoint) ST
 void bert_checkpoint_close(struct bert_checkpoint *checkpoint); /* accepts NULL */
 
 const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *checkpoint);
-/* `layer` counts from 0; 0 for parts that are not in a layer. */
+/* A classifier of tokens counts as none, and so does one without a pooler. */
+bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head);
+/* INVALID_ARGUMENT tells which tensors are missing when the head is not there. */
+struct status bert_checkpoint_require(const struct bert_checkpoint *checkpoint, enum bert_head head) STATUS_MUST_CHECK;
+/* `layer` counts from 0; 0 for parts that are not in a layer. All is 0 in a weight
+ * of a head that is not there. */
 const struct bert_weight *bert_checkpoint_weight(const struct bert_checkpoint *checkpoint, enum bert_part part,
                                                  int64_t layer);
 /* All numbers of the model together. */

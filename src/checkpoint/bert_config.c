@@ -121,6 +121,16 @@ static struct status expect_text(yyjson_val *root, const char *file_name, const 
                         got ? got : "(no string)", expected);
 }
 
+static bool labels_tokens(yyjson_val *root) {
+    yyjson_val *architectures = yyjson_obj_get(root, "architectures"), *name;
+    size_t i, count;
+    yyjson_arr_foreach(architectures, i, count, name) {
+        if (yyjson_equals_str(name, "BertForTokenClassification"))
+            return true;
+    }
+    return false;
+}
+
 static struct status read_members(yyjson_val *root, const char *file_name, struct bert_config *config) {
     if (!yyjson_is_obj(root))
         return status_error(STATUS_INVALID_ARGUMENT, "%s: expected a JSON object, got %s", file_name,
@@ -135,6 +145,7 @@ static struct status read_members(yyjson_val *root, const char *file_name, struc
         return status_error(STATUS_INVALID_ARGUMENT,
                             "%s: \"hidden_size\" (%lld) is not a multiple of \"num_attention_heads\" (%lld)", file_name,
                             (long long)config->hidden_size, (long long)config->head_count);
+    config->labels_tokens = labels_tokens(root);
     STATUS_TRY(read_activation(root, file_name, &config->activation));
     STATUS_TRY(read_eps(root, file_name, &config->layer_norm_eps));
     return read_casing(root, file_name, &config->casing);

@@ -6,6 +6,7 @@
 #ifndef INFERD_CHECKPOINT_BERT_CONFIG_H
 #define INFERD_CHECKPOINT_BERT_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -25,6 +26,8 @@ struct bert_config {
     int64_t intermediate_size;
     int64_t position_count; /* longest sequence, in tokens */
     int64_t type_count;     /* segments */
+    int64_t label_count;    /* of the classifier; no file tells it reliably: the checkpoint's tensor does. 0: none */
+    bool labels_tokens;     /* the classifier is one of tokens, not of sequences */
     double layer_norm_eps;
     enum bert_activation activation;
     enum bert_casing casing;

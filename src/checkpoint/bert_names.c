@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum scope { SCOPE_EMBEDDINGS, SCOPE_LAYER, SCOPE_HEAD, SCOPE_COUNT };
-enum kind { KIND_TABLE, KIND_KERNEL, KIND_SPAN, KIND_GAMMA, KIND_BETA, KIND_BIAS };
-enum size { SIZE_ONE, SIZE_SPAN, SIZE_VOCAB, SIZE_POSITIONS, SIZE_TYPES, SIZE_HIDDEN, SIZE_INTERMEDIATE };
+enum scope { SCOPE_EMBEDDINGS, SCOPE_LAYER, SCOPE_SPAN, SCOPE_POOLER, SCOPE_CLASSIFIER, SCOPE_COUNT };
+enum kind { KIND_TABLE, KIND_KERNEL, KIND_OUT_IN, KIND_GAMMA, KIND_BETA, KIND_BIAS };
+enum size { SIZE_ONE, SIZE_SPAN, SIZE_LABELS, SIZE_VOCAB, SIZE_POSITIONS, SIZE_TYPES, SIZE_HIDDEN, SIZE_INTERMEDIATE };
 
 struct part_row {
     enum scope scope;
@@ -23,8 +23,8 @@ static const struct part_row part_rows[BERT_PART_COUNT] = {
 
 /* What stands before the names of a scope, by family, behind the model's prefix. */
 static const char *const scope_texts[2][SCOPE_COUNT] = {
-    {"embeddings.", "encoder.layer.", ""},
-    {"embeddings/", "encoder/layer_", "cls/squad/"},
+    {"embeddings.", "encoder.layer.", "", "pooler.", ""},
+    {"embeddings/", "encoder/layer_", "", "pooler/", ""},
 };
 static const char *const model_prefixes[2] = {"bert.", "bert/"};
 static const char layer_separators[2] = {'.', '/'};
@@ -35,6 +35,8 @@ static int64_t size_value(const struct bert_config *config, enum size size) {
         return 1;
     case SIZE_SPAN:
         return 2; /* start and end */
+    case SIZE_LABELS:
+        return config->label_count;
     case SIZE_VOCAB:
         return config->vocab_size;
     case SIZE_POSITIONS:
@@ -70,7 +72,7 @@ struct bert_names bert_names_of(enum bert_family family, enum bert_part part, in
         snprintf(layer_text, sizeof layer_text, "%lld%c", (long long)layer, layer_separators[family]);
     if (family == BERT_HUGGING_FACE && (row->kind == KIND_GAMMA || row->kind == KIND_BETA))
         old_norm_name(name, row->kind == KIND_GAMMA ? "gamma" : "beta", old_name);
-    if (row->scope == SCOPE_HEAD) {
+    if (row->scope == SCOPE_SPAN || row->scope == SCOPE_CLASSIFIER) { /* they are not the encoder's */
         add_name(&names, "", scope, layer_text, name);
         return names;
     }
@@ -87,8 +89,10 @@ bool bert_part_is_per_layer(enum bert_part part) {
     return part_rows[part].scope == SCOPE_LAYER;
 }
 
-bool bert_part_is_head(enum bert_part part) {
-    return part_rows[part].scope == SCOPE_HEAD;
+enum bert_head bert_part_head(enum bert_part part) {
+    static const enum bert_head heads[SCOPE_COUNT] = {BERT_HEAD_COUNT, BERT_HEAD_COUNT, BERT_HEAD_SPAN,
+                                                      BERT_HEAD_POOLER, BERT_HEAD_CLASSIFIER};
+    return heads[part_rows[part].scope];
 }
 
 struct bert_weight bert_part_describe(enum bert_family family, enum bert_part part, const struct bert_config *config) {
@@ -97,7 +101,7 @@ struct bert_weight bert_part_describe(enum bert_family family, enum bert_part pa
     return (struct bert_weight){
         .outputs = size_value(config, row->rows),
         .inputs = size_value(config, row->columns),
-        .is_matrix = row->kind == KIND_KERNEL || row->kind == KIND_SPAN,
+        .is_matrix = row->kind == KIND_KERNEL || row->kind == KIND_OUT_IN,
         .layout = row->kind == KIND_KERNEL && family == BERT_TENSORFLOW ? BERT_IN_OUT : BERT_OUT_IN,
         .origin = constant ? BERT_FROM_CONSTANT : BERT_FROM_RANDOM,
         .type = WEIGHT_F32,

@@ -18,8 +18,8 @@ struct bert_names bert_names_of(enum bert_family family, enum bert_part part, in
 
 /* Whether the part appears once per layer. */
 bool bert_part_is_per_layer(enum bert_part part);
-/* Whether the part belongs to the question-answering head. */
-bool bert_part_is_head(enum bert_part part);
+/* The head that the part belongs to; BERT_HEAD_COUNT for the encoder's own. */
+enum bert_head bert_part_head(enum bert_part part);
 /* A weight with its sizes and stored layout filled in. Its origin is that of an untrained model: random numbers for
  * tables and kernels, the constants 1 for LayerNorm's gamma and 0 for beta and biases. */
 struct bert_weight bert_part_describe(enum bert_family family, enum bert_part part, const struct bert_config *config);

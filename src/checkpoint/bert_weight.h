@@ -15,6 +15,11 @@ enum bert_part {
     BERT_PART_COUNT
 };
 
+/* What may stand on the encoder. A checkpoint has any of them, or none; SPAN gives the logits of an answer's start and
+ * end for each token, POOLER tanh of a matrix times a sequence's first row, CLASSIFIER the logits of labels from that.
+ */
+enum bert_head { BERT_HEAD_SPAN, BERT_HEAD_POOLER, BERT_HEAD_CLASSIFIER, BERT_HEAD_COUNT };
+
 /* How a matrix lies in memory, row by row: one row per output (Hugging Face, x * W^T) or per input (TensorFlow, x * W).
  * Tables and vectors have BERT_OUT_IN: rows are entries of the table; a vector of n numbers is n rows of one. */
 enum bert_layout { BERT_OUT_IN, BERT_IN_OUT };

@@ -24,11 +24,14 @@ static void add_weight(struct weight_stream *stream, struct buf *header, const s
 static void add_weights(const struct bert_checkpoint *checkpoint, struct weight_stream *stream, struct buf *header) {
     int64_t layers = bert_checkpoint_config(checkpoint)->layer_count;
     buf_append_char(header, '{');
-    for (int part = 0; part < BERT_PART_COUNT; part++)
-        for (int64_t layer = 0; layer < (bert_part_is_per_layer((enum bert_part)part) ? layers : 1); layer++) {
-            struct bert_names names = bert_names_of(BERT_HUGGING_FACE, (enum bert_part)part, layer);
-            add_weight(stream, header, bert_checkpoint_weight(checkpoint, (enum bert_part)part, layer), names.items[0]);
+    for (int i = 0; i < BERT_PART_COUNT; i++) {
+        enum bert_part part = (enum bert_part)i;
+        for (int64_t layer = 0; layer < (bert_part_is_per_layer(part) ? layers : 1); layer++) {
+            const struct bert_weight *weight = bert_checkpoint_weight(checkpoint, part, layer);
+            if (weight->outputs > 0) /* else it is of a head that is not there */
+                add_weight(stream, header, weight, bert_names_of(BERT_HUGGING_FACE, part, layer).items[0]);
         }
+    }
     buf_append_char(header, '}');
     while (buf_slice(header).size % 8 != 0)
         buf_append_char(header, ' ');
@@ -52,7 +55,15 @@ static struct status write_weights(const struct bert_checkpoint *checkpoint, con
 
 /* ---- config.json ---- */
 
-static void put_config(const struct bert_config *config, struct buf *out) {
+/* What Hugging Face calls a model with these heads. */
+static const char *architecture_of(const struct bert_checkpoint *checkpoint) {
+    if (bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
+        return "BertForQuestionAnswering";
+    return bert_checkpoint_has(checkpoint, BERT_HEAD_CLASSIFIER) ? "BertForSequenceClassification" : "BertModel";
+}
+
+static void put_config(const struct bert_checkpoint *checkpoint, struct buf *out) {
+    const struct bert_config *config = bert_checkpoint_config(checkpoint);
     const struct {
         const char *name;
         int64_t value;
@@ -65,7 +76,7 @@ static void put_config(const struct bert_config *config, struct buf *out) {
         {"max_position_embeddings", config->position_count},
         {"type_vocab_size", config->type_count},
     };
-    buf_append_text(out, "{\n  \"architectures\": [\"BertForQuestionAnswering\"],\n  \"model_type\": \"bert\",\n");
+    buf_printf(out, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"bert\",\n", architecture_of(checkpoint));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         buf_printf(out, "  \"%s\": %" PRId64 ",\n", rows[i].name, rows[i].value);
     if (config->casing != BERT_CASING_UNKNOWN)
@@ -80,7 +91,7 @@ static struct status write_config(const struct bert_checkpoint *checkpoint, cons
     const char *slash = strrchr(path, '/');
     char *beside =
         arena ? arena_printf(arena, "%.*s/config.json", slash ? (int)(slash - path) : 1, slash ? path : ".") : NULL;
-    put_config(bert_checkpoint_config(checkpoint), &text);
+    put_config(checkpoint, &text);
     struct status status = !beside || buf_failed(&text)
                                ? status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for config.json beside %s", path)
                                : file_write_atomic(beside, buf_slice(&text));

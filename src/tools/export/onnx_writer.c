@@ -31,6 +31,7 @@ static void put_model_head(struct buf *out, uint64_t graph_size) {
 
 struct status onnx_write(const struct bert_checkpoint *checkpoint, const char *path) {
     struct graph graph;
+    STATUS_TRY(bert_checkpoint_require(checkpoint, BERT_HEAD_SPAN));
     STATUS_TRY(graph_init(&graph, &onnx_graph_format, bert_checkpoint_config(checkpoint)));
     declare(&graph);
     bert_graph_build(&graph, checkpoint);

@@ -74,6 +74,7 @@ static void put_head(struct buf *out, uint64_t graph_size, size_t tail_size) {
 
 struct status savedmodel_write(const struct bert_checkpoint *checkpoint, const char *path) {
     struct graph graph;
+    STATUS_TRY(bert_checkpoint_require(checkpoint, BERT_HEAD_SPAN));
     STATUS_TRY(graph_init(&graph, &tf_graph_format, bert_checkpoint_config(checkpoint)));
     struct buf head = BUF_EMPTY, tail = BUF_EMPTY;
     put_versions(&graph.stream.bytes);

@@ -9,6 +9,7 @@
 
 #define TF "tests/fixtures/tf_checkpoint"
 #define HF "tests/fixtures/hf_checkpoint"
+#define CLASSIFIER "tests/fixtures/hf_classifier"
 
 static yyjson_doc *read_expected(const char *folder) {
     char path[128];
@@ -216,7 +217,7 @@ static void config_and_weights_must_agree(void **state) {
     expect_error(open_with_config(&s, TF, tf, "\"intermediate_size\": 64", "\"intermediate_size\": 128"),
                  STATUS_INVALID_ARGUMENT, "its shape must be [32, 128], got [32, 64]");
     expect_error(open_with_config(&s, HF, hf, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"),
-                 STATUS_INVALID_ARGUMENT, "lacks 16 of 55 tensors: bert.encoder.layer.2.attention.self.query.weight, ");
+                 STATUS_INVALID_ARGUMENT, "lacks 16 of 53 tensors: bert.encoder.layer.2.attention.self.query.weight, ");
     expect_error(open_with_config(&s, HF, hf, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1"),
                  STATUS_INVALID_ARGUMENT, "has the tensor \"bert.encoder.layer.1.attention.self.query.weight\", but");
     expect_error(open_with_config(&s, TF, tf, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1"),
@@ -267,12 +268,46 @@ static void other_names(void **state) {
     rename_tensors(&scratch, "LayerNorm.bias", "LayerNorm.beta");
     expect_ok(bert_checkpoint_open(scratch.folder, NULL, &checkpoint));
     bert_checkpoint_close(checkpoint);
-    rename_tensors(&scratch, "qa_outputs", "classifier");
-    expect_error(
-        bert_checkpoint_open(scratch.folder, NULL, &checkpoint), STATUS_INVALID_ARGUMENT,
-        "lacks 2 of 39 tensors: qa_outputs.weight, qa_outputs.bias; this model has no question-answering head");
+    rename_tensors(&scratch, "qa_outputs", "classifier"); /* without a pooler it is none of sequences */
+    expect_ok(bert_checkpoint_open(scratch.folder, NULL, &checkpoint));
+    assert_false(bert_checkpoint_has(checkpoint, BERT_HEAD_CLASSIFIER));
+    expect_error(bert_checkpoint_require(checkpoint, BERT_HEAD_SPAN), STATUS_INVALID_ARGUMENT,
+                 "lacks the tensor qa_outputs.weight; this model has no question-answering head");
+    bert_checkpoint_close(checkpoint);
+    rename_tensors(&scratch, "qa_outputs.bias", "qa_outputs.bi");
+    expect_error(bert_checkpoint_open(scratch.folder, NULL, &checkpoint), STATUS_INVALID_ARGUMENT,
+                 "lacks 1 of 2 tensors: qa_outputs.bias");
     rename_tensors(&scratch, "\"BF16\"", "\"I16\"");
     expect_error(bert_checkpoint_open(scratch.folder, NULL, &checkpoint), STATUS_UNSUPPORTED, "has type I16; expected");
+    scratch_remove(&scratch);
+}
+
+static void finds_the_heads(void **state) {
+    (void)state;
+    struct bert_checkpoint *checkpoint;
+    expect_ok(bert_checkpoint_open(CLASSIFIER, NULL, &checkpoint));
+    assert_false(bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN));
+    assert_true(bert_checkpoint_has(checkpoint, BERT_HEAD_POOLER));
+    expect_ok(bert_checkpoint_require(checkpoint, BERT_HEAD_CLASSIFIER));
+    assert_int_equal(bert_checkpoint_config(checkpoint)->label_count, 3);
+    assert_int_equal(bert_checkpoint_weight(checkpoint, BERT_CLASSIFIER_KERNEL, 0)->outputs, 3);
+    assert_int_equal(bert_checkpoint_weight(checkpoint, BERT_SPAN_KERNEL, 0)->outputs, 0);
+    bert_checkpoint_close(checkpoint);
+}
+
+/* The same tensors, said to label tokens. */
+static void a_classifier_of_tokens_is_none(void **state) {
+    (void)state;
+    static const char config[] = "{\"architectures\": [\"BertForTokenClassification\"], \"vocab_size\": 64, "
+                                 "\"hidden_size\": 32, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+                                 "\"intermediate_size\": 64, \"max_position_embeddings\": 48}";
+    struct scratch scratch = scratch_create();
+    struct bert_checkpoint *checkpoint;
+    const char *path = scratch_write(&scratch, "config.json", slice_of(config));
+    expect_ok(bert_checkpoint_open(CLASSIFIER, path, &checkpoint));
+    expect_error(bert_checkpoint_require(checkpoint, BERT_HEAD_CLASSIFIER), STATUS_INVALID_ARGUMENT,
+                 "this model has no classifier of sequences");
+    bert_checkpoint_close(checkpoint);
     scratch_remove(&scratch);
 }
 
@@ -354,6 +389,8 @@ int main(void) {
         cmocka_unit_test(what_was_looked_for),
         cmocka_unit_test(config_and_weights_must_agree),
         cmocka_unit_test(other_names),
+        cmocka_unit_test(finds_the_heads),
+        cmocka_unit_test(a_classifier_of_tokens_is_none),
         cmocka_unit_test(damage_is_found_on_opening),
         cmocka_unit_test(a_cut_is_told),
     };

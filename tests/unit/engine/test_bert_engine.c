@@ -1,67 +1,15 @@
 /* Whole models: the logits that the frameworks wrote down for the small checkpoints, on every instruction set and in
  * every precision; the same bits in every batch; the reference logits of the embedded model; and what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 #include <math.h>
-#include <yyjson.h>
 
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
-#include "engine/bert_engine.h"
+#include "models.h"
 
 #define TF "tests/fixtures/tf_checkpoint"
 #define HF "tests/fixtures/hf_checkpoint"
 #define MINILM "models/minilm-squad"
 #define GOLDEN "../shared/models/golden.safetensors"
-
-enum { LENGTH = 12, MASKED_LENGTH = 9 };
-
-static void expect_ok(struct status status) {
-    if (!status_is_ok(&status))
-        fail_msg("%s", status.message);
-}
-
-static void expect_error(struct status status, enum status_code code, const char *text) {
-    assert_int_equal(status.code, code);
-    if (!strstr(status.message, text))
-        fail_msg("expected '%s' in: %s", text, status.message);
-}
-
-struct model {
-    struct bert_checkpoint *checkpoint;
-    struct bert_pool *pool;
-    struct bert_engine *engine;
-    struct bert_session *session;
-};
-
-/* False when this CPU lacks the instruction set. */
-static bool open_model(const char *path, enum bert_isa isa, enum bert_precision precision, int threads,
-                       size_t max_tokens, struct model *ret) {
-    const struct bert_engine_options options = {precision, isa};
-    expect_ok(bert_checkpoint_open(path, NULL, &ret->checkpoint));
-    expect_ok(bert_pool_create(threads, &ret->pool));
-    struct status status = bert_engine_create(ret->checkpoint, &options, ret->pool, &ret->engine);
-    bert_checkpoint_close(ret->checkpoint);
-    if (status.code == STATUS_UNSUPPORTED) {
-        bert_pool_destroy(ret->pool);
-        return false;
-    }
-    expect_ok(status);
-    expect_ok(bert_session_create(ret->engine, max_tokens, &ret->session));
-    return true;
-}
-
-static void close_model(struct model *model) {
-    bert_session_destroy(model->session);
-    bert_engine_destroy(model->engine);
-    bert_pool_destroy(model->pool);
-}
 
 /* ---- the small checkpoints ---- */
 
@@ -70,16 +18,6 @@ struct expected {
     int32_t ids[2 * LENGTH], segments[2 * LENGTH];
     float starts[2 * LENGTH], ends[2 * LENGTH];
 };
-
-static void read_row(yyjson_val *root, const char *name, size_t row, size_t count, float *floats, int32_t *whole) {
-    yyjson_val *numbers = yyjson_arr_get(yyjson_obj_get(root, name), row);
-    for (size_t i = 0; i < count; i++) {
-        if (floats)
-            floats[i] = (float)yyjson_get_num(yyjson_arr_get(numbers, i));
-        if (whole)
-            whole[i] = (int32_t)yyjson_get_int(yyjson_arr_get(numbers, i));
-    }
-}
 
 static struct expected read_expected(const char *folder) {
     struct expected expected;

@@ -271,6 +271,21 @@ static void missing_vocabulary(void **state) {
     scratch_remove(&s);
 }
 
+static void no_span_head(void **state) {
+    (void)state;
+    static const char *const formats[] = {"onnx", "savedmodel", "bert"};
+    struct scratch s = scratch_create();
+    for (size_t i = 0; i < 3; i++) {
+        char line[256];
+        snprintf(line, sizeof line,
+                 "--checkpoint tests/fixtures/hf_classifier --model-repository @/r --model a --max-seq-length 48 "
+                 "--format %s",
+                 formats[i]);
+        expect_run(&s, line, 1, "this model has no question-answering head: fine-tune it on SQuAD first");
+    }
+    scratch_remove(&s);
+}
+
 static void wrong_usage(void **state) {
     (void)state;
     static const struct {
@@ -315,6 +330,7 @@ int main(void) {
         cmocka_unit_test(questions_beside_logits),
         cmocka_unit_test(vocabularies),
         cmocka_unit_test(missing_vocabulary),
+        cmocka_unit_test(no_span_head),
         cmocka_unit_test(wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

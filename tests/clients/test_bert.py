@@ -1,6 +1,8 @@
 """Backend bert through the server: requests of any lengths at once, padding that is not computed, ids that do not exist."""
 import concurrent.futures
+import json
 import os
+import pathlib
 import shutil
 import time
 
@@ -151,4 +153,31 @@ def test_a_checkpoint_is_cut_while_it_loads(tmp_path):
     assert load(None) == ""
     with httpclient.InferenceServerClient(server.http_url) as client:
         assert infer(client, httpclient, "bert", tokens(1, 12))[0].shape == (1, 12)
+    server.stop()
+
+
+@case("bert-6", "HTTP", "a classifier's checkpoint, exported and asked for labels; then by its config for the two embeddings",
+      "`logits`, `sentence_embedding` and `pooler_output` of a plain forward pass, for each row")
+@pytest.mark.parametrize("task,outputs", [("classification", ["logits"]), ("embedding", ["sentence_embedding", "pooler_output"])])
+def test_vectors_of_sequences(tmp_path, task, outputs):
+    run("export", "--checkpoint", "tests/fixtures/hf_classifier", "--model-repository", str(tmp_path), "--model", "bert",
+        "--format", "bert", "--precision", "fp32", "--max-seq-length", "48")
+    expected = json.loads(pathlib.Path("tests/fixtures/hf_classifier/expected.json").read_text())
+    if task == "embedding":
+        declared = ", ".join(f'{{ name: "{name}" data_type: TYPE_FP32 dims: [ 32 ] }}' for name in outputs)
+        (tmp_path / "bert/config.pbtxt").write_text(
+            f'backend: "bert" max_batch_size: 8 output [ {declared} ] parameters {{ key: "task" value {{ string_value: "{task}" }} }} '
+            'parameters { key: "inference_precision" value { string_value: "fp32" } }')
+    server = Server(tmp_path)
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        inputs = []
+        for name in ("input_ids", "input_mask", "segment_ids"):
+            values = numpy.array(expected[name], numpy.int32)
+            inputs.append(httpclient.InferInput(name, list(values.shape), "INT32"))
+            inputs[-1].set_data_from_numpy(values)
+        result = client.infer("bert", inputs)
+        for name in outputs:
+            got = result.as_numpy(name)
+            assert got.shape == numpy.shape(expected[name])
+            assert numpy.abs(got - expected[name]).max() < 1e-4
     server.stop()

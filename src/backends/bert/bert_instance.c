@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "backends/bert/bert_model.h"
+#include "backends/bert/request_sequences.h"
 #include "base/clock.h"
 
 /* A request of the batch that is computed. */
@@ -129,11 +130,46 @@ static size_t wanted_end(const struct bert_instance *instance, size_t taken) {
     return taken < instance->taken_count ? instance->taken[taken].first : instance->tokens.sequence_count;
 }
 
+/* Room for what the task answers with for each sequence. */
+static struct status reserve_vectors(struct bert_instance *instance) {
+    const struct bert_model *model = instance->model;
+    struct token_list *list = &instance->tokens;
+    for (int i = 0; i < TOKEN_VECTOR_COUNT; i++) {
+        size_t size = request_sequences_vector_size(model->engine, (enum token_vector)i);
+        list->vectors[i] = NULL;
+        if (!model->wants[i] || list->sequence_count == 0)
+            continue;
+        list->vectors[i] = arena_calloc(instance->arena, list->sequence_count, size * sizeof(float));
+        if (!list->vectors[i])
+            return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the answers of a batch");
+    }
+    return status_ok();
+}
+
+/* Where the results of the sequences from `first` on go, whose first token is `begin`. */
+static struct bert_results results_of(const struct bert_instance *instance, size_t first, uint32_t begin) {
+    const struct token_list *list = &instance->tokens;
+    float *from[TOKEN_VECTOR_COUNT];
+    for (int i = 0; i < TOKEN_VECTOR_COUNT; i++)
+        from[i] = list->vectors[i] ? list->vectors[i] + first * request_sequences_vector_size(instance->model->engine,
+                                                                                              (enum token_vector)i)
+                                   : NULL;
+    bool spans = instance->model->task->head == BERT_HEAD_SPAN;
+    return (struct bert_results){
+        .starts = spans ? list->starts + begin : NULL,
+        .ends = spans ? list->ends + begin : NULL,
+        .labels = from[TOKEN_VECTOR_LABELS],
+        .mean = from[TOKEN_VECTOR_MEAN],
+        .pooled = from[TOKEN_VECTOR_POOLED],
+    };
+}
+
 /* Piece by piece. Before each one it is looked at who still waits: the rest of a request that nobody wants any more is
  * left out. */
 static struct status compute(struct bert_instance *instance) {
     struct token_list *list = &instance->tokens;
     size_t owner = 0;
+    STATUS_TRY(reserve_vectors(instance));
     for (size_t first = 0; first < list->sequence_count;) {
         while (instance->taken[owner].end <= first)
             owner++;
@@ -146,7 +182,7 @@ static struct status compute(struct bert_instance *instance) {
         uint32_t begin;
         size_t end = cut(instance, first, wanted_end(instance, owner));
         struct bert_batch batch = view(instance, first, end, &begin);
-        const struct bert_results results = {.starts = list->starts + begin, .ends = list->ends + begin};
+        const struct bert_results results = results_of(instance, first, begin);
         STATUS_TRY(bert_session_run(instance->session, &batch, &results));
         first = end;
     }

@@ -92,6 +92,13 @@ static struct status parse_parameters(const struct model_config *config, struct 
 
 /* ---- loading ---- */
 
+static struct status check_head(const struct bert_engine *engine, const struct bert_task *task) {
+    static const char *const names[BERT_HEAD_COUNT] = {"question-answering head", "pooler", "classifier of sequences"};
+    if (task->head == BERT_HEAD_COUNT || bert_engine_has(engine, task->head))
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "task %s: the model has no %s", task->name, names[task->head]);
+}
+
 static struct status fill(struct bert_model *model, const struct backend_model_args *args) {
     struct bert_engine_options options = {0};
     STATUS_TRY(bert_task_of(args->config, &model->task));
@@ -100,6 +107,7 @@ static struct status fill(struct bert_model *model, const struct backend_model_a
     STATUS_TRY(parse_parameters(args->config, &options, &model->batch_tokens));
     STATUS_TRY(shared_engines_get(model->backend->engines, args->version_directory, &options, &model->shared));
     model->engine = shared_engine_engine(model->shared);
+    STATUS_TRY(check_head(model->engine, model->task));
     return model->task->load ? model->task->load(model, args->version_directory) : status_ok();
 }
 

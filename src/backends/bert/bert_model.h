@@ -13,7 +13,8 @@ struct bert_model {
     struct bert_backend *backend;
     const struct model_config *config;
     const struct bert_task *task;
-    void *task_data; /* the task's own */
+    void *task_data;                /* the task's own */
+    bool wants[TOKEN_VECTOR_COUNT]; /* what the task answers with, beside or in place of the tokens' logits */
     struct shared_engine *shared;
     const struct bert_engine *engine; /* of `shared` */
     uint64_t batch_tokens;            /* most that are computed together */

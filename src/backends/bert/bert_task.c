@@ -1,11 +1,13 @@
 #include "backends/bert/bert_task.h"
 
 #include "backends/bert/request_questions.h"
+#include "backends/bert/request_sequences.h"
 #include "backends/bert/request_tokens.h"
 
 enum { DEFAULT_MAX_BATCH_SIZE = 8 };
 
-static const struct bert_task *const tasks[] = {&request_tokens_task, &request_questions_task};
+static const struct bert_task *const tasks[] = {&request_tokens_task, &request_questions_task,
+                                                &request_sequences_classification, &request_sequences_embedding};
 
 struct status bert_task_of(const struct model_config *config, const struct bert_task **ret) {
     struct slice name = slice_of(tasks[0]->name);
@@ -15,8 +17,8 @@ struct status bert_task_of(const struct model_config *config, const struct bert_
             *ret = tasks[i];
             return status_ok();
         }
-    return status_error(STATUS_INVALID_ARGUMENT, "parameter task must be %s or %s, got '%.*s'", tasks[0]->name,
-                        tasks[1]->name, SLICE_ARGS(name));
+    return status_error(STATUS_INVALID_ARGUMENT, "parameter task must be %s, %s, %s or %s, got '%.*s'", tasks[0]->name,
+                        tasks[1]->name, tasks[2]->name, tasks[3]->name, SLICE_ARGS(name));
 }
 
 /* ---- completing ---- */
@@ -31,7 +33,7 @@ struct status bert_task_complete_config(const struct bert_task *task, struct mod
         if (tensor->need != BERT_TENSOR_LOOSE)
             STATUS_TRY(model_config_add_input(config, slice_of(tensor->name), tensor->type, dims, 1));
     }
-    for (size_t i = 0; no_outputs && i < task->output_count; i++)
+    for (size_t i = 0; no_outputs && i < task->default_output_count; i++)
         STATUS_TRY(model_config_add_output(config, slice_of(task->outputs[i].name), task->outputs[i].type,
                                            (const int64_t[]){-1}, 1));
     return status_ok();

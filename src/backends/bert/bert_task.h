@@ -8,6 +8,7 @@
 #include "backends/bert/token_list.h"
 #include "core/infer_request.h"
 #include "core/model_config.h"
+#include "engine/bert_engine.h"
 
 struct bert_model;
 
@@ -30,6 +31,8 @@ struct bert_task {
     const char *name; /* of config parameter `task` */
     const struct bert_tensor *inputs, *outputs;
     size_t input_count, output_count;
+    size_t default_output_count;   /* those that a config without outputs gets: the first */
+    enum bert_head head;           /* that the model must have; BERT_HEAD_COUNT: none */
     const char *const *parameters; /* of the config, that this task alone knows */
     size_t parameter_count;
 

@@ -5,7 +5,7 @@
 #include "backends/bert/bert_backend.h"
 #include "backends/bert/bert_model.h"
 
-static const struct bert_tensor inputs[] = {
+const struct bert_tensor request_tokens_inputs[] = {
     {"input_ids", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_NEEDED},
     {"input_mask", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
     {"segment_ids", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
@@ -16,8 +16,10 @@ static const struct bert_tensor outputs[] = {
     {"end_logits", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
 };
 
+enum { OUTPUT_COUNT = sizeof outputs / sizeof outputs[0] };
+
 /* For clients; not looked at. */
-static const char *const parameters[] = {"max_seq_length", "do_lower_case", "vocab_hash"};
+const char *const request_tokens_parameters[] = {"max_seq_length", "do_lower_case", "vocab_hash"};
 
 /* The tensors of one request. All have the shape of the ids. */
 struct token_tensors {
@@ -59,7 +61,7 @@ static size_t count_row(const struct token_tensors *tensors, size_t row) {
     return count;
 }
 
-static struct infer_cost cost(const struct bert_model *model, const struct infer_request *request) {
+struct infer_cost request_tokens_cost(const struct bert_model *model, const struct infer_request *request) {
     (void)model;
     struct token_tensors tensors = find_tensors(request);
     int64_t items = tensors.ids && tensors.ids->rank > 0 ? tensors.ids->shape[0] : 1;
@@ -114,8 +116,8 @@ static struct status count_tokens(const struct token_tensors *tensors, size_t lo
 }
 
 /* What a refused request sends is not copied. */
-static struct status append(const struct bert_model *model, const struct infer_request *request, struct arena *arena,
-                            struct token_list *list, void **ret_work) {
+struct status request_tokens_append(const struct bert_model *model, const struct infer_request *request,
+                                    struct arena *arena, struct token_list *list, void **ret_work) {
     (void)arena;
     struct token_tensors tensors = find_tensors(request);
     size_t count, longest = (size_t)bert_engine_config(model->engine)->position_count;
@@ -164,13 +166,15 @@ static struct infer_response *answer(const struct bert_model *model, const struc
 
 const struct bert_task request_tokens_task = {
     .name = "span_logits",
-    .inputs = inputs,
+    .inputs = request_tokens_inputs,
     .outputs = outputs,
-    .input_count = sizeof inputs / sizeof inputs[0],
-    .output_count = sizeof outputs / sizeof outputs[0],
-    .parameters = parameters,
-    .parameter_count = sizeof parameters / sizeof parameters[0],
-    .cost = cost,
-    .append = append,
+    .input_count = REQUEST_TOKENS_INPUTS,
+    .output_count = OUTPUT_COUNT,
+    .default_output_count = OUTPUT_COUNT,
+    .head = BERT_HEAD_SPAN,
+    .parameters = request_tokens_parameters,
+    .parameter_count = REQUEST_TOKENS_PARAMETERS,
+    .cost = request_tokens_cost,
+    .append = request_tokens_append,
     .answer = answer,
 };

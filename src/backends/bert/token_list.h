@@ -9,11 +9,21 @@
 
 #include "base/status.h"
 
+/* What a task may want for each sequence. */
+enum token_vector {
+    TOKEN_VECTOR_LABELS, /* the classifier's logits */
+    TOKEN_VECTOR_MEAN,   /* of the last layer's rows */
+    TOKEN_VECTOR_POOLED, /* the pooler's output */
+    TOKEN_VECTOR_COUNT
+};
+
 /* A list that grows; zeroed to begin with. The logits belong to its tokens. */
 struct token_list {
     int32_t *ids, *segments, *positions;
     float *starts, *ends;
     uint32_t *offsets; /* [sequence_count + 1]; sequence i is tokens offsets[i] .. offsets[i + 1] - 1 */
+    float
+        *vectors[TOKEN_VECTOR_COUNT]; /* [sequence_count][size of the vector], of the batch's arena; NULL: not wanted */
     size_t token_count, token_room;
     size_t sequence_count, sequence_room;
 };

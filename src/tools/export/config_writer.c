@@ -7,6 +7,7 @@ enum tensor_dims {
     DIMS_TOKENS,   /* one number for each token */
     DIMS_ONE,      /* one element */
     DIMS_ANSWERS,  /* one for each answer that is told */
+    DIMS_VECTOR,   /* config_facts.vector_size */
     DIMS_UNIQUE_ID /* one number for the request, given without that dimension; may be left out */
 };
 
@@ -16,6 +17,7 @@ struct tensor_row {
 };
 
 struct task_tensors {
+    const char *parameter; /* `task` of backend bert; NULL: its default */
     const struct tensor_row *inputs, *outputs;
     size_t input_count, output_count;
 };
@@ -42,9 +44,14 @@ static const struct tensor_row questions_outputs[] = {
     {"end", "TYPE_INT32", DIMS_ANSWERS},
 };
 
+static const struct tensor_row classes_outputs[] = {{"logits", "TYPE_FP32", DIMS_VECTOR}};
+static const struct tensor_row embedding_outputs[] = {{"sentence_embedding", "TYPE_FP32", DIMS_VECTOR}};
+
 static const struct task_tensors tasks[] = {
-    [CONFIG_SPAN_LOGITS] = {logits_inputs, logits_outputs, 4, 2},
-    [CONFIG_QUESTIONS] = {questions_inputs, questions_outputs, 2, 4},
+    [CONFIG_SPAN_LOGITS] = {NULL, logits_inputs, logits_outputs, 4, 2},
+    [CONFIG_QUESTIONS] = {"question_answering", questions_inputs, questions_outputs, 2, 4},
+    [CONFIG_CLASSES] = {"classification", logits_inputs + 1, classes_outputs, 3, 1}, /* no client of the recipe asks */
+    [CONFIG_EMBEDDING] = {"embedding", logits_inputs + 1, embedding_outputs, 3, 1},
 };
 
 static void put_quoted(struct buf *out, const char *text) {
@@ -57,12 +64,19 @@ static void put_quoted(struct buf *out, const char *text) {
     buf_append_char(out, '"');
 }
 
-static void put_tensors(struct buf *out, const char *field, const struct tensor_row *rows, size_t count) {
+static void put_dims(struct buf *out, enum tensor_dims dims, int64_t vector_size) {
+    if (dims == DIMS_VECTOR)
+        buf_printf(out, "    dims: [ %" PRId64 " ]\n", vector_size);
+    else
+        buf_append_text(out, dims == DIMS_TOKENS || dims == DIMS_ANSWERS ? "    dims: [ -1 ]\n" : "    dims: [ 1 ]\n");
+}
+
+static void put_tensors(struct buf *out, const char *field, const struct tensor_row *rows, size_t count,
+                        int64_t vector_size) {
     buf_printf(out, "%s [\n", field);
     for (size_t i = 0; i < count; i++) {
         buf_printf(out, "  {\n    name: \"%s\"\n    data_type: %s\n", rows[i].name, rows[i].type);
-        buf_append_text(out, rows[i].dims == DIMS_TOKENS || rows[i].dims == DIMS_ANSWERS ? "    dims: [ -1 ]\n"
-                                                                                         : "    dims: [ 1 ]\n");
+        put_dims(out, rows[i].dims, vector_size);
         if (rows[i].dims == DIMS_UNIQUE_ID)
             buf_append_text(out, "    reshape { shape: [ ] }\n    optional: true\n");
         buf_append_text(out, i + 1 < count ? "  },\n" : "  }\n");
@@ -89,8 +103,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
     buf_append_text(out, "name: ");
     put_quoted(out, facts->name);
     buf_printf(out, "\nplatform: \"%s\"\nmax_batch_size: %" PRId64 "\n", facts->platform, facts->max_batch_size);
-    put_tensors(out, "input", tensors->inputs, tensors->input_count);
-    put_tensors(out, "output", tensors->outputs, tensors->output_count);
+    put_tensors(out, "input", tensors->inputs, tensors->input_count, facts->vector_size);
+    put_tensors(out, "output", tensors->outputs, tensors->output_count, facts->vector_size);
     if (facts->instances > 0)
         buf_printf(out, "instance_group [\n  {\n    count: %" PRId64 "\n    kind: KIND_CPU\n  }\n]\n",
                    facts->instances);
@@ -98,8 +112,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
         put_dynamic_batching(out, facts);
     else if (facts->joins_what_waits)
         buf_append_text(out, "dynamic_batching {\n}\n");
-    if (facts->task == CONFIG_QUESTIONS)
-        put_parameter(out, "task", "question_answering");
+    if (tensors->parameter)
+        put_parameter(out, "task", tensors->parameter);
     put_parameter(out, "inference_precision", facts->precision);
     put_parameter(out, "max_seq_length", length);
     put_parameter(out, "do_lower_case", facts->lower_case ? "true" : "false");

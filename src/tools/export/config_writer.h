@@ -9,7 +9,9 @@
 
 enum config_task {
     CONFIG_SPAN_LOGITS, /* the recipe's tensors */
-    CONFIG_QUESTIONS    /* question and context in, answers out; platform bert */
+    CONFIG_QUESTIONS,   /* question and context in, answers out; platform bert, as those below */
+    CONFIG_CLASSES,     /* tokens in, the logits of labels out */
+    CONFIG_EMBEDDING    /* tokens in, one vector out */
 };
 
 struct config_facts {
@@ -22,6 +24,7 @@ struct config_facts {
     bool joins_what_waits;  /* the engine takes requests of any lengths together: batch what waits, without a delay */
     const char *precision;  /* "fp32", "bf16"; "auto", "int8" */
     int64_t max_seq_length; /* tokens */
+    int64_t vector_size;    /* CONFIG_CLASSES: labels; CONFIG_EMBEDDING: the hidden size */
     bool lower_case;
     const char *vocab_hash; /* NULL: not known, left out */
 };

@@ -75,9 +75,8 @@ static const struct option_row option_rows[] = {
 static const struct option_table option_table = {
     .program = "inferd export",
     .synopsis = "--checkpoint DIR|PREFIX --model-repository DIR --model NAME [options]",
-    .summary =
-        "Turns a BERT question-answering checkpoint into a model version that inferd serve loads: the model file and "
-        "its config.pbtxt.",
+    .summary = "Turns a BERT checkpoint into a model version that inferd serve loads: the model file and "
+               "its config.pbtxt.",
     .rows = option_rows,
     .row_count = sizeof option_rows / sizeof option_rows[0],
 };
@@ -144,11 +143,29 @@ static struct status check_length(const struct export_options *options, const st
                         (long long)options->max_seq_length, (long long)config->position_count);
 }
 
+/* A model that is written, as clients will see it. */
+struct served_model {
+    const char *name;
+    enum config_task task;
+    int64_t vector_size; /* of what it answers with, where that is one vector */
+};
+
+/* By the heads that the checkpoint has. */
+static struct served_model served_model_of(const char *name, const struct bert_checkpoint *checkpoint) {
+    const struct bert_config *config = bert_checkpoint_config(checkpoint);
+    if (bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
+        return (struct served_model){.name = name, .task = CONFIG_SPAN_LOGITS};
+    if (bert_checkpoint_has(checkpoint, BERT_HEAD_CLASSIFIER))
+        return (struct served_model){name, CONFIG_CLASSES, config->label_count};
+    return (struct served_model){name, CONFIG_EMBEDDING, config->hidden_size};
+}
+
 static struct status compose_config(const struct export_options *options, const struct export_vocab *vocab,
-                                    enum config_task task, const char *name, struct buf *ret) {
+                                    const struct served_model *model, struct buf *ret) {
     const struct config_facts facts = {
-        .task = task,
-        .name = name,
+        .task = model->task,
+        .name = model->name,
+        .vector_size = model->vector_size,
         .platform = find_format(options->format)->platform,
         .max_batch_size = options->max_batch_size,
         .instances = options->instances,
@@ -206,9 +223,9 @@ static void print_result(const struct format_row *format, const struct model_fol
 
 /* Writes config.pbtxt and an empty version into the folder's hidden place. */
 static struct status stage(const struct export_options *options, const struct export_vocab *vocab,
-                           enum config_task task, const char *name, struct model_folder *folder) {
+                           const struct served_model *model, struct model_folder *folder) {
     struct buf config = BUF_EMPTY;
-    struct status status = compose_config(options, vocab, task, name, &config);
+    struct status status = compose_config(options, vocab, model, &config);
     if (status_is_ok(&status))
         status = model_folder_stage(folder, buf_slice(&config));
     buf_free(&config);
@@ -217,13 +234,15 @@ static struct status stage(const struct export_options *options, const struct ex
 
 static struct status export_model(const struct export_options *options, const struct bert_checkpoint *checkpoint,
                                   const struct export_vocab *vocab, struct model_folder *folder) {
-    STATUS_TRY(stage(options, vocab, CONFIG_SPAN_LOGITS, options->model, folder));
+    const struct served_model model = served_model_of(options->model, checkpoint);
+    STATUS_TRY(stage(options, vocab, &model, folder));
     return write_model(find_format(options->format), checkpoint, folder);
 }
 
 static struct status export_questions(const struct export_options *options, const struct export_vocab *vocab,
                                       const char *name, struct model_folder *folder) {
-    STATUS_TRY(stage(options, vocab, CONFIG_QUESTIONS, name, folder));
+    const struct served_model model = {.name = name, .task = CONFIG_QUESTIONS};
+    STATUS_TRY(stage(options, vocab, &model, folder));
     return question_folder_fill(folder, options->model, vocab->path);
 }
 
@@ -245,8 +264,9 @@ static struct status export_models(const struct export_options *options, const s
 }
 
 /* Why the model that takes questions is not written: "" where nobody expects it; NULL when it is written. */
-static const char *why_no_questions(const struct export_options *options, const struct export_vocab *vocab) {
-    if (!is_bert(options))
+static const char *why_no_questions(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                    const struct export_vocab *vocab) {
+    if (!is_bert(options) || !bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
         return "";
     if (!vocab->known)
         return "there is no vocabulary";
@@ -260,7 +280,7 @@ static struct status export_checkpoint(const struct export_options *options, con
     STATUS_TRY(check_length(options, bert_checkpoint_config(checkpoint)));
     STATUS_TRY(export_vocab_examine(checkpoint, options->vocab, folder->arena, &vocab));
     const char *name = question_folder_name(folder->arena, options->model);
-    const char *reason = why_no_questions(options, &vocab);
+    const char *reason = why_no_questions(options, checkpoint, &vocab);
     if (!name)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
     if (!reason)

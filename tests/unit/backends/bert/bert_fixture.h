@@ -40,12 +40,12 @@ struct loaded {
     struct model_config *config;
 };
 
-static struct status load_parts(struct loaded *loaded) {
+static struct status load_parts(struct loaded *loaded, const char *checkpoint) {
     const struct backend_ops *ops = bert_backend();
-    STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, HF));
+    STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, checkpoint));
     STATUS_TRY(model_config_finish(loaded->config, false));
     const struct backend_model_args args = {.config = loaded->config,
-                                            .version_directory = HF,
+                                            .version_directory = checkpoint,
                                             .version = 1,
                                             .instance_count = 1,
                                             .threads_per_instance = 1};
@@ -63,15 +63,19 @@ static void unload(struct loaded *loaded) {
 }
 
 /* Unloaded again when it fails. */
-static struct status load(const char *config, struct loaded *ret) {
+static struct status load_from(const char *checkpoint, const char *config, struct loaded *ret) {
     *ret = (struct loaded){0};
     assert_good(bert_backend()->initialize(&ret->backend));
     struct status status = model_config_parse(slice_of("model"), slice_of(config), "config.pbtxt", &ret->config);
     if (status_is_ok(&status))
-        status = load_parts(ret);
+        status = load_parts(ret, checkpoint);
     if (!status_is_ok(&status))
         unload(ret);
     return status;
+}
+
+static inline struct status load(const char *config, struct loaded *ret) {
+    return load_from(HF, config, ret);
 }
 
 /* ---- requests ---- */

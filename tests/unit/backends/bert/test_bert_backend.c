@@ -175,7 +175,7 @@ static void refuses_wrong_configs(void **state) {
         {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ 1 ] reshape { } } ]", "no reshape"},
         {"input [ { name: \"input_ids\" data_type: TYPE_INT32 dims: [ -1 ] optional: true } ]", "not optional"},
         {"parameters { key: \"task\" value { string_value: \"poetry\" } }",
-         "span_logits or question_answering, got 'poetry'"},
+         "span_logits, question_answering, classification or embedding, got 'poetry'"},
         {"parameters { key: \"n_best\" value { string_value: \"3\" } }", "has no parameter 'n_best'"},
         {"output [ { name: \"logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'logits'"},
     };

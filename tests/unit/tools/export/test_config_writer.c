@@ -129,10 +129,35 @@ static void names_are_quoted(void **state) {
     arena_destroy(arena);
 }
 
+static void one_vector(void **state) {
+    (void)state;
+    static const struct {
+        enum config_task task;
+        const char *parameter, *output;
+    } rows[] = {{CONFIG_CLASSES, "classification", "logits"}, {CONFIG_EMBEDDING, "embedding", "sentence_embedding"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct arena *arena = arena_create(0);
+        struct config_facts facts = plain;
+        facts.task = rows[i].task;
+        facts.platform = "bert";
+        facts.vector_size = 5;
+        char *text = write_text(&facts);
+        assert_non_null(strstr(text, rows[i].parameter));
+        free(text);
+        struct pb_model_config config = parse(&facts, arena);
+        assert_int_equal(config.input.count, 3);
+        assert_int_equal(config.output.count, 1);
+        arena_destroy(arena);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_text),       cmocka_unit_test(server_reads_it),
-        cmocka_unit_test(what_is_left_out), cmocka_unit_test(questions_have_their_tensors),
+        cmocka_unit_test(whole_text),
+        cmocka_unit_test(one_vector),
+        cmocka_unit_test(server_reads_it),
+        cmocka_unit_test(what_is_left_out),
+        cmocka_unit_test(questions_have_their_tensors),
         cmocka_unit_test(names_are_quoted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,21 +24,26 @@ struct worker {
     bool started;
 };
 
+/* A thread's share of the list: the end in the upper half, the next item in the lower. So a thread that comes late, and
+ * draws from a list that is not the one that it was woken for, still draws a valid item or none. */
+struct share {
+    _Alignas(64) _Atomic uint64_t ticket;
+};
+
 struct bert_pool {
     int thread_count;
     struct worker *workers; /* [thread_count]; 0 is whoever holds the pool */
+    struct share *shares;   /* [thread_count] */
 
     /* The line of those who wait for the pool. */
     pthread_mutex_t lock;
     pthread_cond_t turn;
     uint64_t next_ticket, serving;
 
-    /* The list: written before `ticket` is, read by those who got an item from it. */
+    /* The list: written before the shares are, read by those who got an item from it. */
     thread_pool_item_f *run;
     void *job;
-    /* Items of the list in the upper half, the next one in the lower: so a thread that comes late, and draws from a
-     * list that is not the one that it was woken for, still draws a valid item or none. */
-    _Alignas(64) _Atomic uint64_t ticket;
+    uint32_t count;
     _Alignas(64) _Atomic uint32_t done;  /* items of the list that are done; a futex */
     _Alignas(64) _Atomic uint32_t epoch; /* lists so far; a futex */
     _Atomic uint32_t sleepers;
@@ -61,15 +66,31 @@ static void futex_wake_all(_Atomic uint32_t *word) {
 
 /* ---- items ---- */
 
-static void run_items(struct bert_pool *pool, int worker) {
+static void run_share(struct bert_pool *pool, struct share *share, int worker) {
     for (;;) {
-        uint64_t drawn = atomic_fetch_add(&pool->ticket, 1);
-        uint32_t count = (uint32_t)(drawn >> 32), item = (uint32_t)drawn;
-        if (item >= count)
+        uint64_t drawn = atomic_fetch_add(&share->ticket, 1);
+        uint32_t end = (uint32_t)(drawn >> 32), item = (uint32_t)drawn;
+        if (item >= end)
             return;
+        uint32_t count = pool->count; /* the list may be over, and another begun, once this item is done */
         pool->run(pool->job, item, worker);
         if (atomic_fetch_add(&pool->done, 1) + 1 == count)
             futex_wake_all(&pool->done);
+    }
+}
+
+/* Its own share, then what the others have left. */
+static void run_items(struct bert_pool *pool, int worker) {
+    for (int i = 0; i < pool->thread_count; i++)
+        run_share(pool, &pool->shares[(worker + i) % pool->thread_count], worker);
+}
+
+/* As equal as can be, and the same for lists of the same length. */
+static void share_out(struct bert_pool *pool, size_t count) {
+    size_t threads = (size_t)pool->thread_count;
+    for (size_t i = 0; i < threads; i++) {
+        uint64_t begin = count * i / threads, end = count * (i + 1) / threads;
+        atomic_store(&pool->shares[i].ticket, end << 32 | begin);
     }
 }
 
@@ -124,7 +145,8 @@ void thread_pool_run(struct bert_pool *pool, thread_pool_item_f *run, void *job,
     pool->run = run;
     pool->job = job;
     atomic_store(&pool->done, 0);
-    atomic_store(&pool->ticket, (uint64_t)count << 32);
+    pool->count = (uint32_t)count;
+    share_out(pool, count);
     publish(pool);
     run_items(pool, 0);
     wait_until_done(pool, (uint32_t)count);
@@ -172,7 +194,10 @@ struct status bert_pool_create(int threads, struct bert_pool **ret) {
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->turn, NULL);
     pool->workers = calloc((size_t)threads, sizeof *pool->workers);
-    struct status status = pool->workers
+    pool->shares = aligned_alloc(64, (size_t)threads * sizeof *pool->shares);
+    for (int i = 0; pool->shares && i < threads; i++)
+        pool->shares[i] = (struct share){0};
+    struct status status = pool->workers && pool->shares
                                ? start_workers(pool)
                                : status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the engine's threads");
     if (status_is_ok(&status))
@@ -193,6 +218,7 @@ void bert_pool_destroy(struct bert_pool *pool) {
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->turn);
     free(pool->workers);
+    free(pool->shares);
     free(pool);
 }
 

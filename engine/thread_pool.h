@@ -17,7 +17,8 @@ typedef void thread_pool_item_f(void *job, size_t item, int worker);
 void thread_pool_enter(struct bert_pool *pool);
 void thread_pool_leave(struct bert_pool *pool);
 /* Between enter and leave: items 0 .. count - 1, each once, on any of the threads, this one among them. All are done
- * when it returns, and what they wrote is seen by later items. */
+ * when it returns, and what they wrote is seen by later items. Each thread begins with a share of the items that is the
+ * same for all lists of that length, so that what it wrote is in its cache; then it helps the others. */
 void thread_pool_run(struct bert_pool *pool, thread_pool_item_f *run, void *job, size_t count);
 
 #endif

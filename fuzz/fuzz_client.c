@@ -1,14 +1,14 @@
 /* Our client against a hostile server. Input: how to cut, flags (1 gRPC, 2 and 4 which query, 8 frames as in http2, 16
- * two calls at once), the server's bytes. Holds: each call that was started completes once; an answer that is taken for
- * good can be read, and its tensors are as large as they say. */
+ * two calls at once, 32 TRTIS v1, 64 calls share a stream), the server's bytes. Holds: each call that was started
+ * completes once; an answer that is taken for good can be read, and its tensors are as large as they say. */
 #include "client/client_body.h"
 #include "client/client_tensor.h"
 #include "codec/inference_messages.h"
 #include "fuzz.h"
 
-enum { FLAG_GRPC = 1, FLAG_FRAMES = 8, FLAG_TWO = 16, CALLS = 2, ANSWER_MAX = 1 << 16 };
+enum { FLAG_GRPC = 1, FLAG_FRAMES = 8, FLAG_TWO = 16, FLAG_V1 = 32, FLAG_STREAM = 64, CALLS = 2, ANSWER_MAX = 1 << 16 };
 
-enum { ASK_INFER, ASK_READY, ASK_METADATA, ASK_CONFIG };
+enum { ASK_INFER, ASK_READY, ASK_STATISTICS, ASK_CONFIG };
 
 struct asked {
     struct client_call call;
@@ -26,7 +26,7 @@ static void write_request(const struct client_body_ops *body, unsigned what, str
     static const int64_t shape[] = {1, 1};
     static const struct infer_tensor input = {{"IN", 2}, {"INT32", 5}, shape, 2, {"\1\0\0\0", 4}};
     const struct infer_request_spec request = {.model = SLICE_LITERAL("m"), .inputs = &input, .input_count = 1};
-    static const enum client_query_kind kinds[] = {QUERY_KIND_COUNT, QUERY_MODEL_READY, QUERY_MODEL_METADATA,
+    static const enum client_query_kind kinds[] = {QUERY_KIND_COUNT, QUERY_MODEL_READY, QUERY_MODEL_STATISTICS,
                                                    QUERY_MODEL_CONFIG};
     const struct client_query query = {.kind = kinds[what], .model = SLICE_LITERAL("m")};
     struct status status =
@@ -37,7 +37,9 @@ static void write_request(const struct client_body_ops *body, unsigned what, str
 static void read_answer(const struct client_body_ops *body, unsigned what, struct arena *arena,
                         const struct client_call *call) {
     struct client_infer_answer answer;
-    struct pb_model_metadata_response metadata;
+    struct pb_model_statistics_response counted;
+    struct infer_statistics *items;
+    size_t count;
     struct pb_model_config config;
     bool ready;
     struct status status = status_ok();
@@ -46,11 +48,18 @@ static void read_answer(const struct client_body_ops *body, unsigned what, struc
         for (size_t i = 0; status_is_ok(&status) && i < answer.output_count; i++)
             free(fuzz_copy(answer.outputs[i].data)); /* reads all of it */
     } else if (what == ASK_READY) {
-        status = body->read_ready(call, QUERY_MODEL_READY, &ready);
-    } else if (what == ASK_METADATA) {
-        status = body->read_message(call, QUERY_MODEL_METADATA, arena, &pb_model_metadata_response_type, &metadata);
+        const struct client_query query = {.kind = QUERY_MODEL_READY, .model = SLICE_LITERAL("m")};
+        status = body->read_ready(call, &query, &ready);
+    } else if (what == ASK_STATISTICS && body->read_statistics) {
+        status = body->read_statistics(call, arena, &items, &count);
+        for (size_t i = 0; status_is_ok(&status) && i < count; i++)
+            free(fuzz_copy(items[i].version));
+    } else if (what == ASK_STATISTICS) {
+        const struct client_query query = {.kind = QUERY_MODEL_STATISTICS, .model = SLICE_LITERAL("m")};
+        status = body->read_message(call, &query, arena, &pb_model_statistics_response_type, &counted);
     } else {
-        status = body->read_message(call, QUERY_MODEL_CONFIG, arena, &pb_model_config_type, &config);
+        const struct client_query query = {.kind = QUERY_MODEL_CONFIG, .model = SLICE_LITERAL("m")};
+        status = body->read_message(call, &query, arena, &pb_model_config_type, &config);
     }
     if (!status_is_ok(&status))
         fuzz_check_error(&status);
@@ -101,8 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t seed = fuzz_byte(&input);
     unsigned flags = fuzz_byte(&input), what = flags >> 1 & 3;
     bool grpc = flags & FLAG_GRPC;
-    const struct client_body_ops *body = grpc ? &grpc_body_ops : &http_body_ops;
-    struct client_wire *wire = grpc ? grpc_wire_create("h:1", ANSWER_MAX) : http_wire_create(ANSWER_MAX);
+    const struct client_body_ops *body =
+        client_body_of(flags & FLAG_V1 ? INFER_API_V1 : INFER_API_V2, grpc ? INFER_PROTOCOL_GRPC : INFER_PROTOCOL_HTTP);
+    struct client_wire *wire = grpc ? grpc_wire_create("h:1", ANSWER_MAX, body->stream) : http_wire_create(ANSWER_MAX);
     struct arena *arena = fuzz_arena(0);
     struct asked asked[CALLS] = {0};
     FUZZ_CHECK(wire);
@@ -112,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         call_list_init(&call->in_client);
         call->on_complete = on_complete;
         call->owner = &asked[i];
+        call->batched = true;
+        call->on_stream = grpc && flags & FLAG_STREAM && what == ASK_INFER;
+        call->stream_number = (uint64_t)i + 1;
         write_request(body, what, arena, call);
         asked[i].started = true;
         struct status status = wire->ops->start(wire, call);
@@ -125,8 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         FUZZ_CHECK(asked[i].completed == asked[i].started);
         if (asked[i].started && status_is_ok(&asked[i].call.status))
             read_answer(body, what, arena, &asked[i].call);
-        buf_free(&asked[i].call.request);
-        buf_free(&asked[i].call.answer);
+        client_call_free(&asked[i].call);
     }
     arena_destroy(arena);
     buf_free(&bytes);

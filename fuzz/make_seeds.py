@@ -124,6 +124,49 @@ def grpc_traffic(port):
             client.infer("id_" + datatype.lower(), infer_inputs(triton_grpc, datatype, values), request_id=datatype)
 
 
+def varint(value):
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, content):
+    """A length-delimited field of a protobuf message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+# What is asked in TRTIS v1, each on a connection of its own: the flags that tell fuzz_client which answer it reads; path and method.
+V1_TENSORS = b"batch_size: 1 input { name: \"IN\" dims: 3 } output { name: \"OUT\" }"
+V1_INFER = (field(1, b"id_int32") + b"\x10" + b"\xff" * 9 + b"\x01" + field(4, bytes(12)) +
+            field(3, b"\x08\x01" + field(2, field(1, b"IN") + field(2, b"\x03")) + field(3, field(1, b"OUT"))))
+V1_CALLS = [(0x20, "POST /api/infer/id_int32", "Infer", V1_INFER), (0x22, "GET /api/status/id_int32", "Status", field(1, b"id_int32")),
+            (0x24, "GET /api/status", "Status", b""), (0x26, "GET /api/status/id_int32", "Status", field(1, b"id_int32")),
+            (0x60, None, "StreamInfer", V1_INFER + field(3, b"\x28\x01"))]
+
+
+def v1_seeds(server):
+    """Answers in TRTIS v1 for fuzz_client."""
+    http, rpc = Recorder(server.http), Recorder(server.grpc)
+    for flags, path, method, message in V1_CALLS:
+        if path:
+            inference = path.startswith("POST")
+            with socket.create_connection(("127.0.0.1", http.port)) as client:
+                head = f"{path}?format=binary HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {12 if inference else 0}\r\n".encode()
+                client.sendall(head + (b"NV-InferRequest: " + V1_TENSORS + b"\r\n\r\n" + bytes(12) if inference else b"\r\n"))
+                while client.recv(65536):
+                    pass
+            write("client", f"v1-http-{flags:x}", CUTS + bytes([flags]) + http.connections[-1][1])
+        with grpc.insecure_channel(f"127.0.0.1:{rpc.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            path = f"/nvidia.inferenceserver.GRPCService/{method}"
+            if method == "StreamInfer":
+                list(channel.stream_stream(path)(iter([message])))
+            else:
+                channel.unary_unary(path)(message)
+        write("client", f"v1-grpc-{flags:x}", CUTS + bytes([flags | 9]) + compact(rpc.connections[-1][1]))
+
+
 def frames(data):
     """(kind, flags, stream, payload) of each whole frame."""
     at = 0
@@ -358,14 +401,6 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def varint(value):
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
 def bundle_seeds():
     write("tensor_bundle", "fixture", b"\0" + (FIXTURES / "tf_checkpoint" / "model.ckpt.index").read_bytes())
 
@@ -444,6 +479,7 @@ def main():
         try:
             http_traffic(http.port)
             grpc_traffic(grpc_recorder.port)
+            v1_seeds(server)
         finally:
             server.stop()
         http_seeds(http.connections)

@@ -1,5 +1,6 @@
-/* client_body.h: requests and answers of KServe v2 as bytes, once for each protocol: grpc_body.c (protobuf) and
- * http_body.c (HTTP/1.1 heads, JSON, binary tensors). infer_client.c picks one table and knows no format.
+/* client_body.h: requests and answers as bytes, once for each protocol: KServe v2 in grpc_body.c (protobuf) and
+ * http_body.c (HTTP/1.1 heads, JSON, binary tensors), TRTIS v1 in v1_grpc_body.c and v1_http_body.c. infer_client.c
+ * picks one table and knows no format.
  *
  * Writers fill call->request (and grpc_path); readers look at a call that is complete with status OK.
  */
@@ -23,6 +24,10 @@ enum client_query_kind {
     QUERY_KIND_COUNT
 };
 
+static inline bool client_query_is_order(enum client_query_kind kind) {
+    return kind == QUERY_MEMORY_REGISTER || kind == QUERY_MEMORY_UNREGISTER;
+}
+
 struct client_query {
     enum client_query_kind kind;
     struct slice model; /* unused for the server; may be empty for statistics: all models */
@@ -40,6 +45,7 @@ struct client_infer_answer {
     struct slice id;
 };
 
+struct grpc_stream_form;
 struct client_body_ops {
     struct status (*write_query)(const struct client_query *query, const char *authority, struct client_call *call);
     /* The request's tensors have been checked. The arena is scratch. */
@@ -48,13 +54,28 @@ struct client_body_ops {
     struct status (*read_infer)(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret);
     /* Reads the answer to QUERY_*_READY and QUERY_MEMORY_*. Unlike the others it may see calls that the server has
      * refused. */
-    struct status (*read_ready)(const struct client_call *call, enum client_query_kind kind, bool *ret);
-    /* The answer to another query as a protobuf message struct; for a config it is ModelConfig itself. */
-    struct status (*read_message)(const struct client_call *call, enum client_query_kind kind, struct arena *arena,
+    struct status (*read_ready)(const struct client_call *call, const struct client_query *query, bool *ret);
+    /* The answer to another query as a protobuf message struct of KServe v2; for a config it is ModelConfig itself. */
+    struct status (*read_message)(const struct client_call *call, const struct client_query *query, struct arena *arena,
                                   const struct pb_message *type, void *ret);
+    /* The answer to QUERY_MODEL_STATISTICS where it is no message of KServe v2; NULL: it is. Items may point into the
+     * call. */
+    struct status (*read_statistics)(const struct client_call *call, struct arena *arena, struct infer_statistics **ret,
+                                     size_t *ret_count);
+    const struct grpc_stream_form *stream; /* how inferences share a stream; NULL: they do not */
+    bool untyped;                          /* answers do not say the datatypes of outputs */
 };
 
 extern const struct client_body_ops grpc_body_ops;
 extern const struct client_body_ops http_body_ops;
+extern const struct client_body_ops v1_grpc_body_ops;
+extern const struct client_body_ops v1_http_body_ops;
+
+static inline const struct client_body_ops *client_body_of(enum infer_api api, enum infer_protocol protocol) {
+    bool grpc = protocol == INFER_PROTOCOL_GRPC;
+    if (api == INFER_API_V1)
+        return grpc ? &v1_grpc_body_ops : &v1_http_body_ops;
+    return grpc ? &grpc_body_ops : &http_body_ops;
+}
 
 #endif

@@ -30,6 +30,7 @@ struct client_call {
     const struct infer_header *headers; /* the client's own, for HTTP in `request` already */
     size_t header_count;
     bool outputs_in_memory; /* not in the answer */
+    bool batched;           /* v1: shapes begin with the batch */
     bool on_stream;         /* gRPC: a message of the shared stream rather than a call of its own */
     uint64_t stream_number; /* the id of such a message */
     const char *grpc_path;  /* "/inference.GRPCInferenceService/ModelInfer" */
@@ -42,7 +43,8 @@ struct client_call {
     bool plain;         /* HTTP: the body is not encoded */
     bool has_json_size; /* HTTP: how much of the body is JSON */
     uint64_t json_size;
-    struct buf answer; /* the body; for gRPC with its 5-byte prefix */
+    struct buf answer;               /* the body; for gRPC with its 5-byte prefix */
+    struct buf v1_status, v1_header; /* HTTP: NV-Status and NV-InferResponse; empty: not there */
     struct infer_timing timing;
     /* Private to grpc_wire.c. */
     int32_t stream_id;
@@ -82,6 +84,23 @@ struct client_wire {
     size_t call_count; /* calls it holds */
 };
 
+/* Frees what a call owns. */
+static inline void client_call_free(struct client_call *call) {
+    buf_free(&call->request);
+    buf_free(&call->answer);
+    buf_free(&call->v1_status);
+    buf_free(&call->v1_header);
+}
+/* As a new call, but for the memory of its buffers; it is in no list. */
+static inline void client_call_renew(struct client_call *call) {
+    *call = (struct client_call){
+        .request = call->request, .answer = call->answer, .v1_status = call->v1_status, .v1_header = call->v1_header};
+    buf_clear(&call->request);
+    buf_clear(&call->answer);
+    buf_clear(&call->v1_status);
+    buf_clear(&call->v1_header);
+}
+
 static inline void call_list_init(struct call_link *head) {
     head->prev = head->next = head;
 }
@@ -109,7 +128,9 @@ static inline struct client_call *call_of_client_link(struct call_link *link) {
 
 /* HTTP/1.1: one call at a time. NULL when memory is short. */
 struct client_wire *http_wire_create(size_t max_answer_bytes);
-/* gRPC over HTTP/2: many calls at a time. `authority` is borrowed. */
-struct client_wire *grpc_wire_create(const char *authority, size_t max_answer_bytes);
+/* gRPC over HTTP/2: many calls at a time. `authority` and `form` are borrowed. */
+struct grpc_stream_form;
+struct client_wire *grpc_wire_create(const char *authority, size_t max_answer_bytes,
+                                     const struct grpc_stream_form *form);
 
 #endif

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-#include "client/client_tensor.h"
+#include "client/grpc_message.h"
+#include "client/grpc_stream.h"
 #include "codec/inference_messages.h"
-
-enum { MESSAGE_PREFIX = 5 };
 
 static const char *const query_paths[QUERY_KIND_COUNT] = {
     [QUERY_SERVER_READY] = "/inference.GRPCInferenceService/ServerReady",
@@ -21,17 +20,6 @@ static const char *const query_paths[QUERY_KIND_COUNT] = {
 
 static struct status out_of_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a gRPC message");
-}
-
-/* Appends the message with its prefix: not compressed, length big-endian. */
-static struct status write_message(const struct pb_message *type, const void *message, struct buf *out) {
-    size_t size = pb_encoded_size(type, message);
-    if (size > UINT32_MAX)
-        return status_error(STATUS_TOO_LARGE, "a gRPC request of %zu bytes: at most 4 GiB can be sent", size);
-    const char prefix[MESSAGE_PREFIX] = {0, (char)(size >> 24 & 0xff), (char)(size >> 16 & 0xff),
-                                         (char)(size >> 8 & 0xff), (char)(size & 0xff)};
-    buf_append(out, prefix, sizeof prefix);
-    return pb_encode(type, message, out);
 }
 
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
@@ -61,7 +49,7 @@ static struct status write_query(const struct client_query *query, const char *a
         [QUERY_MEMORY_REGISTER] = {&pb_system_shared_memory_register_request_type, &memory},
         [QUERY_MEMORY_UNREGISTER] = {&pb_system_shared_memory_unregister_request_type, &no_memory},
     };
-    return write_message(messages[query->kind].type, messages[query->kind].message, &call->request);
+    return grpc_message_write(messages[query->kind].type, messages[query->kind].message, &call->request);
 }
 
 typedef struct pb_model_infer_request_infer_input_tensor pb_input;
@@ -205,24 +193,12 @@ static struct status write_infer(const struct infer_request_spec *request, const
     if (message.parameters.items == NULL)
         return out_of_memory();
     call->grpc_path = "/inference.GRPCInferenceService/ModelInfer";
-    return write_message(&pb_model_infer_request_type, &message, &call->request);
-}
-
-/* The message of a complete call; grpc_wire.c has checked its prefix. */
-static struct slice message_of(const struct client_call *call) {
-    return (struct slice){call->answer.data + MESSAGE_PREFIX, call->answer.size - MESSAGE_PREFIX};
-}
-
-static struct status decode(struct slice bytes, struct arena *arena, const struct pb_message *type, void *ret) {
-    struct status status = pb_decode(type, bytes, arena, ret);
-    if (status.code == STATUS_INVALID_ARGUMENT)
-        status.code = STATUS_DATA_LOSS;
-    return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");
+    return grpc_message_write(&pb_model_infer_request_type, &message, &call->request);
 }
 
 static struct status read_infer(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret) {
     struct pb_model_infer_response message;
-    STATUS_TRY(decode(message_of(call), arena, &pb_model_infer_response_type, &message));
+    STATUS_TRY(grpc_message_read(grpc_message_of(call), arena, &pb_model_infer_response_type, &message));
     size_t count = message.outputs.count;
     bool whole = message.raw_output_contents.count == count || call->outputs_in_memory;
     if (count > INFER_ANSWER_TENSORS_MAX || !whole)
@@ -242,9 +218,9 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     return status_ok();
 }
 
-static struct status read_ready(const struct client_call *call, enum client_query_kind kind, bool *ret) {
+static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
     /* Servers differ in how they say that a model is unknown or not ready: by a false, or by one of these codes. */
-    bool said_no = call->answered && kind == QUERY_MODEL_READY &&
+    bool said_no = call->answered && query->kind == QUERY_MODEL_READY &&
                    (call->status.code == STATUS_NOT_FOUND || call->status.code == STATUS_UNAVAILABLE);
     if (said_no) {
         *ret = false;
@@ -253,33 +229,40 @@ static struct status read_ready(const struct client_call *call, enum client_quer
     if (!status_is_ok(&call->status))
         return call->status;
     *ret = true;
-    if (kind == QUERY_MEMORY_REGISTER || kind == QUERY_MEMORY_UNREGISTER)
+    if (client_query_is_order(query->kind))
         return status_ok();
     struct arena *arena = arena_create(0);
     if (arena == NULL)
         return out_of_memory();
     /* Both messages are one bool under number 1. */
     struct pb_model_ready_response message = {0};
-    struct status status = decode(message_of(call), arena, &pb_model_ready_response_type, &message);
+    struct status status = grpc_message_read(grpc_message_of(call), arena, &pb_model_ready_response_type, &message);
     arena_destroy(arena);
     if (status_is_ok(&status))
         *ret = message.ready;
     return status;
 }
 
-static struct status read_message(const struct client_call *call, enum client_query_kind kind, struct arena *arena,
+static struct status read_message(const struct client_call *call, const struct client_query *query, struct arena *arena,
                                   const struct pb_message *type, void *ret) {
-    struct slice copy = arena_copy(arena, message_of(call)); /* the message's strings outlive the call */
+    struct slice copy = arena_copy(arena, grpc_message_of(call)); /* the message's strings outlive the call */
     struct pb_model_config_response config;
-    if (copy.data == NULL && message_of(call).size > 0)
+    if (copy.data == NULL && grpc_message_of(call).size > 0)
         return out_of_memory();
-    if (kind != QUERY_MODEL_CONFIG)
-        return decode(copy, arena, type, ret);
-    STATUS_TRY(decode(copy, arena, &pb_model_config_response_type, &config));
+    if (query->kind != QUERY_MODEL_CONFIG)
+        return grpc_message_read(copy, arena, type, ret);
+    STATUS_TRY(grpc_message_read(copy, arena, &pb_model_config_response_type, &config));
     if (config.config == NULL)
         return status_error(STATUS_DATA_LOSS, "the server's answer to ModelConfig has no config");
     memcpy(ret, config.config, type->size);
     return status_ok();
 }
 
-const struct client_body_ops grpc_body_ops = {write_query, write_infer, read_infer, read_ready, read_message};
+const struct client_body_ops grpc_body_ops = {
+    .write_query = write_query,
+    .write_infer = write_infer,
+    .read_infer = read_infer,
+    .read_ready = read_ready,
+    .read_message = read_message,
+    .stream = &grpc_stream_v2,
+};

@@ -109,7 +109,7 @@ static bool read_response(struct slice response, struct grpc_stream_answer *ret)
     ret->response = response;
     while (next_bytes(&reader, &number, &bytes)) {
         if (number == 3)
-            ret->id = bytes;
+            ret->named = slice_to_u64(bytes, &ret->number);
         else if (number == 4 && says_not_final(bytes))
             ret->final = false;
         else if (number == 5)
@@ -118,7 +118,7 @@ static bool read_response(struct slice response, struct grpc_stream_answer *ret)
     return reader.error == NULL;
 }
 
-struct status grpc_stream_read(struct slice message, struct grpc_stream_answer *ret) {
+static struct status read_v2(struct slice message, struct grpc_stream_answer *ret) {
     struct pb_reader reader = pb_reader_on(message);
     struct slice bytes;
     uint32_t number;
@@ -134,3 +134,36 @@ struct status grpc_stream_read(struct slice message, struct grpc_stream_answer *
         return status_error(STATUS_DATA_LOSS, "an answer of a stream is no ModelStreamInferResponse");
     return status_ok();
 }
+
+/* The id in an InferResponseHeader; false when it is malformed. */
+static bool read_v1_id(struct slice header, struct grpc_stream_answer *ret) {
+    struct pb_reader reader = pb_reader_on(header);
+    enum pb_wire_type wire;
+    uint32_t number;
+    while (!pb_reader_done(&reader) && pb_read_tag(&reader, &number, &wire)) {
+        bool id = number == 5 && wire == PB_WIRE_VARINT;
+        bool good = id ? pb_read_varint(&reader, &ret->number) : pb_skip(&reader, number, wire, SKIP_DEPTH);
+        if (!good)
+            return false;
+        ret->named = ret->named || id;
+    }
+    return reader.error == NULL;
+}
+
+static struct status read_v1(struct slice message, struct grpc_stream_answer *ret) {
+    struct pb_reader reader = pb_reader_on(message);
+    struct slice bytes;
+    uint32_t number;
+    bool good = true;
+    *ret = (struct grpc_stream_answer){.response = message, .final = true};
+    while (next_bytes(&reader, &number, &bytes)) {
+        if (number == 2)
+            good = good && read_v1_id(bytes, ret);
+    }
+    if (!good || reader.error != NULL)
+        return status_error(STATUS_DATA_LOSS, "an answer of a stream is no InferResponse");
+    return status_ok();
+}
+
+const struct grpc_stream_form grpc_stream_v2 = {"/inference.GRPCInferenceService/ModelStreamInfer", read_v2};
+const struct grpc_stream_form grpc_stream_v1 = {"/nvidia.inferenceserver.GRPCService/StreamInfer", read_v1};

@@ -420,13 +420,15 @@ static int submit_settings(struct grpc_wire *self) {
     return nghttp2_session_set_local_window_size(self->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
 }
 
-struct client_wire *grpc_wire_create(const char *authority, size_t max_answer_bytes) {
+struct client_wire *grpc_wire_create(const char *authority, size_t max_answer_bytes,
+                                     const struct grpc_stream_form *form) {
     struct grpc_wire *self = calloc(1, sizeof *self);
     if (self == NULL)
         return NULL;
     self->base.ops = &grpc_ops;
     self->authority = authority;
     self->max_answer_bytes = max_answer_bytes;
+    self->form = form;
     call_list_init(&self->sending);
     call_list_init(&self->emitted);
     call_list_init(&self->waiting);

@@ -14,9 +14,10 @@ struct grpc_wire {
     nghttp2_session *session;
     const char *authority;
     size_t max_answer_bytes;
-    struct call_link sending;       /* calls whose request is not wholly in output() yet */
-    struct call_link emitted;       /* wholly there, but perhaps not written */
-    struct call_link waiting;       /* written; the answer is awaited */
+    struct call_link sending; /* calls whose request is not wholly in output() yet */
+    struct call_link emitted; /* wholly there, but perhaps not written */
+    struct call_link waiting; /* written; the answer is awaited */
+    const struct grpc_stream_form *form;
     struct grpc_stream stream;      /* of the calls that are messages of one */
     bool any_input;                 /* the first bytes have been looked at */
     bool failed;                    /* no further use of the session */

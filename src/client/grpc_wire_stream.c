@@ -23,14 +23,12 @@ static void reset_stream(struct grpc_wire *self, struct status status) {
 }
 
 /* The call that an answer names; of one that names none, the oldest. NULL for a call that was dropped. */
-static struct client_call *find_stream_call(struct grpc_wire *self, struct slice id) {
+static struct client_call *find_stream_call(struct grpc_wire *self, const struct grpc_stream_answer *answer) {
     struct call_link *lists[] = {&self->waiting, &self->emitted};
-    uint64_t number = 0;
-    bool named = slice_to_u64(id, &number);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         for (struct call_link *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct client_call *call = call_of_wire_link(at);
-            if (call->on_stream && (!named || call->stream_number == number))
+            if (call->on_stream && (!answer->named || call->stream_number == answer->number))
                 return call;
         }
     }
@@ -38,7 +36,7 @@ static struct client_call *find_stream_call(struct grpc_wire *self, struct slice
 }
 
 static void take_stream_answer(struct grpc_wire *self, const struct grpc_stream_answer *answer) {
-    struct client_call *call = find_stream_call(self, answer->id);
+    struct client_call *call = find_stream_call(self, answer);
     const char prefix[GRPC_MESSAGE_PREFIX] = {0};
     if (call == NULL)
         return;
@@ -66,7 +64,7 @@ void grpc_wire_stream_take(struct grpc_wire *self, const uint8_t *data, size_t n
     struct grpc_stream_answer answer;
     struct status status = grpc_stream_take(&self->stream, data, n, self->max_answer_bytes, &message);
     while (status_is_ok(&status) && message.data != NULL) {
-        status = grpc_stream_read(message, &answer);
+        status = self->form->read(message, &answer);
         if (!status_is_ok(&status))
             break;
         take_stream_answer(self, &answer);
@@ -119,7 +117,7 @@ static ssize_t read_stream(nghttp2_session *session, int32_t stream_id, uint8_t 
 struct status grpc_wire_stream_open(struct grpc_wire *self, const struct client_call *first) {
     self->stream.call.headers = first->headers;
     self->stream.call.header_count = first->header_count;
-    return grpc_wire_submit(self, &self->stream.call, "/inference.GRPCInferenceService/ModelStreamInfer", read_stream);
+    return grpc_wire_submit(self, &self->stream.call, self->form->path, read_stream);
 }
 
 void grpc_wire_stream_wake(struct grpc_wire *self) {

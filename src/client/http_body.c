@@ -2,10 +2,9 @@
  */
 #include "client/client_body.h"
 
-#include <string.h>
 #include <yyjson.h>
 
-#include "client/client_tensor.h"
+#include "client/http_head.h"
 #include "client/remote_status.h"
 #include "codec/json_write.h"
 #include "codec/pb_json.h"
@@ -22,44 +21,14 @@ static struct status out_of_memory(void) {
 
 /* ---- requests ---- */
 
-/* Percent-encodes all but RFC 3986's unreserved characters, so that a name stays one path segment. */
-static void append_segment(struct buf *out, struct slice text) {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     (c != '\0' && strchr("-._~", c) != NULL);
-        if (plain) {
-            buf_append_char(out, (char)c);
-        } else {
-            const char escaped[3] = {'%', digits[c >> 4], digits[c & 15]};
-            buf_append(out, escaped, sizeof escaped);
-        }
-    }
-}
-
 static void append_model_path(struct buf *out, struct slice model, struct slice version) {
     buf_append_text(out, "/v2/models");
     if (model.size > 0)
         buf_append_char(out, '/');
-    append_segment(out, model);
+    http_head_segment(out, model);
     if (version.size > 0) {
         buf_append_text(out, "/versions/");
-        append_segment(out, version);
-    }
-}
-
-/* The rest of the request line and the headers that every request has. */
-static void append_common_head(struct client_call *call, const char *authority) {
-    struct buf *out = &call->request;
-    buf_append_text(out, " HTTP/1.1\r\nHost: ");
-    buf_append_text(out, authority);
-    buf_append_text(out, "\r\nUser-Agent: inferd-http\r\nAccept-Encoding: identity\r\n");
-    for (size_t i = 0; i < call->header_count; i++) {
-        buf_append_slice(out, call->headers[i].name);
-        buf_append_text(out, ": ");
-        buf_append_slice(out, call->headers[i].value);
-        buf_append_text(out, "\r\n");
+        http_head_segment(out, version);
     }
 }
 
@@ -76,9 +45,9 @@ static void write_memory_query(const struct client_query *query, const char *aut
     }
     json_end_object(&json);
     buf_append_text(out, "POST /v2/systemsharedmemory/region/");
-    append_segment(out, query->region);
+    http_head_segment(out, query->region);
     buf_append_text(out, query->kind == QUERY_MEMORY_REGISTER ? "/register" : "/unregister");
-    append_common_head(call, authority);
+    http_head_common(call, authority);
     buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body.size);
     buf_append_slice(out, buf_slice(&body));
     out->failed = out->failed || buf_failed(&body);
@@ -87,7 +56,7 @@ static void write_memory_query(const struct client_query *query, const char *aut
 
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
     struct buf *out = &call->request;
-    if (query->kind == QUERY_MEMORY_REGISTER || query->kind == QUERY_MEMORY_UNREGISTER) {
+    if (client_query_is_order(query->kind)) {
         write_memory_query(query, authority, call);
         return buf_failed(out) ? out_of_memory() : status_ok();
     }
@@ -97,7 +66,7 @@ static struct status write_query(const struct client_query *query, const char *a
     else if (query->kind != QUERY_SERVER_READY && query->kind != QUERY_SERVER_METADATA)
         append_model_path(out, query->model, query->version);
     buf_append_text(out, query_suffixes[query->kind]);
-    append_common_head(call, authority);
+    http_head_common(call, authority);
     buf_append_text(out, "\r\n");
     return buf_failed(out) ? out_of_memory() : status_ok();
 }
@@ -234,7 +203,7 @@ static struct status write_infer(const struct infer_request_spec *request, const
     buf_append_text(out, "POST ");
     append_model_path(out, request->model, request->version);
     buf_append_text(out, "/infer");
-    append_common_head(call, authority);
+    http_head_common(call, authority);
     buf_printf(out,
                "Content-Type: application/octet-stream\r\nInference-Header-Content-Length: %zu\r\n"
                "Content-Length: %zu\r\n\r\n",
@@ -251,8 +220,7 @@ static struct status write_infer(const struct infer_request_spec *request, const
 static struct status check_answer(const struct client_call *call) {
     if (!status_is_ok(&call->status))
         return call->status;
-    if (!call->plain)
-        return status_error(STATUS_DATA_LOSS, "the server's HTTP answer is compressed, which was not asked for");
+    STATUS_TRY(http_head_check(call));
     if (call->http_status != 200)
         return remote_status_http(call->http_status, buf_slice(&call->answer));
     return status_ok();
@@ -364,22 +332,22 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     return status;
 }
 
-static struct status read_ready(const struct client_call *call, enum client_query_kind kind, bool *ret) {
+static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
     if (!status_is_ok(&call->status))
         return call->status;
     int code = call->http_status;
     *ret = code == 200;
-    if (kind == QUERY_MEMORY_REGISTER || kind == QUERY_MEMORY_UNREGISTER)
+    if (client_query_is_order(query->kind))
         return check_answer(call);
     /* Not ready is 400 (Triton) or 503; an unknown model is one of these or 404. */
-    if (code == 200 || code == 400 || code == 503 || (code == 404 && kind == QUERY_MODEL_READY))
+    if (code == 200 || code == 400 || code == 503 || (code == 404 && query->kind == QUERY_MODEL_READY))
         return status_ok();
     return check_answer(call);
 }
 
-static struct status read_message(const struct client_call *call, enum client_query_kind kind, struct arena *arena,
+static struct status read_message(const struct client_call *call, const struct client_query *query, struct arena *arena,
                                   const struct pb_message *type, void *ret) {
-    (void)kind; /* the JSON form of a config is the bare message */
+    (void)query; /* the JSON form of a config is the bare message */
     STATUS_TRY(check_answer(call));
     struct status status = pb_json_parse_lenient(type, buf_slice(&call->answer), arena, ret);
     if (status.code == STATUS_INVALID_ARGUMENT)
@@ -387,4 +355,10 @@ static struct status read_message(const struct client_call *call, enum client_qu
     return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");
 }
 
-const struct client_body_ops http_body_ops = {write_query, write_infer, read_infer, read_ready, read_message};
+const struct client_body_ops http_body_ops = {
+    .write_query = write_query,
+    .write_infer = write_infer,
+    .read_infer = read_infer,
+    .read_ready = read_ready,
+    .read_message = read_message,
+};

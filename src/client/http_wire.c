@@ -42,6 +42,12 @@ static struct status http_start(struct client_wire *wire, struct client_call *ca
     return status_ok();
 }
 
+static void swap(struct buf *a, struct buf *b) {
+    struct buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 static void take_head(struct http_wire *self) {
     struct client_call *call = self->call;
     call->answered = true;
@@ -49,6 +55,8 @@ static void take_head(struct http_wire *self) {
     call->plain = self->parser.plain;
     call->has_json_size = self->parser.has_json_size;
     call->json_size = self->parser.json_size;
+    swap(&call->v1_status, &self->parser.v1_status);
+    swap(&call->v1_header, &self->parser.v1_header);
 }
 
 static void finish_answer(struct http_wire *self) {

@@ -49,8 +49,7 @@ struct infer_client {
 static void infer_call_destroy(struct infer_call *call) {
     if (call == NULL)
         return;
-    buf_free(&call->base.request);
-    buf_free(&call->base.answer);
+    client_call_free(&call->base);
     buf_free(&call->responses);
     arena_destroy(call->arena);
     free(call);
@@ -78,22 +77,19 @@ struct infer_call *infer_client_call_new(struct infer_client *client) {
         call = infer_call_create();
     if (call == NULL)
         return NULL;
-    struct buf request = call->base.request, answer = call->base.answer, responses = call->responses;
+    struct client_call base = call->base;
+    struct buf responses = call->responses;
     struct arena *arena = call->arena;
-    buf_clear(&request);
-    buf_clear(&answer);
+    client_call_renew(&base);
     buf_clear(&responses);
     arena_reset(arena);
-    *call = (struct infer_call){.client = client, .arena = arena};
-    call->base.request = request;
-    call->base.answer = answer;
-    call->responses = responses;
+    *call = (struct infer_call){.base = base, .client = client, .arena = arena, .responses = responses};
     call->base.status = status_ok();
     call->base.on_complete = on_complete;
     call->base.owner = call;
     call->base.headers = client->options.headers;
     call->base.header_count = client->options.header_count;
-    call_list_init(&call->base.on_wire);
+    call_list_init(&call->base.on_wire); /* they point to themselves, so not in a copy */
     call_list_init(&call->base.in_client);
     return call;
 }
@@ -149,9 +145,10 @@ static size_t deliver(struct infer_client *client) {
 /* ---- connections ---- */
 
 static struct client_connection *new_connection(struct infer_client *client) {
-    struct client_wire *wire = client->options.protocol == INFER_PROTOCOL_GRPC
-                                   ? grpc_wire_create(client->target.authority, client->options.max_answer_bytes)
-                                   : http_wire_create(client->options.max_answer_bytes);
+    struct client_wire *wire =
+        client->options.protocol == INFER_PROTOCOL_GRPC
+            ? grpc_wire_create(client->target.authority, client->options.max_answer_bytes, client->body->stream)
+            : http_wire_create(client->options.max_answer_bytes);
     if (wire == NULL)
         return NULL;
     struct client_connection *connection =
@@ -361,7 +358,8 @@ static void take_partial(struct client_call *base) {
 static struct status read_inference(struct infer_call *call) {
     arena_reset(call->arena); /* the request's scratch */
     STATUS_TRY(call->client->body->read_infer(&call->base, call->arena, &call->answer));
-    for (size_t i = 0; i < call->answer.output_count && !call->base.outputs_in_memory; i++) {
+    bool checked = !call->base.outputs_in_memory && !call->client->body->untyped;
+    for (size_t i = 0; i < call->answer.output_count && checked; i++) {
         struct status status = client_tensor_check(&call->answer.outputs[i]);
         if (!status_is_ok(&status)) {
             status.code = STATUS_DATA_LOSS;
@@ -410,6 +408,7 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
     call->on_answer = read_inference;
     call->on_done = deliver_inference;
     call->base.outputs_in_memory = request->output_regions != NULL;
+    call->base.batched = request->batched;
     struct infer_request_spec spec = *request;
     char number[SLICE_U64_DIGITS];
     if (client->options.stream) {
@@ -444,7 +443,7 @@ struct status infer_client_open(const char *url, const struct infer_client_optio
     if (status_is_ok(&status))
         status = client_setup_tls(&client->options, client->target.secure, &client->tls);
     if (status_is_ok(&status)) {
-        client->body = options->protocol == INFER_PROTOCOL_GRPC ? &grpc_body_ops : &http_body_ops;
+        client->body = client_body_of(options->api, options->protocol);
         client->connections = calloc(client->options.max_connections, sizeof(struct client_connection *));
         client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (client->connections == NULL || client->epoll_fd < 0)

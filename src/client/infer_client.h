@@ -23,6 +23,9 @@
 struct infer_client;
 
 enum infer_protocol { INFER_PROTOCOL_GRPC, INFER_PROTOCOL_HTTP };
+/* What is spoken over it: KServe v2 with Triton's extensions, or the TensorRT Inference Server's first protocol, in
+ * which there is no metadata of models and servers, outputs have no datatype and must be asked for by name. */
+enum infer_api { INFER_API_V2, INFER_API_V1 };
 
 /* A header of HTTP, or of gRPC's metadata, that goes with every request. */
 struct infer_header {
@@ -42,6 +45,7 @@ struct infer_tls {
 
 struct infer_client_options {
     enum infer_protocol protocol;
+    enum infer_api api;
     uint64_t connect_timeout_ns;        /* for one connection; 0: 5 s */
     uint64_t request_timeout_ns;        /* from infer_client_infer to the end of the answer; 0: none */
     size_t max_connections;             /* 0: 1 for gRPC, 64 for HTTP; at most INFER_CLIENT_CONNECTIONS_MAX */
@@ -49,8 +53,8 @@ struct infer_client_options {
     const struct infer_header *headers; /* borrowed until the client is closed; gRPC wants their names in lower case */
     size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
     const struct infer_tls *tls;        /* borrowed for infer_client_open: NULL: TLS for https:// alone, all zero */
-    bool stream; /* gRPC: inferences are messages of one ModelStreamInfer call a connection; their ids are the client's
-                  */
+    bool stream; /* gRPC: inferences are messages of one ModelStreamInfer (v1: StreamInfer) call a connection; their
+                    ids are the client's */
 };
 
 enum {
@@ -64,7 +68,7 @@ enum {
  * each behind a 4-byte length. In an answer it may stand at any alignment: copy elements out. */
 struct infer_tensor {
     struct slice name;
-    struct slice datatype; /* "FP32" */
+    struct slice datatype; /* "FP32"; empty in answers of v1, which do not say it */
     const int64_t *shape;  /* full, with the batch dimension */
     size_t rank;
     struct slice data;
@@ -100,14 +104,15 @@ struct infer_request_spec {
     struct slice id;      /* may be empty */
     const struct infer_tensor *inputs;
     size_t input_count;
-    const struct slice *outputs; /* names wanted; none: all */
+    const struct slice *outputs; /* names wanted; none: all, and with v1 none */
     size_t output_count;
+    bool batched; /* v1: the first dimension of every shape is the batch, which v1 tells apart */
     /* One for each input and each of `outputs`; NULL: tensors go with the messages. Outputs in regions come without
      * data. */
     const struct infer_region *input_regions;
     const struct infer_region *output_regions;
-    const uint32_t *output_classes; /* how many classes are wanted of each output; NULL, or 0: the tensor */
-    const struct infer_parameter *parameters;
+    const uint32_t *output_classes;           /* how many classes are wanted of each output; NULL, or 0: the tensor */
+    const struct infer_parameter *parameters; /* v1: sequence_id, sequence_start, sequence_end, priority, timeout */
     size_t parameter_count;
     infer_partial_f *on_partial; /* may be NULL */
 };
@@ -155,7 +160,10 @@ size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns);
 /* Requests whose callback has not run yet. */
 size_t infer_client_in_flight(const struct infer_client *client);
 
-/* What a server has counted for one version of a model since it was loaded. */
+/* What a server has counted for one version of a model since it was loaded.
+ *
+ * v1 counts requests apart by their batch size, and executions for all: a version has an item for each batch size, with
+ * one time for all of compute in compute_infer, and an item of batch_size 0 with nothing but executions. */
 struct infer_counter {
     uint64_t count;
     uint64_t ns;
@@ -163,6 +171,7 @@ struct infer_counter {
 struct infer_statistics {
     struct slice name;
     struct slice version;
+    uint64_t batch_size;      /* of the requests counted here; 0: of all */
     uint64_t inference_count; /* items of batches */
     uint64_t execution_count;
     struct infer_counter success, fail, queue, compute_input, compute_infer, compute_output, cache_hit, cache_miss;
@@ -196,6 +205,7 @@ struct status infer_client_memory_register(struct infer_client *client, struct s
                                            uint64_t byte_size) STATUS_MUST_CHECK;
 struct status infer_client_memory_unregister(struct infer_client *client, struct slice region) STATUS_MUST_CHECK;
 
+/* UNSUPPORTED with v1, as infer_client_model_metadata. */
 struct infer_server_info {
     struct slice name;
     struct slice version;

@@ -24,9 +24,9 @@ static void take_answer(struct infer_call *call) {
     const struct client_body_ops *body = infer_client_body(call->client);
     wait->done = true;
     if (wait->ret_ready != NULL)
-        wait->status = body->read_ready(&call->base, wait->query.kind, wait->ret_ready);
+        wait->status = body->read_ready(&call->base, &wait->query, wait->ret_ready);
     else if (status_is_ok(&call->base.status))
-        wait->status = body->read_message(&call->base, wait->query.kind, wait->arena, wait->type, wait->ret_message);
+        wait->status = body->read_message(&call->base, &wait->query, wait->arena, wait->type, wait->ret_message);
     else
         wait->status = call->base.status;
 }

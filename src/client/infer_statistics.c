@@ -28,11 +28,13 @@ static struct infer_statistics statistics_of(const struct pb_model_statistics *f
 
 static struct status take_statistics(struct infer_call *call, struct infer_statistics **ret, size_t *ret_count) {
     struct pb_model_statistics_response message = {0};
+    const struct client_body_ops *body = infer_client_body(call->client);
+    const struct client_query query = {.kind = QUERY_MODEL_STATISTICS};
     if (!status_is_ok(&call->base.status))
         return call->base.status;
-    STATUS_TRY(infer_client_body(call->client)
-                   ->read_message(&call->base, QUERY_MODEL_STATISTICS, call->arena, &pb_model_statistics_response_type,
-                                  &message));
+    if (body->read_statistics != NULL)
+        return body->read_statistics(&call->base, call->arena, ret, ret_count);
+    STATUS_TRY(body->read_message(&call->base, &query, call->arena, &pb_model_statistics_response_type, &message));
     struct infer_statistics *items = arena_calloc(call->arena, message.model_stats.count, sizeof *items);
     if (items == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a server's statistics");

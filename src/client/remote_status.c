@@ -123,3 +123,16 @@ struct status remote_status_http(int code, struct slice body) {
         return status_error(ours, "the server says HTTP status %d without a message", code);
     return status_prefix(shown, "HTTP status %d", code);
 }
+
+struct status remote_status_v1(int code, struct slice message) {
+    /* Source: request_status.proto of the inference server. */
+    static const enum status_code codes[] = {
+        [3] = STATUS_INTERNAL,    [4] = STATUS_NOT_FOUND,   [5] = STATUS_INVALID_ARGUMENT,
+        [6] = STATUS_UNAVAILABLE, [7] = STATUS_UNSUPPORTED, [8] = STATUS_ALREADY_EXISTS,
+    };
+    bool known = code >= 3 && (size_t)code < sizeof codes / sizeof codes[0];
+    enum status_code ours = known ? codes[code] : STATUS_UNKNOWN;
+    if (message.size == 0)
+        return status_error(ours, "the server says request status %d without a message", code);
+    return copy_text(ours, message);
+}

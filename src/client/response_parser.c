@@ -16,13 +16,22 @@ struct head_facts {
 };
 
 void response_parser_begin(struct response_parser *parser, size_t body_limit) {
-    struct buf line = parser->line;
+    struct buf line = parser->line, v1_status = parser->v1_status, v1_header = parser->v1_header;
     buf_clear(&line);
-    *parser = (struct response_parser){.state = RESPONSE_HEAD, .line = line, .body_limit = body_limit, .plain = true};
+    buf_clear(&v1_status);
+    buf_clear(&v1_header);
+    *parser = (struct response_parser){.state = RESPONSE_HEAD,
+                                       .line = line,
+                                       .v1_status = v1_status,
+                                       .v1_header = v1_header,
+                                       .body_limit = body_limit,
+                                       .plain = true};
 }
 
 void response_parser_free(struct response_parser *parser) {
     buf_free(&parser->line);
+    buf_free(&parser->v1_status);
+    buf_free(&parser->v1_header);
 }
 
 static struct status bad(const char *what, struct slice got) {
@@ -85,6 +94,14 @@ static bool list_holds(struct slice list, const char *word) {
     return false;
 }
 
+/* Of a header that may be there once. */
+static struct status keep_value(struct buf *kept, struct slice name, struct slice value) {
+    if (kept->size > 0)
+        return bad("one header of this name", name);
+    buf_append_slice(kept, value);
+    return buf_failed(kept) ? status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for an HTTP answer") : status_ok();
+}
+
 static struct status read_header(struct response_parser *parser, struct slice line, struct head_facts *facts) {
     struct slice name, value;
     if (!slice_split(line, ':', &name, &value) || !is_token(name) || !is_field_value(value))
@@ -109,6 +126,10 @@ static struct status read_header(struct response_parser *parser, struct slice li
         if (parser->has_json_size || !slice_to_u64(value, &parser->json_size))
             return bad("one Inference-Header-Content-Length in decimal digits", value);
         parser->has_json_size = true;
+    } else if (slice_equal_nocase(name, SLICE_LITERAL("nv-status"))) {
+        return keep_value(&parser->v1_status, name, value);
+    } else if (slice_equal_nocase(name, SLICE_LITERAL("nv-inferresponse"))) {
+        return keep_value(&parser->v1_header, name, value);
     }
     return status_ok();
 }

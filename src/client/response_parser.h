@@ -32,6 +32,7 @@ struct response_parser {
     bool plain;         /* no Content-Encoding but identity */
     bool has_json_size; /* Inference-Header-Content-Length was there */
     uint64_t json_size;
+    struct buf v1_status, v1_header; /* NV-Status and NV-InferResponse; empty: not there. Owned */
 };
 
 /* Makes ready for the next response; the parser is zeroed before its first use. */

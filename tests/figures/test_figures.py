@@ -52,6 +52,16 @@ def test_bars_are_the_table(tmp_path, file):
     assert line == [(row["Concurrency"], row["Inferences/Second"]) for row in rows]
 
 
+def test_a_table_without_percentiles(tmp_path):
+    """perf_client before release 1.4, and its throughput in whole numbers."""
+    rows = [{name: int(value) for name, value in row.items() if not name.endswith("latency")} for row in table(OLD)]
+    pictures = draw(tmp_path, write_csv(tmp_path / "old.csv", rows))
+    assert set(pictures) == {"breakdown", "summary", "rate"}
+    bars = marks(pictures["breakdown"], "part")
+    assert {(data(bar, "load"), data(bar, "us")) for bar in bars if bar.get("data-part") == "Server Compute"} == {
+        (row["Concurrency"], row["Server Compute"]) for row in rows}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_heights_are_in_proportion(tmp_path, file):
     """Segments stand on each other, and are as high as their times on one scale."""

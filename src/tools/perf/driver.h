@@ -20,7 +20,7 @@ struct driver_ops {
     /* As infer_client_memory_register and _unregister. */
     struct status (*memory_register)(struct driver *driver, struct slice region, struct slice key, uint64_t byte_size);
     struct status (*memory_unregister)(struct driver *driver, struct slice region);
-    /* Facts about the model and the server, asked before the load begins. */
+    /* Facts about the model and the server, asked before the load begins; waits while the server is loading. */
     struct status (*describe)(struct driver *driver, struct slice model, struct slice version, struct arena *arena,
                               struct infer_model_info *ret, bool *ret_has_statistics);
 };
@@ -29,8 +29,8 @@ struct driver {
     const struct driver_ops *ops;
 };
 
-/* KServe v2 over HTTP or gRPC. url and options (with what they point to) are borrowed until close. */
-struct status driver_v2_open(const char *url, const struct infer_client_options *options,
-                             struct driver **ret) STATUS_MUST_CHECK;
+/* A server over HTTP or gRPC. url and options (with what they point to) are borrowed until close. */
+struct status driver_network_open(const char *url, const struct infer_client_options *options,
+                                  struct driver **ret) STATUS_MUST_CHECK;
 
 #endif

@@ -149,6 +149,7 @@ request_of(const struct generator *self, const struct workload_entry *entry, con
                                               .outputs = setup->outputs,
                                               .output_regions = setup->output_regions,
                                               .output_count = setup->output_count,
+                                              .batched = setup->batched,
                                               .parameters = parameters,
                                               .parameter_count = fill_parameters(self, sequence, parameters)};
     request.inputs = entry->inputs;

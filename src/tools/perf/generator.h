@@ -72,6 +72,7 @@ struct generator_setup {
         *outputs; /* those that are asked for, with their place in shared memory; none: all, in answers */
     const struct infer_region *output_regions;
     size_t output_count;
+    bool batched;                /* the first dimension of every input is the batch */
     struct sequences *sequences; /* NULL: requests belong to none */
     struct measurement_plan plan;
     struct generator_observer observer;

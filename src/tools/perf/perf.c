@@ -85,6 +85,7 @@ static struct status open_driver(struct perf_job *job) {
     const struct perf_options *options = job->options;
     job->client_options = (struct infer_client_options){
         .protocol = options->protocol == PERF_HTTP ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
+        .api = options->service == PERF_TRTIS ? INFER_API_V1 : INFER_API_V2,
         .request_timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
         .max_connections = connection_count(options),
         .stream = options->streaming,
@@ -92,7 +93,7 @@ static struct status open_driver(struct perf_job *job) {
         .headers = options->headers,
         .header_count = options->header_texts.count,
     };
-    return driver_v2_open(options->url, &job->client_options, &job->driver);
+    return driver_network_open(options->url, &job->client_options, &job->driver);
 }
 
 static struct status check_model(const struct perf_job *job) {
@@ -112,6 +113,8 @@ static struct status take_models(struct perf_job *job) {
     struct server_models *models = &job->setup.models;
     struct slice rest = slice_of(job->options->composing_models), name;
     models->names[models->count++] = job->name;
+    models->version = slice_of(job->options->model_version);
+    models->batch_size = (size_t)job->options->batch_size;
     for (size_t i = 0; i < job->model.step_count && models->count < SERVER_MODELS_MAX; i++)
         models->names[models->count++] = job->model.steps[i];
     while (rest.size > 0) {
@@ -164,6 +167,20 @@ static struct status take_parameters(struct perf_job *job) {
     return status_ok();
 }
 
+/* In v1 an answer has only what it was asked for, by name. */
+static struct status name_outputs(struct perf_job *job) {
+    if (job->options->service != PERF_TRTIS)
+        return status_ok();
+    struct slice *names = arena_calloc(job->arena, job->model.output_count, sizeof *names);
+    if (names == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < job->model.output_count; i++)
+        names[i] = job->model.outputs[i].name;
+    job->setup.outputs = names;
+    job->setup.output_count = job->model.output_count;
+    return status_ok();
+}
+
 static struct status share_memory(struct perf_job *job) {
     const struct perf_options *options = job->options;
     if (strcmp(options->shared_memory, "system") != 0)
@@ -184,6 +201,7 @@ static void plan_measurement(struct perf_job *job) {
     setup->model = job->name;
     setup->version = slice_of(options->model_version);
     setup->batch_size = (size_t)options->batch_size;
+    setup->batched = job->model.max_batch_size > 0;
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,
         .window_requests = (uint64_t)options->window_requests,
@@ -240,6 +258,7 @@ static struct status take_model(struct perf_job *job) {
     STATUS_TRY(describe_model(job));
     STATUS_TRY(make_workload(job));
     STATUS_TRY(take_parameters(job));
+    STATUS_TRY(name_outputs(job));
     return share_memory(job);
 }
 
@@ -304,6 +323,7 @@ static struct status keep_point(struct perf_job *job) {
         .percentile = options->percentile,
         .limit_ns = options->latency_limit_ms * (double)NS_PER_MS,
         .goodput_ns = options->goodput_ms * (double)NS_PER_MS,
+        .one_compute = options->service == PERF_TRTIS,
     };
     if (job->point_count == job->point_capacity) {
         size_t capacity = job->point_capacity > 0 ? 2 * job->point_capacity : 16;

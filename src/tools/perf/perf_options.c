@@ -15,11 +15,11 @@
 static const struct option_row rows[] = {
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The model and its server", 0, 0, NULL},
     {OPTION_STRING, "model", "m", AT(model), NULL, "NAME", "The model to load.", 0, 0, NULL},
-    {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none is given.", 0, 0, NULL},
+    {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none, or -1, is given.", 0, 0, NULL},
     {OPTION_STRING, "url", "u", AT(url), NULL, "[https://]HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
-    {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "KServe v2 over HTTP/1.1 with binary tensors, or over gRPC.", 0, 0, NULL},
-    {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "The kind of server: one that speaks KServe v2.", 0, 0, "triton"},
-    {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer call a connection; decoupled models need it.", 0, 0, NULL},
+    {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "What carries it: HTTP/1.1, with tensors in binary, or gRPC.", 0, 0, NULL},
+    {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "What the server speaks: KServe v2 with Triton's extensions, or TRTIS v1, as the servers of 2019; then the table is perf_client's.", 0, 0, "triton|trtis"},
+    {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer (StreamInfer) call a connection; decoupled models need it.", 0, 0, NULL},
     {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
     {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
@@ -109,10 +109,10 @@ static const struct option_row rows[] = {
 
     REFUSED("sync", "requests are always asynchronous; leave it out"),
     REFUSED("max-threads", "one thread drives any load; leave it out"),
-    REFUSED("endpoint", "only servers of KServe v2 are driven"),
-    REFUSED("model-signature-name", "only servers of KServe v2 are driven"),
-    REFUSED("grpc-method", "only servers of KServe v2 are driven"),
-    REFUSED("proto", "only servers of KServe v2 are driven"),
+    REFUSED("endpoint", "only servers of KServe v2 or TRTIS v1 are driven"),
+    REFUSED("model-signature-name", "only servers of KServe v2 or TRTIS v1 are driven"),
+    REFUSED("grpc-method", "only servers of KServe v2 or TRTIS v1 are driven"),
+    REFUSED("proto", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("enable-mpi", "start one inferd perf on each machine"),
     REFUSED("grpc-compression-algorithm", "messages are sent uncompressed; leave it out"),
     REFUSED("triton-server-directory", "a server is reached over the network alone: start it, and give its --url"),
@@ -151,6 +151,9 @@ static struct status take_protocol(struct perf_options *options) {
         return status_error(STATUS_INVALID_ARGUMENT, "--protocol: expected http or grpc, got \"%.100s\"",
                             options->protocol_name);
     options->protocol = http ? PERF_HTTP : PERF_GRPC;
+    options->service = strcmp(options->service_kind, "trtis") == 0 ? PERF_TRTIS : PERF_TRITON;
+    if (strcmp(options->model_version, "-1") == 0) /* perf_client's word for the latest */
+        options->model_version = "";
     if (options->url == NULL)
         options->url = http ? "localhost:8000" : "localhost:8001";
     return status_ok();
@@ -262,6 +265,14 @@ static struct status take_sequences(int argc, char **argv, struct perf_options *
 
 /* ---- contradictions ---- */
 
+static struct status check_service(const struct perf_options *options) {
+    if (options->service == PERF_TRTIS && options->replay != NULL)
+        return contradiction("--replay sends what v1 has no words for: it does not go with --service-kind trtis");
+    if (options->service == PERF_TRTIS && options->parameter_texts.count > 0)
+        return contradiction("--request-parameter: requests of v1 have none");
+    return status_ok();
+}
+
 static struct status check_search(const struct perf_options *options) {
     bool limit = options->latency_limit_ms > 0;
     bool ranged = options->load == PERF_LOAD_CONCURRENCY || options->load == PERF_LOAD_RATE;
@@ -314,6 +325,7 @@ static struct status check(const struct perf_options *options) {
     if (options->profile_values && (options->fresh_data || strcmp(options->shared_memory, "none") != 0))
         return contradiction("--profile-export-values goes neither with --fresh-data nor with --shared-memory");
     STATUS_TRY(check_periodic(options));
+    STATUS_TRY(check_service(options));
     return check_search(options);
 }
 

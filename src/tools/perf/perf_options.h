@@ -10,6 +10,7 @@
 #include "tools/perf/workload.h"
 
 enum perf_protocol { PERF_HTTP, PERF_GRPC };
+enum perf_service { PERF_TRITON, PERF_TRTIS };
 
 /* "start:end:step"; end 0: until the latency threshold. */
 struct perf_range {
@@ -88,6 +89,7 @@ struct perf_options {
     bool async;
 
     /* From the above. */
+    enum perf_service service;
     enum perf_protocol protocol;
     bool uses_tls;
     struct infer_tls tls;

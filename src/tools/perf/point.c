@@ -76,7 +76,8 @@ void point_make(const struct point_scale *scale, const struct generator_result *
     const struct window_sum *sum = &result->sum;
     const struct sample *sample = &sum->sample;
     double count = (double)sample->latency.total, batch = (double)scale->batch_size;
-    *ret = (struct point){.load = scale->load, .value = scale->value, .stable = result->stable};
+    *ret = (struct point){
+        .load = scale->load, .value = scale->value, .stable = result->stable, .one_compute = scale->one_compute};
     ret->interrupted = result->stopped;
     ret->trials = result->trials;
     ret->seconds = sum->seconds;

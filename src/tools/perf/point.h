@@ -36,6 +36,7 @@ struct point {
     double sent_latency; /* mean from the real send */
     double send, receive;
     bool has_server;
+    bool one_compute;               /* the server tells one time for all of compute; it is in compute_infer_ns */
     struct server_breakdown server; /* of the model */
     size_t model_count;             /* with the composing models behind it */
     struct server_breakdown models[SERVER_MODELS_MAX];
@@ -57,6 +58,7 @@ struct point_scale {
     double percentile; /* below 0: the mean */
     double limit_ns;   /* 0: none */
     double goodput_ns; /* 0: none */
+    bool one_compute;
 };
 
 void point_make(const struct point_scale *scale, const struct generator_result *result, struct point *ret);

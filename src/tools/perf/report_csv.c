@@ -53,13 +53,15 @@ static void append_own_row(struct buf *out, const struct csv_format *format, con
 
 /* ---- perf_analyzer's ---- */
 
-static void append_head(struct buf *out, const struct csv_format *format, enum perf_load load, bool server) {
-    buf_append_text(out, load == PERF_LOAD_CONCURRENCY ? "Concurrency," : "Request Rate,");
+static void append_head(struct buf *out, const struct csv_format *format, const struct point *first, bool server) {
+    buf_append_text(out, first->load == PERF_LOAD_CONCURRENCY ? "Concurrency," : "Request Rate,");
     buf_append_text(out, format->decoupled ? "Inferences/Second,Response Throughput,Client Send,"
                                            : "Inferences/Second,Client Send,");
     if (server)
-        buf_append_text(out, "Network+Server Send/Recv,Server Queue,Server Compute Input,Server Compute Infer,"
-                             "Server Compute Output,");
+        buf_append_text(out, "Network+Server Send/Recv,Server Queue,");
+    if (server)
+        buf_append_text(out, first->one_compute ? "Server Compute,"
+                                                : "Server Compute Input,Server Compute Infer,Server Compute Output,");
     if (server && format->cache)
         buf_append_text(out, "Server Cache Hit,Server Cache Miss,");
     buf_append_text(out, "Client Recv");
@@ -102,9 +104,12 @@ static void append_row(struct buf *out, const struct csv_format *format, const s
         buf_printf(out, "%g,", point->seconds > 0 ? (double)point->responses / point->seconds : 0);
     buf_printf(out, "%llu,", us(point->send));
     if (server)
-        buf_printf(out, "%llu,%llu,%llu,%llu,%llu,", us(point_network(point)), us((double)point->server.queue_ns),
-                   us((double)point->server.compute_input_ns), us((double)point->server.compute_infer_ns),
-                   us((double)point->server.compute_output_ns));
+        buf_printf(out, "%llu,%llu,", us(point_network(point)), us((double)point->server.queue_ns));
+    if (server && point->one_compute)
+        buf_printf(out, "%llu,", us((double)point->server.compute_infer_ns));
+    else if (server)
+        buf_printf(out, "%llu,%llu,%llu,", us((double)point->server.compute_input_ns),
+                   us((double)point->server.compute_infer_ns), us((double)point->server.compute_output_ns));
     if (server && format->cache)
         buf_printf(out, "%llu,%llu,", us((double)point->server.cache_hit_ns), us((double)point->server.cache_miss_ns));
     buf_printf(out, "%llu", us(point->receive));
@@ -139,7 +144,7 @@ void report_csv(struct buf *out, const struct csv_format *format, const struct p
     const struct point *at = NULL;
     if (count == 0)
         return;
-    append_head(out, format, points[0].load, server);
+    append_head(out, format, &points[0], server);
     while ((at = next_by_throughput(points, count, at)) != NULL)
         append_row(out, format, at, server);
 }

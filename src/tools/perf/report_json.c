@@ -55,7 +55,8 @@ static void write_latency(struct json_writer *json, const struct point *point) {
     json_end_object(json);
 }
 
-static void write_server(struct json_writer *json, struct slice name, const struct server_breakdown *server) {
+static void write_server(struct json_writer *json, struct slice name, const struct server_breakdown *server,
+                         bool one_compute) {
     json_begin_object(json);
     json_key(json, "model");
     json_string(json, name);
@@ -64,9 +65,13 @@ static void write_server(struct json_writer *json, struct slice name, const stru
     count(json, "executions", server->executions);
     us(json, "request_us", (double)server->request_ns);
     us(json, "queue_us", (double)server->queue_ns);
-    us(json, "compute_input_us", (double)server->compute_input_ns);
-    us(json, "compute_infer_us", (double)server->compute_infer_ns);
-    us(json, "compute_output_us", (double)server->compute_output_ns);
+    if (one_compute) {
+        us(json, "compute_us", (double)server->compute_infer_ns);
+    } else {
+        us(json, "compute_input_us", (double)server->compute_input_ns);
+        us(json, "compute_infer_us", (double)server->compute_infer_ns);
+        us(json, "compute_output_us", (double)server->compute_output_ns);
+    }
     count(json, "cache_hits", server->cache_hits);
     count(json, "cache_misses", server->cache_misses);
     json_end_object(json);
@@ -137,7 +142,7 @@ void report_json_point(struct buf *out, const struct server_models *models, cons
     json_key(&json, "server");
     json_begin_array(&json);
     for (size_t m = 0; m < point->model_count; m++)
-        write_server(&json, models->names[m], &point->models[m]);
+        write_server(&json, models->names[m], &point->models[m], point->one_compute);
     json_end_array(&json);
     write_generator(&json, point);
     if (point->metrics.collected)
@@ -158,6 +163,7 @@ static void write_settings(struct json_writer *json, const struct perf_options *
     json_key(json, "model");
     json_string(json, model->name);
     text(json, "url", options->url);
+    text(json, "service_kind", options->service_kind);
     text(json, "protocol", options->protocol_name);
     json_key(json, "batch_size");
     json_i64(json, options->batch_size);

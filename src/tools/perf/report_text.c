@@ -27,9 +27,9 @@ static void report_range(FILE *out, const struct perf_options *options) {
 }
 
 void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model) {
-    fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s)\n  Batch size: %lld\n",
-            SLICE_ARGS(model->name), options->url, options->protocol == PERF_HTTP ? "HTTP" : "gRPC",
-            (long long)options->batch_size);
+    fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s%s)\n  Batch size: %lld\n",
+            SLICE_ARGS(model->name), options->url, options->service == PERF_TRTIS ? "TRTIS v1 over " : "",
+            options->protocol == PERF_HTTP ? "HTTP" : "gRPC", (long long)options->batch_size);
     if (options->request_count > 0)
         fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
     else
@@ -95,7 +95,7 @@ static void report_client(FILE *out, const struct perf_options *options, const s
                 (unsigned long long)point->failures[i].count, point->failures[i].message);
 }
 
-static void report_server(FILE *out, const char *indent, const struct server_breakdown *server) {
+static void report_server(FILE *out, const char *indent, const struct server_breakdown *server, bool one_compute) {
     uint64_t known = server->queue_ns + server->compute_input_ns + server->compute_infer_ns +
                      server->compute_output_ns + server->cache_hit_ns + server->cache_miss_ns;
     uint64_t overhead = server->request_ns > known ? server->request_ns - known : 0;
@@ -104,13 +104,16 @@ static void report_server(FILE *out, const char *indent, const struct server_bre
     if (server->cache_hits + server->cache_misses > 0)
         fprintf(out, "%sCache hit count: %llu\n%sCache miss count: %llu\n", indent,
                 (unsigned long long)server->cache_hits, indent, (unsigned long long)server->cache_misses);
-    fprintf(
-        out,
-        "%sSuccessful request count: %llu\n%sAvg request latency: %llu usec (overhead %llu usec + queue %llu usec + "
-        "compute input %llu usec + compute infer %llu usec + compute output %llu usec)\n",
-        indent, (unsigned long long)server->requests, indent, us((double)server->request_ns), us((double)overhead),
-        us((double)server->queue_ns), us((double)server->compute_input_ns), us((double)server->compute_infer_ns),
-        us((double)server->compute_output_ns));
+    fprintf(out,
+            "%sSuccessful request count: %llu\n%sAvg request latency: %llu usec (overhead %llu usec + queue %llu usec",
+            indent, (unsigned long long)server->requests, indent, us((double)server->request_ns), us((double)overhead),
+            us((double)server->queue_ns));
+    if (one_compute)
+        fprintf(out, " + compute %llu usec)\n", us((double)server->compute_infer_ns));
+    else
+        fprintf(out, " + compute input %llu usec + compute infer %llu usec + compute output %llu usec)\n",
+                us((double)server->compute_input_ns), us((double)server->compute_infer_ns),
+                us((double)server->compute_output_ns));
 }
 
 static void report_generator(FILE *out, const struct point *point) {
@@ -128,13 +131,13 @@ void report_point(FILE *out, const struct perf_options *options, const struct se
     report_client(out, options, point);
     if (point->has_server) {
         fputs("  Server: \n", out);
-        report_server(out, "    ", &point->server);
+        report_server(out, "    ", &point->server, point->one_compute);
     }
     if (point->model_count > 1)
         fputs("    Composing models: \n", out);
     for (size_t m = 1; m < point->model_count; m++) {
         fprintf(out, "    %.*s: \n", SLICE_ARGS(models->names[m]));
-        report_server(out, "      ", &point->models[m]);
+        report_server(out, "      ", &point->models[m], point->one_compute);
     }
     if (point->metrics.collected)
         report_metrics_text(out, &point->metrics);

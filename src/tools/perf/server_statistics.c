@@ -25,12 +25,18 @@ static void add(struct infer_statistics *sum, const struct infer_statistics *mor
     }
 }
 
+static bool is_meant(const struct server_models *models, size_t m, const struct infer_statistics *item) {
+    bool size = item->batch_size == 0 || item->batch_size == models->batch_size;
+    bool version = m > 0 || models->version.size == 0 || slice_equal(item->version, models->version);
+    return size && version && slice_equal(item->name, models->names[m]);
+}
+
 void server_snapshot_take(const struct server_models *models, const struct infer_statistics *items, size_t count,
                           struct server_snapshot *ret) {
     *ret = (struct server_snapshot){.valid = count > 0, .count = models->count};
     for (size_t m = 0; m < models->count; m++) {
         for (size_t i = 0; i < count; i++) {
-            if (slice_equal(items[i].name, models->names[m]))
+            if (is_meant(models, m, &items[i]))
                 add(&ret->models[m], &items[i]);
         }
     }

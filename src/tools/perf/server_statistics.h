@@ -16,6 +16,8 @@ struct server_snapshot {
 
 /* Names whose statistics are gathered; [0] is the model under test. */
 struct server_models {
+    struct slice version; /* of the model under test; empty: all */
+    size_t batch_size;    /* of its requests, for servers that count by it */
     size_t count;
     struct slice names[SERVER_MODELS_MAX];
 };

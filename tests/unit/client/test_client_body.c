@@ -452,20 +452,30 @@ static void test_ready(void **state) {
         bool ready = !cases[i].ready;
         http_good(&fixture->call, 0);
         fixture->call.http_status = cases[i].http_status;
-        assert_int_equal(http_body_ops.read_ready(&fixture->call, cases[i].kind, &ready).code, cases[i].code);
+        assert_int_equal(
+            http_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = cases[i].kind}, &ready).code,
+            cases[i].code);
         assert_int_equal(ready, cases[i].ready);
     }
     bool ready = true;
     fixture->call.status = status_error(STATUS_NOT_FOUND, "x");
-    assert_int_equal(grpc_body_ops.read_ready(&fixture->call, QUERY_MODEL_READY, &ready).code, STATUS_OK);
+    assert_int_equal(
+        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, &ready).code,
+        STATUS_OK);
     assert_false(ready);
-    assert_int_equal(grpc_body_ops.read_ready(&fixture->call, QUERY_SERVER_READY, &ready).code, STATUS_NOT_FOUND);
+    assert_int_equal(
+        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, &ready).code,
+        STATUS_NOT_FOUND);
     fixture->call.status = status_error(STATUS_UNAVAILABLE, "x");
     fixture->call.answered = false; /* the connection failed: nobody has said no */
-    assert_int_equal(grpc_body_ops.read_ready(&fixture->call, QUERY_MODEL_READY, &ready).code, STATUS_UNAVAILABLE);
+    assert_int_equal(
+        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, &ready).code,
+        STATUS_UNAVAILABLE);
     fixture->call.status = status_ok();
     buf_append(&fixture->call.answer, "\0\0\0\0\2\x08\1", 7);
-    assert_int_equal(grpc_body_ops.read_ready(&fixture->call, QUERY_SERVER_READY, &ready).code, STATUS_OK);
+    assert_int_equal(
+        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, &ready).code,
+        STATUS_OK);
     assert_true(ready);
 }
 

@@ -38,16 +38,17 @@ static void test_answers(void **state) {
     (void)state;
     static const struct {
         const char *id;
+        uint64_t number;
         bool output;
         int final;
-    } cases[] = {{"7", true, -1}, {"8", true, 0}, {"9", false, 1}, {"10", true, 1}};
+    } cases[] = {{"7", 7, true, -1}, {"8", 8, true, 0}, {"9", 9, false, 1}, {"10", 10, true, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf bytes = BUF_EMPTY;
         struct grpc_stream_answer answer;
         write_answer(&bytes, cases[i].id, cases[i].output, cases[i].final);
-        struct status status = grpc_stream_read((struct slice){bytes.data + 5, bytes.size - 5}, &answer);
+        struct status status = grpc_stream_v2.read((struct slice){bytes.data + 5, bytes.size - 5}, &answer);
         assert_string_equal(status.message, "");
-        assert_true(slice_equal_text(answer.id, cases[i].id));
+        assert_true(answer.named && answer.number == cases[i].number);
         assert_int_equal(answer.empty, !cases[i].output);
         assert_int_equal(answer.final, cases[i].final != 0);
         assert_int_equal(answer.error.size, 0);
@@ -60,11 +61,33 @@ static void test_errors(void **state) {
     struct buf bytes = BUF_EMPTY;
     struct grpc_stream_answer answer;
     pb_write_text(&bytes, 1, "it failed");
-    struct status status = grpc_stream_read(buf_slice(&bytes), &answer);
+    struct status status = grpc_stream_v2.read(buf_slice(&bytes), &answer);
     assert_string_equal(status.message, "");
-    assert_true(slice_equal_text(answer.error, "it failed") && answer.id.size == 0);
+    assert_true(slice_equal_text(answer.error, "it failed") && !answer.named);
     for (size_t n = 1; n < bytes.size; n++) /* cut short */
-        assert_int_equal(grpc_stream_read((struct slice){bytes.data, n}, &answer).code, STATUS_DATA_LOSS);
+        assert_int_equal(grpc_stream_v2.read((struct slice){bytes.data, n}, &answer).code, STATUS_DATA_LOSS);
+    buf_free(&bytes);
+}
+
+/* An InferResponse of v1: the id is a number in its header, failures stand inside. */
+static void test_v1_answers(void **state) {
+    (void)state;
+    struct buf bytes = BUF_EMPTY;
+    struct grpc_stream_answer answer;
+    size_t status = pb_write_begin(&bytes, 1);
+    pb_write_uint64(&bytes, 1, 6);
+    pb_write_end(&bytes, status);
+    size_t header = pb_write_begin(&bytes, 2);
+    pb_write_text(&bytes, 1, "model");
+    pb_write_uint64(&bytes, 5, 300);
+    pb_write_end(&bytes, header);
+    assert_int_equal(grpc_stream_v1.read(buf_slice(&bytes), &answer).code, STATUS_OK);
+    assert_true(answer.named && answer.number == 300 && answer.final && !answer.empty);
+    assert_true(answer.error.size == 0 && slice_equal(answer.response, buf_slice(&bytes)));
+    for (size_t n = 0; n < bytes.size; n++) { /* cut short: read or refused, never misread */
+        struct status cut = grpc_stream_v1.read((struct slice){bytes.data, n}, &answer);
+        assert_true(cut.code == STATUS_DATA_LOSS || !answer.named);
+    }
     buf_free(&bytes);
 }
 
@@ -85,10 +108,10 @@ static void test_pieces(void **state) {
             struct status status = grpc_stream_take(&stream, bytes.data + at, n, 1000, &message);
             while (status_is_ok(&status) && message.data != NULL) {
                 struct grpc_stream_answer answer;
-                status = grpc_stream_read(message, &answer);
+                status = grpc_stream_v2.read(message, &answer);
                 assert_true(status_is_ok(&status));
                 found++;
-                assert_true(answer.id.data[0] == (char)('0' + found));
+                assert_true(answer.number == found);
                 status = grpc_stream_take(&stream, NULL, 0, 1000, &message);
             }
             assert_true(status_is_ok(&status));
@@ -116,10 +139,8 @@ static void test_what_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_answers), cmocka_unit_test(test_errors),          cmocka_unit_test(test_v1_answers),
+        cmocka_unit_test(test_pieces),  cmocka_unit_test(test_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "client/client_wire.h"
+#include "client/grpc_stream.h"
 #include "fake_grpc_server.h"
 
 enum { ANSWER_LIMIT = 100000 };
@@ -42,7 +43,7 @@ static void pair_open(struct pair *pair, void (*on_request)(struct fake_grpc *, 
     memset(pair, 0, sizeof *pair);
     fake_grpc_open(&pair->server);
     pair->server.on_request = on_request;
-    pair->wire = grpc_wire_create("host:1", ANSWER_LIMIT);
+    pair->wire = grpc_wire_create("host:1", ANSWER_LIMIT, &grpc_stream_v2);
     assert_non_null(pair->wire);
     call_init(&pair->call, &pair->completions, "prefix and message");
 }
@@ -413,7 +414,7 @@ static void record(struct buf *ret) {
 /* Replays server bytes to a new wire with one call; the connection closes behind them. The call must end exactly once.
  */
 static enum status_code replay(struct slice bytes, size_t piece) {
-    struct client_wire *wire = grpc_wire_create("host:1", ANSWER_LIMIT);
+    struct client_wire *wire = grpc_wire_create("host:1", ANSWER_LIMIT, &grpc_stream_v2);
     struct client_call call;
     struct buf up = BUF_EMPTY;
     int completions = 0;

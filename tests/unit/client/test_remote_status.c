@@ -56,11 +56,23 @@ static void test_http(void **state) {
     assert_int_equal(remote_status_http_code(504), STATUS_DEADLINE_EXCEEDED);
 }
 
+static void test_v1(void **state) {
+    (void)state;
+    expect(remote_status_v1(5, SLICE_LITERAL("wrong\nshape")), STATUS_INVALID_ARGUMENT, "wrong shape");
+    expect(remote_status_v1(8, SLICE_LITERAL("r")), STATUS_ALREADY_EXISTS, "r");
+    expect(remote_status_v1(6, SLICE_LITERAL("")), STATUS_UNAVAILABLE,
+           "the server says request status 6 without a message");
+    for (int code = -2; code < 3; code++)
+        assert_int_equal(remote_status_v1(code, SLICE_LITERAL("x")).code, STATUS_UNKNOWN);
+    assert_int_equal(remote_status_v1(9, SLICE_LITERAL("x")).code, STATUS_UNKNOWN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grpc),
         cmocka_unit_test(test_long_text_is_cut_between_characters),
         cmocka_unit_test(test_http),
+        cmocka_unit_test(test_v1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,19 @@ static void test_inference_headers(void **state) {
     release(&outcome);
 }
 
+static void test_v1_headers(void **state) {
+    (void)state;
+    struct outcome outcome;
+    const char text[] = "HTTP/1.1 200 OK\r\nnv-status:code: SUCCESS\r\nNV-InferResponse: id: 7 \r\n"
+                        "Content-Length: 0\r\n\r\n";
+    feed(&outcome, text, sizeof text - 1, SIZE_MAX, false);
+    assert_true(slice_equal_text(buf_slice(&outcome.parser.v1_status), "code: SUCCESS"));
+    assert_true(slice_equal_text(buf_slice(&outcome.parser.v1_header), "id: 7"));
+    release(&outcome);
+}
+
 static const char *const bad_cases[] = {
+    "HTTP/1.1 200 OK\r\nNV-Status: a\r\nNV-Status: a\r\n\r\n",
     "HTP/1.1 200 OK\r\n\r\n",
     "HTTP/2 200\r\n\r\n",
     "HTTP/1.2 200 OK\r\n\r\n",
@@ -233,6 +245,7 @@ int main(void) {
         cmocka_unit_test(test_truncated_at_every_byte),
         cmocka_unit_test(test_stops_behind_the_answer),
         cmocka_unit_test(test_inference_headers),
+        cmocka_unit_test(test_v1_headers),
         cmocka_unit_test(test_bad_answers),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_parser_is_reusable),

@@ -52,6 +52,16 @@ static void test_defaults(void **state) {
     assert_string_equal(parsed(*state, "-i gRPC").url, "localhost:8001");
 }
 
+static void test_services(void **state) {
+    assert_int_equal(parsed(*state, "").service, PERF_TRITON);
+    assert_int_equal(parsed(*state, "--service-kind trtis -i GRPC --streaming -x 3").service, PERF_TRTIS);
+    assert_string_equal(parsed(*state, "-x -1").model_version, "");
+    struct perf_options options;
+    assert_int_equal(parse(*state, "--service-kind trtis --request-parameter p:1:int", &options).code,
+                     STATUS_INVALID_ARGUMENT);
+    assert_int_equal(parse(*state, "--service-kind trtis --replay f", &options).code, STATUS_INVALID_ARGUMENT);
+}
+
 static void test_perf_analyzer(void **state) {
     struct perf_options options = parsed(
         *state,
@@ -167,6 +177,7 @@ static void test_model_is_needed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),

@@ -56,6 +56,19 @@ static void test_plain(void **state) {
           "4,195.457,6,325,14973,0,5092,4,3,20408,20505,20544,23075\n");
 }
 
+/* perf_client's columns. */
+static void test_one_time_for_compute(void **state) {
+    (void)state;
+    const struct csv_format format = {.percentile = -1};
+    struct point point = points[1];
+    point.one_compute = true;
+    point.server.compute_output_ns = 0;
+    check(&format, &point, 1,
+          "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute,Client Recv,"
+          "p50 latency,p90 latency,p95 latency,p99 latency\n"
+          "1,182.121,6,345,29,5093,3,5450,5538,5576,5926\n");
+}
+
 static void test_verbose(void **state) {
     (void)state;
     const struct csv_format format = {.verbose = true, .percentile = -1};
@@ -119,6 +132,7 @@ static void test_rate_without_server(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_one_time_for_compute),
         cmocka_unit_test(test_verbose),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_percentile_cache_and_decoupled),

@@ -23,7 +23,7 @@ static struct infer_statistics counted(const char *name, uint64_t requests) {
     };
 }
 
-static const struct server_models models = {2, {{"top", 3}, {"step", 4}}};
+static const struct server_models models = {.batch_size = 4, .count = 2, .names = {{"top", 3}, {"step", 4}}};
 
 static void test_difference(void **state) {
     (void)state;
@@ -45,6 +45,23 @@ static void test_difference(void **state) {
     assert_int_equal(difference.models[0].success.count, 40);
 }
 
+/* Of a server that counts by batch size, and of a version, only what is meant is taken. */
+static void test_by_batch_size_and_version(void **state) {
+    (void)state;
+    struct infer_statistics items[] = {counted("top", 10), counted("top", 20), counted("top", 40), counted("step", 80)};
+    struct server_models wanted = models;
+    struct server_snapshot snapshot;
+    items[0].batch_size = 4;
+    items[1].batch_size = 8;
+    server_snapshot_take(&wanted, items, 4, &snapshot);
+    assert_int_equal(snapshot.models[0].success.count, 50);
+    items[2].version = SLICE_LITERAL("2");
+    wanted.version = SLICE_LITERAL("2");
+    server_snapshot_take(&wanted, items, 4, &snapshot);
+    assert_int_equal(snapshot.models[0].success.count, 40);
+    assert_int_equal(snapshot.models[1].success.count, 80); /* the version is the model's alone */
+}
+
 static void test_what_is_not_valid(void **state) {
     (void)state;
     const struct infer_statistics many[] = {counted("top", 10)}, few[] = {counted("top", 3)};
@@ -61,6 +78,7 @@ static void test_what_is_not_valid(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_by_batch_size_and_version),
         cmocka_unit_test(test_what_is_not_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ fuzz-smoke: setup-test  ## each fuzz target for a few seconds (part of `make tes
 test-triton: setup-test  ## the clients' tests against the real Triton (installs it on first use; about ten minutes)
 	@tests/clients/against_triton
 
-bench: openvino  ## measure against the peers (installs them on first use)
+bench: openvino setup-test  ## measure against the peers (installs them on first use)
 	@scripts/run_bench
 
 bench-serving: all  ## the servers alone: CPU per request of inferd and of Triton, on an identity model (about 20 minutes)

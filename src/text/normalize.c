@@ -78,9 +78,74 @@ static void write_text(struct normalized_word *word) {
         word->text_size += utf8_encode(word->chars[i].code_point, word->text + word->text_size);
 }
 
+/* ---- ASCII, which is most of English text ---- */
+
+/* Letters and digits: nothing happens to them but the lower case. */
+static bool is_plain(unsigned char c) {
+    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10;
+}
+
+/* Punctuation, a word of its own. */
+static bool is_ascii_mark(unsigned char c) {
+    return c > ' ' && c < 0x7F && !is_plain(c);
+}
+
+/* Appends the plain characters that come next, as the general way would do it. */
+static void append_plain(struct normalizer *normalizer, struct normalized_word *word) {
+    const char *text = normalizer->text.data;
+    size_t at = normalizer->at, count = word->char_count;
+    while (at < normalizer->text.size && count < NORMALIZE_MAX_WORD_CHARS && is_plain((unsigned char)text[at])) {
+        unsigned char c = (unsigned char)text[at];
+        bool is_capital = (unsigned char)(c - 'A') < 26;
+        c = normalizer->lowercase && is_capital ? c | 0x20 : c;
+        word->text[count] = (char)c; /* right while all of the word is plain */
+        word->chars[count++] =
+            (struct normalized_char){.code_point = c, .begin = (uint32_t)at, .end = (uint32_t)(at + 1)};
+        at++;
+    }
+    if (count == word->char_count)
+        return;
+    word->begin = word->chars[0].begin;
+    word->end = (uint32_t)at;
+    word->char_count = count;
+    normalizer->at = at;
+}
+
+static void take_mark(struct normalizer *normalizer, struct normalized_word *word) {
+    uint32_t at = (uint32_t)normalizer->at++;
+    char mark = normalizer->text.data[at];
+    word->text[0] = mark;
+    word->text_size = word->char_count = 1;
+    word->begin = at;
+    word->end = at + 1;
+    word->chars[0] =
+        (struct normalized_char){.code_point = (unsigned char)mark, .begin = at, .end = at + 1, .isolated = true};
+}
+
+/* Begins the next word. True when it is complete: a mark, or plain characters behind which a word cannot go on. */
+static bool take_ascii(struct normalizer *normalizer, struct normalized_word *word) {
+    const unsigned char *text = (const unsigned char *)normalizer->text.data;
+    size_t size = normalizer->text.size;
+    word->char_count = 0;
+    if (normalizer->pending_at < normalizer->pending_count)
+        return false;
+    while (normalizer->at < size && text[normalizer->at] == ' ')
+        normalizer->at++;
+    if (normalizer->at < size && is_ascii_mark(text[normalizer->at])) {
+        take_mark(normalizer, word);
+        return true;
+    }
+    append_plain(normalizer, word);
+    word->text_size = word->char_count;
+    bool ends = normalizer->at == size || text[normalizer->at] == ' ' || is_ascii_mark(text[normalizer->at]);
+    return word->char_count > 0 && ends;
+}
+
 bool normalizer_next_word(struct normalizer *normalizer, struct normalized_word *ret) {
-    ret->char_count = 0;
-    size_t run_start = 0; /* marks are not reordered across this place */
+    if (take_ascii(normalizer, ret))
+        return true;
+    /* Marks are not reordered across this place. */
+    size_t run_start = ret->char_count > 0 ? ret->char_count - 1 : 0;
     for (enum step step = advance(normalizer); step != STEP_END; step = advance(normalizer)) {
         if (step == STEP_STARTER_STRIPPED) {
             run_start = ret->char_count;

@@ -20,11 +20,18 @@ struct token {
     uint32_t size;
 };
 
+/* Of the hash table. The tag, the half of the hash that does not choose the slot, spares looking at most other tokens.
+ */
+struct slot {
+    int32_t id; /* or VOCAB_NOT_FOUND: free */
+    uint32_t tag;
+};
+
 struct vocab {
     const char *text; /* borrowed */
     struct token *tokens;
     size_t size;
-    int32_t *slots; /* open addressing by FNV-1a; ids, or VOCAB_NOT_FOUND for a free slot */
+    struct slot *slots; /* open addressing by FNV-1a */
     size_t slot_mask;
     size_t longest_token; /* bytes */
     struct vocab_special special;
@@ -45,6 +52,10 @@ static size_t slot_of(const struct vocab *vocab, uint64_t hash) {
     return (size_t)(hash ^ hash >> 32) & vocab->slot_mask;
 }
 
+static uint32_t tag_of(uint64_t hash) {
+    return (uint32_t)(hash >> 32);
+}
+
 static struct slice token_slice(const struct vocab *vocab, size_t id) {
     return (struct slice){vocab->text + vocab->tokens[id].begin, vocab->tokens[id].size};
 }
@@ -53,9 +64,11 @@ static struct slice token_slice(const struct vocab *vocab, size_t id) {
 static size_t find_slot(const struct vocab *vocab, uint64_t hash, struct slice head, struct slice tail) {
     size_t slot = slot_of(vocab, hash);
     for (;; slot = (slot + 1) & vocab->slot_mask) {
-        if (vocab->slots[slot] == VOCAB_NOT_FOUND)
+        if (vocab->slots[slot].id == VOCAB_NOT_FOUND)
             return slot;
-        struct slice token = token_slice(vocab, (size_t)vocab->slots[slot]);
+        if (vocab->slots[slot].tag != tag_of(hash))
+            continue;
+        struct slice token = token_slice(vocab, (size_t)vocab->slots[slot].id);
         if (token.size == head.size + tail.size && memcmp(token.data, head.data, head.size) == 0 &&
             memcmp(token.data + head.size, tail.data, tail.size) == 0)
             return slot;
@@ -109,13 +122,13 @@ static struct status scan_lines(struct slice text, struct token *tokens, size_t 
 /* Later tokens take the slot of an equal earlier one. Blank lines stay out. */
 static void index_tokens(struct vocab *vocab) {
     for (size_t i = 0; i <= vocab->slot_mask; i++)
-        vocab->slots[i] = VOCAB_NOT_FOUND;
+        vocab->slots[i].id = VOCAB_NOT_FOUND;
     for (size_t id = 0; id < vocab->size; id++) {
         struct slice token = token_slice(vocab, id);
         if (token.size == 0)
             continue;
         uint64_t hash = fnv_bytes(FNV_OFFSET, token.data, token.size);
-        vocab->slots[find_slot(vocab, hash, (struct slice){"", 0}, token)] = (int32_t)id;
+        vocab->slots[find_slot(vocab, hash, (struct slice){"", 0}, token)] = (struct slot){(int32_t)id, tag_of(hash)};
         if (token.size > vocab->longest_token)
             vocab->longest_token = token.size;
     }
@@ -201,7 +214,7 @@ int32_t vocab_find(const struct vocab *vocab, struct slice token) {
     if (token.size == 0)
         return VOCAB_NOT_FOUND;
     uint64_t hash = fnv_bytes(FNV_OFFSET, token.data, token.size);
-    return vocab->slots[find_slot(vocab, hash, (struct slice){"", 0}, token)];
+    return vocab->slots[find_slot(vocab, hash, (struct slice){"", 0}, token)].id;
 }
 
 struct slice vocab_token(const struct vocab *vocab, int32_t id) {
@@ -223,7 +236,7 @@ int32_t vocab_longest_prefix(const struct vocab *vocab, bool continuation, struc
     for (size_t n = 0; n < most; n++)
         hashes[n + 1] = fnv_byte(hashes[n], text.data[n]);
     for (size_t n = most; n > 0; n--) {
-        int32_t id = vocab->slots[find_slot(vocab, hashes[n], head, (struct slice){text.data, n})];
+        int32_t id = vocab->slots[find_slot(vocab, hashes[n], head, (struct slice){text.data, n})].id;
         if (id != VOCAB_NOT_FOUND) {
             *ret_size = n;
             return id;

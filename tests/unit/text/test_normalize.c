@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,12 +115,57 @@ static void test_random_bytes(void **state) {
     }
 }
 
+/* A text, and the same behind a byte order mark, which keeps the first word off the short way for ASCII. */
+static void words_agree(const char *text, bool lowercase) {
+    char marked[256];
+    struct normalizer quick, general;
+    struct normalized_word word, expected;
+    snprintf(marked, sizeof marked, "\xef\xbb\xbf%s", text);
+    normalizer_init(&quick, slice_of(text), lowercase);
+    normalizer_init(&general, slice_of(marked), lowercase);
+    while (normalizer_next_word(&quick, &word)) {
+        assert_true(normalizer_next_word(&general, &expected));
+        assert_int_equal(word.char_count, expected.char_count);
+        assert_int_equal(word.text_size, expected.text_size);
+        assert_memory_equal(word.text, expected.text, word.text_size);
+        assert_int_equal(word.begin + 3, expected.begin);
+        assert_int_equal(word.end + 3, expected.end);
+        for (size_t i = 0; i < word.char_count && i < NORMALIZE_MAX_WORD_CHARS; i++) {
+            assert_int_equal(word.chars[i].code_point, expected.chars[i].code_point);
+            assert_int_equal(word.chars[i].begin + 3, expected.chars[i].begin);
+            assert_int_equal(word.chars[i].end + 3, expected.chars[i].end);
+            assert_int_equal(word.chars[i].isolated, expected.chars[i].isolated);
+        }
+    }
+    assert_false(normalizer_next_word(&general, &expected));
+}
+
+static void test_the_short_way_for_ascii(void **state) {
+    (void)state;
+    char text[256];
+    static const char *const tails[] = {"", "c", " c", "\xcc\x81\xcc\xa7z", "\xe4\xb8\xad", "\xff", "-"};
+    for (int c = 1; c < 128; c++)
+        for (size_t t = 0; t < sizeof tails / sizeof tails[0]; t++)
+            for (int lowercase = 0; lowercase < 2; lowercase++) {
+                snprintf(text, sizeof text, "aB%c%s", c, tails[t]);
+                words_agree(text, lowercase);
+                words_agree(text + 2, lowercase);
+            }
+    for (size_t length = 98; length < 103; length++)
+        for (size_t t = 0; t < sizeof tails / sizeof tails[0]; t++) {
+            memset(text, 'X', length);
+            snprintf(text + length, sizeof text - length, "%s", tails[t]);
+            words_agree(text, true);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_dropped_characters),
         cmocka_unit_test(test_marks_in_canonical_order),
         cmocka_unit_test(test_long_words_are_counted),
+        cmocka_unit_test(test_the_short_way_for_ascii),
         cmocka_unit_test(test_random_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

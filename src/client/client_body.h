@@ -21,6 +21,7 @@ enum client_query_kind {
     QUERY_MEMORY_REGISTER, /* these two: answers without content */
     QUERY_MEMORY_UNREGISTER,
     QUERY_PAGE, /* HTTP only: a page of text */
+    QUERY_TRACE_SETTINGS,
     QUERY_KIND_COUNT
 };
 
@@ -34,7 +35,9 @@ struct client_query {
     struct slice version;
     struct slice region, key; /* of shared memory */
     uint64_t byte_size;
-    struct slice page; /* its path, as it goes into the request line */
+    struct slice page;                   /* its path, as it goes into the request line */
+    const struct infer_setting *changes; /* of trace settings */
+    size_t change_count;
 };
 
 /* A checked answer to an inference; it points into call->answer and the arena. */
@@ -62,6 +65,9 @@ struct client_body_ops {
      * call. */
     struct status (*read_statistics)(const struct client_call *call, struct arena *arena, struct infer_statistics **ret,
                                      size_t *ret_count);
+    /* The answer to QUERY_TRACE_SETTINGS, copied into the arena; NULL: there are none in this protocol. */
+    struct status (*read_settings)(const struct client_call *call, struct arena *arena, struct infer_setting **ret,
+                                   size_t *ret_count);
     const struct grpc_stream_form *stream; /* how inferences share a stream; NULL: they do not */
     bool untyped;                          /* answers do not say the datatypes of outputs */
 };

@@ -16,10 +16,29 @@ static const char *const query_paths[QUERY_KIND_COUNT] = {
     [QUERY_MODEL_STATISTICS] = "/inference.GRPCInferenceService/ModelStatistics",
     [QUERY_MEMORY_REGISTER] = "/inference.GRPCInferenceService/SystemSharedMemoryRegister",
     [QUERY_MEMORY_UNREGISTER] = "/inference.GRPCInferenceService/SystemSharedMemoryUnregister",
+    [QUERY_TRACE_SETTINGS] = "/inference.GRPCInferenceService/TraceSetting",
 };
 
 static struct status out_of_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a gRPC message");
+}
+
+enum { SETTINGS_MAX = 16 }; /* of one request */
+typedef struct pb_trace_setting_request_settings_entry pb_setting;
+
+static struct status write_settings(const struct client_query *query, struct client_call *call) {
+    pb_setting entries[SETTINGS_MAX];
+    struct pb_trace_setting_request_setting_value values[SETTINGS_MAX];
+    if (query->change_count > SETTINGS_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "more than %d settings", SETTINGS_MAX);
+    for (size_t i = 0; i < query->change_count; i++) {
+        values[i] = (struct pb_trace_setting_request_setting_value){
+            .value = {.items = (struct slice *)(uintptr_t)query->changes[i].values,
+                      .count = query->changes[i].value_count}};
+        entries[i] = (pb_setting){.key = query->changes[i].name, .value = &values[i]};
+    }
+    const struct pb_trace_setting_request message = {.settings = {.items = entries, .count = query->change_count}};
+    return grpc_message_write(&pb_trace_setting_request_type, &message, &call->request);
 }
 
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
@@ -27,6 +46,8 @@ static struct status write_query(const struct client_query *query, const char *a
     if (query->kind == QUERY_PAGE)
         return status_error(STATUS_INVALID_ARGUMENT, "gRPC has no pages");
     call->grpc_path = query_paths[query->kind];
+    if (query->kind == QUERY_TRACE_SETTINGS)
+        return write_settings(query, call);
     struct pb_server_ready_request server = {0};
     struct pb_server_metadata_request about_server = {0};
     struct pb_model_statistics_request statistics = {.name = query->model, .version = query->version};
@@ -258,11 +279,32 @@ static struct status read_message(const struct client_call *call, const struct c
     return status_ok();
 }
 
+static struct status read_settings(const struct client_call *call, struct arena *arena, struct infer_setting **ret,
+                                   size_t *ret_count) {
+    struct pb_trace_setting_response message = {0};
+    const struct client_query query = {.kind = QUERY_TRACE_SETTINGS};
+    STATUS_TRY(read_message(call, &query, arena, &pb_trace_setting_response_type, &message));
+    struct infer_setting *settings = arena_calloc(arena, message.settings.count, sizeof *settings);
+    if (settings == NULL)
+        return out_of_memory();
+    for (size_t i = 0; i < message.settings.count; i++) {
+        settings[i].name = message.settings.items[i].key;
+        if (message.settings.items[i].value == NULL)
+            continue;
+        settings[i].values = message.settings.items[i].value->value.items;
+        settings[i].value_count = message.settings.items[i].value->value.count;
+    }
+    *ret = settings;
+    *ret_count = message.settings.count;
+    return status_ok();
+}
+
 const struct client_body_ops grpc_body_ops = {
     .write_query = write_query,
     .write_infer = write_infer,
     .read_infer = read_infer,
     .read_ready = read_ready,
     .read_message = read_message,
+    .read_settings = read_settings,
     .stream = &grpc_stream_v2,
 };

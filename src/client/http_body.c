@@ -11,8 +11,13 @@
 
 static const char *const query_suffixes[QUERY_KIND_COUNT] = {
     [QUERY_SERVER_READY] = "/v2/health/ready", /* whole paths */
-    [QUERY_SERVER_METADATA] = "/v2",           [QUERY_MODEL_READY] = "/ready",      [QUERY_MODEL_METADATA] = "",
-    [QUERY_MODEL_CONFIG] = "/config",          [QUERY_MODEL_STATISTICS] = "/stats", [QUERY_PAGE] = "",
+    [QUERY_SERVER_METADATA] = "/v2",
+    [QUERY_MODEL_READY] = "/ready",
+    [QUERY_MODEL_METADATA] = "",
+    [QUERY_MODEL_CONFIG] = "/config",
+    [QUERY_MODEL_STATISTICS] = "/stats",
+    [QUERY_PAGE] = "",
+    [QUERY_TRACE_SETTINGS] = "",
 };
 
 static struct status out_of_memory(void) {
@@ -54,10 +59,44 @@ static void write_memory_query(const struct client_query *query, const char *aut
     buf_free(&body);
 }
 
+static void write_setting(struct json_writer *json, const struct infer_setting *setting) {
+    bool list = slice_equal_text(setting->name, "trace_level"); /* the others have one value */
+    json_key_slice(json, setting->name);
+    if (list)
+        json_begin_array(json);
+    for (size_t i = 0; i < (list ? setting->value_count : 1); i++)
+        json_string(json, setting->values[i]);
+    if (list)
+        json_end_array(json);
+}
+
+static void write_trace_query(const struct client_query *query, const char *authority, struct client_call *call) {
+    struct buf *out = &call->request, body = BUF_EMPTY;
+    struct json_writer json = json_writer_on(&body);
+    buf_append_text(out, query->change_count > 0 ? "POST /v2/trace/setting" : "GET /v2/trace/setting");
+    http_head_common(call, authority);
+    json_begin_object(&json);
+    for (size_t i = 0; i < query->change_count; i++)
+        write_setting(&json, &query->changes[i]);
+    json_end_object(&json);
+    if (query->change_count > 0)
+        buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body.size);
+    else
+        buf_append_text(out, "\r\n");
+    if (query->change_count > 0)
+        buf_append_slice(out, buf_slice(&body));
+    out->failed = out->failed || buf_failed(&body);
+    buf_free(&body);
+}
+
 static struct status write_query(const struct client_query *query, const char *authority, struct client_call *call) {
     struct buf *out = &call->request;
     if (client_query_is_order(query->kind)) {
         write_memory_query(query, authority, call);
+        return buf_failed(out) ? out_of_memory() : status_ok();
+    }
+    if (query->kind == QUERY_TRACE_SETTINGS) {
+        write_trace_query(query, authority, call);
         return buf_failed(out) ? out_of_memory() : status_ok();
     }
     buf_append_text(out, "GET ");
@@ -355,10 +394,53 @@ static struct status read_message(const struct client_call *call, const struct c
     return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");
 }
 
+/* A string, or an array of strings. */
+static struct status read_setting(yyjson_val *name, yyjson_val *value, struct arena *arena, struct infer_setting *ret) {
+    size_t count = yyjson_is_arr(value) ? yyjson_arr_size(value) : 1;
+    struct slice *values = arena_calloc(arena, count, sizeof *values);
+    if (values == NULL || !copy_string(arena, name, &ret->name))
+        return out_of_memory();
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *text = yyjson_is_arr(value) ? yyjson_arr_get(value, i) : value;
+        if (!yyjson_is_str(text))
+            return malformed("strings as trace settings");
+        if (!copy_string(arena, text, &values[i]))
+            return out_of_memory();
+    }
+    ret->values = values;
+    ret->value_count = count;
+    return status_ok();
+}
+
+static struct status read_setting_list(yyjson_val *root, struct arena *arena, struct infer_setting **ret,
+                                       size_t *ret_count) {
+    size_t count = yyjson_obj_size(root), at = 0, i, max;
+    struct infer_setting *settings = arena_calloc(arena, count, sizeof *settings);
+    yyjson_val *name, *value;
+    if (!yyjson_is_obj(root))
+        return malformed("an object of trace settings");
+    if (settings == NULL)
+        return out_of_memory();
+    yyjson_obj_foreach(root, i, max, name, value) STATUS_TRY(read_setting(name, value, arena, &settings[at++]));
+    *ret = settings;
+    *ret_count = count;
+    return status_ok();
+}
+
+static struct status read_settings(const struct client_call *call, struct arena *arena, struct infer_setting **ret,
+                                   size_t *ret_count) {
+    STATUS_TRY(check_answer(call));
+    yyjson_doc *doc = yyjson_read(call->answer.data != NULL ? call->answer.data : "", call->answer.size, 0);
+    struct status status = read_setting_list(yyjson_doc_get_root(doc), arena, ret, ret_count);
+    yyjson_doc_free(doc);
+    return status;
+}
+
 const struct client_body_ops http_body_ops = {
     .write_query = write_query,
     .write_infer = write_infer,
     .read_infer = read_infer,
     .read_ready = read_ready,
     .read_message = read_message,
+    .read_settings = read_settings,
 };

@@ -205,6 +205,18 @@ struct status infer_client_memory_register(struct infer_client *client, struct s
                                            uint64_t byte_size) STATUS_MUST_CHECK;
 struct status infer_client_memory_unregister(struct infer_client *client, struct slice region) STATUS_MUST_CHECK;
 
+/* A setting of the server: "trace_rate", with one value or more. */
+struct infer_setting {
+    struct slice name;
+    const struct slice *values;
+    size_t value_count;
+};
+/* Changes the server's trace settings that are named (none: changes nothing) and tells all of them as they are then;
+ * what it tells lives in the arena. Errors: what the server says; UNSUPPORTED with v1. */
+struct status infer_client_trace_settings(struct infer_client *client, const struct infer_setting *changes,
+                                          size_t change_count, struct arena *arena, const struct infer_setting **ret,
+                                          size_t *ret_count) STATUS_MUST_CHECK;
+
 /* UNSUPPORTED with v1, as infer_client_model_metadata. */
 struct infer_server_info {
     struct slice name;

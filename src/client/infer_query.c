@@ -17,6 +17,8 @@ struct query_wait {
     struct arena *arena;
     const struct pb_message *type;
     void *ret_message;
+    struct infer_setting **ret_settings;
+    size_t *ret_count;
 };
 
 static void take_answer(struct infer_call *call) {
@@ -25,6 +27,8 @@ static void take_answer(struct infer_call *call) {
     wait->done = true;
     if (wait->ret_ready != NULL)
         wait->status = body->read_ready(&call->base, &wait->query, wait->ret_ready);
+    else if (status_is_ok(&call->base.status) && wait->ret_settings != NULL)
+        wait->status = body->read_settings(&call->base, wait->arena, wait->ret_settings, wait->ret_count);
     else if (status_is_ok(&call->base.status))
         wait->status = body->read_message(&call->base, &wait->query, wait->arena, wait->type, wait->ret_message);
     else
@@ -84,6 +88,21 @@ struct status infer_client_memory_unregister(struct infer_client *client, struct
     bool done = false;
     struct query_wait wait = {.query = {.kind = QUERY_MEMORY_UNREGISTER, .region = region}, .ret_ready = &done};
     return ask(client, &wait);
+}
+
+struct status infer_client_trace_settings(struct infer_client *client, const struct infer_setting *changes,
+                                          size_t change_count, struct arena *arena, const struct infer_setting **ret,
+                                          size_t *ret_count) {
+    struct infer_setting *settings = NULL;
+    struct query_wait wait = {.query = {.kind = QUERY_TRACE_SETTINGS, .changes = changes, .change_count = change_count},
+                              .arena = arena,
+                              .ret_settings = &settings,
+                              .ret_count = ret_count};
+    if (infer_client_body(client)->read_settings == NULL)
+        return status_error(STATUS_UNSUPPORTED, "TRTIS v1 has no trace settings");
+    STATUS_TRY(ask(client, &wait));
+    *ret = settings;
+    return status_ok();
 }
 
 static struct status out_of_memory(void) {

@@ -103,6 +103,14 @@ static struct status network_describe(struct driver *driver, struct slice model,
     return infer_client_model_metadata(client, model, version, arena, ret);
 }
 
+static struct status network_trace_settings(struct driver *driver, const struct infer_setting *changes,
+                                            size_t change_count, struct arena *arena, const struct infer_setting **ret,
+                                            size_t *ret_count) {
+    if (client_of(driver) == NULL)
+        return status_error(STATUS_UNAVAILABLE, "the client could not be opened again");
+    return infer_client_trace_settings(client_of(driver), changes, change_count, arena, ret, ret_count);
+}
+
 static const struct driver_ops network_ops = {network_send,
                                               network_statistics,
                                               network_poll,
@@ -110,7 +118,8 @@ static const struct driver_ops network_ops = {network_send,
                                               network_close,
                                               network_memory_register,
                                               network_memory_unregister,
-                                              network_describe};
+                                              network_describe,
+                                              network_trace_settings};
 
 struct status driver_network_open(const char *url, const struct infer_client_options *options, struct driver **ret) {
     struct network_driver *self = calloc(1, sizeof *self);

@@ -13,6 +13,7 @@
 #include "tools/perf/report_text.h"
 #include "tools/perf/run_watch.h"
 #include "tools/perf/search.h"
+#include "tools/perf/trace_settings.h"
 #include "tools/perf/workload_replay.h"
 #include "tools/perf/workload_text.h"
 
@@ -41,6 +42,7 @@ struct perf_job {
     struct generator_setup setup;
     struct generator_result *result;
     struct memory memory;
+    struct trace_settings trace; /* as they were */
     struct run_watch watch;
     struct report_files files;
     const uint64_t *times_ns; /* gaps of --request-intervals, times of --fixed-schedule */
@@ -270,6 +272,7 @@ static struct status prepare(struct perf_job *job) {
     if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
     report_files_begin(&job->files, options, &job->model, &job->setup.models, &job->workload);
+    STATUS_TRY(trace_settings_change(options, job->driver, job->arena, &job->trace));
     STATUS_TRY(run_watch_open(&job->watch, options, &job->files, job->name));
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
@@ -425,9 +428,10 @@ static struct status run(struct perf_job *job) {
     if (status_is_ok(&status))
         status = report(job, measure(job));
     run_watch_close(&job->watch);
+    struct status restored = trace_settings_restore(&job->trace, job->arena);
     memory_close(&job->memory);
     job->driver->ops->close(job->driver);
-    return status;
+    return status_is_ok(&status) ? restored : status;
 }
 
 static int exit_code(const struct perf_job *job, const struct status *status) {

@@ -90,6 +90,10 @@ static const struct option_row rows[] = {
     {OPTION_BOOL, "collect-metrics", NULL, AT(collect_metrics), NULL, NULL, "Ask the server for its metrics during the measurement: its GPUs, its CPU and memory, the model's queue.", 0, 0, NULL},
     {OPTION_STRING, "metrics-url", NULL, AT(metrics_url), "localhost:8002/metrics", "[https://]HOST:PORT/PATH", "Where --collect-metrics finds them.", 0, 0, NULL},
     {OPTION_INT, "metrics-interval", NULL, AT(metrics_interval_ms), "1000", "MS", "How often it asks; at most ten times a second.", 1, 86400000, NULL},
+    {OPTION_LIST, "trace-level", NULL, AT(trace_levels), NULL, "OFF|TIMESTAMPS|TENSORS", "What the server is to trace while it is measured (may be given more than once); then its settings are put back.", 0, 0, NULL},
+    {OPTION_INT, "trace-rate", NULL, AT(trace_rate), "1000", "N", "Of how many inferences it traces one, for as long.", 1, UINT32_MAX, NULL},
+    {OPTION_INT, "trace-count", NULL, AT(trace_count), "-1", "N", "How many traces it makes, for as long; -1: any number.", -1, INT32_MAX, NULL},
+    {OPTION_INT, "log-frequency", NULL, AT(log_frequency), "0", "N", "After how many traces it begins a new file, for as long; 0: never.", 0, UINT32_MAX, NULL},
     {OPTION_STRING, "bls-composing-models", NULL, AT(composing_models), NULL, "A,B", "Models that the model calls: their part of the server's time is shown too.", 0, 0, NULL},
     {OPTION_CHOICE, "progress", NULL, AT(progress), "auto", NULL, "auto: how the measurement goes, on stderr: a live line on a terminal, else a line for each window.", 0, 0, "auto|never"},
     {OPTION_BOOL, "verbose", "v", AT(verbose), NULL, NULL, "Show every window.", 0, 0, NULL},
@@ -117,10 +121,6 @@ static const struct option_row rows[] = {
     REFUSED("grpc-compression-algorithm", "messages are sent uncompressed; leave it out"),
     REFUSED("triton-server-directory", "a server is reached over the network alone: start it, and give its --url"),
     REFUSED("model-repository", "a server is reached over the network alone: start it, and give its --url"),
-    REFUSED("trace-level", "set it with the server's trace setting call, /v2/trace/setting"),
-    REFUSED("trace-rate", "set it with the server's trace setting call, /v2/trace/setting"),
-    REFUSED("trace-count", "set it with the server's trace setting call, /v2/trace/setting"),
-    REFUSED("log-frequency", "set it with the server's trace setting call, /v2/trace/setting"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
     REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
     REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
@@ -342,6 +342,9 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
         return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which was not given");
     if (ret->periodic_text == NULL && options_was_given(&table, argc, argv, "request-period"))
         return contradiction("--request-period is of --periodic-concurrency-range, which was not given");
+    ret->trace_rate_given = options_was_given(&table, argc, argv, "trace-rate");
+    ret->trace_count_given = options_was_given(&table, argc, argv, "trace-count");
+    ret->log_frequency_given = options_was_given(&table, argc, argv, "log-frequency");
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
     STATUS_TRY(perf_tls_take(&ret->tls_flags, ret->url, ret->protocol == PERF_GRPC, &ret->tls, &ret->uses_tls));

@@ -79,6 +79,9 @@ struct perf_options {
 
     const char *csv;
     bool verbose_csv, full_csv;
+    struct option_list trace_levels;
+    int64_t trace_rate, trace_count, log_frequency;
+    bool trace_rate_given, trace_count_given, log_frequency_given;
     const char *progress;
     bool collect_metrics;
     const char *metrics_url;

@@ -16,6 +16,13 @@ struct asked {
     int completed;
 };
 
+/* An answer that is not the last, which is read as the client would. */
+static void on_partial(struct client_call *call) {
+    const struct asked *asked = call->owner;
+    FUZZ_CHECK(asked->started && asked->completed == 0 && call->on_stream);
+    free(fuzz_copy(buf_slice(&call->answer)));
+}
+
 static void on_complete(struct client_call *call) {
     struct asked *asked = call->owner;
     FUZZ_CHECK(asked->started && ++asked->completed == 1);
@@ -121,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         call_list_init(&call->on_wire);
         call_list_init(&call->in_client);
         call->on_complete = on_complete;
+        call->on_partial = on_partial;
         call->owner = &asked[i];
         call->batched = true;
         call->on_stream = grpc && flags & FLAG_STREAM && what == ASK_INFER;

@@ -27,7 +27,7 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from google.protobuf import descriptor, json_format, text_format
 from serving import Server
-from tritonclient.grpc import model_config_pb2, service_pb2
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 FIXTURES = HERE.parent / "tests" / "fixtures"
 MEASURED = HERE.parent / "tests" / "figures" / "data"
@@ -165,6 +165,20 @@ def v1_seeds(server):
             else:
                 channel.unary_unary(path)(message)
         write("client", f"v1-grpc-{flags:x}", CUTS + bytes([flags | 9]) + compact(rpc.connections[-1][1]))
+
+
+def stream_seeds(server):
+    """Answers on one ModelStreamInfer call, to both of fuzz_client's requests; of a decoupled model, with the end told apart, too."""
+    for name, model, parameter in (("stream", "id_int32", False), ("stream-decoupled", "many", True)):
+        recorder, requests = Recorder(server.grpc), []
+        for number in ("1", "2"):
+            request = service_pb2.ModelInferRequest(model_name=model, id=number, raw_input_contents=[bytes(12)])
+            request.inputs.add(name="IN", datatype="INT32", shape=[1, 3])
+            request.parameters["triton_enable_empty_final_response"].bool_param = parameter
+            requests.append(request)
+        with grpc.insecure_channel(f"127.0.0.1:{recorder.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            list(service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(requests)))
+        write("client", f"grpc-{name}", CUTS + b"\x59" + compact(recorder.connections[-1][1]))
 
 
 def frames(data):
@@ -474,12 +488,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder)
         models.build(repository)
+        many = "model_transaction_policy { decoupled: true }\n" + models.parameter("responses", "2") + models.parameter("separate_final", "true")
+        models.add(repository, "many", models.BATCHED + models.pair("INT32", "-1") + many)
         server = Server(repository)
         http, grpc_recorder = Recorder(server.http), Recorder(server.grpc)
         try:
             http_traffic(http.port)
             grpc_traffic(grpc_recorder.port)
             v1_seeds(server)
+            stream_seeds(server)
         finally:
             server.stop()
         http_seeds(http.connections)

@@ -257,7 +257,7 @@ struct status grpc_wire_submit(struct grpc_wire *self, struct client_call *call,
     snprintf(timeout, sizeof timeout, "%llum", (unsigned long long)ms);
     nghttp2_nv headers[8 + INFER_CLIENT_HEADERS_MAX] = {
         header(":method", "POST"),
-        header(":scheme", "http"),
+        header(":scheme", call->secure ? "https" : "http"),
         header(":path", path),
         header(":authority", self->authority),
         header("te", "trailers"),

@@ -117,6 +117,7 @@ static ssize_t read_stream(nghttp2_session *session, int32_t stream_id, uint8_t 
 struct status grpc_wire_stream_open(struct grpc_wire *self, const struct client_call *first) {
     self->stream.call.headers = first->headers;
     self->stream.call.header_count = first->header_count;
+    self->stream.call.secure = first->secure;
     return grpc_wire_submit(self, &self->stream.call, self->form->path, read_stream);
 }
 

@@ -89,6 +89,7 @@ struct infer_call *infer_client_call_new(struct infer_client *client) {
     call->base.owner = call;
     call->base.headers = client->options.headers;
     call->base.header_count = client->options.header_count;
+    call->base.secure = client->tls != NULL;
     call_list_init(&call->base.on_wire); /* they point to themselves, so not in a copy */
     call_list_init(&call->base.in_client);
     return call;

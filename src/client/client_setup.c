@@ -16,6 +16,8 @@ struct status client_setup_options(const struct infer_client_options *given, str
         ret->max_connections = grpc ? CONNECTIONS_GRPC : CONNECTIONS_HTTP;
     if (ret->max_answer_bytes == 0)
         ret->max_answer_bytes = ANSWER_BYTES_MAX;
+    if (ret->encoding != INFER_ENCODING_NONE && !grpc)
+        return status_error(STATUS_INVALID_ARGUMENT, "only messages of gRPC are compressed");
     if (ret->stream && !grpc)
         return status_error(STATUS_INVALID_ARGUMENT, "only gRPC has streams of inferences");
     if (ret->header_count > INFER_CLIENT_HEADERS_MAX)

@@ -29,6 +29,7 @@ struct client_call {
     struct buf request;
     const struct infer_header *headers; /* the client's own, for HTTP in `request` already */
     size_t header_count;
+    const char *encoding;   /* gRPC: how `request` is compressed, for grpc-encoding; NULL: it is not */
     bool secure;            /* over TLS: gRPC says so in its :scheme */
     bool outputs_in_memory; /* not in the answer */
     bool batched;           /* v1: shapes begin with the batch */

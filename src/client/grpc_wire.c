@@ -255,7 +255,7 @@ struct status grpc_wire_submit(struct grpc_wire *self, struct client_call *call,
     char timeout[24];
     uint64_t ms = call->timeout_ms < 99999999 ? call->timeout_ms : 99999999; /* gRPC allows eight digits */
     snprintf(timeout, sizeof timeout, "%llum", (unsigned long long)ms);
-    nghttp2_nv headers[8 + INFER_CLIENT_HEADERS_MAX] = {
+    nghttp2_nv headers[9 + INFER_CLIENT_HEADERS_MAX] = {
         header(":method", "POST"),
         header(":scheme", call->secure ? "https" : "http"),
         header(":path", path),
@@ -266,6 +266,8 @@ struct status grpc_wire_submit(struct grpc_wire *self, struct client_call *call,
         header("grpc-timeout", timeout),
     };
     size_t count = call->timeout_ms == 0 ? 7 : 8;
+    if (call->encoding != NULL)
+        headers[count++] = header("grpc-encoding", call->encoding);
     for (size_t i = 0; i < call->header_count; i++) {
         const struct infer_header *more = &call->headers[i];
         headers[count++] = (nghttp2_nv){(uint8_t *)(uintptr_t)more->name.data, (uint8_t *)(uintptr_t)more->value.data,

@@ -118,6 +118,7 @@ struct status grpc_wire_stream_open(struct grpc_wire *self, const struct client_
     self->stream.call.headers = first->headers;
     self->stream.call.header_count = first->header_count;
     self->stream.call.secure = first->secure;
+    self->stream.call.encoding = first->encoding;
     return grpc_wire_submit(self, &self->stream.call, self->form->path, read_stream);
 }
 

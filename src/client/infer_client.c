@@ -18,6 +18,7 @@
 #include "client/client_setup.h"
 #include "client/client_tensor.h"
 #include "client/client_wait.h"
+#include "client/grpc_message.h"
 #include "client/infer_client_priv.h"
 
 enum {
@@ -418,7 +419,10 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
         call->base.on_partial = take_partial;
         spec.id = slice_from_u64(call->base.stream_number, number);
     }
+    call->base.encoding = grpc_message_encoding_name(client->options.encoding);
     struct status status = client->body->write_infer(&spec, client->target.authority, call->arena, &call->base);
+    if (status_is_ok(&status))
+        status = grpc_message_pack(&call->base.request, client->options.encoding);
     if (!status_is_ok(&status)) {
         infer_client_call_recycle(call);
         return status;

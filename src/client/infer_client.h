@@ -27,6 +27,9 @@ enum infer_protocol { INFER_PROTOCOL_GRPC, INFER_PROTOCOL_HTTP };
  * which there is no metadata of models and servers, outputs have no datatype and must be asked for by name. */
 enum infer_api { INFER_API_V2, INFER_API_V1 };
 
+/* How messages of gRPC are compressed. */
+enum infer_encoding { INFER_ENCODING_NONE, INFER_ENCODING_GZIP, INFER_ENCODING_DEFLATE };
+
 /* A header of HTTP, or of gRPC's metadata, that goes with every request. */
 struct infer_header {
     struct slice name;
@@ -52,6 +55,7 @@ struct infer_client_options {
     size_t max_answer_bytes;            /* of one answer; 0: 256 MiB */
     const struct infer_header *headers; /* borrowed until the client is closed; gRPC wants their names in lower case */
     size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
+    enum infer_encoding encoding;       /* gRPC: of requests of inferences; answers come plain */
     const struct infer_tls *tls;        /* borrowed for infer_client_open: NULL: TLS for https:// alone, all zero */
     bool stream; /* gRPC: inferences are messages of one ModelStreamInfer (v1: StreamInfer) call a connection; their
                     ids are the client's */

@@ -83,3 +83,16 @@ def test_a_fixed_schedule(server, tmp_path):
     assert sorted((request["timestamp"] - begin) / 1e6 for request in experiment["requests"]) == times
     data.write_text(json.dumps({"data": [{"IN": [1]}]}))
     assert "timestamp" in perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:1", "--input-data", str(data), "--fixed-schedule")
+
+
+@case("PX70", "gRPC", "--grpc-compression-algorithm, each call by itself and on a stream, answers checked", "the server reads them, and gives the same answers")
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("stream", [[], ["--streaming"]])
+def test_compressed_requests(server, tmp_path, algorithm, stream):
+    data = tmp_path / "d.json"
+    values = [[n] * 5000 for n in range(20)]
+    data.write_text(json.dumps({"data": [{"IN": v} for v in values], "validation_data": [{"OUT": v} for v in values]}))
+    options = ["-m", "id_int32", "--shape", "IN:5000", "--input-data", str(data), "--request-count", "60", "--concurrency-range", "4"]
+    text = perf_tool.good(server, "grpc", *options, *stream, "--grpc-compression-algorithm", algorithm)
+    assert "Request count: 60\n" in text and "Failed" not in text
+    assert "-i grpc" in perf_tool.refused(server, "http", *options, "--grpc-compression-algorithm", algorithm, code=3)

@@ -91,6 +91,9 @@ static struct status open_driver(struct perf_job *job) {
         .request_timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
         .max_connections = connection_count(options),
         .stream = options->streaming,
+        .encoding = strcmp(options->grpc_compression, "gzip") == 0      ? INFER_ENCODING_GZIP
+                    : strcmp(options->grpc_compression, "deflate") == 0 ? INFER_ENCODING_DEFLATE
+                                                                        : INFER_ENCODING_NONE,
         .tls = options->uses_tls ? &options->tls : NULL,
         .headers = options->headers,
         .header_count = options->header_texts.count,

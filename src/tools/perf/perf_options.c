@@ -20,6 +20,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "What carries it: HTTP/1.1, with tensors in binary, or gRPC.", 0, 0, NULL},
     {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "What the server speaks: KServe v2 with Triton's extensions, or TRTIS v1, as the servers of 2019; then the table is perf_client's.", 0, 0, "triton|trtis"},
     {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer (StreamInfer) call a connection; decoupled models need it.", 0, 0, NULL},
+    {OPTION_CHOICE, "grpc-compression-algorithm", NULL, AT(grpc_compression), "none", NULL, "How requests of gRPC are compressed.", 0, 0, "none|gzip|deflate"},
     {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
     {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
@@ -118,7 +119,6 @@ static const struct option_row rows[] = {
     REFUSED("grpc-method", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("proto", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("enable-mpi", "start one inferd perf on each machine"),
-    REFUSED("grpc-compression-algorithm", "messages are sent uncompressed; leave it out"),
     REFUSED("triton-server-directory", "a server is reached over the network alone: start it, and give its --url"),
     REFUSED("model-repository", "a server is reached over the network alone: start it, and give its --url"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
@@ -318,6 +318,8 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
     if ((options->verbose_csv || options->full_csv) && options->csv == NULL)
         return contradiction("--verbose-csv and --full-csv need -f FILE");
+    if (strcmp(options->grpc_compression, "none") != 0 && options->protocol != PERF_GRPC)
+        return contradiction("--grpc-compression-algorithm is of gRPC: add -i grpc");
     if (options->streaming && options->protocol != PERF_GRPC)
         return contradiction("--streaming is of gRPC: add -i grpc");
     if (options->profile_values && options->profile_export == NULL)

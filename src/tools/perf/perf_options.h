@@ -26,6 +26,7 @@ struct perf_options {
     const char *url;           /* [https://]HOST:PORT; filled in from the protocol when not given */
     const char *protocol_name;
     const char *service_kind;
+    const char *grpc_compression;
     struct perf_tls_flags tls_flags;
     bool verbose;
     int64_t batch_size;

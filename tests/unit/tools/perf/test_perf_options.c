@@ -140,7 +140,7 @@ static void test_contradictions(void **state) {
         "--sync",
         "--max-threads 4",
         "--service-kind openai",
-        "--grpc-compression-algorithm gzip",
+        "--grpc-compression-algorithm gzip", /* of HTTP */
     };
     refuses(*state, lines, sizeof lines / sizeof lines[0]);
 }

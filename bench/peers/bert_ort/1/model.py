@@ -1,4 +1,5 @@
 """Runs model.onnx with ONNX Runtime for Triton's python backend: one session, a batch of all requests given."""
+import json
 import os
 
 import numpy
@@ -12,7 +13,8 @@ OUTPUTS = ["end_logits", "start_logits"]
 class TritonPythonModel:
     def initialize(self, args):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        parameters = json.loads(args["model_config"]).get("parameters", {})
+        options.intra_op_num_threads = int(parameters["threads"]["string_value"])
         model = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

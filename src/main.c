@@ -8,7 +8,7 @@
 #include "tools/export/export.h"
 #include "tools/figures/figures.h"
 #include "tools/perf/perf.h"
-#include "tools/serve/engines.h"
+#include "tools/engines/engines.h"
 #include "tools/serve/serve.h"
 #include "tools/squad/squad.h"
 

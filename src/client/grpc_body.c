@@ -83,7 +83,7 @@ _Static_assert(sizeof(pb_parameter) ==
 _Static_assert(sizeof(pb_parameter) == sizeof(struct pb_model_infer_request_parameters_entry),
                "so do those of a request");
 
-static struct pb_infer_parameter value_of(const struct infer_parameter *from) {
+static struct pb_infer_parameter value_of(const struct infer_client_parameter *from) {
     struct pb_infer_parameter value = {0};
     switch (from->kind) {
     case INFER_VALUE_BOOL:
@@ -111,7 +111,7 @@ static struct pb_infer_parameter value_of(const struct infer_parameter *from) {
 }
 
 /* Parameters as a message has them; NULL when memory is short. */
-static pb_parameter *make_parameters(const struct infer_parameter *from, size_t count, struct arena *arena) {
+static pb_parameter *make_parameters(const struct infer_client_parameter *from, size_t count, struct arena *arena) {
     pb_parameter *entries = arena_calloc(arena, count, sizeof *entries);
     struct pb_infer_parameter *values = arena_calloc(arena, count, sizeof *values);
     if (entries == NULL || values == NULL)
@@ -127,14 +127,14 @@ static pb_parameter *make_parameters(const struct infer_parameter *from, size_t 
 enum { REGION_PARAMETERS = 3, OUTPUT_PARAMETERS_MAX = REGION_PARAMETERS + 1 };
 
 /* The parameters that name a part of shared memory. */
-static void name_region(const struct infer_region *region, struct infer_parameter to[static REGION_PARAMETERS]) {
-    to[0] = (struct infer_parameter){
+static void name_region(const struct infer_region *region, struct infer_client_parameter to[static REGION_PARAMETERS]) {
+    to[0] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("shared_memory_region"), .kind = INFER_VALUE_TEXT, .text = region->name};
-    to[1] = (struct infer_parameter){
+    to[1] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("shared_memory_offset"), .kind = INFER_VALUE_INT, .integer = (int64_t)region->offset};
-    to[2] = (struct infer_parameter){.name = SLICE_LITERAL("shared_memory_byte_size"),
-                                     .kind = INFER_VALUE_INT,
-                                     .integer = (int64_t)region->byte_size};
+    to[2] = (struct infer_client_parameter){.name = SLICE_LITERAL("shared_memory_byte_size"),
+                                            .kind = INFER_VALUE_INT,
+                                            .integer = (int64_t)region->byte_size};
 }
 
 /* Lends the request's arrays to the message struct; pb_encode only reads them. */
@@ -158,7 +158,7 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
             raw[message->raw_input_contents.count++] = from->data;
             continue;
         }
-        struct infer_parameter region[REGION_PARAMETERS];
+        struct infer_client_parameter region[REGION_PARAMETERS];
         name_region(&request->input_regions[i], region);
         inputs[i].parameters.items = make_parameters(region, REGION_PARAMETERS, arena);
         inputs[i].parameters.count = REGION_PARAMETERS;
@@ -174,14 +174,14 @@ static struct status fill_inputs(const struct infer_request_spec *request, struc
 /* What is asked of one output, beyond its name. */
 static struct status fill_output(const struct infer_request_spec *request, size_t i, struct arena *arena,
                                  pb_requested *output) {
-    struct infer_parameter parameters[OUTPUT_PARAMETERS_MAX];
+    struct infer_client_parameter parameters[OUTPUT_PARAMETERS_MAX];
     size_t count = 0;
     if (request->output_regions != NULL) {
         name_region(&request->output_regions[i], parameters);
         count = REGION_PARAMETERS;
     }
     if (request->output_classes != NULL && request->output_classes[i] > 0)
-        parameters[count++] = (struct infer_parameter){
+        parameters[count++] = (struct infer_client_parameter){
             .name = SLICE_LITERAL("classification"), .kind = INFER_VALUE_INT, .integer = request->output_classes[i]};
     output->parameters.items = (void *)make_parameters(parameters, count, arena);
     output->parameters.count = count;

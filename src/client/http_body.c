@@ -143,7 +143,7 @@ static void write_input(struct json_writer *json, const struct infer_tensor *inp
     json_end_object(json);
 }
 
-static void write_parameter(struct json_writer *json, const struct infer_parameter *parameter) {
+static void write_parameter(struct json_writer *json, const struct infer_client_parameter *parameter) {
     json_key_slice(json, parameter->name);
     switch (parameter->kind) {
     case INFER_VALUE_BOOL:

@@ -87,7 +87,7 @@ struct infer_region {
 
 /* A parameter of a request, with the type that the protocol gives it. */
 enum infer_value_kind { INFER_VALUE_BOOL, INFER_VALUE_INT, INFER_VALUE_UINT, INFER_VALUE_DOUBLE, INFER_VALUE_TEXT };
-struct infer_parameter {
+struct infer_client_parameter {
     struct slice name;
     enum infer_value_kind kind;
     bool boolean;
@@ -115,8 +115,9 @@ struct infer_request_spec {
      * data. */
     const struct infer_region *input_regions;
     const struct infer_region *output_regions;
-    const uint32_t *output_classes;           /* how many classes are wanted of each output; NULL, or 0: the tensor */
-    const struct infer_parameter *parameters; /* v1: sequence_id, sequence_start, sequence_end, priority, timeout */
+    const uint32_t *output_classes; /* how many classes are wanted of each output; NULL, or 0: the tensor */
+    const struct infer_client_parameter
+        *parameters; /* v1: sequence_id, sequence_start, sequence_end, priority, timeout */
     size_t parameter_count;
     infer_partial_f *on_partial; /* may be NULL */
 };
@@ -265,6 +266,10 @@ struct infer_model_info {
     size_t step_count;
 };
 
+struct pb_model_config; /* codec/model_config_messages.h */
+/* Strings and lists of the config are borrowed. DATA_LOSS for a negative max_batch_size. */
+struct status infer_model_info_read(const struct pb_model_config *config, struct arena *arena,
+                                    struct infer_model_info *ret) STATUS_MUST_CHECK;
 struct status infer_client_model_config(struct infer_client *client, struct slice model, struct slice version,
                                         struct arena *arena, struct infer_model_info *ret) STATUS_MUST_CHECK;
 struct status infer_client_model_metadata(struct infer_client *client, struct slice model, struct slice version,

@@ -85,13 +85,14 @@ static struct status fill_outputs(const struct infer_request_spec *request, stru
 }
 
 /* A parameter's value as a number of 0 or more. */
-static bool number_of(const struct infer_parameter *parameter, uint64_t *ret) {
+static bool number_of(const struct infer_client_parameter *parameter, uint64_t *ret) {
     bool given = parameter->kind == INFER_VALUE_INT && parameter->integer >= 0;
     *ret = parameter->kind == INFER_VALUE_UINT ? parameter->natural : given ? (uint64_t)parameter->integer : 0;
     return given || parameter->kind == INFER_VALUE_UINT;
 }
 
-static struct status take_parameter(const struct infer_parameter *parameter, struct pb_v1_infer_request_header *ret) {
+static struct status take_parameter(const struct infer_client_parameter *parameter,
+                                    struct pb_v1_infer_request_header *ret) {
     uint64_t number = 0;
     bool is_number = number_of(parameter, &number), is_bool = parameter->kind == INFER_VALUE_BOOL;
     if (is_number && slice_equal_text(parameter->name, "sequence_id"))

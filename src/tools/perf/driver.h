@@ -36,4 +36,16 @@ struct driver {
 struct status driver_network_open(const char *url, const struct infer_client_options *options,
                                   struct driver **ret) STATUS_MUST_CHECK;
 
+struct driver_in_process_options {
+    const char *const *repositories; /* folders */
+    size_t repository_count;
+    const char *backend_directory; /* NULL: the program's own */
+    const char *const *models;     /* to load */
+    size_t model_count;
+    uint64_t request_timeout_ns; /* 0: none */
+};
+/* The core of a server in this process, with the models loaded as far as they can be. */
+struct status driver_in_process_open(const struct driver_in_process_options *options,
+                                     struct driver **ret) STATUS_MUST_CHECK;
+
 #endif

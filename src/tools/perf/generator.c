@@ -120,17 +120,17 @@ static void on_partial(void *user) {
 
 /* The parameters of the request: everybody's, and the place in its sequence. Returns their count. */
 static size_t fill_parameters(const struct generator *self, const struct sequence_step *sequence,
-                              struct infer_parameter to[static GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS]) {
+                              struct infer_client_parameter to[static GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS]) {
     size_t count = self->setup->parameter_count;
     for (size_t i = 0; i < count; i++)
         to[i] = self->setup->parameters[i];
     if (sequence->id == 0)
         return count;
-    to[count++] = (struct infer_parameter){
+    to[count++] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("sequence_id"), .kind = INFER_VALUE_INT, .integer = (int64_t)sequence->id};
-    to[count++] = (struct infer_parameter){
+    to[count++] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("sequence_start"), .kind = INFER_VALUE_BOOL, .boolean = sequence->start};
-    to[count++] = (struct infer_parameter){
+    to[count++] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("sequence_end"), .kind = INFER_VALUE_BOOL, .boolean = sequence->end};
     return count;
 }
@@ -138,7 +138,7 @@ static size_t fill_parameters(const struct generator *self, const struct sequenc
 /* What the entry says of its own, or else the command line for all; `parameters` is room for those of the latter. */
 static struct infer_request_spec
 request_of(const struct generator *self, const struct workload_entry *entry, const struct sequence_step *sequence,
-           struct infer_parameter parameters[static GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS]) {
+           struct infer_client_parameter parameters[static GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS]) {
     const struct generator_setup *setup = self->setup;
     struct infer_request_spec request;
     if (entry->request != NULL)
@@ -162,7 +162,7 @@ request_of(const struct generator *self, const struct workload_entry *entry, con
 static struct status send_entry(struct generator *self, size_t entry, uint64_t due_ns,
                                 const struct sequence_step *sequence) {
     const struct generator_setup *setup = self->setup;
-    struct infer_parameter parameters[GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS];
+    struct infer_client_parameter parameters[GENERATOR_PARAMETERS_MAX + SEQUENCE_PARAMETERS];
     if (self->free == NULL && !add_flights(self))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for requests in flight");
     struct flight *flight = self->free;

@@ -66,8 +66,8 @@ struct generator_setup {
     size_t batch_size;
     bool has_statistics;
     struct server_models models;
-    const struct infer_parameter *parameters; /* of every request */
-    size_t parameter_count;                   /* at most GENERATOR_PARAMETERS_MAX */
+    const struct infer_client_parameter *parameters; /* of every request */
+    size_t parameter_count;                          /* at most GENERATOR_PARAMETERS_MAX */
     const struct slice
         *outputs; /* those that are asked for, with their place in shared memory; none: all, in answers */
     const struct infer_region *output_regions;

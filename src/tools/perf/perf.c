@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "tools/perf/memory.h"
+#include "tools/perf/perf_driver.h"
 #include "tools/perf/report_text.h"
 #include "tools/perf/run_watch.h"
 #include "tools/perf/search.h"
@@ -23,9 +23,6 @@ enum {
     EXIT_USAGE = 3,
     EXIT_FAILED = 99,
     EXIT_INTERRUPTED = 130, /* as shells say it */
-    OPEN_LOOP_HTTP_CONNECTIONS = 1024,
-    FLIGHTS_PER_GRPC_CONNECTION = 16,
-    GRPC_CONNECTIONS_MAX = 16,
     DRAIN_S = 10,
     TIMER_SLACK_NS = 1000 /* Linux's default of 50 us would delay every send of an open loop */
 };
@@ -34,7 +31,6 @@ enum {
 struct perf_job {
     const struct perf_options *options;
     struct arena *arena;
-    struct infer_client_options client_options;
     struct driver *driver;
     struct slice name; /* of the model; empty for a replay of several */
     struct infer_model_info model;
@@ -58,49 +54,6 @@ static struct status out_of_memory(void) {
 
 /* ---- before the load ---- */
 
-static size_t connection_count(const struct perf_options *options) {
-    const struct perf_range *range = &options->range;
-    double most = range->end > range->start ? range->end : range->start;
-    if (options->connections > 0)
-        return (size_t)options->connections;
-    if (options->protocol == PERF_HTTP) {
-        bool bounded = options->load == PERF_LOAD_CONCURRENCY && range->end > 0 && !options->saturation_search;
-        size_t wanted = bounded ? (size_t)most + 1 : OPEN_LOOP_HTTP_CONNECTIONS; /* one is for statistics */
-        return wanted < INFER_CLIENT_CONNECTIONS_MAX ? wanted : INFER_CLIENT_CONNECTIONS_MAX;
-    }
-    if (options->load != PERF_LOAD_CONCURRENCY || range->end <= 0 || options->saturation_search)
-        return GRPC_CONNECTIONS_MAX / 4;
-    size_t wanted = ((size_t)most + FLIGHTS_PER_GRPC_CONNECTION - 1) / FLIGHTS_PER_GRPC_CONNECTION;
-    return wanted < GRPC_CONNECTIONS_MAX ? wanted : GRPC_CONNECTIONS_MAX;
-}
-
-/* Many connections need many descriptors: as many as this process may have. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-static struct status open_driver(struct perf_job *job) {
-    const struct perf_options *options = job->options;
-    job->client_options = (struct infer_client_options){
-        .protocol = options->protocol == PERF_HTTP ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
-        .api = options->service == PERF_TRTIS ? INFER_API_V1 : INFER_API_V2,
-        .request_timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
-        .max_connections = connection_count(options),
-        .stream = options->streaming,
-        .encoding = strcmp(options->grpc_compression, "gzip") == 0      ? INFER_ENCODING_GZIP
-                    : strcmp(options->grpc_compression, "deflate") == 0 ? INFER_ENCODING_DEFLATE
-                                                                        : INFER_ENCODING_NONE,
-        .tls = options->uses_tls ? &options->tls : NULL,
-        .headers = options->headers,
-        .header_count = options->header_texts.count,
-    };
-    return driver_network_open(options->url, &job->client_options, &job->driver);
-}
-
 static struct status check_model(const struct perf_job *job) {
     const struct perf_options *options = job->options;
     const struct infer_model_info *model = &job->model;
@@ -108,7 +61,7 @@ static struct status check_model(const struct perf_job *job) {
         return status_error(STATUS_INVALID_ARGUMENT, "batch size %lld: model %.*s takes at most %lld",
                             (long long)options->batch_size, SLICE_ARGS(job->name),
                             (long long)(model->max_batch_size > 0 ? model->max_batch_size : 1));
-    if (model->decoupled && !options->streaming)
+    if (model->decoupled && !options->streaming && options->service != PERF_IN_PROCESS)
         return status_error(STATUS_INVALID_ARGUMENT, "model %.*s is decoupled: add -i grpc --streaming",
                             SLICE_ARGS(job->name));
     return status_ok();
@@ -157,18 +110,18 @@ static struct status make_workload(struct perf_job *job) {
     return workload_create(job->arena, &config, &job->workload);
 }
 
-/* Those of the command line; a decoupled model is asked to tell the end of its answers. */
+/* Those of the command line; over a network a decoupled model is asked to tell the end of its answers. */
 static struct status take_parameters(struct perf_job *job) {
     size_t count = job->options->parameter_texts.count;
-    struct infer_parameter *parameters = arena_calloc(job->arena, count + 1, sizeof *parameters);
+    struct infer_client_parameter *parameters = arena_calloc(job->arena, count + 1, sizeof *parameters);
     if (parameters == NULL)
         return out_of_memory();
     for (size_t i = 0; i < count; i++)
         parameters[i] = job->options->parameters[i];
-    parameters[count] = (struct infer_parameter){
+    parameters[count] = (struct infer_client_parameter){
         .name = SLICE_LITERAL("triton_enable_empty_final_response"), .kind = INFER_VALUE_BOOL, .boolean = true};
     job->setup.parameters = parameters;
-    job->setup.parameter_count = count + (job->model.decoupled ? 1 : 0);
+    job->setup.parameter_count = count + (job->model.decoupled && job->options->service != PERF_IN_PROCESS ? 1 : 0);
     return status_ok();
 }
 
@@ -424,9 +377,8 @@ static struct status report(const struct perf_job *job, struct status status) {
 }
 
 static struct status run(struct perf_job *job) {
-    raise_descriptor_limit();
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
-    STATUS_TRY(open_driver(job));
+    STATUS_TRY(perf_driver_open(job->options, job->arena, &job->driver));
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));

@@ -18,9 +18,11 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none, or -1, is given.", 0, 0, NULL},
     {OPTION_STRING, "url", "u", AT(url), NULL, "[https://]HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
     {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "What carries it: HTTP/1.1, with tensors in binary, or gRPC.", 0, 0, NULL},
-    {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "What the server speaks: KServe v2 with Triton's extensions, or TRTIS v1, as the servers of 2019; then the table is perf_client's.", 0, 0, "triton|trtis"},
+    {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "What the server speaks: KServe v2 with Triton's extensions, or TRTIS v1, as the servers of 2019; then the table is perf_client's. in_process (or triton_c_api): there is none; the core of one runs in this program, without a network.", 0, 0, "triton|trtis|in_process|triton_c_api"},
     {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer (StreamInfer) call a connection; decoupled models need it.", 0, 0, NULL},
     {OPTION_CHOICE, "grpc-compression-algorithm", NULL, AT(grpc_compression), "none", NULL, "How requests of gRPC are compressed.", 0, 0, "none|gzip|deflate"},
+    {OPTION_LIST, "model-repository", NULL, AT(repositories), NULL, "DIR", "In process: where the model lies (may be given more than once).", 0, 0, ":"},
+    {OPTION_STRING, "backend-directory", NULL, AT(backend_directory), NULL, "DIR", "In process: where the plug-ins of engines lie, if not where inferd serve finds them.", 0, 0, NULL},
     {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
     {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
@@ -119,8 +121,7 @@ static const struct option_row rows[] = {
     REFUSED("grpc-method", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("proto", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("enable-mpi", "start one inferd perf on each machine"),
-    REFUSED("triton-server-directory", "a server is reached over the network alone: start it, and give its --url"),
-    REFUSED("model-repository", "a server is reached over the network alone: start it, and give its --url"),
+    REFUSED("triton-server-directory", "the core of the server is in this program; leave it out"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
     REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
     REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
@@ -151,7 +152,9 @@ static struct status take_protocol(struct perf_options *options) {
         return status_error(STATUS_INVALID_ARGUMENT, "--protocol: expected http or grpc, got \"%.100s\"",
                             options->protocol_name);
     options->protocol = http ? PERF_HTTP : PERF_GRPC;
-    options->service = strcmp(options->service_kind, "trtis") == 0 ? PERF_TRTIS : PERF_TRITON;
+    options->service = strcmp(options->service_kind, "trtis") == 0    ? PERF_TRTIS
+                       : strcmp(options->service_kind, "triton") == 0 ? PERF_TRITON
+                                                                      : PERF_IN_PROCESS;
     if (strcmp(options->model_version, "-1") == 0) /* perf_client's word for the latest */
         options->model_version = "";
     if (options->url == NULL)
@@ -265,11 +268,41 @@ static struct status take_sequences(int argc, char **argv, struct perf_options *
 
 /* ---- contradictions ---- */
 
+/* What only a server that is elsewhere has. */
+static struct status check_in_process(int argc, char **argv, struct perf_options *options) {
+    static const char *const flags[] = {"url",           "protocol",    "streaming",
+                                        "header",        "connections", "collect-metrics",
+                                        "shared-memory", "replay",      "grpc-compression-algorithm"};
+    bool in_process = options->service == PERF_IN_PROCESS;
+    for (int i = 1; i < argc && !in_process; i++) { /* the environment may name them for inferd serve */
+        struct slice word = slice_of(argv[i]);
+        if (slice_starts_with(word, SLICE_LITERAL("--model-repository")) ||
+            slice_starts_with(word, SLICE_LITERAL("--backend-directory")))
+            return contradiction("--model-repository and --backend-directory are of --service-kind in_process");
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0] && in_process; i++) {
+        if (options_was_given(&table, argc, argv, flags[i]))
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "--%s is of a server that is reached over the network: it does not go with "
+                                "--service-kind %s",
+                                flags[i], options->service_kind);
+    }
+    if (in_process && options->uses_tls)
+        return contradiction("TLS is of a server that is reached over the network");
+    if (in_process && options->repositories.count == 0)
+        return contradiction("--service-kind in_process needs --model-repository DIR");
+    if (in_process)
+        options->url = options->repositories.items[0];
+    return status_ok();
+}
+
 static struct status check_service(const struct perf_options *options) {
     if (options->service == PERF_TRTIS && options->replay != NULL)
         return contradiction("--replay sends what v1 has no words for: it does not go with --service-kind trtis");
     if (options->service == PERF_TRTIS && options->parameter_texts.count > 0)
         return contradiction("--request-parameter: requests of v1 have none");
+    if (options->service == PERF_TRTIS && options->profile_values)
+        return contradiction("--profile-export-values: answers of v1 do not tell the datatypes of outputs");
     return status_ok();
 }
 
@@ -331,6 +364,12 @@ static struct status check(const struct perf_options *options) {
     return check_search(options);
 }
 
+const char *perf_carrier(const struct perf_options *options) {
+    if (options->service == PERF_IN_PROCESS)
+        return "in-process";
+    return options->protocol == PERF_HTTP ? "HTTP" : "gRPC";
+}
+
 struct status perf_options_parse(int argc, char **argv, struct arena *arena, struct perf_options *ret,
                                  enum options_outcome *ret_outcome) {
     *ret = (struct perf_options){0};
@@ -353,5 +392,6 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     STATUS_TRY(take_load(ret));
     STATUS_TRY(take_sequences(argc, argv, ret));
     STATUS_TRY(take_lists(ret, arena));
+    STATUS_TRY(check_in_process(argc, argv, ret));
     return check(ret);
 }

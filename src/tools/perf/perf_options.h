@@ -10,7 +10,7 @@
 #include "tools/perf/workload.h"
 
 enum perf_protocol { PERF_HTTP, PERF_GRPC };
-enum perf_service { PERF_TRITON, PERF_TRTIS };
+enum perf_service { PERF_TRITON, PERF_TRTIS, PERF_IN_PROCESS };
 
 /* "start:end:step"; end 0: until the latency threshold. */
 struct perf_range {
@@ -27,6 +27,8 @@ struct perf_options {
     const char *protocol_name;
     const char *service_kind;
     const char *grpc_compression;
+    struct option_list repositories; /* in process */
+    const char *backend_directory;   /* NULL: the program's own */
     struct perf_tls_flags tls_flags;
     bool verbose;
     int64_t batch_size;
@@ -103,11 +105,14 @@ struct perf_options {
     bool poisson;
     struct workload_shape *shapes;
     struct infer_header *headers;
-    struct infer_parameter *parameters;
+    struct infer_client_parameter *parameters;
 };
 
 /* Errors: INVALID_ARGUMENT, to be answered with exit code 3. On OPTIONS_HELP the help has been printed. */
 struct status perf_options_parse(int argc, char **argv, struct arena *arena, struct perf_options *ret,
                                  enum options_outcome *ret_outcome) STATUS_MUST_CHECK;
+
+/* "HTTP", "gRPC" or "in-process". */
+const char *perf_carrier(const struct perf_options *options);
 
 #endif

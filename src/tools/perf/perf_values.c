@@ -51,7 +51,7 @@ struct status perf_header_parse(const char *text, bool lower, struct arena *aren
     return status_ok();
 }
 
-struct status perf_parameter_parse(const char *text, struct infer_parameter *ret) {
+struct status perf_parameter_parse(const char *text, struct infer_client_parameter *ret) {
     struct slice whole = slice_of(text), name, rest, type;
     bool good = slice_split(whole, ':', &name, &rest) && name.size > 0;
     size_t colon = rest.size;
@@ -60,7 +60,7 @@ struct status perf_parameter_parse(const char *text, struct infer_parameter *ret
     good = good && colon > 0;
     type = (struct slice){rest.data + colon, rest.size - colon};
     struct slice value = {rest.data, colon > 0 ? colon - 1 : 0};
-    *ret = (struct infer_parameter){.name = name, .text = value};
+    *ret = (struct infer_client_parameter){.name = name, .text = value};
     if (good && slice_equal_text(type, "int")) {
         ret->kind = INFER_VALUE_INT;
         good = slice_to_i64(value, &ret->integer);

@@ -11,6 +11,6 @@ struct status perf_range_parse(const char *flag, const char *text, bool whole,
 struct status perf_header_parse(const char *text, bool lower, struct arena *arena,
                                 struct infer_header *ret) STATUS_MUST_CHECK;
 /* "name:value:type". */
-struct status perf_parameter_parse(const char *text, struct infer_parameter *ret) STATUS_MUST_CHECK;
+struct status perf_parameter_parse(const char *text, struct infer_client_parameter *ret) STATUS_MUST_CHECK;
 
 #endif

@@ -164,7 +164,7 @@ static void write_settings(struct json_writer *json, const struct perf_options *
     json_string(json, model->name);
     text(json, "url", options->url);
     text(json, "service_kind", options->service_kind);
-    text(json, "protocol", options->protocol_name);
+    text(json, "protocol", perf_carrier(options));
     json_key(json, "batch_size");
     json_i64(json, options->batch_size);
     text(json, "measurement_mode", options->measurement_mode);

@@ -29,7 +29,7 @@ static void report_range(FILE *out, const struct perf_options *options) {
 void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model) {
     fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s%s)\n  Batch size: %lld\n",
             SLICE_ARGS(model->name), options->url, options->service == PERF_TRTIS ? "TRTIS v1 over " : "",
-            options->protocol == PERF_HTTP ? "HTTP" : "gRPC", (long long)options->batch_size);
+            perf_carrier(options), (long long)options->batch_size);
     if (options->request_count > 0)
         fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
     else
@@ -88,8 +88,8 @@ static void report_client(FILE *out, const struct perf_options *options, const s
         fprintf(out, "    Response Throughput: %g responses/sec\n", (double)point->responses / point->seconds);
     report_latencies(out, options, point);
     fprintf(out, "    Avg %s time: %llu usec (send %llu usec + response wait %llu usec + receive %llu usec)\n",
-            options->protocol == PERF_HTTP ? "HTTP" : "gRPC", us(point->sent_latency), us(point->send),
-            us(wait > 0 ? wait : 0), us(point->receive));
+            perf_carrier(options), us(point->sent_latency), us(point->send), us(wait > 0 ? wait : 0),
+            us(point->receive));
     for (size_t i = 0; i < point->failure_kinds; i++)
         fprintf(out, "    Failed (%s): %llu, the first: %s\n", status_code_text(point->failures[i].code),
                 (unsigned long long)point->failures[i].count, point->failures[i].message);

@@ -115,30 +115,30 @@ static struct status take_outputs(struct arena *arena, const struct record *reco
     return status_ok();
 }
 
-static struct infer_parameter number(const char *name, uint64_t value) {
+static struct infer_client_parameter number(const char *name, uint64_t value) {
     if (value > INT64_MAX)
-        return (struct infer_parameter){.name = slice_of(name), .kind = INFER_VALUE_UINT, .natural = value};
-    return (struct infer_parameter){.name = slice_of(name), .kind = INFER_VALUE_INT, .integer = (int64_t)value};
+        return (struct infer_client_parameter){.name = slice_of(name), .kind = INFER_VALUE_UINT, .natural = value};
+    return (struct infer_client_parameter){.name = slice_of(name), .kind = INFER_VALUE_INT, .integer = (int64_t)value};
 }
 
-static struct infer_parameter flag(const char *name) {
-    return (struct infer_parameter){.name = slice_of(name), .kind = INFER_VALUE_BOOL, .boolean = true};
+static struct infer_client_parameter flag(const char *name) {
+    return (struct infer_client_parameter){.name = slice_of(name), .kind = INFER_VALUE_BOOL, .boolean = true};
 }
 
-static struct infer_parameter take_parameter(const struct record_parameter *from) {
-    struct infer_parameter to = {.kind = INFER_VALUE_TEXT};
+static struct infer_client_parameter take_parameter(const struct record_parameter *from) {
+    struct infer_client_parameter to = {.kind = INFER_VALUE_TEXT};
     switch (from->kind) {
     case RECORD_BOOL:
-        to = (struct infer_parameter){.kind = INFER_VALUE_BOOL, .boolean = from->value.boolean};
+        to = (struct infer_client_parameter){.kind = INFER_VALUE_BOOL, .boolean = from->value.boolean};
         break;
     case RECORD_INT:
-        to = (struct infer_parameter){.kind = INFER_VALUE_INT, .integer = from->value.integer};
+        to = (struct infer_client_parameter){.kind = INFER_VALUE_INT, .integer = from->value.integer};
         break;
     case RECORD_UINT:
         to = number("", from->value.unsigned_integer);
         break;
     case RECORD_DOUBLE:
-        to = (struct infer_parameter){.kind = INFER_VALUE_DOUBLE, .number = from->value.real};
+        to = (struct infer_client_parameter){.kind = INFER_VALUE_DOUBLE, .number = from->value.real};
         break;
     case RECORD_STRING:
         to.text = from->value.string;
@@ -153,7 +153,8 @@ enum { KNOWN_PARAMETERS = 6 }; /* priority, timeout, three of sequences, one of 
 static struct status take_parameters(const struct maker *maker, const struct record *record,
                                      struct infer_request_spec *ret) {
     const struct record_sequence *sequence = &record->sequence;
-    struct infer_parameter *to = arena_calloc(maker->arena, record->parameter_count + KNOWN_PARAMETERS, sizeof *to);
+    struct infer_client_parameter *to =
+        arena_calloc(maker->arena, record->parameter_count + KNOWN_PARAMETERS, sizeof *to);
     size_t count = 0;
     if (!to)
         return out_of_memory();
@@ -164,7 +165,7 @@ static struct status take_parameters(const struct maker *maker, const struct rec
     if (record->timeout_us > 0)
         to[count++] = number("timeout", record->timeout_us);
     if (sequence->text.size > 0)
-        to[count++] = (struct infer_parameter){
+        to[count++] = (struct infer_client_parameter){
             .name = SLICE_LITERAL("sequence_id"), .kind = INFER_VALUE_TEXT, .text = sequence->text};
     else if (sequence->number > 0)
         to[count++] = number("sequence_id", sequence->number);

@@ -17,7 +17,7 @@
 #include "base/freed_memory.h"
 #include "core/inference_server.h"
 #include "record/recorder.h"
-#include "tools/serve/engines.h"
+#include "tools/engines/engines.h"
 #include "tools/serve/port.h"
 #include "tools/serve/security.h"
 #include "tools/serve/worker_pool.h"

@@ -121,7 +121,7 @@ static void test_http_request_for_all_outputs(void **state) {
     assert_null(strstr(text, "\"outputs\""));
 }
 
-static const struct infer_parameter parameters[] = {
+static const struct infer_client_parameter parameters[] = {
     {.name = {"b", 1}, .kind = INFER_VALUE_BOOL, .boolean = true},
     {.name = {"i", 1}, .kind = INFER_VALUE_INT, .integer = -7},
     {.name = {"d", 1}, .kind = INFER_VALUE_DOUBLE, .number = 0.5},

@@ -36,7 +36,7 @@ static const struct infer_tensor inputs[] = {
     {{"text", 4}, {"BYTES", 5}, shape_2x1, 2, {"\0\0\0\0\1\0\0\0x", 9}},
 };
 static const struct slice wanted[] = {{"logits", 6}, {"labels", 6}};
-static const struct infer_parameter parameters[] = {
+static const struct infer_client_parameter parameters[] = {
     {.name = {"sequence_id", 11}, .kind = INFER_VALUE_INT, .integer = 77},
     {.name = {"sequence_start", 14}, .kind = INFER_VALUE_BOOL, .boolean = true},
     {.name = {"sequence_end", 12}, .kind = INFER_VALUE_BOOL, .boolean = true},
@@ -130,8 +130,8 @@ static void test_what_v1_has_no_words_for(void **state) {
         {{"ids", 3}, {"INT32", 5}, shape_2x1, 2, {"\1\0\0\0\2\0\0\0", 8}},
         {{"more", 4}, {"UINT8", 5}, other_batch, 2, {"abc", 3}},
     };
-    static const struct infer_parameter unknown = {.name = {"p", 1}, .kind = INFER_VALUE_INT};
-    static const struct infer_parameter negative = {
+    static const struct infer_client_parameter unknown = {.name = {"p", 1}, .kind = INFER_VALUE_INT};
+    static const struct infer_client_parameter negative = {
         .name = {"sequence_id", 11}, .kind = INFER_VALUE_INT, .integer = -1};
     struct infer_request_spec cases[6];
     for (size_t i = 0; i < 6; i++)

@@ -60,6 +60,30 @@ static void test_services(void **state) {
     assert_int_equal(parse(*state, "--service-kind trtis --request-parameter p:1:int", &options).code,
                      STATUS_INVALID_ARGUMENT);
     assert_int_equal(parse(*state, "--service-kind trtis --replay f", &options).code, STATUS_INVALID_ARGUMENT);
+    assert_int_equal(
+        parse(*state, "--service-kind trtis --profile-export-file f --profile-export-values", &options).code,
+        STATUS_INVALID_ARGUMENT);
+}
+
+static void test_in_process(void **state) {
+    struct perf_options options = parsed(*state, "--service-kind in_process --model-repository a --model-repository b");
+    assert_int_equal(options.service, PERF_IN_PROCESS);
+    assert_int_equal(options.repositories.count, 2);
+    assert_string_equal(options.url, "a");
+    assert_string_equal(perf_carrier(&options), "in-process");
+    assert_int_equal(parsed(*state, "--service-kind triton_c_api --model-repository a").service, PERF_IN_PROCESS);
+    static const char *const refused[] = {
+        "--service-kind in_process",
+        "--model-repository a",
+        "--service-kind in_process --model-repository a -u h:1",
+        "--service-kind in_process --model-repository a -i grpc",
+        "--service-kind in_process --model-repository a --shared-memory system",
+        "--service-kind in_process --model-repository a -H A:b",
+        "--service-kind in_process --model-repository a --replay f",
+        "--service-kind in_process --model-repository a --triton-server-directory d",
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        assert_int_equal(parse(*state, refused[i], &options).code, STATUS_INVALID_ARGUMENT);
 }
 
 static void test_perf_analyzer(void **state) {
@@ -178,6 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_in_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),

@@ -68,7 +68,7 @@ static void test_times(void **state) {
     assert_true(replay.times_ns[1] == (uint64_t)1 << 62);
 }
 
-static const struct infer_parameter *find(const struct infer_request_spec *request, const char *name) {
+static const struct infer_client_parameter *find(const struct infer_request_spec *request, const char *name) {
     for (size_t i = 0; i < request->parameter_count; i++)
         if (slice_equal_text(request->parameters[i].name, name))
             return &request->parameters[i];

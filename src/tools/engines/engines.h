@@ -1,6 +1,6 @@
 /* engines.h: the backends that this program has: those compiled in, and where the plug-ins lie. */
-#ifndef INFERD_TOOLS_SERVE_ENGINES_H
-#define INFERD_TOOLS_SERVE_ENGINES_H
+#ifndef INFERD_TOOLS_ENGINES_ENGINES_H
+#define INFERD_TOOLS_ENGINES_ENGINES_H
 
 #include <stdio.h>
 

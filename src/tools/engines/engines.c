@@ -1,4 +1,4 @@
-#include "tools/serve/engines.h"
+#include "tools/engines/engines.h"
 
 #include <limits.h>
 #include <unistd.h>

@@ -65,18 +65,25 @@ static enum kernel_format format_of(enum bert_precision precision) {
     return precision == BERT_PRECISION_BF16 ? KERNEL_BF16 : KERNEL_F32;
 }
 
+void bert_engine_resolve(struct bert_engine_options *options) {
+    if (options->precision == BERT_PRECISION_AUTO)
+        options->precision = cpu_features_fast_bf16(options->isa) ? BERT_PRECISION_BF16 : BERT_PRECISION_FP32;
+    if (options->isa == BERT_ISA_AUTO)
+        options->isa = cpu_features_best();
+}
+
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                                  struct bert_pool *pool, struct bert_engine **ret) {
     const struct kernels *kernels;
-    STATUS_TRY(cpu_features_kernels(options->isa, &kernels));
+    struct bert_engine_options resolved = *options;
+    bert_engine_resolve(&resolved);
+    STATUS_TRY(cpu_features_kernels(resolved.isa, &kernels));
     struct bert_engine *engine = calloc(1, sizeof *engine);
     if (!engine)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
     engine->kernels = kernels;
     engine->pool = pool;
-    engine->precision = options->precision;
-    if (engine->precision == BERT_PRECISION_AUTO)
-        engine->precision = cpu_features_fast_bf16(options->isa) ? BERT_PRECISION_BF16 : BERT_PRECISION_FP32;
+    engine->precision = resolved.precision;
     struct status status = model_weights_create(checkpoint, format_of(engine->precision), &engine->weights);
     if (status_is_ok(&status))
         *ret = engine;

@@ -49,6 +49,8 @@ struct bert_engine_options {
     enum bert_isa isa;
 };
 
+/* Puts in place of AUTO what this CPU makes of it; alike options make alike engines. */
+void bert_engine_resolve(struct bert_engine_options *options);
 /* Packs the weights; the checkpoint may be closed afterwards. The pool must outlive the engine.
  * Errors: UNSUPPORTED when this CPU lacks the instruction set; RESOURCE_EXHAUSTED. */
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,

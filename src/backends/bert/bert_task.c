@@ -58,7 +58,9 @@ static bool fits(const struct bert_tensor *tensor, const struct declared *declar
         return true;
     if (declared->rank != 1 || declared->reshaped)
         return false;
-    return tensor->dims == BERT_TENSOR_ONE ? declared->dims[0] == 1 : declared->dims[0] != 0;
+    if (tensor->dims == BERT_TENSOR_MANY)
+        return declared->dims[0] != 0;
+    return declared->dims[0] == (tensor->dims == BERT_TENSOR_ONE ? 1 : -1);
 }
 
 static struct status check_tensor(const struct bert_tensor *rows, size_t count, const struct declared *declared) {

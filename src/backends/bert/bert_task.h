@@ -17,8 +17,9 @@ struct bert_tensor {
     const char *name;
     enum datatype type;
     enum {
-        BERT_TENSOR_ONE, /* dims [ 1 ] */
-        BERT_TENSOR_MANY /* dims [ -1 ] */
+        BERT_TENSOR_ONE,  /* dims [ 1 ] */
+        BERT_TENSOR_MANY, /* dims [ -1 ], or of a length that the task checks or the requests must have */
+        BERT_TENSOR_OPEN  /* dims [ -1 ]: each request has its own length */
     } dims;
     enum {
         BERT_TENSOR_LOOSE,    /* a config may have it, of any dims */

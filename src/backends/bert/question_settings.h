@@ -12,7 +12,8 @@
 enum {
     QUESTION_N_BEST = 20, /* positions tried per window and answers ranked, as in the recipe; the most that are told */
     QUESTION_CONTEXT_BYTES_MAX = 1 << 20,
-    QUESTION_TEXT_BYTES_MAX = 1 << 16
+    QUESTION_TEXT_BYTES_MAX = 1 << 16,
+    QUESTION_ANSWER_BYTES_MAX = 1 << 20 /* of all answers of a request together */
 };
 
 struct question_settings {

@@ -15,10 +15,10 @@ static const struct bert_tensor inputs[] = {
 
 enum { OUTPUT_ANSWER, OUTPUT_SCORE, OUTPUT_START, OUTPUT_END, OUTPUT_COUNT };
 static const struct bert_tensor outputs[OUTPUT_COUNT] = {
-    [OUTPUT_ANSWER] = {"answer", DATATYPE_BYTES, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
-    [OUTPUT_SCORE] = {"score", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
-    [OUTPUT_START] = {"start", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
-    [OUTPUT_END] = {"end", DATATYPE_INT32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+    [OUTPUT_ANSWER] = {"answer", DATATYPE_BYTES, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
+    [OUTPUT_SCORE] = {"score", DATATYPE_FP32, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
+    [OUTPUT_START] = {"start", DATATYPE_INT32, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
+    [OUTPUT_END] = {"end", DATATYPE_INT32, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
 };
 
 /* What append leaves for answer. */
@@ -165,7 +165,8 @@ static uint64_t guess_tokens(const struct question_settings *settings, size_t qu
     uint64_t room = windows->max_seq_length - query - SQUAD_SPECIAL_TOKENS;
     if (context <= room)
         return query + SQUAD_SPECIAL_TOKENS + context;
-    return (1 + (context - room) / windows->doc_stride) * windows->max_seq_length;
+    uint64_t step = windows->doc_stride < room ? windows->doc_stride : room;
+    return step == 0 ? windows->max_seq_length : (1 + (context - room) / step) * windows->max_seq_length;
 }
 
 static struct infer_cost cost(const struct bert_model *model, const struct infer_request *request) {
@@ -213,8 +214,11 @@ static struct status answer_rows(const struct question_settings *settings, const
             (struct squad_logits){list->starts + list->offsets[sequence + i], list->ends + list->offsets[sequence + i]};
     for (uint32_t row = 0; row < asked->rows; row++) {
         struct squad_answer answer;
-        STATUS_TRY(squad_answer_question(windows, row, logits + windows->first_window[row], &settings->answers, arena,
-                                         &answer));
+        struct status status = squad_answer_question(windows, row, logits + windows->first_window[row],
+                                                     &settings->answers, arena, &answer);
+        if (status.code == STATUS_INVALID_ARGUMENT) /* logits that are no numbers: not the client's doing */
+            status.code = STATUS_INTERNAL;
+        STATUS_TRY(status);
         for (size_t i = 0; i < asked->n_best; i++)
             told[row * asked->n_best + i] = i < answer.entry_count
                                                 ? tell(asked->dataset.paragraphs[row].context, &answer.entries[i])
@@ -243,10 +247,21 @@ static void write_output(int output, const struct told *told, size_t count, char
     }
 }
 
+/* A word may be a megabyte long and one token, and stands in each of the best answers. */
+static struct status check_answer_size(const struct told *told, size_t count) {
+    size_t size = output_size(OUTPUT_ANSWER, told, count);
+    if (size > QUESTION_ANSWER_BYTES_MAX)
+        return status_error(STATUS_TOO_LARGE,
+                            "the answers have %zu bytes, at most %d are given; ask for fewer (n_best)", size,
+                            QUESTION_ANSWER_BYTES_MAX);
+    return status_ok();
+}
+
 static struct status add_outputs(const struct infer_request *request, const struct asked *asked,
                                  const struct told *told, struct infer_response *response) {
     const int64_t shape[] = {(int64_t)asked->rows, (int64_t)asked->n_best};
     size_t count = asked->rows * asked->n_best;
+    STATUS_TRY(check_answer_size(told, count));
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         struct slice name = slice_of(outputs[i].name);
         char *data;

@@ -12,8 +12,8 @@ const struct bert_tensor request_tokens_inputs[] = {
     {"unique_ids", DATATYPE_INT32, BERT_TENSOR_ONE, BERT_TENSOR_LOOSE},
 };
 static const struct bert_tensor outputs[] = {
-    {"start_logits", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
-    {"end_logits", DATATYPE_FP32, BERT_TENSOR_MANY, BERT_TENSOR_OPTIONAL},
+    {"start_logits", DATATYPE_FP32, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
+    {"end_logits", DATATYPE_FP32, BERT_TENSOR_OPEN, BERT_TENSOR_OPTIONAL},
 };
 
 enum { OUTPUT_COUNT = sizeof outputs / sizeof outputs[0] };

@@ -16,7 +16,7 @@ struct file_identity {
 };
 
 struct engine_key {
-    struct file_identity weights, config;
+    struct file_identity weights, config, tokenizer; /* the last: all zero where there is none */
     struct bert_engine_options options;
 };
 
@@ -83,6 +83,9 @@ static struct status identify_checkpoint(const char *directory, struct arena *ar
     if (!weights)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
     STATUS_TRY(identify(weights, &key->weights));
+    struct status status = files.tokenizer ? identify(files.tokenizer, &key->tokenizer) : status_ok();
+    if (!status_is_ok(&status) && status.code != STATUS_NOT_FOUND)
+        return status;
     return identify(files.config, &key->config);
 }
 
@@ -91,7 +94,8 @@ static struct status make_key(const char *directory, const struct bert_engine_op
     struct arena *arena = arena_create(0);
     if (!arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
-    key->options = *options;
+    *key = (struct engine_key){.options = *options};
+    bert_engine_resolve(&key->options);
     struct status status = identify_checkpoint(directory, arena, key);
     arena_destroy(arena);
     return status;
@@ -104,7 +108,8 @@ static bool same_file(const struct file_identity *a, const struct file_identity 
 
 static bool same_key(const struct engine_key *a, const struct engine_key *b) {
     return same_file(&a->weights, &b->weights) && same_file(&a->config, &b->config) &&
-           a->options.precision == b->options.precision && a->options.isa == b->options.isa;
+           same_file(&a->tokenizer, &b->tokenizer) && a->options.precision == b->options.precision &&
+           a->options.isa == b->options.isa;
 }
 
 /* ---- the list, under the lock ---- */
@@ -126,6 +131,15 @@ static void take_out(struct shared_engines *engines, const struct shared_engine 
 
 /* ---- making one ---- */
 
+/* What was read must be what the key says, or others would be given it under the names of other files. */
+static struct status check_unchanged(const char *directory, const struct engine_key *key) {
+    struct engine_key now;
+    STATUS_TRY(make_key(directory, &key->options, &now));
+    return same_key(&now, key)
+               ? status_ok()
+               : status_error(STATUS_UNAVAILABLE, "the checkpoint in %s was replaced while it was read", directory);
+}
+
 static struct status make(const struct shared_engines *engines, const char *directory, struct shared_engine *engine) {
     struct bert_checkpoint *checkpoint;
     STATUS_TRY(bert_checkpoint_open(directory, NULL, &checkpoint));
@@ -133,7 +147,7 @@ static struct status make(const struct shared_engines *engines, const char *dire
     if (status_is_ok(&status))
         status = bert_checkpoint_check(checkpoint);
     bert_checkpoint_close(checkpoint);
-    return status;
+    return status_is_ok(&status) ? check_unchanged(directory, &engine->key) : status;
 }
 
 /* Finds the entry or adds one that is still to be made; NULL when memory is short. */

@@ -178,6 +178,8 @@ static void refuses_wrong_configs(void **state) {
          "span_logits, question_answering, classification or embedding, got 'poetry'"},
         {"parameters { key: \"n_best\" value { string_value: \"3\" } }", "has no parameter 'n_best'"},
         {"output [ { name: \"logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'logits'"},
+        {"output [ { name: \"end_logits\" data_type: TYPE_FP32 dims: [ 384 ] } ]",
+         "must be TYPE_FP32 with dims [ -1 ]"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct loaded loaded;

@@ -313,6 +313,28 @@ static void refuses_what_is_too_much(void **state) {
     unload(&loaded);
 }
 
+/* One token, however long: it stands in each of the best answers. */
+static void refuses_answers_that_are_too_long(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call call;
+    struct arena *arena = arena_create(0);
+    char *word = arena_alloc(arena, QUESTION_CONTEXT_BYTES_MAX);
+    memset(word, 'b', QUESTION_CONTEXT_BYTES_MAX);
+    memcpy(word, "it was ", 7);
+    memcpy(word + QUESTION_CONTEXT_BYTES_MAX - 9, " of the a", 9);
+    const struct slice question = slice_of("who is it?"), context = {word, QUESTION_CONTEXT_BYTES_MAX};
+    assert_good(load(QUESTIONS PARAMETER("n_best", "20"), &loaded));
+    ask(&call, &question, &context, 1);
+    execute(&loaded, &call, 1);
+    assert_int_equal(call.response->status.code, STATUS_TOO_LARGE);
+    assert_non_null(strstr(call.response->status.message, "at most 1048576 are given; ask for fewer (n_best)"));
+    assert_int_equal(call.response->output_count, 0);
+    call_close(&call);
+    arena_destroy(arena);
+    unload(&loaded);
+}
+
 static void refuses_wrong_settings(void **state) {
     (void)state;
     static const struct {
@@ -327,6 +349,7 @@ static void refuses_wrong_settings(void **state) {
         {PARAMETER("n_bset", "2"), "did you mean 'n_best'?"},
         {"input [ { name: \"question\" data_type: TYPE_STRING dims: [ 1 ] } ]", "needs an input 'context'"},
         {"input [ { name: \"question\" data_type: TYPE_STRING dims: [ -1 ] } ]", "TYPE_STRING with dims [ 1 ]"},
+        {"output [ { name: \"answer\" data_type: TYPE_STRING dims: [ 5 ] } ]", "TYPE_STRING with dims [ -1 ]"},
         {"output [ { name: \"start_logits\" data_type: TYPE_FP32 dims: [ -1 ] } ]", "has no output 'start_logits'"},
     };
     struct loaded loaded;
@@ -342,9 +365,13 @@ static void refuses_wrong_settings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_as_inferd_squad),        cmocka_unit_test(answers_as_inferd_squad_2),
-        cmocka_unit_test(rows_and_pieces_change_nothing), cmocka_unit_test(tells_as_many_as_are_wanted),
-        cmocka_unit_test(refuses_what_is_too_much),       cmocka_unit_test(refuses_wrong_settings),
+        cmocka_unit_test(refuses_answers_that_are_too_long),
+        cmocka_unit_test(answers_as_inferd_squad),
+        cmocka_unit_test(answers_as_inferd_squad_2),
+        cmocka_unit_test(rows_and_pieces_change_nothing),
+        cmocka_unit_test(tells_as_many_as_are_wanted),
+        cmocka_unit_test(refuses_what_is_too_much),
+        cmocka_unit_test(refuses_wrong_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

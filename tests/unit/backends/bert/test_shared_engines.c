@@ -80,6 +80,40 @@ static void same_files_share(void **state) {
     close_table(&table);
 }
 
+static void auto_is_what_it_becomes(void **state) {
+    (void)state;
+    struct table table;
+    struct shared_engine *a, *b;
+    const struct bert_engine_options automatic = {BERT_PRECISION_AUTO, BERT_ISA_AUTO};
+    struct bert_engine_options resolved = automatic;
+    bert_engine_resolve(&resolved);
+    assert_int_not_equal(resolved.precision, BERT_PRECISION_AUTO);
+    assert_int_not_equal(resolved.isa, BERT_ISA_AUTO);
+    open_table(&table);
+    assert_good(shared_engines_get(table.engines, table.first, &automatic, &a));
+    assert_good(shared_engines_get(table.engines, table.second, &resolved, &b));
+    assert_ptr_equal(shared_engine_engine(a), shared_engine_engine(b));
+    shared_engines_release(table.engines, a);
+    shared_engines_release(table.engines, b);
+    close_table(&table);
+}
+
+/* Whether letters keep their case may be told by a file that only one of the folders has. */
+static void another_tokenizer_is_another(void **state) {
+    (void)state;
+    struct table table;
+    struct shared_engine *a, *b;
+    open_table(&table);
+    const char *tokenizer = path_join(table.arena, table.second, "tokenizer_config.json");
+    assert_good(file_write_atomic(tokenizer, SLICE_LITERAL("{\"do_lower_case\": false}")));
+    assert_good(shared_engines_get(table.engines, table.first, &fp32, &a));
+    assert_good(shared_engines_get(table.engines, table.second, &fp32, &b));
+    assert_ptr_not_equal(shared_engine_engine(a), shared_engine_engine(b));
+    shared_engines_release(table.engines, a);
+    shared_engines_release(table.engines, b);
+    close_table(&table);
+}
+
 static void a_new_file_is_another(void **state) {
     (void)state;
     struct table table;
@@ -148,6 +182,8 @@ static void many_at_once_make_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_files_share),
+        cmocka_unit_test(auto_is_what_it_becomes),
+        cmocka_unit_test(another_tokenizer_is_another),
         cmocka_unit_test(a_new_file_is_another),
         cmocka_unit_test(a_failure_is_not_kept),
         cmocka_unit_test(many_at_once_make_one),

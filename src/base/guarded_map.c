@@ -94,7 +94,8 @@ static struct status install(void) {
     long page = sysconf(_SC_PAGESIZE);
     struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
     sigemptyset(&action.sa_mask);
-    if (page <= 0 || sigaction(SIGBUS, &action, &table.previous) != 0)
+    /* Read before: a map of a plug-in's own may fault as soon as the handler is ours. */
+    if (page <= 0 || sigaction(SIGBUS, NULL, &table.previous) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
         return status_error(STATUS_INTERNAL, "cannot handle SIGBUS");
     table.page = (uintptr_t)page;
     table.installed = true;

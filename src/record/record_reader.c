@@ -100,6 +100,8 @@ struct status record_file_read(const char *path, struct arena *arena, struct rec
     struct file_map map;
     STATUS_TRY(file_map_open(path, &map));
     struct status status = read_all(map.bytes, arena, ret);
+    if (file_map_is_lost(&map))
+        status = status_error(STATUS_DATA_LOSS, "the file was cut while it was read");
     file_unmap(&map);
     return status_is_ok(&status) ? status : status_prefix(status, "%s", path);
 }

@@ -55,7 +55,10 @@ struct status graph_size_check(enum graph_form form, const char *path) {
     struct file_map map;
     STATUS_TRY(file_map_open(path, &map));
     size_t count = graph_size_count(form, map.bytes);
+    bool lost = file_map_is_lost(&map);
     file_unmap(&map);
+    if (lost)
+        return status_error(STATUS_DATA_LOSS, "%s was cut while it was read", path);
     if (count > GRAPH_NODES_MAX)
         return status_error(STATUS_UNSUPPORTED, "%s has a graph of %zu nodes; the engine takes at most %d", path, count,
                             GRAPH_NODES_MAX);

@@ -12,10 +12,12 @@ import pytest
 import tritonclient.grpc as grpcclient
 import tritonclient.http as httpclient
 from cases import case
+from models import BATCHED, add, pair
 from serving import ROOT, Server, run
 from tritonclient.utils import InferenceServerException
 
 CHECKPOINT = str(ROOT / "models/minilm-squad")
+CLASSIFIER = str(ROOT / "tests/fixtures/hf_classifier")
 QUESTIONS = ROOT / "models/questions/questions-v2.0.json"
 N_BEST = 20
 SANITIZED = bool(os.environ.get("INFERD_SANITIZED"))  # the engine is some twenty times slower
@@ -23,8 +25,8 @@ EVERY, LONG = (120, 1) if SANITIZED else (6, 4)
 PASSAGE = "The b\u00f3ok was written by Jane Austen in 1813, in Hampshire."
 
 
-def export(repository, *flags):
-    done = run("export", "--checkpoint", CHECKPOINT, "--model-repository", str(repository), "--model", "bert", "--format", "bert", *flags)
+def export(repository, *flags, checkpoint=CHECKPOINT):
+    done = run("export", "--checkpoint", checkpoint, "--model-repository", str(repository), "--model", "bert", "--format", "bert", *flags)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -227,4 +229,33 @@ def test_weights_are_gone(models, tmp_path):
     with httpclient.InferenceServerClient(server.http_url) as client:
         assert not client.is_model_ready("bert-qa")
     assert "model.safetensors" in server.log
+    server.stop()
+
+
+@case("QA-8", "HTTP", "bert replaced, with --overwrite, by a checkpoint that answers no questions",
+      "bert-qa, whose weights it had, is gone and that is said; the server is ready with bert alone")
+def test_weights_are_replaced(tmp_path):
+    export(tmp_path)
+    said = export(tmp_path, "--max-seq-length", "48", "--overwrite", checkpoint=CLASSIFIER)
+    assert f"removed {tmp_path}/bert-qa, which took questions" in said
+    server = Server(tmp_path)
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        assert client.is_server_ready()
+        assert [model["name"] for model in client.get_model_repository_index()] == ["bert"]
+    server.stop()
+
+
+@case("QA-9", "HTTP", "a model of the user's own that is called bert-qa; bert exported beside it, twice, the second time with --overwrite",
+      "bert-qa is as it was and no question model is written, which is said with the reason; both models are ready")
+def test_name_is_taken(tmp_path):
+    add(tmp_path, "bert-qa", BATCHED + pair("INT32", "-1"))
+    before = (tmp_path / "bert-qa/config.pbtxt").read_text()
+    for flags in ((), ("--overwrite",)):
+        said = export(tmp_path, *flags)
+        assert "no bert-qa, which would take questions: another model" in said and "overwrite" not in said
+        assert (tmp_path / "bert-qa/config.pbtxt").read_text() == before
+    server = Server(tmp_path)
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        assert client.is_server_ready() and client.is_model_ready("bert") and client.is_model_ready("bert-qa")
+        assert client.get_model_config("bert-qa")["backend"] == "identity"
     server.stop()

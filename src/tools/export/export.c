@@ -50,7 +50,9 @@ static const struct option_row option_rows[] = {
     {OPTION_STRING, "model", NULL, FIELD(model), NULL, "NAME", "The model's name.", 0, 0, NULL},
     {OPTION_INT, "model-version", NULL, FIELD(model_version), "1", "N", "The version to write.", 1, INT32_MAX, NULL},
     {OPTION_BOOL, "overwrite", NULL, FIELD(overwrite), "false", NULL,
-     "Replace the version, and the model's configuration, if they exist.", 0, 0, NULL},
+     "Replace the version, and the model's configuration, if they exist. The NAME-qa that is on the old weights is "
+     "replaced too, or removed.",
+     0, 0, NULL},
     HEADING("How the model is served"),
     {OPTION_CHOICE, "format", NULL, FIELD(format), "bert", "FORMAT",
      "bert writes a checkpoint for the engine of that name, and beside it the model NAME-qa, which takes questions as "
@@ -246,24 +248,35 @@ static struct status export_questions(const struct export_options *options, cons
     return question_folder_fill(folder, options->model, vocab->path);
 }
 
-/* Both models are complete before the first is moved into place. `questions`: NULL when there is no such model. */
+/* The model beside the one that is exported: it takes questions. */
+struct question_model {
+    const char *name;
+    const char *reason;         /* why it is not written: "" where nobody expects it; NULL when it is written */
+    bool retired;               /* the one that is there goes: it is on weights that are replaced */
+    struct model_folder folder; /* where one of the two is so */
+};
+
+/* Both models are complete before the first is moved into place. */
 static struct status export_models(const struct export_options *options, const struct bert_checkpoint *checkpoint,
                                    const struct export_vocab *vocab, struct model_folder *folder,
-                                   struct model_folder *questions) {
+                                   struct question_model *questions) {
+    bool written = !questions->reason;
     struct status status = export_model(options, checkpoint, vocab, folder);
-    if (status_is_ok(&status) && questions)
-        status = export_questions(options, vocab, question_folder_name(folder->arena, options->model), questions);
+    if (status_is_ok(&status) && written)
+        status = export_questions(options, vocab, questions->name, &questions->folder);
     if (status_is_ok(&status))
         status = model_folder_commit(folder);
-    if (status_is_ok(&status) && questions)
-        status = model_folder_commit(questions);
+    if (status_is_ok(&status) && written)
+        status = model_folder_commit(&questions->folder);
+    if (status_is_ok(&status) && questions->retired)
+        status = model_folder_retire(&questions->folder);
     model_folder_close(folder);
-    if (questions)
-        model_folder_close(questions);
+    if (written || questions->retired)
+        model_folder_close(&questions->folder);
     return status;
 }
 
-/* Why the model that takes questions is not written: "" where nobody expects it; NULL when it is written. */
+/* The reason, as in question_model, by what is exported alone, whatever is in the repository. */
 static const char *why_no_questions(const struct export_options *options, const struct bert_checkpoint *checkpoint,
                                     const struct export_vocab *vocab) {
     if (!is_bert(options) || !bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
@@ -273,25 +286,49 @@ static const char *why_no_questions(const struct export_options *options, const 
     return options->max_seq_length < QUESTION_FOLDER_SEQUENCE_MIN ? "--max-seq-length is below 68" : NULL;
 }
 
+static struct status plan_questions(const struct export_options *options, const struct bert_checkpoint *checkpoint,
+                                    const struct export_vocab *vocab, const struct model_folder *folder,
+                                    struct question_model *ret) {
+    ret->name = question_folder_name(folder->arena, options->model);
+    ret->reason = why_no_questions(options, checkpoint, vocab);
+    ret->retired = false;
+    if (!ret->name)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
+    enum question_folder_state state = QUESTION_FOLDER_OTHER;
+    bool fits = path_is_plain_name(slice_of(ret->name)); /* NAME is one: only the length can be wrong */
+    if (fits)
+        STATUS_TRY(question_folder_examine(folder, options->model, ret->name, &state));
+    if (state == QUESTION_FOLDER_OTHER && !ret->reason)
+        ret->reason = fits ? "another model, whose weights are not links to these, has that name"
+                           : "a model's name has at most 255 bytes";
+    ret->retired = ret->reason && state == QUESTION_FOLDER_OURS;
+    if (ret->reason && !ret->retired)
+        return status_ok();
+    return model_folder_plan(options->model_repository, ret->name, options->model_version, options->overwrite,
+                             folder->arena, &ret->folder);
+}
+
+static void print_questions(const struct question_model *questions) {
+    const struct model_folder *folder = &questions->folder;
+    if (!questions->reason)
+        printf("       %s: question and context in, answers out, on the same weights\n", folder->model_path);
+    else if (questions->reason[0])
+        printf("       no %s, which would take questions: %s\n", questions->name, questions->reason);
+    if (questions->retired)
+        printf("       removed %s, which took questions on the weights that were here\n",
+               file_exists(folder->model_path) ? folder->version_path : folder->model_path);
+}
+
 static struct status export_checkpoint(const struct export_options *options, const struct bert_checkpoint *checkpoint,
                                        struct model_folder *folder, uint64_t started_ns) {
     struct export_vocab vocab;
-    struct model_folder questions;
+    struct question_model questions;
     STATUS_TRY(check_length(options, bert_checkpoint_config(checkpoint)));
     STATUS_TRY(export_vocab_examine(checkpoint, options->vocab, folder->arena, &vocab));
-    const char *name = question_folder_name(folder->arena, options->model);
-    const char *reason = why_no_questions(options, checkpoint, &vocab);
-    if (!name)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model's paths");
-    if (!reason)
-        STATUS_TRY(model_folder_plan(options->model_repository, name, options->model_version, options->overwrite,
-                                     folder->arena, &questions));
-    STATUS_TRY(export_models(options, checkpoint, &vocab, folder, reason ? NULL : &questions));
+    STATUS_TRY(plan_questions(options, checkpoint, &vocab, folder, &questions));
+    STATUS_TRY(export_models(options, checkpoint, &vocab, folder, &questions));
     print_result(find_format(options->format), folder, started_ns);
-    if (!reason)
-        printf("       %s: question and context in, answers out, on the same weights\n", questions.model_path);
-    else if (reason[0])
-        printf("       no %s, which would take questions: %s\n", name, reason);
+    print_questions(&questions);
     return status_ok();
 }
 

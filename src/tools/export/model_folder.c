@@ -184,6 +184,31 @@ struct status model_folder_commit(struct model_folder *folder) {
     return rename(config, folder->config_path) == 0 ? status_ok() : errno_status("write", folder->config_path);
 }
 
+/* ---- out of sight ---- */
+
+/* Than the version and the configuration. */
+static struct status holds_more(const struct model_folder *folder, bool *ret) {
+    const char *const *names;
+    size_t count;
+    STATUS_TRY(file_list(folder->model_path, folder->arena, &names, &count));
+    *ret = false;
+    for (size_t i = 0; i < count; i++)
+        *ret = *ret || (strcmp(names[i], folder->version) != 0 && strcmp(names[i], "config.pbtxt") != 0);
+    return status_ok();
+}
+
+/* By one rename into the staging folder, which is removed at leisure. */
+struct status model_folder_retire(struct model_folder *folder) {
+    bool more;
+    STATUS_TRY(holds_more(folder, &more));
+    STATUS_TRY(make_staging(folder));
+    const char *from = more ? folder->version_path : folder->model_path;
+    const char *to = path_join(folder->arena, folder->staging, "retired");
+    if (!to)
+        return no_memory();
+    return rename(from, to) == 0 ? status_ok() : errno_status("remove", from);
+}
+
 void model_folder_close(struct model_folder *folder) {
     if (folder->staging) {
         struct status removed = file_remove_tree(folder->staging);

@@ -2,7 +2,8 @@
  * models and renamed into place, so that a server that looks meanwhile sees the old state or the new one. What an
  * export that was killed has left behind is removed by the next one into the same repository.
  *
- * Order of calls: plan, (stage, commit), close. Thread: one owner; two exports to one model at once: the second fails.
+ * Order of calls: plan, (stage and commit, or retire), close. Thread: one owner; two exports to one model at once: the
+ * second fails.
  */
 #ifndef INFERD_TOOLS_EXPORT_MODEL_FOLDER_H
 #define INFERD_TOOLS_EXPORT_MODEL_FOLDER_H
@@ -32,6 +33,9 @@ struct status model_folder_plan(const char *repository, const char *name, int64_
 struct status model_folder_stage(struct model_folder *folder, struct slice config) STATUS_MUST_CHECK;
 /* Moves what was staged into place, and removes what it replaces. */
 struct status model_folder_commit(struct model_folder *folder) STATUS_MUST_CHECK;
+/* Takes the version away, and the model with it when nothing else but its configuration is in it. Whoever looks sees
+ * all of it or nothing. In place of stage and commit. */
+struct status model_folder_retire(struct model_folder *folder) STATUS_MUST_CHECK;
 /* Removes the staging folder, if there is one still. */
 void model_folder_close(struct model_folder *folder);
 

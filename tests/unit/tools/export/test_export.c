@@ -197,18 +197,24 @@ static void expect_link(struct scratch *scratch, const char *name, const char *t
     assert_string_equal(text, target);
 }
 
+/* Configurations for random weights: the compiled-in vocabulary fits the first only. */
+static void write_shapes(struct scratch *s) {
+    scratch_write(s, "usual.json",
+                  SLICE_LITERAL("{\"vocab_size\":30522,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+    scratch_write(s, "odd.json",
+                  SLICE_LITERAL("{\"vocab_size\":99,\"hidden_size\":8,\"num_hidden_layers\":1,"
+                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
+}
+
+#define BERT "--checkpoint random:3 --model-repository @/r "
+
 /* The bert format has a second model, on the first one's files. */
 static void questions_beside_logits(void **state) {
     (void)state;
     struct scratch s = scratch_create();
     char hash[128];
-    scratch_write(&s, "usual.json",
-                  SLICE_LITERAL("{\"vocab_size\":30522,\"hidden_size\":8,\"num_hidden_layers\":1,"
-                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
-    scratch_write(&s, "odd.json",
-                  SLICE_LITERAL("{\"vocab_size\":99,\"hidden_size\":8,\"num_hidden_layers\":1,"
-                                "\"num_attention_heads\":2,\"intermediate_size\":8}"));
-#define BERT "--checkpoint random:3 --model-repository @/r "
+    write_shapes(&s);
     expect_run(&s, BERT "--bert-config @/usual.json --model a --model-version 7", 0,
                "/r/a-qa: question and context in");
     expect_link(&s, "r/a-qa/7/model.safetensors", "../../a/7/model.safetensors");
@@ -228,6 +234,109 @@ static void questions_beside_logits(void **state) {
     expect_run(&s, BERT "--bert-config @/odd.json --model c", 0,
                "no c-qa, which would take questions: there is no voc");
     assert_false(file_exists(scratch_path(&s, "r/b-qa")) || file_exists(scratch_path(&s, "r/c-qa")));
+    scratch_remove(&s);
+}
+
+/* What takes questions goes with the weights that it links to, where none is written in its place. */
+static void questions_without_weights(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        "--checkpoint " TF " --max-seq-length 48 --format onnx",
+        "--checkpoint tests/fixtures/hf_classifier --max-seq-length 48",
+        "--checkpoint random:3 --bert-config @/odd.json",
+        "--checkpoint random:3 --bert-config @/usual.json --max-seq-length 67",
+    };
+    struct scratch s = scratch_create();
+    char line[256];
+    write_shapes(&s);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        snprintf(line, sizeof line, BERT "--bert-config @/usual.json --model m%zu", i);
+        expect_run(&s, line, 0, "-qa: question");
+        snprintf(line, sizeof line, "%s --model-repository @/r --model m%zu --overwrite", others[i], i);
+        expect_run(&s, line, 0, "-qa, which took questions on the weights that were here");
+        snprintf(line, sizeof line, "r/m%zu-qa", i);
+        assert_false(file_exists(scratch_path(&s, line)));
+    }
+    /* Another version stays, on weights that stay; and what is not there is not taken away. */
+    expect_run(&s, BERT "--bert-config @/usual.json --model two", 0, "two-qa");
+    expect_run(&s, BERT "--bert-config @/usual.json --model two --model-version 2", 0, "two-qa");
+    expect_run(&s, BERT "--bert-config @/odd.json --model two --overwrite", 0, "removed");
+    assert_false(file_exists(scratch_path(&s, "r/two-qa/1")));
+    expect_link(&s, "r/two-qa/2/model.safetensors", "../../two/2/model.safetensors");
+    expect_run(&s, BERT "--bert-config @/odd.json --model two --overwrite", 0, "no two-qa");
+    assert_true(file_exists(scratch_path(&s, "r/two-qa/2/vocab.txt")));
+    /* Weights of another vocabulary do not slip in under an old one. */
+    expect_ok(file_remove_tree(scratch_path(&s, "r/two/2")));
+    expect_run(&s, BERT "--bert-config @/odd.json --model two --model-version 2", 1, "two-qa/2 exists");
+    assert_false(file_exists(scratch_path(&s, "r/two/2")));
+    scratch_remove(&s);
+}
+
+/* A model that only has the name is left as it is, and what is said does not offer to replace it. */
+static void questions_of_others(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *line; /* below the repository; of an export */
+    } rows[] = {
+        {"a-qa/1/model.safetensors", "--model a"},
+        {"b-qa/2/model.safetensors", "--model b"},
+        {"c-qa/config.pbtxt", "--model c"},
+        {"d-qa", "--model d"},
+    };
+    static const char *const ways[] = {"", " --overwrite"};
+    struct scratch s = scratch_create();
+    char line[256];
+    write_shapes(&s);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "r/%s", rows[i].file);
+        char *slash = strrchr(path, '/');
+        *slash = '\0';
+        expect_ok(file_make_directories(scratch_path(&s, path)));
+        *slash = '/';
+        scratch_write(&s, path, SLICE_LITERAL("mine"));
+        for (size_t j = 0; j < sizeof ways / sizeof ways[0]; j++) {
+            snprintf(line, sizeof line, BERT "--bert-config @/usual.json %s%s", rows[i].line, ways[j]);
+            expect_run(&s, line, 0, "-qa, which would take questions: another model, whose weights are not links");
+            expect_in_file(&s, path, "mine", true);
+        }
+        snprintf(line, sizeof line, BERT "--bert-config @/odd.json %s --overwrite", rows[i].line);
+        expect_run(&s, line, 0, "there is no vocabulary");
+        expect_in_file(&s, path, "mine", true);
+    }
+    assert_false(file_exists(scratch_path(&s, "r/b-qa/1")));
+    /* A link to other weights is no link of an export. */
+    expect_ok(file_make_directories(scratch_path(&s, "r/e-qa/1")));
+    assert_int_equal(symlink("../../e/1/model.safetensors.old", scratch_path(&s, "r/e-qa/1/model.safetensors")), 0);
+    expect_run(&s, BERT "--bert-config @/usual.json --model e --overwrite", 0, "another model");
+    expect_link(&s, "r/e-qa/1/model.safetensors", "../../e/1/model.safetensors.old");
+    scratch_remove(&s);
+}
+
+/* A folder's name has 255 bytes: the model's may, and that with -qa behind it is no reason to refuse. */
+static void long_names(void **state) {
+    (void)state;
+    static const struct {
+        int size;
+        const char *said;
+    } rows[] = {
+        {252, "-qa: question and context in"},
+        {253, "-qa, which would take questions: a model's name has at most 255 bytes"},
+        {255, "-qa, which would take questions: a model's name has at most 255 bytes"},
+    };
+    struct scratch s = scratch_create();
+    write_shapes(&s);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[256], line[512];
+        memset(name, 'n', sizeof name);
+        name[rows[i].size] = '\0';
+        for (int j = 0; j < 2; j++) {
+            snprintf(line, sizeof line, BERT "--bert-config @/usual.json --model %s%s", name, j ? " --overwrite" : "");
+            expect_run(&s, line, 0, rows[i].said);
+            snprintf(line, sizeof line, "r/%s/1/model.safetensors", name);
+            assert_true(file_exists(scratch_path(&s, line)));
+        }
+    }
     scratch_remove(&s);
 }
 
@@ -346,6 +455,9 @@ int main(void) {
         cmocka_unit_test(overwriting),
         cmocka_unit_test(random_weights),
         cmocka_unit_test(questions_beside_logits),
+        cmocka_unit_test(questions_without_weights),
+        cmocka_unit_test(questions_of_others),
+        cmocka_unit_test(long_names),
         cmocka_unit_test(vocabularies),
         cmocka_unit_test(missing_vocabulary),
         cmocka_unit_test(other_heads),

@@ -174,6 +174,24 @@ static void repository_that_cannot_be_made(void **state) {
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Other versions keep the model; its last one takes it along. */
+static void retired(void **state) {
+    struct fixture *fixture = *state;
+    const char *model = path_join(fixture->arena, fixture->repository, "bert");
+    struct model_folder folder;
+    expect_ok(put(fixture, 1, false, "c\n", "one"));
+    expect_ok(put(fixture, 2, false, "c\n", "two"));
+    expect_ok(plan(fixture, 1, true, &folder));
+    expect_ok(model_folder_retire(&folder));
+    model_folder_close(&folder);
+    expect_names(fixture, model, "2 config.pbtxt ");
+    expect_names(fixture, fixture->repository, "bert ");
+    expect_ok(plan(fixture, 2, true, &folder));
+    expect_ok(model_folder_retire(&folder));
+    model_folder_close(&folder);
+    expect_names(fixture, fixture->repository, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(new_model_and_second_version),
@@ -182,6 +200,7 @@ int main(void) {
         CASE(the_second_of_two_at_once_fails),
         CASE(given_up_exports_leave_nothing),
         CASE(the_next_export_removes_what_a_killed_one_left),
+        CASE(retired),
         CASE(names),
         CASE(repository_that_cannot_be_made),
     };

@@ -38,7 +38,7 @@ def test_no_room_for_a_body(narrow):
     assert answer.status == 400  # no JSON, but there is room
 
 
-@case("IF05", "HTTP", "GET /metrics on its port while requests hold all that --max-inflight-size allows", "200")
+@case("IF07", "HTTP", "GET /metrics on its port while requests hold all that --max-inflight-size allows", "200")
 def test_room_for_metrics(start, repository):
     for i in range(40):
         models.add(repository, f"model_{i}", BATCHED + pair("INT32", "-1"))

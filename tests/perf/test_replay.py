@@ -198,6 +198,28 @@ def test_bad_files(tmp_path):
     assert run("perf", "--replay", str(tmp_path / "none")).returncode == 99
 
 
+@case("PG01", "HTTP, gRPC", "a record of batches for one model, and for two of which one takes no batches", "throughput and goodput in inferences, not requests")
+@pytest.mark.parametrize("protocol", perf_tool.PROTOCOLS)
+def test_batches(serve, repository, tmp_path, protocol):
+    models.add(repository, "unbatched", models.PLAIN + models.pair("INT32", "-1, -1"))
+    server = serve()
+
+    def batch(model, size, at):
+        one = line(at, model, b"\1\0\0\0" * size)
+        one["inputs"][0]["shape"] = [size, 1]
+        return one
+
+    batches = [batch("versions", size, 50 * size) for size in (1, 8, 3)]
+    batches.sort(key=lambda one: one["at_ns"])
+    for lines, inferences in ((batches, 12), (batches + [batch("unbatched", 6, 500)], 13)):
+        report = tmp_path / "report.json"
+        text = replay(server, protocol, write(tmp_path / "record", *lines), "--json", str(report), "--goodput-latency", "60000")
+        (point,) = json.loads(report.read_text())["points"]
+        assert point["throughput"] * point["seconds"] == pytest.approx(inferences)
+        assert point["goodput"] * point["seconds"] == pytest.approx(inferences)
+        assert "Batch size: as recorded\n" in text
+
+
 @case("RY10", "flag", "--replay with flags of other loads, data and sequences, --speed alone", "exit code 3")
 @pytest.mark.parametrize("flags", [["--concurrency-range=1"], ["--request-rate-range=1"], ["-t", "2"], ["-b", "2"], ["--input-data=zero"], ["--shape=IN:1"],
                                    ["--request-count=5"], ["--request-parameter=a:1:int"], ["-x", "1"], ["--speed=0"], ["--num-of-sequences=2"],

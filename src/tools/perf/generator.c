@@ -77,8 +77,12 @@ static void release(struct generator *self) {
 static void record(struct generator *self, const struct flight *flight, const struct infer_result *result,
                    struct status status) {
     const struct generator_observer *observer = &self->setup->observer;
-    struct sample_request request = {
-        .due_ns = flight->due_ns, .timing = result->timing, .status = status, .responses = result->response_count};
+    struct sample_request request = {.due_ns = flight->due_ns,
+                                     .timing = result->timing,
+                                     .status = status,
+                                     .inferences = self->setup->workload->entries[flight->entry].inferences,
+                                     .goal_ns = self->setup->plan.goal_ns,
+                                     .responses = result->response_count};
     measurement_record(&self->measurement, &request);
     if (observer->on_record != NULL && status_is_ok(&status)) {
         struct generator_record kept = {flight->entry,       flight->due_ns,         flight->sequence.id,

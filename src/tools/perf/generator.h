@@ -25,6 +25,7 @@ struct measurement_plan {
     double stability_percent;
     double percentile; /* that has to be stable; below 0: the mean */
     uint64_t limit_ns; /* latency threshold: three windows over it are enough; 0: none */
+    uint64_t goal_ns;  /* latency of a good answer; 0: none */
     uint64_t drain_ns; /* how long to wait for what is in flight at the end */
 };
 

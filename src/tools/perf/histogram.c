@@ -74,14 +74,6 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percenti
     return histogram->max_ns;
 }
 
-uint64_t histogram_count_to(const struct histogram *histogram, uint64_t value_ns) {
-    size_t last = index_of(value_ns);
-    uint64_t count = 0;
-    for (size_t i = 0; i <= last; i++)
-        count += histogram->counts[i];
-    return count;
-}
-
 bool histogram_next(const struct histogram *histogram, size_t *at, struct histogram_bucket *ret) {
     while (*at < HISTOGRAM_BUCKETS && histogram->counts[*at] == 0)
         ++*at;

@@ -29,8 +29,6 @@ void histogram_add(struct histogram *histogram, const struct histogram *from);
 /* The smallest value that at least `percentile` (0..100) percent of the recorded ones do not pass, to 0.1 %; 0 when
  * nothing was recorded. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percentile);
-/* How many of the recorded values are at most `value_ns`, to the precision of its bucket. */
-uint64_t histogram_count_to(const struct histogram *histogram, uint64_t value_ns);
 
 /* Walks over the buckets that hold something: *at starts at 0; false at the end. */
 struct histogram_bucket {

@@ -171,6 +171,7 @@ static void plan_measurement(struct perf_job *job) {
         .stability_percent = options->stability_percent,
         .percentile = options->percentile,
         .limit_ns = (uint64_t)(options->latency_limit_ms * (double)NS_PER_MS),
+        .goal_ns = (uint64_t)(options->goodput_ms * (double)NS_PER_MS),
         .drain_ns = DRAIN_S * NS_PER_S,
     };
     setup->observer = run_watch_observer(&job->watch);
@@ -181,6 +182,21 @@ static struct status describe_model(struct perf_job *job) {
                                           &job->model, &job->setup.has_statistics));
     STATUS_TRY(check_model(job));
     return take_models(job);
+}
+
+/* Which of several models take batches. The requests of one that cannot be described fail, and say why. */
+static struct status find_batches(struct perf_job *job, struct replay *replay) {
+    for (size_t i = 0; i < replay->model_count; i++) {
+        struct infer_model_info model = {0};
+        bool has_statistics;
+        struct status status = job->driver->ops->describe(job->driver, replay->models[i], SLICE_LITERAL(""), job->arena,
+                                                          &model, &has_statistics);
+        if (status.code == STATUS_RESOURCE_EXHAUSTED)
+            return status;
+        if (status_is_ok(&status) && model.max_batch_size > 0)
+            workload_replay_batched(replay, replay->models[i]);
+    }
+    return status_ok();
 }
 
 /* What was recorded, and when it is due. One model alone is looked at as any other; of several none is. */
@@ -199,6 +215,7 @@ static struct status take_replay(struct perf_job *job) {
     STATUS_TRY(workload_replay_create(job->arena, &config, &replay));
     if (replay.notice.size > 0)
         fprintf(stderr, "inferd perf: %s: %.*s\n", options->replay, SLICE_ARGS(replay.notice));
+    STATUS_TRY(find_batches(job, &replay));
     job->workload = replay.workload;
     job->times_ns = replay.times_ns;
     job->time_count = replay.workload.entry_count;
@@ -278,10 +295,8 @@ static struct status keep_point(struct perf_job *job) {
     const struct point_scale scale = {
         .load = options->load,
         .value = job->load,
-        .batch_size = (size_t)options->batch_size,
         .percentile = options->percentile,
         .limit_ns = options->latency_limit_ms * (double)NS_PER_MS,
-        .goodput_ns = options->goodput_ms * (double)NS_PER_MS,
         .one_compute = options->service == PERF_TRTIS,
     };
     if (job->point_count == job->point_capacity) {

@@ -75,7 +75,7 @@ static void take_failures(const struct sample *sample, struct point *ret) {
 void point_make(const struct point_scale *scale, const struct generator_result *result, struct point *ret) {
     const struct window_sum *sum = &result->sum;
     const struct sample *sample = &sum->sample;
-    double count = (double)sample->latency.total, batch = (double)scale->batch_size;
+    double count = (double)sample->latency.total;
     *ret = (struct point){
         .load = scale->load, .value = scale->value, .stable = result->stable, .one_compute = scale->one_compute};
     ret->interrupted = result->stopped;
@@ -84,10 +84,9 @@ void point_make(const struct point_scale *scale, const struct generator_result *
     ret->requests = sample->latency.total;
     ret->responses = sample->responses;
     ret->failed = sample->failed;
-    ret->throughput = sum->seconds > 0 ? count * batch / sum->seconds : 0;
+    ret->throughput = sum->seconds > 0 ? (double)sample->inferences / sum->seconds : 0;
     ret->throughput_confidence = sum->throughput_confidence;
-    if (scale->goodput_ns > 0 && sum->seconds > 0)
-        ret->goodput = (double)histogram_count_to(&sample->latency, (uint64_t)scale->goodput_ns) * batch / sum->seconds;
+    ret->goodput = sum->seconds > 0 ? (double)sample->timely / sum->seconds : 0;
     ret->latency = sample->mean_ns;
     ret->latency_confidence = sum->latency_confidence_ns;
     ret->deviation = sample_deviation_ns(sample);

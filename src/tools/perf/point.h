@@ -54,10 +54,8 @@ struct point {
 struct point_scale {
     enum perf_load load;
     double value;
-    size_t batch_size;
     double percentile; /* below 0: the mean */
     double limit_ns;   /* 0: none */
-    double goodput_ns; /* 0: none */
     bool one_compute;
 };
 

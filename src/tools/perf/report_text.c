@@ -27,9 +27,12 @@ static void report_range(FILE *out, const struct perf_options *options) {
 }
 
 void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model) {
-    fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s%s)\n  Batch size: %lld\n",
-            SLICE_ARGS(model->name), options->url, options->service == PERF_TRTIS ? "TRTIS v1 over " : "",
-            perf_carrier(options), (long long)options->batch_size);
+    fprintf(out, "*** Measurement Settings ***\n  Model: %.*s at %s (%s%s)\n", SLICE_ARGS(model->name), options->url,
+            options->service == PERF_TRTIS ? "TRTIS v1 over " : "", perf_carrier(options));
+    if (options->replay == NULL)
+        fprintf(out, "  Batch size: %lld\n", (long long)options->batch_size);
+    else
+        fputs("  Batch size: as recorded\n", out);
     if (options->request_count > 0)
         fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
     else

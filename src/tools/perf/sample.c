@@ -33,6 +33,8 @@ void sample_record(struct sample *sample, const struct sample_request *request) 
     sample->sent_latency_ns += (double)span(timing->start_ns, timing->end_ns);
     sample->send_ns += (double)span(timing->start_ns, timing->sent_ns);
     sample->receive_ns += (double)span(timing->receive_start_ns, timing->end_ns);
+    sample->inferences += request->inferences;
+    sample->timely += request->goal_ns > 0 && latency_ns <= request->goal_ns ? request->inferences : 0;
     sample->responses += request->responses;
     sample->slices[request->slice].count++;
     sample->slices[request->slice].latency_ns += (double)latency_ns;
@@ -50,6 +52,8 @@ void sample_add(struct sample *sample, const struct sample *from) {
     sample->sent_latency_ns += from->sent_latency_ns;
     sample->send_ns += from->send_ns;
     sample->receive_ns += from->receive_ns;
+    sample->inferences += from->inferences;
+    sample->timely += from->timely;
     sample->responses += from->responses;
     sample->failed += from->failed;
     for (size_t code = 0; code < SAMPLE_STATUS_CODES; code++) {

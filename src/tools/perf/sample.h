@@ -34,6 +34,8 @@ struct sample {
     double mean_ns, squares_ns;  /* of the latencies: mean, and sum of squared distances from it (Welford) */
     double sent_latency_ns;      /* sum of latencies from the real send */
     double send_ns, receive_ns;  /* sums: start to sent; first byte of the answer to the end */
+    uint64_t inferences;         /* a batch is several */
+    uint64_t timely;             /* inferences within the goal */
     uint64_t responses;          /* of decoupled models there are any number to a request */
     uint64_t failed;
     struct sample_failures failures[SAMPLE_STATUS_CODES]; /* by status_code */
@@ -44,6 +46,8 @@ struct sample_request {
     uint64_t due_ns;
     struct infer_timing timing;
     struct status status; /* of a wrong answer too */
+    uint64_t inferences;
+    uint64_t goal_ns; /* of the latency; 0: none */
     uint64_t responses;
     size_t slice;
 };

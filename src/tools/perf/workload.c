@@ -211,6 +211,7 @@ static struct status make_entry(struct arena *arena, const struct workload_confi
             ret->inputs[ret->input_count] = *parts[0];
         ret->input_count++;
     }
+    ret->inferences = batch;
     ret->time_ms = first->time_ms;
     if (batch == 1) { /* as of perf_analyzer: validation is for single items */
         ret->expected = first->expected;

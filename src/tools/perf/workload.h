@@ -14,6 +14,7 @@ enum { WORKLOAD_TENSOR_BYTES_MAX = 1 << 30 };
 struct workload_entry {
     struct infer_tensor *inputs;
     size_t input_count;
+    uint64_t inferences;                      /* that the server counts for it: its batch */
     const struct infer_region *input_regions; /* where they are in shared memory; NULL: nowhere */
     const struct infer_tensor *expected;      /* what the outputs must be, where the data say so */
     size_t expected_count;

@@ -188,6 +188,7 @@ static struct status take_record(struct maker *maker, const struct record *recor
     request->version = record->version;
     request->id = record->id;
     ret->request = request;
+    ret->inferences = 1;
     ret->time_ms = -1;
     STATUS_TRY(take_outputs(maker->arena, record, request));
     STATUS_TRY(take_parameters(maker, record, request));
@@ -246,6 +247,16 @@ static struct status take_file(struct maker *maker, const struct record_file *fi
     workload->stream_count = 1;
     ret->times_ns = times_ns;
     return status_ok();
+}
+
+void workload_replay_batched(struct replay *replay, struct slice model) {
+    for (size_t i = 0; i < replay->workload.entry_count; i++) {
+        struct workload_entry *entry = &replay->workload.entries[i];
+        const struct infer_tensor *first = entry->inputs;
+        if (slice_equal(entry->request->model, model) && entry->input_count > 0 && first->rank > 0 &&
+            first->shape[0] > 0)
+            entry->inferences = (uint64_t)first->shape[0];
+    }
 }
 
 struct status workload_replay_create(struct arena *arena, const struct workload_replay *config, struct replay *ret) {

@@ -27,5 +27,7 @@ struct replay {
  * sent, or when there is none. */
 struct status workload_replay_create(struct arena *arena, const struct workload_replay *config,
                                      struct replay *ret) STATUS_MUST_CHECK;
+/* The requests of this model are batches, by the first dim of their inputs; until it is said they are of one item. */
+void workload_replay_batched(struct replay *replay, struct slice model);
 
 #endif

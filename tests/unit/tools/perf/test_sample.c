@@ -48,6 +48,26 @@ static void test_failures_by_class(void **state) {
     test_free(sample);
 }
 
+/* Batches count by their items, and in time only up to the goal. */
+static void test_inferences(void **state) {
+    (void)state;
+    struct sample *sample = test_calloc(1, sizeof *sample), *sum = test_calloc(1, sizeof *sum);
+    struct sample_request request = good(0, 0, 100);
+    request.inferences = 8;
+    sample_record(sample, &request);
+    assert_int_equal(sample->timely, 0);
+    request.goal_ns = 100;
+    sample_record(sample, &request);
+    request.goal_ns = 99;
+    sample_record(sample, &request);
+    sample_add(sum, sample);
+    sample_add(sum, sample);
+    assert_int_equal(sum->inferences, 48);
+    assert_int_equal(sum->timely, 16);
+    test_free(sample);
+    test_free(sum);
+}
+
 /* Mean and deviation of a sum of samples are those of all values together. */
 static void test_sum(void **state) {
     (void)state;
@@ -78,6 +98,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_latency_counts_from_due),
         cmocka_unit_test(test_failures_by_class),
+        cmocka_unit_test(test_inferences),
         cmocka_unit_test(test_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,59 @@ struct status file_write_atomic(const char *path, struct slice content) {
     return status;
 }
 
+/* ---- outputs that a user names ---- */
+
+enum output_kind { OUTPUT_FILE, OUTPUT_STREAM, OUTPUT_STANDARD };
+
+static struct status output_kind_of(const char *path, enum output_kind *ret) {
+    struct stat info, standard;
+    *ret = OUTPUT_FILE;
+    if (lstat(path, &info) != 0 || S_ISREG(info.st_mode)) /* if it is no new name, creating it will tell */
+        return status_ok();
+    if (stat(path, &info) != 0)
+        return errno_status("write", path);
+    if (S_ISDIR(info.st_mode))
+        return status_error(STATUS_INVALID_ARGUMENT, "cannot write %s: it is a folder", path);
+    *ret = OUTPUT_STREAM;
+    if (fstat(STDOUT_FILENO, &standard) == 0 && standard.st_dev == info.st_dev && standard.st_ino == info.st_ino)
+        *ret = OUTPUT_STANDARD; /* perhaps a file, which opening would cut */
+    else if (S_ISREG(info.st_mode))
+        return status_error(STATUS_INVALID_ARGUMENT, "cannot write %s: it is a link to a file", path);
+    return status_ok();
+}
+
+struct status file_write_output(const char *path, struct slice content) {
+    enum output_kind kind;
+    STATUS_TRY(output_kind_of(path, &kind));
+    if (kind == OUTPUT_FILE)
+        return file_write_atomic(path, content);
+    if (kind == OUTPUT_STANDARD)
+        return fflush(stdout) == 0 && write_all(STDOUT_FILENO, content) ? status_ok() : errno_status("write", path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno_status("open", path);
+    bool good = write_all(fd, content);
+    good = close(fd) == 0 && good;
+    return good ? status_ok() : errno_status("write", path);
+}
+
+struct status file_check_output(const char *path) {
+    char folder[4096];
+    enum output_kind kind;
+    STATUS_TRY(output_kind_of(path, &kind));
+    if (kind != OUTPUT_FILE)
+        return access(path, W_OK) == 0 ? status_ok() : errno_status("write", path);
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (size >= sizeof folder || path[0] == '\0' || (slash != NULL && slash[1] == '\0'))
+        return status_error(STATUS_INVALID_ARGUMENT, "cannot write \"%.200s\": it is no name of a file", path);
+    memcpy(folder, path, size);
+    memcpy(folder + size, size == 0 ? "." : "", size == 0 ? 2 : 1);
+    if (access(folder, F_OK) == 0 && !file_is_directory(folder))
+        return status_error(STATUS_INVALID_ARGUMENT, "cannot write %s: %s is no folder", path, folder);
+    return access(folder, W_OK | X_OK) == 0 ? status_ok() : errno_status("write", path);
+}
+
 struct status file_write_new(const char *path, struct slice content) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -30,6 +30,13 @@ struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct bu
  * that is a link, a device or a folder is refused. */
 struct status file_write_atomic(const char *path, struct slice content) STATUS_MUST_CHECK;
 
+/* For the outputs that a user names: as file_write_atomic, but a device or a pipe is written to, and so is standard
+ * output by its name (/dev/stdout), behind what `stdout` holds. */
+struct status file_write_output(const char *path, struct slice content) STATUS_MUST_CHECK;
+/* Whether file_write_output could write there, as far as that can be told before: for those who write at the end of
+ * long work. Errors name the path: NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder; a link to a file). */
+struct status file_check_output(const char *path) STATUS_MUST_CHECK;
+
 /* Writes a file that must not be there yet (mode 0600); ALREADY_EXISTS when something has its name. */
 struct status file_write_new(const char *path, struct slice content) STATUS_MUST_CHECK;
 

@@ -11,11 +11,14 @@ PROTOCOLS = ("http", "grpc")
 UNSTABLE = 2
 
 
+def command(server, protocol, *options):
+    url = server.http_url if protocol == "http" else server.grpc_url
+    return [serving.BINARY, "perf", "-u", url, "-i", protocol, *options]
+
+
 def run(server, protocol, *options):
     """The finished process."""
-    url = server.http_url if protocol == "http" else server.grpc_url
-    return subprocess.run([serving.BINARY, "perf", "-u", url, "-i", protocol, *options], capture_output=True, text=True,
-                          timeout=2 * serving.PATIENCE_S)
+    return subprocess.run(command(server, protocol, *options), capture_output=True, text=True, timeout=2 * serving.PATIENCE_S)
 
 
 def good(server, protocol, *options):

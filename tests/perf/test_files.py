@@ -1,6 +1,8 @@
 """The JSON files of `inferd perf`: everything about a point, and the times of every request."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import perf_tool
 import pytest
@@ -54,6 +56,40 @@ def test_profile_values(server, protocol, tmp_path):
     assert requests("id_bytes", [["a", "é"], ["", "\n"]], "-b", "2") == [({"IN": ["a", "é", "", "\n"]}, {"OUT": ["a", "é", "", "\n"]}),
                                                                      ({"IN": ["", "\n", "a", "é"]}, {"OUT": ["", "\n", "a", "é"]})] * 2
     assert "--profile-export-file" in perf_tool.refused(server, protocol, "-m", "id_int32", "--profile-export-values", code=3)
+
+
+@case("PG02", "flag", "-f, --json and --profile-export-file in a folder that does not exist, that is a folder, below a file, or -",
+      "exit code 99 before the load, naming flag and path")  # fmt: skip
+@pytest.mark.parametrize("flag", ["-f", "--json", "--profile-export-file"])
+def test_bad_paths(server, tmp_path, flag):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "none" / "x", tmp_path, tmp_path / "file" / "x", "-"):
+        ended = perf_tool.run(server, "http", "-m", "five", "--request-count", "3", flag, str(path))
+        assert ended.returncode == 99 and ended.stdout == "", ended.stdout
+        assert flag in ended.stderr and str(path) in ended.stderr
+    assert not Path("-").exists()
+
+
+@case("PG03", "flag", "-f and --json whose folder goes while they are measured, and a profile whose folder stays; files in /dev/stdout",
+      "exit code 99 and both paths; the profile is written; standard output has them behind the report")  # fmt: skip
+def test_paths_that_go(server, tmp_path):
+    gone, kept = tmp_path / "gone", tmp_path / "kept.json"
+    gone.mkdir()
+    command = perf_tool.command(server, "http", "-m", "five", "--request-count", "100", "-f", str(gone / "f.csv"), "--json", str(gone / "j.json"),
+                                "--profile-export-file", str(kept))  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline().startswith("*** Measurement Settings")
+        gone.rmdir()
+        _, said = running.communicate()
+    assert running.returncode == 99
+    assert "f.csv" in said and "j.json" in said
+    assert len(json.loads(kept.read_text())["experiments"][0]["requests"]) == 100
+    text = perf_tool.good(server, "http", "-m", "five", "--request-count", "3", "--json", "/dev/stdout")
+    assert "Request count: 3\n" in text and json.loads(text[text.index('{"settings"') :])["points"][0]["requests"] == 3
+    with (tmp_path / "all").open("w") as out:
+        subprocess.run([*command[:-6], "--json", "/dev/stdout"], stdout=out, check=True)
+    text = (tmp_path / "all").read_text()
+    assert text.startswith("*** Measurement Settings") and text.rstrip().endswith("}")
 
 
 @case("PX10", "HTTP", "--full-csv", "perf_analyzer's verbose columns, unchanged, and ours behind them, among them whether the generator was the bottleneck")

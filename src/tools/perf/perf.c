@@ -244,7 +244,7 @@ static struct status prepare(struct perf_job *job) {
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
-    report_files_begin(&job->files, options, &job->model, &job->setup.models, &job->workload);
+    STATUS_TRY(report_files_begin(&job->files, options, &job->model, &job->setup.models, &job->workload));
     STATUS_TRY(trace_settings_change(options, job->driver, job->arena, &job->trace));
     STATUS_TRY(run_watch_open(&job->watch, options, &job->files, job->name));
     plan_measurement(job);

@@ -1,16 +1,31 @@
 #include "tools/perf/report_files.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "tools/perf/report_csv.h"
 #include "tools/perf/report_json.h"
 
-void report_files_begin(struct report_files *files, const struct perf_options *options,
-                        const struct infer_model_info *model, const struct server_models *models,
-                        const struct workload *workload) {
+/* A path of a file-to-be, or NULL. */
+static struct status check_path(const char *flag, const char *path) {
+    if (path == NULL)
+        return status_ok();
+    if (strcmp(path, "-") == 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s -: standard output has the report; /dev/stdout is taken, and comes behind it", flag);
+    struct status status = file_check_output(path);
+    return status_is_ok(&status) ? status : status_prefix(status, "%s", flag);
+}
+
+struct status report_files_begin(struct report_files *files, const struct perf_options *options,
+                                 const struct infer_model_info *model, const struct server_models *models,
+                                 const struct workload *workload) {
     *files = (struct report_files){.options = options, .model = model, .models = models};
     profile_begin(&files->profile, options->url, "inferd", options->profile_values ? workload : NULL);
+    STATUS_TRY(check_path("-f", options->csv));
+    STATUS_TRY(check_path("--json", options->json));
+    return check_path("--profile-export-file", options->profile_export);
 }
 
 void report_files_free(struct report_files *files) {
@@ -41,9 +56,18 @@ void report_files_point(struct report_files *files, const struct point *point, c
 
 static struct status write_one(const char *path, struct buf *text) {
     struct status status = buf_failed(text) ? status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %s", path)
-                                            : file_write_atomic(path, buf_slice(text));
+                                            : file_write_output(path, buf_slice(text));
     buf_free(text);
     return status;
+}
+
+/* The first of two failures is the result. */
+static struct status first_of(struct status first, struct status second) {
+    if (status_is_ok(&first))
+        return second;
+    if (!status_is_ok(&second))
+        fprintf(stderr, "inferd perf: %s\n", second.message);
+    return first;
 }
 
 static struct status write_csv(const struct report_files *files, const struct point *points, size_t count) {
@@ -60,20 +84,30 @@ static struct status write_csv(const struct report_files *files, const struct po
     return write_one(files->options->csv, &text);
 }
 
-struct status report_files_write(const struct report_files *files, const struct point *points, size_t count) {
-    const struct perf_options *options = files->options;
+static struct status write_json(const struct report_files *files) {
     struct buf text = BUF_EMPTY;
-    if (options->csv != NULL)
-        STATUS_TRY(write_csv(files, points, count));
-    if (options->json != NULL) {
-        report_json(&text, options, files->model, &files->json_points);
-        STATUS_TRY(write_one(options->json, &text));
-    }
-    if (options->profile_export == NULL)
-        return status_ok();
+    report_json(&text, files->options, files->model, &files->json_points);
+    return write_one(files->options->json, &text);
+}
+
+static struct status write_profile(const struct report_files *files) {
+    const char *path = files->options->profile_export;
+    struct buf text = BUF_EMPTY;
     if (files->profile.dropped > 0)
-        fprintf(stderr, "inferd perf: %s: %zu requests were left out, for want of room\n", options->profile_export,
+        fprintf(stderr, "inferd perf: %s: %zu requests were left out, for want of room\n", path,
                 files->profile.dropped);
     profile_write(&files->profile, &text);
-    return write_one(options->profile_export, &text);
+    return write_one(path, &text);
+}
+
+struct status report_files_write(const struct report_files *files, const struct point *points, size_t count) {
+    const struct perf_options *options = files->options;
+    struct status status = status_ok();
+    if (options->csv != NULL)
+        status = write_csv(files, points, count);
+    if (options->json != NULL)
+        status = first_of(status, write_json(files));
+    if (options->profile_export != NULL)
+        status = first_of(status, write_profile(files));
+    return status;
 }

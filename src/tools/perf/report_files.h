@@ -14,16 +14,18 @@ struct report_files {
     struct buf json_points;
 };
 
-void report_files_begin(struct report_files *files, const struct perf_options *options,
-                        const struct infer_model_info *model, const struct server_models *models,
-                        const struct workload *workload);
+/* Errors: of file_check_output, for a file that could not be written at the end. */
+struct status report_files_begin(struct report_files *files, const struct perf_options *options,
+                                 const struct infer_model_info *model, const struct server_models *models,
+                                 const struct workload *workload) STATUS_MUST_CHECK;
 void report_files_free(struct report_files *files);
 /* For generator_observer; both do nothing where no file wants it. */
 void report_files_window(struct report_files *files, size_t number, const struct window *window);
 void report_files_record(struct report_files *files, const struct generator_record *record);
 /* A point is complete; `latency` is its histogram. */
 void report_files_point(struct report_files *files, const struct point *point, const struct histogram *latency);
-/* Errors: RESOURCE_EXHAUSTED; what file_write_atomic says. */
+/* Writes all that can be written. Errors: the first one, RESOURCE_EXHAUSTED or what file_write_output says; further
+ * ones are told on stderr. */
 struct status report_files_write(const struct report_files *files, const struct point *points,
                                  size_t count) STATUS_MUST_CHECK;
 

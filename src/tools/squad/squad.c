@@ -1,12 +1,10 @@
 /* squad.c: the story of `inferd squad`: read the questions, look at the model, ask, answer, score, report. */
 #include "tools/squad/squad.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -49,24 +47,13 @@ static struct status score(struct squad_job *job, double threshold) {
     return status_ok();
 }
 
-/* Like file_write_atomic, but a name that is no regular file (a pipe, a terminal, /dev/stdout) is written to, not
- * replaced. */
-static struct status write_file(const char *path, struct slice content) {
-    struct stat info;
-    if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
-        return file_write_atomic(path, content);
-    FILE *file = fopen(path, "w");
-    bool good = file != NULL && fwrite(content.data, 1, content.size, file) == content.size;
-    good = file != NULL && fclose(file) == 0 && good;
-    return good ? status_ok() : status_error(STATUS_INTERNAL, "cannot write %s: %s", path, strerror(errno));
-}
-
 static struct status write_json(const struct squad_job *job, const struct squad_speed *speed) {
     if (job->options->json == NULL)
         return status_ok();
     struct buf json = BUF_EMPTY;
     squad_report_json(&json, job->scored ? &job->scores : NULL, speed, job->dataset.question_count);
-    struct status status = buf_failed(&json) ? out_of_memory() : write_file(job->options->json, buf_slice(&json));
+    struct status status =
+        buf_failed(&json) ? out_of_memory() : file_write_output(job->options->json, buf_slice(&json));
     buf_free(&json);
     return status;
 }

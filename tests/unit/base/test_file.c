@@ -101,6 +101,40 @@ static void gzip_is_unpacked_within_bounds(void **state) {
     buf_free(&content);
 }
 
+static void outputs_go_where_they_can(void **state) {
+    struct fixture *fixture = *state;
+    char *path = in_folder(fixture, "out");
+    struct status status = file_check_output(path);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_false(file_exists(path));
+    status = file_write_output(path, slice_of("x"));
+    assert_int_equal(status.code, STATUS_OK);
+    status = file_check_output(path);
+    assert_int_equal(status.code, STATUS_OK);
+    status = file_check_output("/dev/null");
+    assert_int_equal(status.code, STATUS_OK);
+    status = file_write_output("/dev/null", slice_of("x"));
+    assert_int_equal(status.code, STATUS_OK);
+    status = file_write_output("/dev/full", slice_of("x"));
+    assert_int_equal(status.code, STATUS_INTERNAL);
+    status = file_check_output("here");
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(symlink(path, in_folder(fixture, "link")), 0);
+    const char *const refused[] = {"",
+                                   "/",
+                                   fixture->folder,
+                                   in_folder(fixture, "none/out"),
+                                   in_folder(fixture, "out/x"),
+                                   in_folder(fixture, "none/"),
+                                   in_folder(fixture, "link")};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        status = file_check_output(refused[i]);
+        assert_int_not_equal(status.code, STATUS_OK);
+    }
+    assert_int_equal(unlink(in_folder(fixture, "link")), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void folders_are_made_listed_and_removed(void **state) {
     struct fixture *fixture = *state;
     char *deep = in_folder(fixture, "a/b/c");
@@ -168,6 +202,7 @@ int main(void) {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_new_is_private_and_replaces_nothing),
         cmocka_unit_test(gzip_is_unpacked_within_bounds),
+        cmocka_unit_test(outputs_go_where_they_can),
         cmocka_unit_test(folders_are_made_listed_and_removed),
         cmocka_unit_test(plain_names_hold_no_paths),
         cmocka_unit_test(there_is_a_cpu),

@@ -70,14 +70,30 @@ static void append_strings(struct buf *out, struct slice data) {
     }
 }
 
+/* NaN and the infinities end in a letter, as no number does: they become strings. */
+static void quote_word(struct buf *out, size_t begin) {
+    char word[JSON_NUMBER_MAX];
+    struct slice text = {word, out->size - begin};
+    if (text.size == 0 || text.size > sizeof word ||
+        (out->data[out->size - 1] >= '0' && out->data[out->size - 1] <= '9'))
+        return;
+    memcpy(word, out->data + begin, text.size);
+    out->size = begin;
+    json_append_string(out, text);
+}
+
 static void append_numbers(struct buf *out, struct slice datatype, struct slice data) {
+    bool words = slice_equal_text(datatype, "BOOL"); /* true and false */
     for (size_t e = 0; e < sizeof elements / sizeof elements[0]; e++) {
         if (!slice_equal_text(datatype, elements[e].datatype))
             continue;
         for (size_t at = 0; at + elements[e].size <= data.size; at += elements[e].size) {
             if (at > 0)
                 buf_append_char(out, ',');
+            size_t begin = out->size;
             elements[e].append(data.data + at, out);
+            if (!words)
+                quote_word(out, begin);
         }
     }
 }

@@ -12,7 +12,8 @@ json_element_f json_element_bool, json_element_u8, json_element_u16, json_elemen
     json_element_i8, json_element_i16, json_element_i32, json_element_i64, json_element_f16, json_element_bf16,
     json_element_f32, json_element_f64;
 
-/* A tensor's elements, one behind the other, as a flat array: numbers, or strings for BYTES. What is left over of data
+/* A tensor's elements, one behind the other, as a flat array: numbers, or strings for BYTES,
+ * and for "NaN", "Infinity" and "-Infinity", which JSON has no numbers for. What is left over of data
  * that are no whole number of elements is left out; an array of nothing for a datatype ("FP32") that is unknown. */
 void json_append_elements(struct buf *out, struct slice datatype, struct slice data);
 

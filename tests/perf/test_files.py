@@ -1,11 +1,13 @@
 """The JSON files of `inferd perf`: everything about a point, and the times of every request."""
 
 import json
+import struct
 import subprocess
 from pathlib import Path
 
 import perf_tool
 import pytest
+import serving
 from cases import case
 from perf_tool import PROTOCOLS, QUICK
 
@@ -90,6 +92,25 @@ def test_paths_that_go(server, tmp_path):
         subprocess.run([*command[:-6], "--json", "/dev/stdout"], stdout=out, check=True)
     text = (tmp_path / "all").read_text()
     assert text.startswith("*** Measurement Settings") and text.rstrip().endswith("}")
+
+
+@case("PG04", "HTTP, gRPC", "--profile-export-values of NaN and the infinities, which the file is then given to inferd figures", "JSON, with strings for them; a picture")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_values_that_json_has_not(server, protocol, tmp_path):
+    def strict(word):
+        raise ValueError(word)
+
+    data, file = tmp_path / "data", tmp_path / "p.json"
+    data.mkdir()
+    (data / "IN").write_bytes(struct.pack("<4f", float("nan"), float("inf"), float("-inf"), 1.5))
+    perf_tool.good(server, protocol, "-m", "id_fp32", "--shape", "IN:4", "--input-data", str(data), "--request-count", "20",
+                   "--profile-export-file", str(file), "--profile-export-values")
+    (experiment,) = json.loads(file.read_text(), parse_constant=strict)["experiments"]
+    values = ["NaN", "Infinity", "-Infinity", 1.5]
+    for request in experiment["requests"]:
+        assert request["request_inputs"] == {"IN": values} and request["response_outputs"] == [{"OUT": values}]
+    drawn = subprocess.run([serving.BINARY, "figures", "--output-dir", str(tmp_path / "out"), str(file)], capture_output=True, text=True)
+    assert drawn.returncode == 0, drawn.stderr
 
 
 @case("PX10", "HTTP", "--full-csv", "perf_analyzer's verbose columns, unchanged, and ours behind them, among them whether the generator was the bottleneck")

@@ -8,7 +8,8 @@
 
 void profile_begin(struct profile *profile, const char *endpoint, const char *version,
                    const struct workload *workload) {
-    *profile = (struct profile){.endpoint = endpoint, .version = version, .workload = workload};
+    *profile = (struct profile){
+        .endpoint = endpoint, .version = version, .workload = workload, .values_max = PROFILE_VALUES_MAX};
     profile->epoch_ns = clock_realtime_ns() - clock_monotonic_ns();
 }
 
@@ -32,15 +33,29 @@ static void write_tensors(struct buf *out, const struct infer_tensor *tensors, s
     json_end_object(&json);
 }
 
+/* Whether the values from `before` on are kept; else they are gone from `out`. */
+static bool keep_values(struct profile *profile, struct buf *out, size_t before) {
+    size_t size = out->size - before;
+    profile->full = profile->full || size > profile->values_max - profile->values_size;
+    if (profile->full)
+        out->size = before;
+    else
+        profile->values_size += size;
+    return !profile->full;
+}
+
 void profile_add_record(struct profile *profile, const struct generator_record *record) {
-    struct profile_request request = {record->due_ns, record->sequence_id, record->response_count, record->entry, 0};
-    if (profile->records.size / sizeof request >= PROFILE_RECORDS_MAX || profile->values.size >= PROFILE_VALUES_MAX) {
+    struct profile_request request = {record->due_ns, record->sequence_id, record->response_count, record->entry, 0,
+                                      false};
+    if (profile->records.size / sizeof request >= PROFILE_RECORDS_MAX) {
         profile->dropped++;
         return;
     }
     if (profile->workload != NULL && record->response_count > 0) {
         size_t before = profile->values.size;
-        write_tensors(&profile->values, record->outputs, record->output_count);
+        if (!profile->full)
+            write_tensors(&profile->values, record->outputs, record->output_count);
+        request.cut = !keep_values(profile, &profile->values, before);
         request.values_size = profile->values.size - before;
     }
     buf_append(&profile->records, &request, sizeof request);
@@ -62,8 +77,19 @@ static void write_times(const struct profile *profile, struct json_writer *json,
     json_end_array(json);
 }
 
-static void write_request(const struct profile *profile, struct json_writer *json,
-                          const struct profile_request *request, const char *responses, const char *values) {
+/* Returns whether they are there. */
+static bool write_inputs(struct profile *profile, struct buf *out, const struct workload_entry *entry) {
+    size_t before = out->size;
+    if (!profile->full)
+        write_tensors(out, entry->inputs, entry->input_count);
+    bool kept = keep_values(profile, out, before);
+    if (!kept)
+        buf_append_text(out, "{}");
+    return kept;
+}
+
+static void write_request(struct profile *profile, struct json_writer *json, const struct profile_request *request,
+                          const char *responses, const char *values) {
     json_begin_object(json);
     json_key(json, "timestamp");
     json_u64(json, profile->epoch_ns + request->due_ns);
@@ -72,11 +98,12 @@ static void write_request(const struct profile *profile, struct json_writer *jso
         json_u64(json, request->sequence_id);
     }
     json_key(json, "request_inputs");
+    bool cut = request->cut;
     if (profile->workload != NULL)
-        write_tensors(json->out, profile->workload->entries[request->entry].inputs,
-                      profile->workload->entries[request->entry].input_count);
+        cut = !write_inputs(profile, json->out, &profile->workload->entries[request->entry]) || cut;
     else
         buf_append_text(json->out, "{}");
+    profile->cut += cut;
     json->comma = true;
     json_key(json, "response_timestamps");
     write_times(profile, json, responses, request->response_count);
@@ -90,7 +117,7 @@ static void write_request(const struct profile *profile, struct json_writer *jso
     json_end_object(json);
 }
 
-static void write_requests(const struct profile *profile, struct json_writer *json) {
+static void write_requests(struct profile *profile, struct json_writer *json) {
     const char *responses = profile->responses.data, *values = profile->values.data;
     json_begin_array(json);
     for (size_t at = 0; at < profile->records.size; at += sizeof(struct profile_request)) {

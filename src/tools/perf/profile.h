@@ -5,8 +5,9 @@
  *
  * Times are nanoseconds since 1970. A request's timestamp is when it was due. The values of inputs and outputs are kept
  * only where that is wanted (`workload`): {"IN":[1,2]}, flat, strings for BYTES, and of several answers those of the
- * last. Else their places are empty. Bounds: PROFILE_RECORDS_MAX and PROFILE_VALUES_MAX; what is beyond is counted as
- * dropped.
+ * last; numbers that JSON has not are the strings "NaN", "Infinity" and "-Infinity". Else their places are empty.
+ * Bounds: PROFILE_RECORDS_MAX of an experiment, further requests are left out; PROFILE_VALUES_MAX of the file, the
+ * places of further values are empty. Both are counted.
  */
 #ifndef INFERD_TOOLS_PERF_PROFILE_H
 #define INFERD_TOOLS_PERF_PROFILE_H
@@ -14,7 +15,7 @@
 #include "base/buf.h"
 #include "tools/perf/generator.h"
 
-enum { PROFILE_RECORDS_MAX = 1 << 24, PROFILE_VALUES_MAX = 1 << 30 /* bytes of JSON of an experiment's outputs */ };
+enum { PROFILE_RECORDS_MAX = 1 << 24, PROFILE_VALUES_MAX = 1 << 30 /* bytes of JSON of inputs and outputs */ };
 
 /* A request as it is kept until the experiment ends. */
 struct profile_request {
@@ -23,6 +24,7 @@ struct profile_request {
     size_t response_count;
     size_t entry;
     size_t values_size; /* of its outputs in `values` */
+    bool cut;           /* they were left out */
 };
 
 struct profile {
@@ -35,7 +37,11 @@ struct profile {
     struct buf boundaries;           /* owned: uint64_t */
     const struct workload *workload; /* borrowed: where inputs are; NULL: no values are kept */
     struct buf values;               /* owned: JSON of outputs, of the requests in order */
-    size_t dropped;                  /* requests past the bounds */
+    size_t values_max;               /* PROFILE_VALUES_MAX */
+    size_t values_size;              /* kept so far: inputs and outputs of all experiments */
+    bool full;                       /* something did not fit: nothing that comes later is kept */
+    size_t dropped;                  /* requests past the bound */
+    size_t cut;                      /* requests without all their values, past the other */
 };
 
 /* All are borrowed. `workload`: NULL, or where the values of inputs are, which must not change. */

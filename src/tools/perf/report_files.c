@@ -96,6 +96,9 @@ static struct status write_profile(const struct report_files *files) {
     if (files->profile.dropped > 0)
         fprintf(stderr, "inferd perf: %s: %zu requests were left out, for want of room\n", path,
                 files->profile.dropped);
+    if (files->profile.cut > 0)
+        fprintf(stderr, "inferd perf: %s: the values of %zu requests were left out, for want of room\n", path,
+                files->profile.cut);
     profile_write(&files->profile, &text);
     return write_one(path, &text);
 }

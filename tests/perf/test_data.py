@@ -4,6 +4,7 @@ import json
 
 import perf_tool
 import pytest
+from cases import case
 from perf_tool import PROTOCOLS
 
 
@@ -52,3 +53,30 @@ def test_wrong_data_are_named(server, tmp_path):
     path = write(tmp_path / "d.json", {"data": [{"IN": [1, "x"]}]})
     text = perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:2", "--input-data", path)
     assert "d.json: stream 0, item 0, \"IN\": expected whole numbers" in text
+
+
+@case("PG05", "HTTP, gRPC", "flags that the model has no use for: a shape of no input, strings for numbers, composing models that do not exist",
+      "exit code 99, naming the flag and what is wrong")  # fmt: skip
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_flags_of_no_use(server, protocol):
+    def refused(*options, model="id_int32"):
+        return perf_tool.refused(server, protocol, "-m", model, "--request-count", "2", *options)
+
+    assert "--shape OTHER: model five has no such input" in refused("--shape", "OTHER:3", model="five")
+    for flag in ("--string-data", "--string-length"):
+        assert f"{flag}" in refused("--shape", "IN:2", flag, "7")
+        perf_tool.good(server, protocol, "-m", "id_bytes", "--shape", "IN:2", "--request-count", "2", flag, "7")
+    assert "--bls-composing-models nobody" in refused("--shape", "IN:2", "--bls-composing-models", "five,nobody")
+    perf_tool.good(server, protocol, "-m", "id_int32", "--shape", "IN:2", "--request-count", "2", "--bls-composing-models", "five,plain")
+
+
+@case("PG06", "flag", "flags that another makes useless, or that need one that is not there", "exit code 3, naming both")
+@pytest.mark.parametrize("words, names", [
+    ("--doc-stride 64", "--text"), ("--max-query-length 9", "--text"), ("--output-shared-memory-size 8", "--shared-memory"),
+    ("--string-data x --string-length 4", "--string-length"), ("--shape IN:1 --shape IN:2", "twice"), ("-t 5 -d -c 3", "-t"),
+    ("--replay f -p 100", "--measurement-interval --replay"), ("--replay f --max-trials 4", "--max-trials --replay"),
+    ("--periodic-concurrency-range 1:5 --streaming --profile-export-file p -s 5", "--stability-percentage --periodic-concurrency-range"),
+])  # fmt: skip
+def test_flags_that_contradict(server, words, names):
+    said = perf_tool.refused(server, "grpc", "-m", "five", *words.split(), code=3)
+    assert all(name in said for name in names.split()), said

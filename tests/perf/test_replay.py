@@ -220,6 +220,15 @@ def test_batches(serve, repository, tmp_path, protocol):
         assert "Batch size: as recorded\n" in text
 
 
+@case("PG07", "HTTP", "--bls-composing-models with a replay of two models, and of one", "exit code 99; it is measured")
+def test_composing_models(serve, tmp_path):
+    server = serve()
+    file = write(tmp_path / "record", line(), line(model="id_bytes"))
+    said = perf_tool.refused(server, "http", "--replay", str(file), "--bls-composing-models", "several")
+    assert "--bls-composing-models" in said and "--replay" in said
+    replay(server, "http", file, "-m", "versions", "--bls-composing-models", "several")
+
+
 @case("RY10", "flag", "--replay with flags of other loads, data and sequences, --speed alone", "exit code 3")
 @pytest.mark.parametrize("flags", [["--concurrency-range=1"], ["--request-rate-range=1"], ["-t", "2"], ["-b", "2"], ["--input-data=zero"], ["--shape=IN:1"],
                                    ["--request-count=5"], ["--request-parameter=a:1:int"], ["-x", "1"], ["--speed=0"], ["--num-of-sequences=2"],

@@ -64,7 +64,23 @@ static struct status check_model(const struct perf_job *job) {
     if (model->decoupled && !options->streaming && options->service != PERF_IN_PROCESS)
         return status_error(STATUS_INVALID_ARGUMENT, "model %.*s is decoupled: add -i grpc --streaming",
                             SLICE_ARGS(job->name));
+    bool has_strings = options->replay != NULL; /* recorded ones are their own model's */
+    for (size_t i = 0; i < model->input_count; i++)
+        has_strings = has_strings || workload_element_size(model->inputs[i].datatype) == 0;
+    if (options->strings_given && !has_strings)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--string-data and --string-length are of BYTES inputs, of which model %.*s has none",
+                            SLICE_ARGS(job->name));
     return status_ok();
+}
+
+/* A name of --bls-composing-models. */
+static struct status check_composing(const struct perf_job *job, struct slice name) {
+    struct infer_model_info model = {0};
+    bool has_statistics;
+    struct status status =
+        job->driver->ops->describe(job->driver, name, SLICE_LITERAL(""), job->arena, &model, &has_statistics);
+    return status_is_ok(&status) ? status : status_prefix(status, "--bls-composing-models %.*s", SLICE_ARGS(name));
 }
 
 static struct status take_models(struct perf_job *job) {
@@ -79,6 +95,7 @@ static struct status take_models(struct perf_job *job) {
         slice_split(rest, ',', &name, &rest);
         if (models->count == SERVER_MODELS_MAX)
             return status_error(STATUS_INVALID_ARGUMENT, "more than %d composing models", SERVER_MODELS_MAX - 1);
+        STATUS_TRY(check_composing(job, name));
         models->names[models->count++] = name;
     }
     return status_ok();
@@ -223,6 +240,9 @@ static struct status take_replay(struct perf_job *job) {
         job->name = replay.models[0];
         return describe_model(job);
     }
+    if (options->composing_models != NULL)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--bls-composing-models does not go with a --replay of several models");
     job->model.name = slice_of(arena_printf(job->arena, "%zu models", replay.model_count));
     job->setup.models.names[job->setup.models.count++] = job->model.name;
     return status_ok();

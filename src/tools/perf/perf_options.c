@@ -177,6 +177,8 @@ static struct status take_v1_flags(struct perf_options *options) {
         return contradiction("-t, -d and -c are perf_client's: they do not go with --concurrency-range and its like");
     if (options->v1_max_concurrency > 0 && !options->v1_dynamic)
         return contradiction("-c is the last concurrency of -d, which was not given");
+    if (options->v1_max_concurrency > 0 && options->v1_max_concurrency < options->v1_concurrency)
+        return contradiction("-c, the last concurrency, is below -t, the first");
     options->range = options->v1_dynamic ? (struct perf_range){start, (double)options->v1_max_concurrency, 1, true}
                                          : (struct perf_range){start, start, 1, false};
     return status_ok();
@@ -226,11 +228,23 @@ static struct status check_replay(const struct perf_options *options, bool sourc
 }
 
 static struct status check_data(const struct perf_options *options, bool sources_given) {
-    if (options->text != NULL && (sources_given || options->fresh_data))
-        return contradiction("--text brings its own data: it goes neither with --input-data nor with --fresh-data");
+    if (options->text != NULL && (sources_given || options->fresh_data || options->shape_texts.count > 0))
+        return contradiction("--text brings its own data: it goes neither with --input-data, --fresh-data nor --shape");
     if (options->text == NULL &&
         (options->vocab != NULL || options->max_seq_length > 0 || strcmp(options->pad, "max") == 0))
         return contradiction("--vocab, --pad and --max-seq-length are of --text, which was not given");
+    return status_ok();
+}
+
+static struct status take_shapes(struct perf_options *options) {
+    for (size_t i = 0; i < options->shape_texts.count; i++) {
+        STATUS_TRY(workload_parse_shape(options->shape_texts.items[i], &options->shapes[i]));
+        for (size_t before = 0; before < i; before++) {
+            if (slice_equal(options->shapes[before].name, options->shapes[i].name))
+                return status_error(STATUS_INVALID_ARGUMENT, "--shape %.*s was given twice",
+                                    SLICE_ARGS(options->shapes[i].name));
+        }
+    }
     return status_ok();
 }
 
@@ -240,8 +254,7 @@ static struct status take_lists(struct perf_options *options, struct arena *aren
     options->parameters = arena_calloc(arena, options->parameter_texts.count, sizeof *options->parameters);
     if (options->shapes == NULL || options->headers == NULL || options->parameters == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the command line");
-    for (size_t i = 0; i < options->shape_texts.count; i++)
-        STATUS_TRY(workload_parse_shape(options->shape_texts.items[i], &options->shapes[i]));
+    STATUS_TRY(take_shapes(options));
     for (size_t i = 0; i < options->header_texts.count; i++)
         STATUS_TRY(perf_header_parse(options->header_texts.items[i], options->protocol == PERF_GRPC, arena,
                                      &options->headers[i]));
@@ -293,6 +306,48 @@ static struct status check_in_process(int argc, char **argv, struct perf_options
         return contradiction("--service-kind in_process needs --model-repository DIR");
     if (in_process)
         options->url = options->repositories.items[0];
+    return status_ok();
+}
+
+static bool was_given(int argc, char **argv, const char *flag) {
+    return options_was_given(&table, argc, argv, flag);
+}
+
+/* What would be ignored without another flag, or beside one. */
+static struct status check_ignored(int argc, char **argv, const struct perf_options *options) {
+    static const struct {
+        const char *flag, *of;
+    } parts[] = {
+        {"metrics-url", "collect-metrics"},
+        {"metrics-interval", "collect-metrics"},
+        {"request-period", "periodic-concurrency-range"},
+        {"doc-stride", "text"},
+        {"max-query-length", "text"},
+        {"output-shared-memory-size", "shared-memory"},
+    };
+    static const char *const window_flags[] = {"measurement-interval", "measurement-mode", "measurement-request-count",
+                                               "stability-percentage", "max-trials"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (was_given(argc, argv, parts[i].flag) && !was_given(argc, argv, parts[i].of))
+            return status_error(STATUS_INVALID_ARGUMENT, "--%s is of --%s, which was not given", parts[i].flag,
+                                parts[i].of);
+    }
+    const char *whole = options->replay != NULL          ? "replay"
+                        : options->periodic_text != NULL ? "periodic-concurrency-range"
+                                                         : NULL;
+    for (size_t i = 0; whole != NULL && i < sizeof window_flags / sizeof window_flags[0]; i++) {
+        if (was_given(argc, argv, window_flags[i]))
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "--%s does not go with --%s, which is one window of all requests", window_flags[i],
+                                whole);
+    }
+    if ((was_given(argc, argv, "metrics-url") || was_given(argc, argv, "metrics-interval")) &&
+        !options->collect_metrics)
+        return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which is off");
+    if (was_given(argc, argv, "output-shared-memory-size") && strcmp(options->shared_memory, "none") == 0)
+        return contradiction("--output-shared-memory-size is of --shared-memory, which is none");
+    if (was_given(argc, argv, "string-length") && options->string_data != NULL)
+        return contradiction("--string-data is what every string is: it does not go with --string-length");
     return status_ok();
 }
 
@@ -378,11 +433,8 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
         options_print_help(&table, stdout);
         return status_ok();
     }
-    if (!ret->collect_metrics && (options_was_given(&table, argc, argv, "metrics-url") ||
-                                  options_was_given(&table, argc, argv, "metrics-interval")))
-        return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which was not given");
-    if (ret->periodic_text == NULL && options_was_given(&table, argc, argv, "request-period"))
-        return contradiction("--request-period is of --periodic-concurrency-range, which was not given");
+    STATUS_TRY(check_ignored(argc, argv, ret));
+    ret->strings_given = ret->string_data != NULL || options_was_given(&table, argc, argv, "string-length");
     ret->trace_rate_given = options_was_given(&table, argc, argv, "trace-rate");
     ret->trace_count_given = options_was_given(&table, argc, argv, "trace-count");
     ret->log_frequency_given = options_was_given(&table, argc, argv, "log-frequency");

@@ -76,6 +76,7 @@ struct perf_options {
     struct option_list shape_texts;
     int64_t string_length;
     const char *string_data;
+    bool strings_given; /* one of the two */
     struct option_list header_texts;
     struct option_list parameter_texts;
     const char *composing_models;

@@ -220,9 +220,21 @@ static struct status make_entry(struct arena *arena, const struct workload_confi
     return status_ok();
 }
 
+/* Every --shape is of an input. */
+static struct status check_shapes(const struct workload_config *config) {
+    const struct infer_model_info *model = config->model;
+    for (size_t i = 0; i < config->shape_count; i++) {
+        if (infer_tensor_info_find(model->inputs, model->input_count, config->shapes[i].name) == NULL)
+            return status_error(STATUS_INVALID_ARGUMENT, "--shape %.*s: model %.*s has no such input",
+                                SLICE_ARGS(config->shapes[i].name), SLICE_ARGS(model->name));
+    }
+    return status_ok();
+}
+
 struct status workload_create(struct arena *arena, const struct workload_config *config, struct workload *ret) {
     struct workload_items items = {0};
     *ret = (struct workload){.refresh = config->refresh, .random = random_seeded(config->seed)};
+    STATUS_TRY(check_shapes(config));
     STATUS_TRY(read_items(arena, config, &ret->random, &items));
     ret->streams = items.streams;
     ret->stream_count = items.stream_count;

@@ -116,6 +116,20 @@ static void test_string_data(void **state) {
     assert_memory_equal(input(fixture, 0, 1)->data.data, "\3\0\0\0hey\3\0\0\0hey", 14);
 }
 
+static void test_shape_of_no_input(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shapes[2];
+    struct status status = workload_parse_shape("S:2", &shapes[0]);
+    assert_true(status_is_ok(&status));
+    status = workload_parse_shape("T:2", &shapes[1]);
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = shapes;
+    fixture->config.shape_count = 2;
+    status = create(fixture);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "--shape T: model"));
+}
+
 static void test_folder(void **state) {
     struct fixture *fixture = *state;
     struct workload_shape shape;
@@ -308,6 +322,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_zero_in_a_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_strings_by_shape, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_string_data, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shape_of_no_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_streams_and_files, set_up, tear_down),

@@ -17,6 +17,7 @@ def test_profile_export(server, protocol, tmp_path):
     file = tmp_path / "p.json"
     perf_tool.good(server, protocol, "-m", "five", "--concurrency-range", "1:2", "--request-count", "9", "--profile-export-file", str(file))
     profile = json.loads(file.read_text())
+    assert profile["service_kind"] == "triton"
     assert [e["experiment"] for e in profile["experiments"]] == [{"mode": "concurrency", "value": n} for n in (1, 2)]
     for experiment in profile["experiments"]:
         assert len(experiment["requests"]) == 9

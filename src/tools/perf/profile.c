@@ -6,10 +6,13 @@
 #include "codec/json_element.h"
 #include "codec/json_write.h"
 
-void profile_begin(struct profile *profile, const char *endpoint, const char *version,
+void profile_begin(struct profile *profile, const char *service_kind, const char *endpoint, const char *version,
                    const struct workload *workload) {
-    *profile = (struct profile){
-        .endpoint = endpoint, .version = version, .workload = workload, .values_max = PROFILE_VALUES_MAX};
+    *profile = (struct profile){.service_kind = service_kind,
+                                .endpoint = endpoint,
+                                .version = version,
+                                .workload = workload,
+                                .values_max = PROFILE_VALUES_MAX};
     profile->epoch_ns = clock_realtime_ns() - clock_monotonic_ns();
 }
 
@@ -176,7 +179,7 @@ void profile_write(const struct profile *profile, struct buf *out) {
     json_key(&json, "version");
     json_text(&json, profile->version);
     json_key(&json, "service_kind");
-    json_text(&json, "triton");
+    json_text(&json, profile->service_kind);
     json_key(&json, "endpoint");
     json_text(&json, profile->endpoint);
     json_end_object(&json);

@@ -28,9 +28,9 @@ struct profile_request {
 };
 
 struct profile {
-    const char *endpoint, *version; /* borrowed */
-    uint64_t epoch_ns;              /* from the monotonic clock to the time of day */
-    struct buf json;                /* owned: the experiments that are complete */
+    const char *service_kind, *endpoint, *version; /* borrowed */
+    uint64_t epoch_ns;                             /* from the monotonic clock to the time of day */
+    struct buf json;                               /* owned: the experiments that are complete */
     size_t experiment_count;
     struct buf records;              /* owned: struct profile_request, of the experiment under way */
     struct buf responses;            /* owned: uint64_t, of the requests in order */
@@ -45,7 +45,8 @@ struct profile {
 };
 
 /* All are borrowed. `workload`: NULL, or where the values of inputs are, which must not change. */
-void profile_begin(struct profile *profile, const char *endpoint, const char *version, const struct workload *workload);
+void profile_begin(struct profile *profile, const char *service_kind, const char *endpoint, const char *version,
+                   const struct workload *workload);
 void profile_free(struct profile *profile);
 void profile_add_record(struct profile *profile, const struct generator_record *record);
 void profile_add_boundary(struct profile *profile, uint64_t time_ns); /* start or end of a window */

@@ -22,7 +22,8 @@ struct status report_files_begin(struct report_files *files, const struct perf_o
                                  const struct infer_model_info *model, const struct server_models *models,
                                  const struct workload *workload) {
     *files = (struct report_files){.options = options, .model = model, .models = models};
-    profile_begin(&files->profile, options->url, "inferd", options->profile_values ? workload : NULL);
+    profile_begin(&files->profile, options->service_kind, options->url, "inferd",
+                  options->profile_values ? workload : NULL);
     STATUS_TRY(check_path("-f", options->csv));
     STATUS_TRY(check_path("--json", options->json));
     return check_path("--profile-export-file", options->profile_export);

@@ -19,7 +19,7 @@ static void test_file(void **state) {
     const struct generator_record single = {.due_ns = 1000, .response_ns = one, .response_count = 1};
     const struct generator_record many = {.due_ns = 2000, .sequence_id = 7, .response_ns = three, .response_count = 3};
     struct buf text = BUF_EMPTY;
-    profile_begin(&profile, "host:1", "9", NULL);
+    profile_begin(&profile, "trtis", "host:1", "9", NULL);
     profile_add_boundary(&profile, 900);
     profile_add_record(&profile, &single);
     profile_add_record(&profile, &many);
@@ -33,6 +33,7 @@ static void test_file(void **state) {
     assert_int_equal(yyjson_arr_size(experiments), 2);
     assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "version")), "9");
     assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "endpoint")), "host:1");
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "service_kind")), "trtis");
     yyjson_val *first = yyjson_arr_get(experiments, 0), *requests = yyjson_obj_get(first, "requests");
     assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(first, "experiment"), "value")), 4);
     assert_null(yyjson_obj_get(yyjson_obj_get(first, "experiment"), "generator_limited"));
@@ -68,7 +69,7 @@ static void test_values(void **state) {
         .entry = 1, .due_ns = 1000, .response_ns = two, .response_count = 2, .outputs = outputs, .output_count = 2};
     const struct generator_record empty = {.due_ns = 1000};
     struct buf text = BUF_EMPTY;
-    profile_begin(&profile, "host:1", "9", &workload);
+    profile_begin(&profile, "trtis", "host:1", "9", &workload);
     profile_add_record(&profile, &empty);
     profile_add_record(&profile, &record);
     profile_end_experiment(&profile, "concurrency", 1, true);
@@ -93,7 +94,7 @@ static void test_bound_of_values(void **state) {
     const struct generator_record record = {
         .due_ns = 1000, .response_ns = one, .response_count = 1, .outputs = &tensor, .output_count = 1};
     struct buf text = BUF_EMPTY;
-    profile_begin(&profile, "host:1", "9", &workload);
+    profile_begin(&profile, "trtis", "host:1", "9", &workload);
     profile.values_max = 3 * strlen("{\"X\":[1,2]}"); /* two outputs and one input */
     profile_add_record(&profile, &record);
     profile_add_record(&profile, &record);
@@ -138,7 +139,7 @@ static void test_values_are_json(void **state) {
     const struct generator_record record = {
         .due_ns = 1000, .response_ns = one, .response_count = 1, .outputs = outputs, .output_count = 4};
     struct buf text = BUF_EMPTY;
-    profile_begin(&profile, "host:1", "9", &workload);
+    profile_begin(&profile, "trtis", "host:1", "9", &workload);
     profile_add_record(&profile, &record);
     profile_end_experiment(&profile, "concurrency", 1, true);
     profile_write(&profile, &text);

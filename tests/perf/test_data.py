@@ -70,6 +70,15 @@ def test_flags_of_no_use(server, protocol):
     perf_tool.good(server, protocol, "-m", "id_int32", "--shape", "IN:2", "--request-count", "2", "--bls-composing-models", "five,plain")
 
 
+@case("PG08", "HTTP, gRPC", "-H with what frames the requests: content-length, host, grpc-timeout ...", "exit code 3, naming it; others that only look like it are sent")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_headers_of_its_own(server, protocol):
+    common = ("-m", "id_int32", "--shape", "IN:2", "--request-count", "2")
+    for name in ["content-length", "Transfer-Encoding", "host"] + ["te", "Content-Type", "grpc-timeout"] * (protocol == "grpc"):
+        assert name in perf_tool.refused(server, protocol, *common, "-H", f"{name}: 3", code=3)
+    perf_tool.good(server, protocol, *common, "-H", "content-length-2: 3", "-H", "tea: 4", "-H", "grp-c: x")
+
+
 @case("PG06", "flag", "flags that another makes useless, or that need one that is not there", "exit code 3, naming both")
 @pytest.mark.parametrize("words, names", [
     ("--doc-stride 64", "--text"), ("--max-query-length 9", "--text"), ("--output-shared-memory-size 8", "--shared-memory"),

@@ -34,7 +34,19 @@ struct status perf_range_parse(const char *flag, const char *text, bool whole, s
     return status_ok();
 }
 
-struct status perf_header_parse(const char *text, bool lower, struct arena *arena, struct infer_header *ret) {
+/* What the client says of its own messages: a second one would contradict it. */
+static bool is_own_header(struct slice name, bool grpc) {
+    static const char *const any[] = {"host", "content-length", "transfer-encoding", "inference-header-content-length"};
+    static const char *const of_grpc[] = {"te", "content-type", "connection"};
+    bool own = grpc && name.size >= 5 && slice_equal_nocase((struct slice){name.data, 5}, SLICE_LITERAL("grpc-"));
+    for (size_t i = 0; i < sizeof any / sizeof any[0]; i++)
+        own = own || slice_equal_nocase(name, slice_of(any[i]));
+    for (size_t i = 0; grpc && i < sizeof of_grpc / sizeof of_grpc[0]; i++)
+        own = own || slice_equal_nocase(name, slice_of(of_grpc[i]));
+    return own;
+}
+
+struct status perf_header_parse(const char *text, bool grpc, struct arena *arena, struct infer_header *ret) {
     struct slice name, value;
     bool good = slice_split(slice_of(text), ':', &name, &value) && is_token(name);
     value = slice_trim(value);
@@ -42,10 +54,13 @@ struct status perf_header_parse(const char *text, bool lower, struct arena *aren
         good = good && ((unsigned char)value.data[i] >= ' ' || value.data[i] == '\t');
     if (!good)
         return status_error(STATUS_INVALID_ARGUMENT, "--header: expected NAME:VALUE, got \"%.100s\"", text);
+    if (is_own_header(name, grpc))
+        return status_error(STATUS_INVALID_ARGUMENT, "--header: %.*s is what the client says itself of its requests",
+                            SLICE_ARGS(name));
     char *copy = arena_strdup(arena, name);
     if (copy == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the command line");
-    for (size_t i = 0; lower && i < name.size; i++)
+    for (size_t i = 0; grpc && i < name.size; i++)
         copy[i] = (char)tolower((unsigned char)copy[i]);
     *ret = (struct infer_header){{copy, name.size}, value};
     return status_ok();

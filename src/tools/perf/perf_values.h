@@ -8,7 +8,7 @@
 struct status perf_range_parse(const char *flag, const char *text, bool whole,
                                struct perf_range *ret) STATUS_MUST_CHECK;
 /* "Name:Value"; names of gRPC metadata are made lower case. */
-struct status perf_header_parse(const char *text, bool lower, struct arena *arena,
+struct status perf_header_parse(const char *text, bool grpc, struct arena *arena,
                                 struct infer_header *ret) STATUS_MUST_CHECK;
 /* "name:value:type". */
 struct status perf_parameter_parse(const char *text, struct infer_client_parameter *ret) STATUS_MUST_CHECK;

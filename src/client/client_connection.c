@@ -114,7 +114,7 @@ void client_connection_start(struct client_connection *connection) {
 void client_connection_destroy(struct client_connection *connection) {
     if (connection == NULL)
         return;
-    client_connection_close(connection, status_error(STATUS_CANCELLED, "the client was closed"));
+    client_connection_close(connection, status_error(STATUS_CANCELLED, "given up"));
     connection->wire->ops->destroy(connection->wire);
     buf_free(&connection->out);
     free(connection);

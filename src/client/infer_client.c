@@ -298,10 +298,19 @@ static bool turn(struct infer_client *client, uint64_t until_ns) {
     return count >= 0 || errno != EINTR;
 }
 
+static uint64_t end_of(uint64_t timeout_ns) {
+    uint64_t end_ns;
+    return __builtin_add_overflow(clock_monotonic_ns(), timeout_ns, &end_ns) ? UINT64_MAX : end_ns;
+}
+
+void infer_client_wait(struct infer_client *client, uint64_t timeout_ns) {
+    uint64_t end_ns = end_of(timeout_ns);
+    while (client->in_flight == 0 && turn(client, end_ns) && clock_monotonic_ns() < end_ns) {
+    }
+}
+
 size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns) {
-    uint64_t now_ns = clock_monotonic_ns(), end_ns;
-    if (__builtin_add_overflow(now_ns, timeout_ns, &end_ns))
-        end_ns = UINT64_MAX;
+    uint64_t end_ns = end_of(timeout_ns);
     place_waiting(client);
     flush(client);
     size_t delivered = 0;
@@ -462,17 +471,20 @@ struct status infer_client_open(const char *url, const struct infer_client_optio
     return status;
 }
 
-void infer_client_close(struct infer_client *client) {
-    if (client == NULL)
-        return;
-    client->closing = true;
+void infer_client_cancel(struct infer_client *client) {
     for (size_t i = 0; i < client->connection_count; i++)
         client_connection_destroy(client->connections[i]);
     client->connection_count = 0;
     while (!call_list_is_empty(&client->waiting))
-        fail_call(call_of_wire_link(client->waiting.next)->owner,
-                  status_error(STATUS_CANCELLED, "the client was closed"));
+        fail_call(call_of_wire_link(client->waiting.next)->owner, status_error(STATUS_CANCELLED, "given up"));
     deliver(client);
+}
+
+void infer_client_close(struct infer_client *client) {
+    if (client == NULL)
+        return;
+    client->closing = true;
+    infer_client_cancel(client);
     while (client->spare != NULL) {
         struct infer_call *call = client->spare;
         client->spare = call->next;

@@ -152,7 +152,10 @@ typedef void infer_callback_f(void *user, const struct infer_result *result);
  * NOT_FOUND, PERMISSION_DENIED. */
 struct status infer_client_open(const char *url, const struct infer_client_options *options,
                                 struct infer_client **ret) STATUS_MUST_CHECK;
-/* Ends all requests under way (their callbacks see CANCELLED) and frees the client. Accepts NULL. */
+/* Ends all requests under way (their callbacks see CANCELLED) and all connections; the client is as it was opened. Not
+ * to be called from a callback. */
+void infer_client_cancel(struct infer_client *client);
+/* The same, and frees the client. Accepts NULL. */
 void infer_client_close(struct infer_client *client);
 
 /* Serialises a request and starts it. Errors: INVALID_ARGUMENT (no model name, tensors whose size and shape disagree),
@@ -162,6 +165,10 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
 /* Does I/O and runs callbacks until at least one has run, an on_partial too, nothing is in flight, timeout_ns has
  * passed (0: only what is ready now; UINT64_MAX: no bound), or a signal came. Returns the number of callbacks run. */
 size_t infer_client_poll(struct infer_client *client, uint64_t timeout_ns);
+/* Waits out a pause with nothing in flight, until timeout_ns has passed (0: only what is ready now) or a signal came:
+ * connections that the server ends meanwhile are given up, so that no request goes out on one. Returns at once when
+ * something is in flight, which is for infer_client_poll. */
+void infer_client_wait(struct infer_client *client, uint64_t timeout_ns);
 /* Requests whose callback has not run yet. */
 size_t infer_client_in_flight(const struct infer_client *client);
 

@@ -2,8 +2,10 @@
 
 import re
 
+import models
 import perf_tool
 import pytest
+from cases import case
 from perf_tool import PROTOCOLS, QUICK
 
 
@@ -33,3 +35,12 @@ def test_intervals(server, tmp_path):
     file.write_text("x\n")
     assert "gaps:1: expected a number" in perf_tool.refused(server, "http", "-m", "id_fp32", "--shape", "IN:4",
                                                            "--request-intervals", str(file))
+
+
+@case("PF01", "HTTP, gRPC", "inferd perf with a request every 2 s, to a server that ends idle connections after 1 s", "each is answered: none goes out on a connection that has ended")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_pauses_longer_than_idle_connections_live(start, repository, protocol):
+    models.add(repository, "id_fp32", models.BATCHED + models.pair("FP32", "-1"))
+    server = start(repository, "--idle-timeout-secs=1")
+    text = perf_tool.good(server, protocol, "-m", "id_fp32", "--shape", "IN:4", "--request-rate-range", "0.5", "--request-count", "4")
+    assert "Request count: 4\n" in text and "Failed" not in text

@@ -29,14 +29,13 @@ static struct status network_statistics(struct driver *driver, struct slice mode
     return infer_client_statistics(client_of(driver), model, version, callback, user);
 }
 
-/* The client does not wait when nothing is in flight; an open loop has to. */
+/* An open loop waits when nothing is in flight, too. Without an end there would be nothing to wait for. */
 static void network_poll(struct driver *driver, uint64_t timeout_ns) {
     struct infer_client *client = client_of(driver);
-    struct timespec time = {(time_t)(timeout_ns / NS_PER_S), (long)(timeout_ns % NS_PER_S)};
     if (infer_client_in_flight(client) > 0)
         infer_client_poll(client, timeout_ns);
-    else if (timeout_ns > 0 && timeout_ns != UINT64_MAX)
-        nanosleep(&time, NULL);
+    else
+        infer_client_wait(client, timeout_ns == UINT64_MAX ? 0 : timeout_ns);
 }
 
 static struct status network_restart(struct driver *driver) {

@@ -285,6 +285,7 @@ struct status generator_measure(const struct generator_setup *setup, struct sche
     struct generator self = {.setup = setup, .schedule = schedule, .failure = status_ok()};
     struct status status = measurement_open(&self.measurement, setup);
     if (status_is_ok(&status)) {
+        setup->driver->ops->poll(setup->driver, 0); /* a pause may have outlasted its connections */
         uint64_t now_ns = clock_monotonic_ns();
         schedule->ops->begin(schedule, now_ns);
         if (setup->plan.warmup_requests == 0)

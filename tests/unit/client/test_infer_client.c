@@ -286,6 +286,28 @@ static void test_idle_connection_that_the_server_closed(void **state) {
     fake_server_close(&server);
 }
 
+static void test_a_wait_sees_what_the_server_closed(void **state) {
+    (void)state;
+    for (int is_grpc = 0; is_grpc < 2; is_grpc++) {
+        static struct fake_server server;
+        struct seen seen = {0};
+        open_echo(&server, is_grpc != 0);
+        struct infer_client *client = open_client(&server, (struct infer_client_options){0});
+        infer_client_wait(client, NS_PER_MS); /* without a connection, too */
+        for (int32_t i = 0; i < 3; i++) {
+            infer(client, i, on_result, &seen);
+            infer_client_wait(client, UINT64_MAX); /* something is in flight: returns at once */
+            drive(client, &server);
+            fake_connection_close(&server, &server.connections[i]);
+            infer_client_wait(client, i > 0 ? NS_PER_MS : 0);
+            assert_int_equal(seen.codes[i], STATUS_OK);
+        }
+        assert_int_equal(server.connection_count, 3);
+        infer_client_close(client);
+        fake_server_close(&server);
+    }
+}
+
 static void test_nobody_listens(void **state) {
     (void)state;
     for (int is_grpc = 0; is_grpc < 2; is_grpc++) {
@@ -347,6 +369,33 @@ static void test_close_with_requests_in_flight(void **state) {
         assert_int_equal(seen.count, 4);
         for (size_t i = 0; i < 4; i++)
             assert_int_equal(seen.codes[i], STATUS_CANCELLED);
+        fake_server_close(&server);
+    }
+}
+
+static void test_cancelled_it_is_as_new(void **state) {
+    (void)state;
+    for (int is_grpc = 0; is_grpc < 2; is_grpc++) {
+        static struct fake_server server;
+        struct seen seen = {0};
+        fake_server_open(&server, is_grpc != 0);
+        server.on_grpc = grpc_silent;
+        struct infer_client *client = open_client(&server, (struct infer_client_options){.max_connections = 2});
+        for (int32_t i = 0; i < 5; i++) /* over HTTP some wait for a connection */
+            infer(client, i, on_result, &seen);
+        step_until_requests(client, &server, is_grpc ? 5 : 2);
+        infer_client_cancel(client);
+        assert_int_equal(seen.count, 5);
+        assert_int_equal(infer_client_in_flight(client), 0);
+        for (size_t i = 0; i < 5; i++)
+            assert_int_equal(seen.codes[i], STATUS_CANCELLED);
+        server.on_http = http_echo;
+        server.on_grpc = grpc_echo;
+        infer(client, 9, on_result, &seen);
+        drive(client, &server);
+        assert_int_equal(seen.codes[5], STATUS_OK);
+        assert_int_equal(seen.values[5], 9);
+        infer_client_close(client);
         fake_server_close(&server);
     }
 }
@@ -619,9 +668,11 @@ int main(void) {
         cmocka_unit_test(test_http_server_dies_at_every_byte),
         cmocka_unit_test(test_lost_connection_then_a_new_one),
         cmocka_unit_test(test_idle_connection_that_the_server_closed),
+        cmocka_unit_test(test_a_wait_sees_what_the_server_closed),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_close_with_requests_in_flight),
+        cmocka_unit_test(test_cancelled_it_is_as_new),
         cmocka_unit_test(test_bad_requests_are_refused_at_once),
         cmocka_unit_test(test_http_error_before_the_request_is_read),
         cmocka_unit_test(test_questions),

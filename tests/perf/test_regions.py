@@ -2,12 +2,17 @@
 
 import json
 import os
+import signal
+import subprocess
 
 import models
 import perf_runs
 import perf_tool
 import pytest
+import serving
 import wire
+from cases import case
+from certificates import Authority
 from perf_tool import PROTOCOLS
 from serving import Server
 
@@ -63,3 +68,24 @@ def test_what_does_not_go_with_it(sharing, tmp_path):
     common = ("-m", "id_fp32", "--shape", "IN:1", "--shared-memory", "system")
     assert "validation_data" in perf_tool.refused(sharing, "http", *common, "--input-data", str(data))
     assert "--fresh-data" in perf_tool.refused(sharing, "http", *common, "--fresh-data")
+
+
+@case("PF02", "TLS", "SIGINT twice while a request with shared memory takes ten minutes, the authority's file gone meanwhile", "what was shared is taken back; exit code 130")
+def test_given_up(start, repository, tmp_path):
+    models.add(repository, "stuck", models.BATCHED + models.pair("FP32", "16") + models.parameter("execute_delay_ms", "600000"))
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.sign("server")
+    server = start(repository, f"--tls-cert-file={certificate}", f"--tls-key-file={key}", "--allow-client-shm", "--exit-timeout-secs=0")
+    command = [serving.BINARY, "perf", "-u", f"https://localhost:{server.http}", "-m", "stuck", "--shared-memory", "system",
+               "--ssl-https-ca-certificates-file", authority.file]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in running.stdout:
+        if "Request concurrency" in line:
+            break
+    os.unlink(authority.file)
+    running.send_signal(signal.SIGINT)
+    assert "interrupted" in running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    stderr = running.communicate(timeout=serving.PATIENCE_S)[1]
+    assert running.returncode == 130, stderr
+    server.kill()

@@ -15,7 +15,7 @@ struct driver_ops {
                                 infer_statistics_f *callback, void *user);
     void (*poll)(struct driver *driver, uint64_t timeout_ns);
     /* Gives up what is in flight (callbacks see CANCELLED) and is ready for use again. */
-    struct status (*restart)(struct driver *driver);
+    void (*cancel)(struct driver *driver);
     void (*close)(struct driver *driver);
     /* As infer_client_memory_register and _unregister. */
     struct status (*memory_register)(struct driver *driver, struct slice region, struct slice key, uint64_t byte_size);
@@ -32,7 +32,7 @@ struct driver {
     const struct driver_ops *ops;
 };
 
-/* A server over HTTP or gRPC. url and options (with what they point to) are borrowed until close. */
+/* A server over HTTP or gRPC. options (with what they point to) are borrowed until close. */
 struct status driver_network_open(const char *url, const struct infer_client_options *options,
                                   struct driver **ret) STATUS_MUST_CHECK;
 

@@ -376,18 +376,17 @@ static void cancel_all(struct core_driver *self) {
 }
 
 /* What runs already is waited for: there is no connection to be cut. */
-static struct status core_restart(struct driver *driver) {
+static void core_cancel(struct driver *driver) {
     struct core_driver *self = self_of(driver);
     cancel_all(self);
     while (self->in_flight > 0)
         core_poll(driver, UINT64_MAX);
-    return status_ok();
 }
 
 static void core_close(struct driver *driver) {
     struct core_driver *self = self_of(driver);
     if (self->in_flight > 0)
-        (void)core_restart(driver);
+        core_cancel(driver);
     deliver_answers(self);
     if (self->core != NULL) {
         inference_server_refuse_loads(self->core);
@@ -412,7 +411,7 @@ static const struct driver_ops core_ops = {
     .send = core_send,
     .statistics = core_statistics,
     .poll = core_poll,
-    .restart = core_restart,
+    .cancel = core_cancel,
     .close = core_close,
     .memory_register = core_memory_register,
     .memory_unregister = core_memory_unregister,

@@ -10,7 +10,6 @@ enum { READY_WAIT_S = 30, READY_PAUSE_MS = 50 };
 
 struct network_driver {
     struct driver base;
-    const char *url;
     const struct infer_client_options *options;
     struct infer_client *client;
 };
@@ -38,11 +37,8 @@ static void network_poll(struct driver *driver, uint64_t timeout_ns) {
         infer_client_wait(client, timeout_ns == UINT64_MAX ? 0 : timeout_ns);
 }
 
-static struct status network_restart(struct driver *driver) {
-    struct network_driver *self = (struct network_driver *)driver;
-    infer_client_close(self->client);
-    self->client = NULL;
-    return infer_client_open(self->url, self->options, &self->client);
+static void network_cancel(struct driver *driver) {
+    infer_client_cancel(client_of(driver));
 }
 
 static void network_close(struct driver *driver) {
@@ -105,15 +101,13 @@ static struct status network_describe(struct driver *driver, struct slice model,
 static struct status network_trace_settings(struct driver *driver, const struct infer_setting *changes,
                                             size_t change_count, struct arena *arena, const struct infer_setting **ret,
                                             size_t *ret_count) {
-    if (client_of(driver) == NULL)
-        return status_error(STATUS_UNAVAILABLE, "the client could not be opened again");
     return infer_client_trace_settings(client_of(driver), changes, change_count, arena, ret, ret_count);
 }
 
 static const struct driver_ops network_ops = {network_send,
                                               network_statistics,
                                               network_poll,
-                                              network_restart,
+                                              network_cancel,
                                               network_close,
                                               network_memory_register,
                                               network_memory_unregister,
@@ -124,7 +118,7 @@ struct status driver_network_open(const char *url, const struct infer_client_opt
     struct network_driver *self = calloc(1, sizeof *self);
     if (self == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a client");
-    *self = (struct network_driver){{&network_ops}, url, options, NULL};
+    *self = (struct network_driver){{&network_ops}, options, NULL};
     struct status status = infer_client_open(url, options, &self->client);
     if (status_is_ok(&status))
         *ret = &self->base;

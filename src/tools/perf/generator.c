@@ -266,7 +266,7 @@ static void end_sequences(struct generator *self) {
 }
 
 /* Waits for what is in flight; what does not come in time is given up. */
-static struct status drain(struct generator *self) {
+static void drain(struct generator *self) {
     uint64_t end_ns = clock_monotonic_ns() + self->setup->plan.drain_ns;
     struct driver *driver = self->setup->driver;
     for (uint64_t now_ns = clock_monotonic_ns();
@@ -276,8 +276,8 @@ static struct status drain(struct generator *self) {
         driver->ops->poll(driver, until(tick_ns < end_ns ? tick_ns : end_ns));
         tick(self, clock_monotonic_ns());
     }
-    bool left = self->in_flight + self->measurement.pending_snapshots > 0;
-    return left ? driver->ops->restart(driver) : status_ok();
+    if (self->in_flight + self->measurement.pending_snapshots > 0)
+        driver->ops->cancel(driver);
 }
 
 struct status generator_measure(const struct generator_setup *setup, struct schedule *schedule,
@@ -293,8 +293,8 @@ struct status generator_measure(const struct generator_setup *setup, struct sche
         while (!self.measurement.done)
             turn(&self);
         end_sequences(&self);
-        struct status drained = drain(&self);
-        status = status_is_ok(&self.failure) ? drained : self.failure;
+        drain(&self);
+        status = self.failure;
     }
     if (status_is_ok(&status))
         status = measurement_sum_up(&self.measurement, ret);

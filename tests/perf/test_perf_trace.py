@@ -1,11 +1,17 @@
 """`inferd perf --trace-level` and its like: the server traces while it is measured, and its settings are put back."""
 
+import http.server
 import json
+import signal
+import subprocess
+import threading
 import urllib.request
 
 import models
 import perf_tool
+import programmed_server
 import pytest
+import serving
 from cases import case
 from perf_tool import PROTOCOLS
 
@@ -59,3 +65,121 @@ def test_a_run_that_fails(traced, repository, protocol):
     perf_tool.refused(traced, protocol, "-m", "id_int32", "--shape", "IN:2", "--request-count", "20", "--input-data", "/nowhere", "--trace-rate", "3")
     perf_tool.refused(traced, protocol, *COUNTED, "-f", "/nowhere/t.csv", "--trace-rate", "3")
     assert settings(traced) == before
+
+
+class Tracing:
+    """A server that traces, with the model of programmed_server; each change of its settings is kept in `changes`, and `on_change` is
+    called with their count before it is answered: False loses the answer."""
+
+    def __init__(self, on_change):
+        changes = self.changes = []
+        descriptions = {"/v2": programmed_server.SERVER_METADATA, "/v2/models/m": programmed_server.MODEL_METADATA}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.answer({"trace_rate": "7"} if self.path.endswith("/trace/setting") else descriptions.get(self.path, {}))
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.endswith("/infer"):
+                    self.answer(programmed_server.ANSWER, bytes(4))
+                    return
+                changes.append(json.loads(body or "{}"))
+                if on_change(len(changes)):
+                    self.answer({"trace_rate": "7"})
+                else:
+                    self.close_connection = True
+
+            def answer(self, said, data=b""):
+                text = json.dumps(said).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text) + len(data)))
+                self.send_header("Inference-Header-Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text + data)
+
+            def log_message(self, *words):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def perf(self):
+        return subprocess.Popen([serving.BINARY, "perf", "-m", "m", "-u", self.url, "--request-count", "3", "--trace-rate", "3"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def tracing():
+    started = []
+
+    def begin(on_change):
+        started.append(Tracing(on_change))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.server.shutdown()
+        running.server.server_close()
+
+
+@case("PF03", "signal", "SIGINT while the trace settings are put back", "they are, and the run ends as it would have")
+def test_interrupted_while_it_puts_back(tracing):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def on_change(count):
+        if count == 2:
+            asked.set()
+            go_on.wait(serving.PATIENCE_S)
+        return True
+
+    server = tracing(on_change)
+    running = server.perf()
+    assert asked.wait(serving.PATIENCE_S)
+    running.send_signal(signal.SIGINT)
+    go_on.set()
+    stdout, stderr = running.communicate(timeout=serving.PATIENCE_S)
+    assert running.returncode == 0 and "Request count: 3" in stdout, stderr
+    assert server.changes == [{"trace_rate": "3"}, {"trace_rate": "7"}]
+
+
+@case("PF04", "signal", "SIGINT after the trace settings were changed, before the load begins", "they are put back")
+def test_interrupted_before_the_load(traced):
+    before, asked, go_on = settings(traced), threading.Event(), threading.Event()
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.set()
+            go_on.wait(serving.PATIENCE_S)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    metrics = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=metrics.serve_forever, daemon=True).start()
+    command = [serving.BINARY, "perf", "-u", traced.http_url, "-m", "id_int32", "--shape", "IN:2", "-p", "100000", "--trace-rate", "3",
+               "--collect-metrics", "--metrics-url", f"127.0.0.1:{metrics.server_port}"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(serving.PATIENCE_S)
+    running.send_signal(signal.SIGINT)
+    go_on.set()
+    stderr = running.communicate(timeout=serving.PATIENCE_S)[1]
+    assert running.returncode in (2, 130), stderr  # whether anything was answered before it was heard is open
+    assert settings(traced) == before
+    metrics.shutdown()
+    metrics.server_close()
+
+
+@case("PF05", "HTTP", "the answer to the change of the trace settings is lost", "they are put back all the same; exit code 99")
+def test_a_lost_answer(tracing):
+    server = tracing(lambda count: count > 1)
+    running = server.perf()
+    stderr = running.communicate(timeout=serving.PATIENCE_S)[1]
+    assert running.returncode == 99, stderr
+    assert server.changes == [{"trace_rate": "3"}, {"trace_rate": "7"}]

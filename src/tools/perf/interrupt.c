@@ -13,6 +13,11 @@ static sigset_t only_sigint(void) {
     return set;
 }
 
+static bool take_one(const struct interrupt *interrupt) {
+    struct signalfd_siginfo info;
+    return read(interrupt->fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
 struct status interrupt_open(struct interrupt *interrupt) {
     sigset_t set = only_sigint();
     interrupt->count = 0;
@@ -27,6 +32,8 @@ struct status interrupt_open(struct interrupt *interrupt) {
 
 void interrupt_close(struct interrupt *interrupt) {
     sigset_t set = only_sigint();
+    while (interrupt->fd >= 0 && take_one(interrupt)) { /* what nobody has looked at comes too late to end anything */
+    }
     if (interrupt->fd >= 0)
         close(interrupt->fd);
     interrupt->fd = -1;
@@ -34,8 +41,7 @@ void interrupt_close(struct interrupt *interrupt) {
 }
 
 int interrupt_count(struct interrupt *interrupt) {
-    struct signalfd_siginfo info;
-    while (interrupt->fd >= 0 && read(interrupt->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (interrupt->fd >= 0 && take_one(interrupt)) {
         if (++interrupt->count == 2)
             interrupt_close(interrupt);
     }

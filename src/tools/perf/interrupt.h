@@ -12,6 +12,7 @@ struct interrupt {
 
 /* From here on SIGINT is counted. INTERNAL when it cannot be received. */
 struct status interrupt_open(struct interrupt *interrupt) STATUS_MUST_CHECK;
+/* SIGINT does what it does by default; one that has come but was not counted is forgotten. */
 void interrupt_close(struct interrupt *interrupt);
 /* How many have come so far. With the second the default is back. */
 int interrupt_count(struct interrupt *interrupt);

@@ -253,20 +253,21 @@ static struct status take_model(struct perf_job *job) {
     STATUS_TRY(describe_model(job));
     STATUS_TRY(make_workload(job));
     STATUS_TRY(take_parameters(job));
-    STATUS_TRY(name_outputs(job));
-    return share_memory(job);
+    return name_outputs(job);
 }
 
 static struct status prepare(struct perf_job *job) {
     const struct perf_options *options = job->options;
     STATUS_TRY(options->replay != NULL ? take_replay(job) : take_model(job));
+    STATUS_TRY(run_watch_open(&job->watch, options, &job->files)); /* before anything is changed at the server */
+    STATUS_TRY(share_memory(job));
     if (options->load == PERF_LOAD_INTERVALS)
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
     if (options->fixed_schedule)
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
     STATUS_TRY(report_files_begin(&job->files, options, &job->model, &job->setup.models, &job->workload));
     STATUS_TRY(trace_settings_change(options, job->driver, job->arena, &job->trace));
-    STATUS_TRY(run_watch_open(&job->watch, options, &job->files, job->name));
+    STATUS_TRY(run_watch_metrics(&job->watch, job->name));
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
     if (job->result == NULL)
@@ -417,9 +418,9 @@ static struct status run(struct perf_job *job) {
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));
-    run_watch_close(&job->watch);
     struct status restored = trace_settings_restore(&job->trace, job->arena);
     memory_close(&job->memory);
+    run_watch_close(&job->watch); /* until here Ctrl-C does not end the program: the server is as it was */
     job->driver->ops->close(job->driver);
     return status_is_ok(&status) ? restored : status;
 }

@@ -76,18 +76,19 @@ bool run_watch_is_interrupted(const struct run_watch *watch) {
 
 /* ---- life ---- */
 
-struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files,
-                             struct slice model) {
+struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files) {
     *watch = (struct run_watch){.options = options, .files = files, .interrupt.fd = -1};
     bool shown = strcmp(options->progress, "never") != 0;
     perf_progress_begin(&watch->progress, shown ? stderr : NULL, terminal_kind_of(stderr), (size_t)options->batch_size);
-    if (options->collect_metrics)
-        STATUS_TRY(metrics_watch_open(options->metrics_url, &options->tls, model,
-                                      (uint64_t)options->metrics_interval_ms * NS_PER_MS, &watch->metrics));
-    struct status status = interrupt_open(&watch->interrupt);
-    if (!status_is_ok(&status))
-        run_watch_close(watch);
-    return status;
+    return interrupt_open(&watch->interrupt);
+}
+
+struct status run_watch_metrics(struct run_watch *watch, struct slice model) {
+    const struct perf_options *options = watch->options;
+    if (!options->collect_metrics)
+        return status_ok();
+    return metrics_watch_open(options->metrics_url, &options->tls, model,
+                              (uint64_t)options->metrics_interval_ms * NS_PER_MS, &watch->metrics);
 }
 
 void run_watch_close(struct run_watch *watch) {

@@ -16,10 +16,12 @@ struct run_watch {
     bool told_interrupt;
 };
 
-/* `model` is borrowed. Errors: as of metrics_watch_open and interrupt_open; then there is nothing to close. */
-struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files,
-                             struct slice model) STATUS_MUST_CHECK;
-/* Tells what went wrong beside the load. Also after a failed run_watch_open, or on a zeroed one whose interrupt.fd is
+/* From here on Ctrl-C is heard. Errors: as of interrupt_open. */
+struct status run_watch_open(struct run_watch *watch, const struct perf_options *options,
+                             struct report_files *files) STATUS_MUST_CHECK;
+/* Begins with --collect-metrics; `model` is borrowed. Errors: as of metrics_watch_open. */
+struct status run_watch_metrics(struct run_watch *watch, struct slice model) STATUS_MUST_CHECK;
+/* Tells what went wrong beside the load. Also after a failure of the above, or on a zeroed one whose interrupt.fd is
  * -1. */
 void run_watch_close(struct run_watch *watch);
 struct generator_observer run_watch_observer(struct run_watch *watch);

@@ -55,9 +55,8 @@ struct status trace_settings_change(const struct perf_options *options, struct d
         if (before != NULL)
             ret->before[ret->count++] = *before;
     }
-    STATUS_TRY(driver->ops->trace_settings(driver, changes, count, arena, &now, &now_count));
-    ret->driver = driver;
-    return status_ok();
+    ret->driver = driver; /* an answer that is lost does not mean that nothing has changed */
+    return driver->ops->trace_settings(driver, changes, count, arena, &now, &now_count);
 }
 
 struct status trace_settings_restore(struct trace_settings *settings, struct arena *arena) {

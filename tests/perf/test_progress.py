@@ -124,3 +124,29 @@ def test_second_interrupt(start, repository):
     running.stdout.close()
     running.stderr.close()
     server.kill()
+
+
+@case("PF06", "signal", "SIGINT twice in the second point, before anything of it was answered", "the first point is reported; exit code 2")
+def test_interrupt_with_one_point(program):
+    server = program([1, 1, 1, 600_000, 600_000, 600_000, 600_000])
+    words = [serving.BINARY, "perf", "-u", server.urls["http"], "-m", "m", "--concurrency-range", "1:2", "--request-count", "3"]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in running.stdout:
+        if "Request concurrency: 2" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    while "interrupted" not in running.stderr.readline():
+        assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=serving.PATIENCE_S)
+    assert running.returncode == 2, stderr
+    assert "Concurrency: 1, throughput:" in stdout and "Concurrency: 2" not in stdout
+
+
+@case("PF07", "signal", "SIGINT in the first window, with a -l that its latency is over", "exit code 2: cut short is not over the limit")
+def test_interrupt_over_the_limit(server):
+    running = begin(server, *FOREVER, "-l", "1")
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=serving.PATIENCE_S)
+    assert running.returncode == 2, stderr
+    assert "Interrupted after" in stdout

@@ -156,10 +156,13 @@ const struct window *measurement_window(const struct measurement *self, size_t *
     return self->begun && !self->done ? window_at(self, self->current) : NULL;
 }
 
+/* The window that is cut short has no whole slices: it counts as one. */
 void measurement_stop(struct measurement *self, uint64_t now_ns) {
-    if (self->begun && answers_of(window_at(self, self->current)) > 0 &&
-        now_ns > window_at(self, self->current)->start_ns)
+    struct window *window = window_at(self, self->current);
+    if (self->begun && answers_of(window) > 0 && now_ns > window->start_ns) {
+        window->sliced = false;
         end_window(self, now_ns);
+    }
     self->done = self->stopped = true;
 }
 

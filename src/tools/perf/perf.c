@@ -426,11 +426,14 @@ static struct status run(struct perf_job *job) {
 }
 
 static int exit_code(const struct perf_job *job, const struct status *status) {
+    bool interrupted = status->code == STATUS_CANCELLED && run_watch_is_interrupted(&job->watch);
+    if (interrupted)
+        return job->point_count > 0 ? EXIT_UNSTABLE : EXIT_INTERRUPTED;
     if (!status_is_ok(status))
-        return status->code == STATUS_CANCELLED && run_watch_is_interrupted(&job->watch) ? EXIT_INTERRUPTED
-                                                                                         : EXIT_FAILED;
+        return EXIT_FAILED;
     for (size_t i = 0; i < job->point_count; i++) {
-        if (!job->points[i].stable && !job->points[i].over_limit)
+        const struct point *point = &job->points[i];
+        if (point->interrupted || (!point->stable && !point->over_limit))
             return EXIT_UNSTABLE;
     }
     return EXIT_GOOD;

@@ -1,0 +1,78 @@
+/* Tests of measurement: where windows end, and what a point says that was cut short. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "tools/perf/measurement.h"
+
+enum { WINDOW_S = 10 };
+
+static const struct generator_setup setup = {
+    .plan = {.window_ns = WINDOW_S * NS_PER_S, .max_trials = 5, .stability_percent = 10, .percentile = -1},
+    .batch_size = 1,
+};
+
+/* Requests of 1 ms that end every 100 ms, from one second to another. */
+static void answer(struct measurement *measurement, uint64_t begin_ns, uint64_t from_s, uint64_t to_s) {
+    for (uint64_t at = from_s * NS_PER_S; at < to_s * NS_PER_S; at += 100 * NS_PER_MS) {
+        uint64_t end_ns = begin_ns + at + 50 * NS_PER_MS;
+        struct sample_request request = {
+            .due_ns = end_ns - NS_PER_MS,
+            .timing = {end_ns - NS_PER_MS, end_ns - NS_PER_MS, end_ns, end_ns},
+            .status = status_ok(),
+            .responses = 1,
+        };
+        measurement_pass_time(measurement, end_ns);
+        measurement_record(measurement, &request);
+    }
+}
+
+static struct generator_result *run(uint64_t seconds) {
+    static struct generator_result result;
+    struct measurement measurement;
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    answer(&measurement, NS_PER_S, 0, seconds);
+    measurement_stop(&measurement, (1 + seconds) * NS_PER_S);
+    assert_string_equal(measurement_sum_up(&measurement, &result).message, "");
+    measurement_close(&measurement);
+    return &result;
+}
+
+/* A steady load has no spread. What was cut short has fewer answers, not less throughput. */
+static void test_cut_short(void **state) {
+    (void)state;
+    const struct generator_result *result = run(3);
+    assert_true(result->stopped && !result->stable);
+    assert_int_equal(result->sum.sample.latency.total, 30);
+    assert_float_equal(result->sum.throughput_confidence, 0, 1e-6);
+    assert_float_equal(result->sum.latency_confidence_ns, 0, 1);
+    result = run(WINDOW_S + 3); /* and behind a whole window */
+    assert_int_equal(result->sum.window_count, 2);
+    assert_int_equal(result->sum.sample.latency.total, 130);
+    assert_float_equal(result->sum.throughput_confidence, 0, 1e-6);
+}
+
+static void test_stopped_before_any_answer(void **state) {
+    (void)state;
+    static struct generator_result result;
+    struct measurement measurement;
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    measurement_stop(&measurement, 2 * NS_PER_S);
+    assert_int_equal(measurement_sum_up(&measurement, &result).code, STATUS_CANCELLED);
+    measurement_close(&measurement);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_stopped_before_any_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

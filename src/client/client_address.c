@@ -52,22 +52,18 @@ static void copy_text(char *to, size_t room, struct slice from) {
     to[n] = '\0';
 }
 
-/* Removes a prefix. */
-static bool skip(struct slice *text, const char *prefix) {
-    struct slice start = slice_of(prefix);
-    if (text->size < start.size || strncasecmp(text->data, prefix, start.size) != 0)
-        return false;
-    *text = (struct slice){text->data + start.size, text->size - start.size};
-    return true;
+bool client_target_has_scheme(const char *url, const char *scheme) {
+    return strncasecmp(url, scheme, strlen(scheme)) == 0;
 }
 
 struct status client_target_resolve(const char *url, struct client_target *ret) {
-    struct slice text = slice_of(url), host, port;
+    static const char secure[] = "https://", plain[] = "http://";
+    struct slice host, port;
     char port_text[8];
     memset(ret, 0, sizeof *ret);
-    ret->secure = skip(&text, "https://");
-    if (!ret->secure)
-        (void)skip(&text, "http://");
+    ret->secure = client_target_has_scheme(url, secure);
+    size_t skipped = ret->secure ? sizeof secure - 1 : client_target_has_scheme(url, plain) ? sizeof plain - 1 : 0;
+    struct slice text = slice_of(url + skipped);
     STATUS_TRY(target_split(text, &host, &port));
     copy_text(ret->host, sizeof ret->host, host);
     copy_text(port_text, sizeof port_text, port);

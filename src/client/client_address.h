@@ -22,6 +22,8 @@ struct client_target {
     struct client_address addresses[CLIENT_ADDRESS_MAX];
 };
 
+/* Whether it begins with a scheme, "https://" or "http://", in whatever case. */
+bool client_target_has_scheme(const char *url, const char *scheme);
 /* Takes "HOST:PORT" (a name, an IPv4 address, or an IPv6 address in brackets), perhaps with https:// or http:// before
  * it, apart and asks the resolver, which may block. Errors: INVALID_ARGUMENT for another form; UNAVAILABLE when the
  * name is not known. */

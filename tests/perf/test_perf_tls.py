@@ -114,7 +114,11 @@ def test_the_wrong_port(server, secured, authority, protocol):
 @case("PX07", "flag", "TLS flags that contradict one another or would be ignored", "exit code 3")
 @pytest.mark.parametrize("words", ["--ssl-https-verify-peer 0", "-u http://h:1 --ssl-https-ca-certificates-file f", "--ssl-grpc-use-ssl",
                                    "-i grpc --ssl-grpc-root-certifications-file f", "-i grpc --ssl-https-verify-peer 0 --ssl-grpc-use-ssl",
-                                   "-i grpc -u http://h:1 --ssl-grpc-use-ssl", "-u https://h:1 --ssl-https-private-key-file f"])
+                                   "-i grpc -u http://h:1 --ssl-grpc-use-ssl", "-u https://h:1 --ssl-https-private-key-file f",
+                                   "--ssl-https-client-certificate-type DER", "--ssl-https-private-key-type DER",
+                                   "-u https://h:1 --ssl-https-private-key-type DER", "--ssl-https-verify-peer 0 --metrics-url https://h:1",
+                                   "--ssl-https-verify-peer 0 --collect-metrics --metrics-url http://h:1",
+                                   "-i grpc --ssl-https-private-key-file f --collect-metrics --metrics-url https://h:1"])
 def test_contradictions(words):
     expect_bad(subprocess.run([serving.BINARY, "perf", "-m", "m", *words.split()], capture_output=True, text=True, timeout=60), "", code=3)
 
@@ -135,3 +139,20 @@ def test_squad(secured, authority, tmp_path, protocol):
     reached = squad("--tls-ca-file", authority.file, "--tls-cert-file", certificate, "--tls-key-file", key)
     assert "input_ids" in reached.stderr, reached.stderr  # it saw the model, which is none for questions
     assert "certificate" in squad().stderr
+
+
+@case("PF08", "TLS", "metrics over TLS beside inferences over a plain connection, the scheme in capitals", "--ssl-https-* are for the metrics; without them the certificate is not trusted")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_metrics_over_tls(server, secured, authority, protocol, scheme):
+    watched = secured("--tls-metrics")
+    asked = ["-m", "id_int32", "--shape", "IN:2", "--request-count", "20", "--collect-metrics", "--metrics-url", f"{scheme}://localhost:{watched.metrics}/metrics"]
+    perf_tool.good(server, protocol, *asked, FLAGS["http"]["ca"], str(authority.file))
+    perf_tool.good(server, protocol, *asked, "--ssl-https-verify-peer", "0")
+    assert "certificate" in perf_tool.refused(server, protocol, *asked)
+
+
+@case("PF09", "TLS", "gRPC and metrics, both over TLS, with --ssl-grpc-* alone", "they are for the metrics, too")
+def test_one_authority_for_both(secured, authority):
+    running = secured("--tls-metrics")
+    expect_good(perf(running, "grpc", "--collect-metrics", "--metrics-url", f"https://localhost:{running.metrics}/metrics", ca=authority.file))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/client_address.h"
 #include "tools/perf/metrics_text.h"
 
 enum { PAGE_MAX = 16 << 20, PATH_MAX_BYTES = 1024, URL_MAX = 512, ANSWER_S = 10 };
@@ -194,7 +195,7 @@ struct status metrics_watch_open(const char *url, const struct infer_tls *tls, s
         .request_timeout_ns = ANSWER_S * NS_PER_S,
         .max_connections = 1,
         .max_answer_bytes = PAGE_MAX,
-        .tls = strncmp(url, "https://", strlen("https://")) == 0 ? tls : NULL,
+        .tls = client_target_has_scheme(url, "https://") ? tls : NULL,
     };
     struct status status = split_url(url, authority, watch->path);
     if (status_is_ok(&status))

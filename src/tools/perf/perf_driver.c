@@ -56,7 +56,7 @@ static struct status open_network(const struct perf_options *options, struct are
         .encoding = strcmp(options->grpc_compression, "gzip") == 0      ? INFER_ENCODING_GZIP
                     : strcmp(options->grpc_compression, "deflate") == 0 ? INFER_ENCODING_DEFLATE
                                                                         : INFER_ENCODING_NONE,
-        .tls = options->uses_tls ? &options->tls : NULL,
+        .tls = options->tls.used ? &options->tls.server : NULL,
         .headers = options->headers,
         .header_count = options->header_texts.count,
     };

@@ -300,7 +300,7 @@ static struct status check_in_process(int argc, char **argv, struct perf_options
                                 "--service-kind %s",
                                 flags[i], options->service_kind);
     }
-    if (in_process && options->uses_tls)
+    if (in_process && options->tls.used)
         return contradiction("TLS is of a server that is reached over the network");
     if (in_process && options->repositories.count == 0)
         return contradiction("--service-kind in_process needs --model-repository DIR");
@@ -440,7 +440,10 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
     ret->log_frequency_given = options_was_given(&table, argc, argv, "log-frequency");
     ret->count_windows = strcmp(ret->measurement_mode, "count_windows") == 0;
     STATUS_TRY(take_protocol(ret));
-    STATUS_TRY(perf_tls_take(&ret->tls_flags, ret->url, ret->protocol == PERF_GRPC, &ret->tls, &ret->uses_tls));
+    STATUS_TRY(perf_tls_take(
+        &ret->tls_flags,
+        &(struct perf_tls_urls){ret->url, ret->protocol == PERF_GRPC, ret->collect_metrics ? ret->metrics_url : NULL},
+        &ret->tls));
     STATUS_TRY(take_load(ret));
     STATUS_TRY(take_sequences(argc, argv, ret));
     STATUS_TRY(take_lists(ret, arena));

@@ -98,8 +98,7 @@ struct perf_options {
     /* From the above. */
     enum perf_service service;
     enum perf_protocol protocol;
-    bool uses_tls;
-    struct infer_tls tls;
+    struct perf_tls tls;
     enum perf_load load;
     bool count_windows;
     struct perf_range range; /* of concurrency or rate */

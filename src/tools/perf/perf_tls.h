@@ -11,9 +11,20 @@ struct perf_tls_flags {
     const char *grpc_ca, *grpc_certificate, *grpc_key;
 };
 
-/* Errors: INVALID_ARGUMENT for flags of the other protocol, and for those that an unencrypted connection would ignore.
- */
-struct status perf_tls_take(const struct perf_tls_flags *flags, const char *url, bool grpc, struct infer_tls *ret,
-                            bool *ret_uses_tls) STATUS_MUST_CHECK;
+struct perf_tls_urls {
+    const char *server;
+    bool grpc;
+    const char *metrics; /* NULL: they are not asked for */
+};
+
+struct perf_tls {
+    bool used; /* for the server */
+    struct infer_tls server;
+    struct infer_tls metrics; /* the files of --ssl-https-*, or the server's where there are none */
+};
+
+/* Errors: INVALID_ARGUMENT for flags of the other protocol, and for those that unencrypted connections would ignore. */
+struct status perf_tls_take(const struct perf_tls_flags *flags, const struct perf_tls_urls *urls,
+                            struct perf_tls *ret) STATUS_MUST_CHECK;
 
 #endif

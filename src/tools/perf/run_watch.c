@@ -87,7 +87,7 @@ struct status run_watch_metrics(struct run_watch *watch, struct slice model) {
     const struct perf_options *options = watch->options;
     if (!options->collect_metrics)
         return status_ok();
-    return metrics_watch_open(options->metrics_url, &options->tls, model,
+    return metrics_watch_open(options->metrics_url, &options->tls.metrics, model,
                               (uint64_t)options->metrics_interval_ms * NS_PER_MS, &watch->metrics);
 }
 

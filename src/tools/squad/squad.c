@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "client/client_address.h"
 #include "text/squad/squad_output.h"
 #include "tools/squad/batch_run.h"
 #include "tools/squad/squad_model.h"
@@ -115,7 +116,7 @@ static struct status open_client(const struct squad_options *options, struct inf
         .protocol = options->is_http ? INFER_PROTOCOL_HTTP : INFER_PROTOCOL_GRPC,
         .request_timeout_ns = (uint64_t)(options->request_timeout * (double)NS_PER_S),
         .max_connections = options->is_http ? (size_t)options->concurrency : 1,
-        .tls = strncasecmp(options->url, "https://", strlen("https://")) == 0 ? &options->tls : NULL,
+        .tls = client_target_has_scheme(options->url, "https://") ? &options->tls : NULL,
     };
     return infer_client_open(options->url, &client, ret);
 }

@@ -2,8 +2,8 @@
 #include "tools/squad/squad_options.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "client/client_address.h"
 #include "text/squad/squad_answer.h"
 #include "text/squad/squad_windows.h"
 
@@ -204,7 +204,7 @@ static struct status check(const struct squad_options *options) {
     if (options->evaluate != NULL && options->output_dir != NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--output-dir has no use with --evaluate, which predicts nothing");
     bool tls = options->tls.ca_file != NULL || options->tls.certificate_file != NULL || options->tls.key_file != NULL;
-    if (tls && strncasecmp(options->url, "https://", strlen("https://")) != 0)
+    if (tls && !client_target_has_scheme(options->url, "https://"))
         return status_error(STATUS_INVALID_ARGUMENT, "--tls-* need a --url that begins with https://");
     if (options->model[0] == '\0')
         return status_error(STATUS_INVALID_ARGUMENT, "--model: expected a name, got \"\"");

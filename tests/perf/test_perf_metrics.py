@@ -103,3 +103,12 @@ def test_metrics_that_cannot_be_had(server, metrics):
 def test_nonsense(server, metrics):
     text = perf_tool.good(server, "http", "-m", "five", *QUICK, "--collect-metrics", "--metrics-url", metrics('nv_gpu_utilization{gpu_uuid="a 1\n}}{{ nan\n=').url)
     assert "Server Prometheus Metrics" in text and "Throughput" in text
+
+
+@case("PF10", "HTTP", "metrics of GPUs whose UUIDs hold a comma, a colour of the terminal, a quote", "they are left out: neither tables nor the terminal get them")
+def test_uuids_that_are_none(server, metrics, tmp_path):
+    watched = metrics("".join(gpu(uuid, 0.5, 100, 1000) for uuid in ("a,b", "\x1b[31mred", 'q\\"', "a b", "G" * 64, "GPU-1")))
+    asked = ["-m", "five", *QUICK, "--verbose-csv", "-f", str(tmp_path / "t.csv"), "--collect-metrics", "--metrics-url", watched.url, "--metrics-interval", "100"]
+    text = perf_tool.good(server, "http", *asked)
+    (row,) = csv.DictReader((tmp_path / "t.csv").open())
+    assert row["Avg GPU Utilization"] == "GPU-1:0.5;" and "GPU-1" in text and "\x1b" not in text

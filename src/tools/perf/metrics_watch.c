@@ -34,13 +34,23 @@ struct metrics_watch {
 
 /* ---- answers ---- */
 
-/* The GPU's place, a new one if need be; METRICS_GPUS_MAX when there is no room. */
+/* Reports, tables among them, show it as it is. */
+static bool is_uuid(struct slice text) {
+    static const char taken[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    for (size_t i = 0; i < text.size; i++) {
+        if (memchr(taken, text.data[i], sizeof taken - 1) == NULL)
+            return false;
+    }
+    return text.size > 0 && text.size < METRICS_UUID_MAX;
+}
+
+/* The GPU's place, a new one if need be; METRICS_GPUS_MAX when there is no room, or for a name that is none. */
 static size_t place_of_gpu(struct metrics_watch *watch, struct slice uuid) {
     for (size_t i = 0; i < watch->gpu_count; i++) {
         if (slice_equal_text(uuid, watch->uuids[i]))
             return i;
     }
-    if (uuid.size == 0 || uuid.size >= METRICS_UUID_MAX || watch->gpu_count == METRICS_GPUS_MAX)
+    if (!is_uuid(uuid) || watch->gpu_count == METRICS_GPUS_MAX)
         return METRICS_GPUS_MAX;
     memcpy(watch->uuids[watch->gpu_count], uuid.data, uuid.size);
     return watch->gpu_count++;
@@ -102,10 +112,13 @@ static void ask(struct metrics_watch *watch, uint64_t now_ns) {
 }
 
 void metrics_watch_tick(struct metrics_watch *watch, uint64_t now_ns) {
-    if (!watch->waiting && now_ns >= watch->asked_ns + watch->interval_ns)
-        ask(watch, now_ns);
     if (watch->waiting)
         infer_client_poll(watch->client, 0);
+    if (watch->waiting || now_ns < watch->asked_ns + watch->interval_ns)
+        return;
+    infer_client_wait(watch->client, 0); /* the server may have ended the connection since */
+    ask(watch, now_ns);
+    infer_client_poll(watch->client, 0);
 }
 
 size_t metrics_watch_failures(const struct metrics_watch *watch, struct status *ret_first) {

@@ -26,9 +26,7 @@ DELAYS = ("0", "2")  # milliseconds; 0: no dynamic batching
 ALL = list(itertools.product(FORMATS, DELAYS, ("grpc", "http"), ("1", "8"), ("none", "longest", "max")))
 COVERING = [
     ("onnx", "0", "grpc", "8", "longest"),
-    ("onnx", "2", "http", "1", "none"),
-    ("savedmodel", "2", "grpc", "1", "none"),
-    ("savedmodel", "0", "http", "8", "max"),
+    ("savedmodel", "2", "http", "1", "none"),
     ("bert", "2", "grpc", "8", "longest"),
     ("bert-auto", "0", "http", "8", "max"),
     ("bert-int8", "0", "grpc", "1", "none"),

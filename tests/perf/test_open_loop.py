@@ -37,7 +37,7 @@ def test_intervals(server, tmp_path):
                                                            "--request-intervals", str(file))
 
 
-@case("PF01", "HTTP, gRPC", "inferd perf with a request every 2 s, to a server that ends idle connections after 1 s", "each is answered: none goes out on a connection that has ended")
+@case("PF11", "HTTP, gRPC", "inferd perf with a request every 2 s, to a server that ends idle connections after 1 s", "each is answered: none goes out on a connection that has ended")
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_pauses_longer_than_idle_connections_live(start, repository, protocol):
     models.add(repository, "id_fp32", models.BATCHED + models.pair("FP32", "-1"))

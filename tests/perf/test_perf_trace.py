@@ -126,7 +126,7 @@ def tracing():
         running.server.server_close()
 
 
-@case("PF03", "signal", "SIGINT while the trace settings are put back", "they are, and the run ends as it would have")
+@case("PF13", "signal", "SIGINT while the trace settings are put back", "they are, and the run ends as it would have")
 def test_interrupted_while_it_puts_back(tracing):
     asked, go_on = threading.Event(), threading.Event()
 
@@ -146,7 +146,7 @@ def test_interrupted_while_it_puts_back(tracing):
     assert server.changes == [{"trace_rate": "3"}, {"trace_rate": "7"}]
 
 
-@case("PF04", "signal", "SIGINT after the trace settings were changed, before the load begins", "they are put back")
+@case("PF14", "signal", "SIGINT after the trace settings were changed, before the load begins", "they are put back")
 def test_interrupted_before_the_load(traced):
     before, asked, go_on = settings(traced), threading.Event(), threading.Event()
 
@@ -176,7 +176,7 @@ def test_interrupted_before_the_load(traced):
     metrics.server_close()
 
 
-@case("PF05", "HTTP", "the answer to the change of the trace settings is lost", "they are put back all the same; exit code 99")
+@case("PF15", "HTTP", "the answer to the change of the trace settings is lost", "they are put back all the same; exit code 99")
 def test_a_lost_answer(tracing):
     server = tracing(lambda count: count > 1)
     running = server.perf()

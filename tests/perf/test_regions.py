@@ -70,7 +70,7 @@ def test_what_does_not_go_with_it(sharing, tmp_path):
     assert "--fresh-data" in perf_tool.refused(sharing, "http", *common, "--fresh-data")
 
 
-@case("PF02", "TLS", "SIGINT twice while a request with shared memory takes ten minutes, the authority's file gone meanwhile", "what was shared is taken back; exit code 130")
+@case("PF12", "TLS", "SIGINT twice while a request with shared memory takes ten minutes, the authority's file gone meanwhile", "what was shared is taken back; exit code 130")
 def test_given_up(start, repository, tmp_path):
     models.add(repository, "stuck", models.BATCHED + models.pair("FP32", "16") + models.parameter("execute_delay_ms", "600000"))
     authority = Authority(tmp_path, "authority")

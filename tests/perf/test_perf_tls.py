@@ -10,7 +10,7 @@ from cases import case
 from certificates import Authority, openssl
 from perf_tool import PROTOCOLS
 
-COUNTED = ["-m", "id_int32", "--shape", "IN:16", "--request-count", "40", "--concurrency-range", "4"]
+COUNTED = ["-m", "id_int32", "--request-count", "40", "--concurrency-range", "4"]
 ELSEWHERE = ["--http-address=127.0.0.2", "--grpc-address=127.0.0.2"]  # an address that the certificate does not have
 # What perf_analyzer calls the same thing.
 FLAGS = {"http": {"ca": "--ssl-https-ca-certificates-file", "certificate": "--ssl-https-client-certificate-file", "key": "--ssl-https-private-key-file"},
@@ -30,14 +30,14 @@ def secured(start, repository, authority):
     return lambda *flags: start(repository, f"--tls-cert-file={certificate}", f"--tls-key-file={key}", *flags)
 
 
-def perf(running, protocol, *options, host="localhost", **files):
+def perf(running, protocol, *options, host="localhost", count=16, **files):
     """The finished process; files: ca, certificate, key."""
     url = f"https://{host}:{running.http}" if protocol == "http" else f"{host}:{running.grpc}"
     flags = [word for name, file in files.items() for word in (FLAGS[protocol][name], str(file))]
     if protocol == "grpc":
         flags.append("--ssl-grpc-use-ssl")
-    return subprocess.run([serving.BINARY, "perf", "-i", protocol, "-u", url, *COUNTED, *flags, *options], capture_output=True,
-                          text=True, timeout=2 * serving.PATIENCE_S)
+    command = [serving.BINARY, "perf", "-i", protocol, "-u", url, *COUNTED, "--shape", f"IN:{count}", *flags, *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=2 * serving.PATIENCE_S)
 
 
 def expect_good(ended):
@@ -57,7 +57,7 @@ def test_over_tls(secured, authority, protocol, host):
     ended = perf(running, protocol, host=host, ca=authority.file)
     expect_good(ended)
     assert "Inference count: 40\n" in ended.stdout
-    expect_good(perf(running, protocol, "--shape", "IN:1000000", host=host, ca=authority.file))
+    expect_good(perf(running, protocol, host=host, count=1_000_000, ca=authority.file))
 
 
 @case("PX02", "TLS", "a server of an unknown authority, for another name, and one whose certificate has expired", "refused, with the reason")

@@ -56,7 +56,7 @@ static void read_answer(const struct client_body_ops *body, unsigned what, struc
             free(fuzz_copy(answer.outputs[i].data)); /* reads all of it */
     } else if (what == ASK_READY) {
         const struct client_query query = {.kind = QUERY_MODEL_READY, .model = SLICE_LITERAL("m")};
-        status = body->read_ready(call, &query, &ready);
+        status = body->read_ready(call, &query, arena, &ready);
     } else if (what == ASK_STATISTICS && body->read_statistics) {
         status = body->read_statistics(call, arena, &items, &count);
         for (size_t i = 0; status_is_ok(&status) && i < count; i++)

@@ -56,8 +56,9 @@ struct client_body_ops {
                                  struct client_call *call);
     struct status (*read_infer)(const struct client_call *call, struct arena *arena, struct client_infer_answer *ret);
     /* Reads the answer to QUERY_*_READY and QUERY_MEMORY_*. Unlike the others it may see calls that the server has
-     * refused. */
-    struct status (*read_ready)(const struct client_call *call, const struct client_query *query, bool *ret);
+     * refused. The arena is scratch. */
+    struct status (*read_ready)(const struct client_call *call, const struct client_query *query, struct arena *arena,
+                                bool *ret);
     /* The answer to another query as a protobuf message struct of KServe v2; for a config it is ModelConfig itself. */
     struct status (*read_message)(const struct client_call *call, const struct client_query *query, struct arena *arena,
                                   const struct pb_message *type, void *ret);

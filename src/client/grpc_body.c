@@ -239,7 +239,8 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     return status_ok();
 }
 
-static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
+static struct status read_ready(const struct client_call *call, const struct client_query *query, struct arena *arena,
+                                bool *ret) {
     /* Servers differ in how they say that a model is unknown or not ready: by a false, or by one of these codes. */
     bool said_no = call->answered && query->kind == QUERY_MODEL_READY &&
                    (call->status.code == STATUS_NOT_FOUND || call->status.code == STATUS_UNAVAILABLE);
@@ -252,16 +253,11 @@ static struct status read_ready(const struct client_call *call, const struct cli
     *ret = true;
     if (client_query_is_order(query->kind))
         return status_ok();
-    struct arena *arena = arena_create(0);
-    if (arena == NULL)
-        return out_of_memory();
     /* Both messages are one bool under number 1. */
     struct pb_model_ready_response message = {0};
-    struct status status = grpc_message_read(grpc_message_of(call), arena, &pb_model_ready_response_type, &message);
-    arena_destroy(arena);
-    if (status_is_ok(&status))
-        *ret = message.ready;
-    return status;
+    STATUS_TRY(grpc_message_read(grpc_message_of(call), arena, &pb_model_ready_response_type, &message));
+    *ret = message.ready;
+    return status_ok();
 }
 
 static struct status read_message(const struct client_call *call, const struct client_query *query, struct arena *arena,

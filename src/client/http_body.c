@@ -371,7 +371,9 @@ static struct status read_infer(const struct client_call *call, struct arena *ar
     return status;
 }
 
-static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
+static struct status read_ready(const struct client_call *call, const struct client_query *query, struct arena *arena,
+                                bool *ret) {
+    (void)arena; /* the status line says it */
     if (!status_is_ok(&call->status))
         return call->status;
     int code = call->http_status;

@@ -29,6 +29,8 @@ struct infer_call *infer_client_call_new(struct infer_client *client);
 void infer_client_call_recycle(struct infer_call *call);
 /* Queues a call whose request is written and whose timing.start_ns is set. */
 void infer_client_call_start(struct infer_call *call);
+/* Writes and starts a question; the call's members say who takes the answer. A failure recycles the call. */
+struct status infer_client_call_ask(struct infer_call *call, const struct client_query *query) STATUS_MUST_CHECK;
 /* Ends a call that is under way. */
 void infer_client_call_abort(struct infer_call *call, struct status why);
 const struct client_body_ops *infer_client_body(const struct infer_client *client);

@@ -1,6 +1,5 @@
 /* infer_fetch.c: asks an HTTP server for a page that is no part of an inference protocol, such as its metrics, without
  * waiting. */
-#include "base/clock.h"
 #include "client/infer_client_priv.h"
 #include "client/remote_status.h"
 
@@ -19,15 +18,8 @@ struct status infer_client_fetch(struct infer_client *client, const char *path, 
     struct infer_call *call = infer_client_call_new(client);
     if (call == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");
-    call->base.timing.start_ns = clock_monotonic_ns();
     call->on_text = callback;
     call->user = user;
     call->on_done = deliver_text;
-    struct status status = infer_client_body(client)->write_query(&query, infer_client_authority(client), &call->base);
-    if (!status_is_ok(&status)) {
-        infer_client_call_recycle(call);
-        return status;
-    }
-    infer_client_call_start(call);
-    return status;
+    return infer_client_call_ask(call, &query);
 }

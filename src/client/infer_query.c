@@ -26,7 +26,7 @@ static void take_answer(struct infer_call *call) {
     const struct client_body_ops *body = infer_client_body(call->client);
     wait->done = true;
     if (wait->ret_ready != NULL)
-        wait->status = body->read_ready(&call->base, &wait->query, wait->ret_ready);
+        wait->status = body->read_ready(&call->base, &wait->query, call->arena, wait->ret_ready);
     else if (status_is_ok(&call->base.status) && wait->ret_settings != NULL)
         wait->status = body->read_settings(&call->base, wait->arena, wait->ret_settings, wait->ret_count);
     else if (status_is_ok(&call->base.status))
@@ -35,20 +35,24 @@ static void take_answer(struct infer_call *call) {
         wait->status = call->base.status;
 }
 
+struct status infer_client_call_ask(struct infer_call *call, const struct client_query *query) {
+    struct infer_client *client = call->client;
+    call->base.timing.start_ns = clock_monotonic_ns();
+    struct status status = infer_client_body(client)->write_query(query, infer_client_authority(client), &call->base);
+    if (status_is_ok(&status))
+        infer_client_call_start(call);
+    else
+        infer_client_call_recycle(call);
+    return status;
+}
+
 static struct status ask(struct infer_client *client, struct query_wait *wait) {
     struct infer_call *call = infer_client_call_new(client);
     if (call == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");
-    call->base.timing.start_ns = clock_monotonic_ns();
     call->user = wait;
     call->on_done = take_answer;
-    struct status status =
-        infer_client_body(client)->write_query(&wait->query, infer_client_authority(client), &call->base);
-    if (!status_is_ok(&status)) {
-        infer_client_call_recycle(call);
-        return status;
-    }
-    infer_client_call_start(call);
+    STATUS_TRY(infer_client_call_ask(call, &wait->query));
     uint64_t end_ns = call->base.timing.start_ns + QUERY_TIMEOUT_NS;
     while (!wait->done) {
         uint64_t now_ns = clock_monotonic_ns();

@@ -1,5 +1,4 @@
 /* infer_statistics.c: asks for a server's statistics without waiting, so that a load generator can do it under load. */
-#include "base/clock.h"
 #include "client/infer_client_priv.h"
 #include "codec/inference_messages.h"
 
@@ -58,15 +57,8 @@ struct status infer_client_statistics(struct infer_client *client, struct slice 
     struct infer_call *call = infer_client_call_new(client);
     if (call == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for a request");
-    call->base.timing.start_ns = clock_monotonic_ns();
     call->on_statistics = callback;
     call->user = user;
     call->on_done = deliver_statistics;
-    struct status status = infer_client_body(client)->write_query(&query, infer_client_authority(client), &call->base);
-    if (!status_is_ok(&status)) {
-        infer_client_call_recycle(call);
-        return status;
-    }
-    infer_client_call_start(call);
-    return status;
+    return infer_client_call_ask(call, &query);
 }

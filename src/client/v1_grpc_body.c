@@ -87,9 +87,11 @@ static struct status read_status(struct slice bytes, struct arena *arena, struct
 }
 
 /* A server that ends answers UNAVAILABLE, which is a no; so is what it says of a model that it does not know. */
-static struct status read_ready_in(const struct client_call *call, const struct client_query *query,
-                                   struct arena *arena, bool *ret) {
-    struct status status;
+static struct status read_ready(const struct client_call *call, const struct client_query *query, struct arena *arena,
+                                bool *ret) {
+    struct status status = call->status;
+    if (!status_is_ok(&status))
+        return status;
     if (query->kind == QUERY_SERVER_READY) {
         struct pb_v1_health_response health;
         STATUS_TRY(grpc_message_read(grpc_message_of(call), arena, &pb_v1_health_response_type, &health));
@@ -110,17 +112,6 @@ static struct status read_ready_in(const struct client_call *call, const struct 
     }
     *ret = *ret && status_is_ok(&status);
     return status.code == STATUS_UNAVAILABLE ? status_ok() : status;
-}
-
-static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
-    if (!status_is_ok(&call->status))
-        return call->status;
-    struct arena *arena = arena_create(0);
-    if (arena == NULL)
-        return out_of_memory();
-    struct status status = read_ready_in(call, query, arena, ret);
-    arena_destroy(arena);
-    return status;
 }
 
 /* Only a config is asked for so. */

@@ -137,9 +137,11 @@ static struct status read_status(const struct client_call *call, struct slice bo
     return status_is_ok(&status) ? status : status_prefix(status, "the server's answer");
 }
 
-static struct status read_ready_in(const struct client_call *call, const struct client_query *query,
-                                   struct arena *arena, bool *ret) {
+static struct status read_ready(const struct client_call *call, const struct client_query *query, struct arena *arena,
+                                bool *ret) {
     struct pb_v1_server_status server;
+    if (!status_is_ok(&call->status))
+        return call->status;
     if (query->kind == QUERY_SERVER_READY && (call->http_status == 200 || call->http_status == 400)) {
         *ret = call->http_status == 200;
         return status_ok();
@@ -152,17 +154,6 @@ static struct status read_ready_in(const struct client_call *call, const struct 
     *ret = status_is_ok(&status) && v1_body_model_ready(&server, query->model, query->version);
     bool said_no = call->http_status == 400 && call->v1_status.size > 0; /* it does not know the model, or ends */
     return said_no ? status_ok() : status;
-}
-
-static struct status read_ready(const struct client_call *call, const struct client_query *query, bool *ret) {
-    if (!status_is_ok(&call->status))
-        return call->status;
-    struct arena *arena = arena_create(0);
-    if (arena == NULL)
-        return out_of_memory();
-    struct status status = read_ready_in(call, query, arena, ret);
-    arena_destroy(arena);
-    return status;
 }
 
 /* Only a config is asked for so. */

@@ -1,37 +1,9 @@
 /* Tests of grpc_body and http_body: requests as the protocol wants them, answers taken apart, and hostile answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "body_fixture.h"
 
-#include <cmocka.h>
-
-#include "client/client_body.h"
 #include "client/client_tensor.h"
 #include "codec/inference_messages.h"
 #include "codec/pb_wire.h"
-
-struct fixture {
-    struct arena *arena;
-    struct client_call call;
-};
-
-static int set_up(void **state) {
-    struct fixture *fixture = test_calloc(1, sizeof *fixture);
-    fixture->arena = arena_create(0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    buf_free(&fixture->call.request);
-    buf_free(&fixture->call.answer);
-    arena_destroy(fixture->arena);
-    test_free(fixture);
-    return 0;
-}
 
 static const int64_t shape_2x1[] = {2, 1}, shape_empty[] = {0};
 static const struct infer_tensor inputs[] = {
@@ -453,28 +425,38 @@ static void test_ready(void **state) {
         http_good(&fixture->call, 0);
         fixture->call.http_status = cases[i].http_status;
         assert_int_equal(
-            http_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = cases[i].kind}, &ready).code,
+            http_body_ops
+                .read_ready(&fixture->call, &(struct client_query){.kind = cases[i].kind}, fixture->arena, &ready)
+                .code,
             cases[i].code);
         assert_int_equal(ready, cases[i].ready);
     }
     bool ready = true;
     fixture->call.status = status_error(STATUS_NOT_FOUND, "x");
     assert_int_equal(
-        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, &ready).code,
+        grpc_body_ops
+            .read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, fixture->arena, &ready)
+            .code,
         STATUS_OK);
     assert_false(ready);
     assert_int_equal(
-        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, &ready).code,
+        grpc_body_ops
+            .read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, fixture->arena, &ready)
+            .code,
         STATUS_NOT_FOUND);
     fixture->call.status = status_error(STATUS_UNAVAILABLE, "x");
     fixture->call.answered = false; /* the connection failed: nobody has said no */
     assert_int_equal(
-        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, &ready).code,
+        grpc_body_ops
+            .read_ready(&fixture->call, &(struct client_query){.kind = QUERY_MODEL_READY}, fixture->arena, &ready)
+            .code,
         STATUS_UNAVAILABLE);
     fixture->call.status = status_ok();
     buf_append(&fixture->call.answer, "\0\0\0\0\2\x08\1", 7);
     assert_int_equal(
-        grpc_body_ops.read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, &ready).code,
+        grpc_body_ops
+            .read_ready(&fixture->call, &(struct client_query){.kind = QUERY_SERVER_READY}, fixture->arena, &ready)
+            .code,
         STATUS_OK);
     assert_true(ready);
 }

@@ -240,6 +240,16 @@ static void step_until_requests(struct infer_client *client, struct fake_server 
     assert_int_equal(server->request_count, requests);
 }
 
+/* After five that failed the client is as new: another inference goes well. */
+static void expect_one_more(struct infer_client *client, struct fake_server *server, struct seen *seen) {
+    server->on_http = http_echo;
+    server->on_grpc = grpc_echo;
+    infer(client, 9, on_result, seen);
+    drive(client, server);
+    assert_int_equal(seen->codes[5], STATUS_OK);
+    assert_int_equal(seen->values[5], 9);
+}
+
 static void test_lost_connection_then_a_new_one(void **state) {
     (void)state;
     for (int is_grpc = 0; is_grpc < 2; is_grpc++) {
@@ -257,12 +267,7 @@ static void test_lost_connection_then_a_new_one(void **state) {
         assert_int_equal(seen.count, 5);
         for (size_t i = 0; i < 5; i++)
             assert_int_equal(seen.codes[i], STATUS_UNAVAILABLE);
-        server.on_http = http_echo;
-        server.on_grpc = grpc_echo;
-        infer(client, 9, on_result, &seen);
-        drive(client, &server);
-        assert_int_equal(seen.codes[5], STATUS_OK);
-        assert_int_equal(seen.values[5], 9);
+        expect_one_more(client, &server, &seen);
         infer_client_close(client);
         fake_server_close(&server);
     }
@@ -389,12 +394,7 @@ static void test_cancelled_it_is_as_new(void **state) {
         assert_int_equal(infer_client_in_flight(client), 0);
         for (size_t i = 0; i < 5; i++)
             assert_int_equal(seen.codes[i], STATUS_CANCELLED);
-        server.on_http = http_echo;
-        server.on_grpc = grpc_echo;
-        infer(client, 9, on_result, &seen);
-        drive(client, &server);
-        assert_int_equal(seen.codes[5], STATUS_OK);
-        assert_int_equal(seen.values[5], 9);
+        expect_one_more(client, &server, &seen);
         infer_client_close(client);
         fake_server_close(&server);
     }

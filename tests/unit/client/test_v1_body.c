@@ -1,34 +1,8 @@
 /* Tests of v1_http_body and v1_grpc_body: requests as TRTIS v1 wants them, its status in the client's words, and
  * hostile answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "body_fixture.h"
 
 #include "client/v1_body.h"
-
-struct fixture {
-    struct arena *arena;
-    struct client_call call;
-};
-
-static int set_up(void **state) {
-    struct fixture *fixture = test_calloc(1, sizeof *fixture);
-    fixture->arena = arena_create(0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    client_call_free(&fixture->call);
-    arena_destroy(fixture->arena);
-    test_free(fixture);
-    return 0;
-}
 
 static const int64_t shape_2x1[] = {2, 1};
 static const struct infer_tensor inputs[] = {
@@ -426,24 +400,25 @@ static void test_readiness(void **state) {
                                            .version = slice_of(cases[i / 2].version)};
         bool ready = !cases[i / 2].ready;
         make_status(fixture, i % 2 == 1);
-        must(bodies[i % 2]->read_ready(&fixture->call, &query, &ready));
+        must(bodies[i % 2]->read_ready(&fixture->call, &query, fixture->arena, &ready));
         assert_int_equal(ready, cases[i / 2].ready);
     }
     const struct client_query model = {.kind = QUERY_MODEL_READY, .model = {"m", 1}};
     const struct client_query server = {.kind = QUERY_SERVER_READY};
     bool ready = true;
     http_answer(&fixture->call, 400, "code: INVALID_ARG msg: \"unknown model\"", "");
-    must(v1_http_body_ops.read_ready(&fixture->call, &model, &ready));
+    must(v1_http_body_ops.read_ready(&fixture->call, &model, fixture->arena, &ready));
     assert_false(ready);
     http_answer(&fixture->call, 200, GOOD, "");
-    must(v1_http_body_ops.read_ready(&fixture->call, &server, &ready));
+    must(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready));
     assert_true(ready);
     http_answer(&fixture->call, 401, "", "");
-    assert_int_equal(v1_http_body_ops.read_ready(&fixture->call, &server, &ready).code, STATUS_UNAUTHENTICATED);
+    assert_int_equal(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready).code,
+                     STATUS_UNAUTHENTICATED);
     struct pb_v1_request_status exiting = {.code = PB_V1_UNAVAILABLE, .msg = SLICE_LITERAL("Server exiting")};
     const struct pb_v1_health_response health = {.request_status = &exiting, .health = true};
     grpc_answer(&fixture->call, &pb_v1_health_response_type, &health);
-    must(v1_grpc_body_ops.read_ready(&fixture->call, &server, &ready));
+    must(v1_grpc_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready));
     assert_false(ready);
 }
 

@@ -64,7 +64,6 @@ struct generator_setup {
     struct driver *driver;
     struct workload *workload;
     struct slice model, version;
-    size_t batch_size;
     bool has_statistics;
     struct server_models models;
     const struct infer_client_parameter *parameters; /* of every request */

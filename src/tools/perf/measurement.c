@@ -43,7 +43,7 @@ static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
         return false;
     for (size_t i = 0; i < WINDOWS_STABLE; i++) {
         const struct window *window = window_at(self, count - WINDOWS_STABLE + i);
-        rates[i] = window_throughput(window, self->setup->batch_size);
+        rates[i] = window_throughput(window);
         latencies[i] = window_latency_ns(window, plan->percentile);
         over += plan->limit_ns > 0 && latencies[i] > (double)plan->limit_ns;
     }
@@ -200,7 +200,7 @@ struct status measurement_sum_up(struct measurement *self, struct generator_resu
     size_t count = self->judged < WINDOWS_STABLE ? self->judged : WINDOWS_STABLE;
     for (size_t i = 0; i < count; i++)
         last[i] = window_at(self, self->judged - count + i);
-    window_sum_up(last, count, self->setup->batch_size, &ret->sum);
+    window_sum_up(last, count, &ret->sum);
     ret->stable = self->stable;
     ret->stopped = self->stopped;
     ret->trials = self->judged;

@@ -175,7 +175,6 @@ static void plan_measurement(struct perf_job *job) {
     setup->workload = &job->workload;
     setup->model = job->name;
     setup->version = slice_of(options->model_version);
-    setup->batch_size = (size_t)options->batch_size;
     setup->batched = job->model.max_batch_size > 0;
     setup->plan = (struct measurement_plan){
         .window_ns = options->count_windows ? 0 : (uint64_t)options->interval_ms * NS_PER_MS,

@@ -10,8 +10,8 @@
 
 enum { WIDTH_USUAL = 80 };
 
-void perf_progress_begin(struct perf_progress *progress, FILE *out, enum terminal_kind kind, size_t batch_size) {
-    *progress = (struct perf_progress){.out = out, .kind = kind, .batch_size = batch_size};
+void perf_progress_begin(struct perf_progress *progress, FILE *out, enum terminal_kind kind) {
+    *progress = (struct perf_progress){.out = out, .kind = kind};
 }
 
 void perf_progress_load(struct perf_progress *progress, const char *label) {
@@ -40,7 +40,7 @@ static void write_line(const struct perf_progress *progress, const struct perf_p
     const struct sample *sample = &view->window->sample;
     uint64_t elapsed_ns = view->now_ns > view->window->start_ns ? view->now_ns - view->window->start_ns : 0;
     double seconds = (double)elapsed_ns / (double)NS_PER_S, share = share_of(view, elapsed_ns);
-    double rate = seconds > 0 ? (double)sample->latency.total * (double)progress->batch_size / seconds : 0;
+    double rate = seconds > 0 ? (double)sample->inferences / seconds : 0;
     int n = snprintf(ret->text, sizeof ret->text, "%s, window %zu, %.1f s: %.6g infer/sec, p50 %.2f ms, p99 %.2f ms, ",
                      progress->label, view->number, seconds, rate,
                      (double)histogram_percentile(&sample->latency, 50) / (double)NS_PER_MS,

@@ -13,7 +13,6 @@ enum { PERF_PROGRESS_LABEL_MAX = 64, PERF_PROGRESS_LINE_MAX = 256 };
 struct perf_progress {
     FILE *out; /* borrowed; NULL: nothing is shown */
     enum terminal_kind kind;
-    size_t batch_size;
     char label[PERF_PROGRESS_LABEL_MAX]; /* "concurrency 4" */
     uint64_t shown_ns;
     bool open; /* the cursor stands behind a live line */
@@ -27,7 +26,7 @@ struct perf_progress_view {
     struct generator_usage usage;
 };
 
-void perf_progress_begin(struct perf_progress *progress, FILE *out, enum terminal_kind kind, size_t batch_size);
+void perf_progress_begin(struct perf_progress *progress, FILE *out, enum terminal_kind kind);
 /* A load begins. */
 void perf_progress_load(struct perf_progress *progress, const char *label);
 /* Draws the live line anew, at most four times a second. */

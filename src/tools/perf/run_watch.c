@@ -13,7 +13,7 @@ static void on_window(void *user, size_t number, const struct window *window) {
     const struct perf_progress_view view = {number, window, window->end_ns, window->usage_after};
     if (options->verbose) {
         perf_progress_clear(&watch->progress);
-        report_window(stdout, number, window_throughput(window, (size_t)options->batch_size), window);
+        report_window(stdout, number, window_throughput(window), window);
         fflush(stdout);
     }
     perf_progress_window(&watch->progress, &view);
@@ -79,7 +79,7 @@ bool run_watch_is_interrupted(const struct run_watch *watch) {
 struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files) {
     *watch = (struct run_watch){.options = options, .files = files, .interrupt.fd = -1};
     bool shown = strcmp(options->progress, "never") != 0;
-    perf_progress_begin(&watch->progress, shown ? stderr : NULL, terminal_kind_of(stderr), (size_t)options->batch_size);
+    perf_progress_begin(&watch->progress, shown ? stderr : NULL, terminal_kind_of(stderr));
     return interrupt_open(&watch->interrupt);
 }
 

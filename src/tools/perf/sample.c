@@ -37,6 +37,7 @@ void sample_record(struct sample *sample, const struct sample_request *request) 
     sample->timely += request->goal_ns > 0 && latency_ns <= request->goal_ns ? request->inferences : 0;
     sample->responses += request->responses;
     sample->slices[request->slice].count++;
+    sample->slices[request->slice].inferences += request->inferences;
     sample->slices[request->slice].latency_ns += (double)latency_ns;
 }
 

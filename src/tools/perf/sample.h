@@ -24,7 +24,7 @@ struct sample_failures {
 
 /* Requests that ended in one part of a window. */
 struct sample_slice {
-    uint64_t count;
+    uint64_t count, inferences;
     double latency_ns; /* sum */
 };
 

@@ -35,9 +35,9 @@ double window_seconds(const struct window *window) {
     return (double)(window->end_ns - window->start_ns) / (double)NS_PER_S;
 }
 
-double window_throughput(const struct window *window, size_t batch_size) {
+double window_throughput(const struct window *window) {
     double seconds = window_seconds(window);
-    return seconds > 0 ? (double)window->sample.latency.total * (double)batch_size / seconds : 0;
+    return seconds > 0 ? (double)window->sample.inferences / seconds : 0;
 }
 
 double window_latency_ns(const struct window *window, double percentile) {
@@ -75,20 +75,19 @@ double window_confidence(const double *batch_means, size_t count) {
 }
 
 /* The slices of all windows, or else the windows, as batches of throughput and latency. */
-static void find_confidence(const struct window *const *windows, size_t count, size_t batch_size,
-                            struct window_sum *ret) {
+static void find_confidence(const struct window *const *windows, size_t count, struct window_sum *ret) {
     double rates[SLICES_MAX], latencies[SLICES_MAX];
     size_t rate_count = 0, latency_count = 0;
     for (size_t w = 0; w < count && w < WINDOWS_STABLE; w++) {
         double seconds = window_seconds(windows[w]) / SAMPLE_SLICES;
         if (!windows[w]->sliced) {
-            rates[rate_count++] = window_throughput(windows[w], batch_size);
+            rates[rate_count++] = window_throughput(windows[w]);
             latencies[latency_count++] = windows[w]->sample.mean_ns;
             continue;
         }
         for (size_t s = 0; s < SAMPLE_SLICES && seconds > 0; s++) {
             const struct sample_slice *slice = &windows[w]->sample.slices[s];
-            rates[rate_count++] = (double)slice->count * (double)batch_size / seconds;
+            rates[rate_count++] = (double)slice->inferences / seconds;
             if (slice->count > 0)
                 latencies[latency_count++] = slice->latency_ns / (double)slice->count;
         }
@@ -97,7 +96,7 @@ static void find_confidence(const struct window *const *windows, size_t count, s
     ret->latency_confidence_ns = window_confidence(latencies, latency_count);
 }
 
-void window_sum_up(const struct window *const *windows, size_t count, size_t batch_size, struct window_sum *ret) {
+void window_sum_up(const struct window *const *windows, size_t count, struct window_sum *ret) {
     sample_clear(&ret->sample);
     ret->start_ns = count > 0 ? windows[0]->start_ns : 0;
     ret->end_ns = count > 0 ? windows[count - 1]->end_ns : 0;
@@ -116,5 +115,5 @@ void window_sum_up(const struct window *const *windows, size_t count, size_t bat
         ret->usage.cpu_ns += window->usage_after.cpu_ns - window->usage_before.cpu_ns;
         ret->usage.starved_ns += window->usage_after.starved_ns - window->usage_before.starved_ns;
     }
-    find_confidence(windows, count, batch_size, ret);
+    find_confidence(windows, count, ret);
 }

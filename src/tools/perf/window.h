@@ -26,7 +26,7 @@ struct window {
 };
 
 double window_seconds(const struct window *window);
-double window_throughput(const struct window *window, size_t batch_size); /* inferences per second */
+double window_throughput(const struct window *window); /* inferences per second */
 /* What stability is judged by: the mean, or a percentile when that is not below 0; ns. */
 double window_latency_ns(const struct window *window, double percentile);
 
@@ -49,6 +49,6 @@ struct window_sum {
     double latency_confidence_ns; /* of the mean */
 };
 /* Adds the windows into `ret`, whose memory is the caller's. */
-void window_sum_up(const struct window *const *windows, size_t count, size_t batch_size, struct window_sum *ret);
+void window_sum_up(const struct window *const *windows, size_t count, struct window_sum *ret);
 
 #endif

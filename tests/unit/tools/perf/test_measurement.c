@@ -14,7 +14,6 @@ enum { WINDOW_S = 10 };
 
 static const struct generator_setup setup = {
     .plan = {.window_ns = WINDOW_S * NS_PER_S, .max_trials = 5, .stability_percent = 10, .percentile = -1},
-    .batch_size = 1,
 };
 
 /* Requests of 1 ms that end every 100 ms, from one second to another. */

@@ -42,14 +42,17 @@ static void test_confidence(void **state) {
     assert_true(fabs(window_confidence((const double[]){1, 3}, 2) - 12.71) < 1e-9);
 }
 
-static struct window *window_of(uint64_t start_ns, uint64_t count, uint64_t latency_ns) {
+static struct window *window_of(uint64_t start_ns, uint64_t count, uint64_t batch, uint64_t latency_ns) {
     struct window *window = test_calloc(1, sizeof *window);
     window->start_ns = start_ns;
     window->end_ns = start_ns + NS_PER_S;
     window->sliced = true;
     for (uint64_t i = 0; i < count; i++) {
-        struct sample_request request = {
-            .timing = {0, 0, 0, latency_ns}, .status = {.code = STATUS_OK}, .responses = 1, .slice = i % SAMPLE_SLICES};
+        struct sample_request request = {.timing = {0, 0, 0, latency_ns},
+                                         .status = {.code = STATUS_OK},
+                                         .inferences = batch,
+                                         .responses = 1,
+                                         .slice = i % SAMPLE_SLICES};
         sample_record(&window->sample, &request);
     }
     window->before = (struct server_snapshot){.valid = true, .count = 1};
@@ -63,12 +66,12 @@ static struct window *window_of(uint64_t start_ns, uint64_t count, uint64_t late
 
 static void test_sum(void **state) {
     (void)state;
-    struct window *a = window_of(0, 100, 2000), *b = window_of(NS_PER_S, 300, 4000);
+    struct window *a = window_of(0, 100, 4, 2000), *b = window_of(NS_PER_S, 300, 2, 4000);
     const struct window *const windows[] = {a, b};
     struct window_sum *sum = test_calloc(1, sizeof *sum);
-    assert_true(window_throughput(a, 4) == 400);
+    assert_true(window_throughput(a) == 400);
     assert_true(window_latency_ns(a, -1) == 2000 && window_latency_ns(b, 99) == 4000);
-    window_sum_up(windows, 2, 2, sum);
+    window_sum_up(windows, 2, sum);
     assert_int_equal(sum->sample.latency.total, 400);
     assert_true(sum->seconds == 2 && sum->window_count == 2);
     assert_true(fabs(sum->sample.mean_ns - 3500) < 1e-6);
@@ -79,7 +82,7 @@ static void test_sum(void **state) {
     assert_int_equal(sum->usage.starved_ns, 40);
     assert_true(sum->throughput_confidence > 0 && sum->latency_confidence_ns > 0);
     a->after.valid = false;
-    window_sum_up(windows, 2, 2, sum);
+    window_sum_up(windows, 2, sum);
     assert_false(sum->server.valid);
     test_free(a);
     test_free(b);

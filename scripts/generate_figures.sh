@@ -29,8 +29,8 @@ set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 inferd=${INFERD:-$root/build/inferd}
 
-fail() { echo "generate_figures: $*" >&2; exit 1; }
-usage() { echo "generate_figures: $*; see $0 --help" >&2; exit 2; }
+program=generate_figures
+. "$root/scripts/recipe.bash"
 
 quick=false latency_limit=200 words=()
 while [ $# -gt 0 ]; do
@@ -50,17 +50,7 @@ set -- ${words[@]+"${words[@]}"}
 bert_model=${1:-embedded} seq_length=${2:-128} precision=${3:-} checkpoint=${4:-}
 [[ $seq_length =~ ^[0-9]+$ ]] && [ "$seq_length" -ge 3 ] || usage "SEQ_LENGTH must be a whole number from 3, got \"$seq_length\""
 [[ $latency_limit =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage "--latency-limit must be a number of milliseconds, got \"$latency_limit\""
-format=${FORMAT:-bert}
-case $format in
-  bert) precision=${precision:-auto} precisions="auto, fp32, bf16, int8 or fp16" ;;
-  onnx | savedmodel) precision=${precision:-fp32} precisions="fp32, bf16 or fp16" ;;
-  *) usage "FORMAT must be bert, onnx or savedmodel, got \"$format\"" ;;
-esac
-case $format:$precision in
-  *:fp32 | *:bf16 | bert:auto | bert:int8) ;;
-  *:fp16) echo "generate_figures: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
-  *) usage "PRECISION must be $precisions, got \"$precision\"" ;;
-esac
+choose_format
 model_files=()
 case $bert_model in
   embedded) checkpoint=${checkpoint:-$root/models/minilm-squad} ;;
@@ -69,12 +59,7 @@ case $bert_model in
     model_files=(--bert-config "$root/models/bert-$bert_model/bert_config.json") ;;
   *) usage "BERT_MODEL must be embedded, base or large, got \"$bert_model\"" ;;
 esac
-protocol=${PROTOCOL:-grpc}
-case $protocol in
-  grpc) label=gRPC ;;
-  http) label=HTTP ;;
-  *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
-esac
+choose_protocol
 interval=${INTERVAL_MS:-5000}
 [[ $interval =~ ^[0-9]+$ ]] || usage "INTERVAL_MS must be a whole number, got \"$interval\""
 [ -x "$inferd" ] || fail "$inferd is not there: run make first"
@@ -83,16 +68,7 @@ if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF" && columns=--verbose-csv;
 
 output=${OUTPUT_DIR:-$root/out/figures/$bert_model-$seq_length-$precision}
 mkdir -p "$output"
-server="" scratch=$(mktemp -d)
-clean_up() {
-  local code=$?
-  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then kill -TERM "$server" 2>/dev/null; wait "$server" || true; fi
-  rm -rf "$scratch"
-  exit $code
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+begin_clean_up
 
 # Eight questions with text of the full length, of any tokens that the vocabulary has.
 questions() {

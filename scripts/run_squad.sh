@@ -34,8 +34,8 @@ inferd=${INFERD:-$root/build/inferd}
 
 case ${1:-} in -h | --help) sed -n '2,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'; exit 0 ;; esac
 
-fail() { echo "run_squad: $*" >&2; exit 1; }
-usage() { echo "run_squad: $*; see $0 --help" >&2; exit 2; }
+program=run_squad
+. "$root/scripts/recipe.bash"
 # lower WORD: true/false in any case
 boolean() {
   case ${2,,} in true | false) echo "${2,,}" ;; *) usage "$1 must be true or false, got \"$2\"" ;; esac
@@ -55,25 +55,10 @@ number BATCH_SIZE "$batch_size"; number SEQ_LENGTH "$seq_length"; number DOC_STR
 number MODEL_VERSION "$model_version"; number ENGINES "$engines"
 [[ $delay =~ ^(-1|[0-9]+(\.[0-9]+)?)$ ]] || usage "DELAY_MS must be a number of milliseconds, 0 or -1, got \"$delay\""
 [ "$delay" != -1 ] || delay=0
-format=${FORMAT:-bert}
-case $format in
-  bert) precision=${precision:-auto} precisions="auto, fp32, bf16, int8 or fp16" ;;
-  onnx | savedmodel) precision=${precision:-fp32} precisions="fp32, bf16 or fp16" ;;
-  *) usage "FORMAT must be bert, onnx or savedmodel, got \"$format\"" ;;
-esac
-case $format:$precision in
-  *:fp32 | *:bf16 | bert:auto | bert:int8) ;;
-  *:fp16) echo "run_squad: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
-  *) usage "PRECISION must be $precisions, got \"$precision\"" ;;
-esac
+choose_format
 [ "$use_xla" = false ] || echo "run_squad: USE_XLA is true, but there is no XLA here: it has no effect"
 
-protocol=${PROTOCOL:-grpc}
-case $protocol in
-  grpc) label=gRPC ;;
-  http) label=HTTP ;;
-  *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
-esac
+choose_protocol
 
 case $squad_version in
   1.1 | 2.0) data=${SQUAD_FILE:-$root/models/questions/questions-v$squad_version.json} ;;
@@ -111,16 +96,7 @@ elif [ -n "${1:-}${3:-}${12:-}${13:-}" ]; then
   echo "run_squad: EXPORT is false: the model is served as it was exported (CHECKPOINT, PRECISION, FORMAT, DELAY_MS and ENGINES have no effect)"
 fi
 
-server="" scratch=$(mktemp -d)
-clean_up() {
-  local code=$?
-  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then kill -TERM "$server" 2>/dev/null; wait "$server" || true; fi
-  rm -rf "$scratch"
-  exit $code
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+begin_clean_up
 
 # Only the asked model is served, whatever else the repository holds.
 mkdir "$scratch/repository"

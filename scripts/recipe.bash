@@ -1,0 +1,46 @@
+# recipe.bash: what run_squad.sh and generate_figures.sh, which take the positions of the 2019 recipe, have in common. They source it
+# with `program` set to their name.
+
+fail() { echo "$program: $*" >&2; exit 1; }
+usage() { echo "$program: $*; see $0 --help" >&2; exit 2; }
+
+# Sets format by FORMAT, and precision where it is empty; refuses what does not go together.
+choose_format() {
+  local precisions
+  format=${FORMAT:-bert}
+  case $format in
+    bert) precision=${precision:-auto} precisions="auto, fp32, bf16, int8 or fp16" ;;
+    onnx | savedmodel) precision=${precision:-fp32} precisions="fp32, bf16 or fp16" ;;
+    *) usage "FORMAT must be bert, onnx or savedmodel, got \"$format\"" ;;
+  esac
+  case $format:$precision in
+    *:fp32 | *:bf16 | bert:auto | bert:int8) ;;
+    *:fp16) echo "$program: fp16 runs as bf16 on a CPU"; precision=bf16 ;;
+    *) usage "PRECISION must be $precisions, got \"$precision\"" ;;
+  esac
+}
+
+# Sets protocol by PROTOCOL, and label, its name in the server's log.
+choose_protocol() {
+  protocol=${PROTOCOL:-grpc}
+  case $protocol in
+    grpc) label=gRPC ;;
+    http) label=HTTP ;;
+    *) usage "PROTOCOL must be grpc or http, got \"$protocol\"" ;;
+  esac
+}
+
+# Makes the folder scratch; at the end, however it comes, it goes, and so does the process server where there is one.
+begin_clean_up() {
+  server="" scratch=$(mktemp -d)
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+clean_up() {
+  local code=$?
+  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then kill -TERM "$server" 2>/dev/null; wait "$server" || true; fi
+  rm -rf "$scratch"
+  exit $code
+}

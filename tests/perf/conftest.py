@@ -26,6 +26,17 @@ def server(tmp_path_factory):
     running.stop()
 
 
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    """A server that takes tensors in shared memory."""
+    repository = tmp_path_factory.mktemp("sharing")
+    for datatype in ("FP32", "BYTES"):
+        models.add(repository, "id_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1"))
+    running = Server(repository, "--allow-client-shm")
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def program(tmp_path):
     """Starts servers with programmed latencies: program(delays_ms, stall_after=..., stall_ms=...)."""

@@ -14,17 +14,6 @@ import wire
 from cases import case
 from certificates import Authority
 from perf_tool import PROTOCOLS
-from serving import Server
-
-
-@pytest.fixture(scope="module")
-def sharing(tmp_path_factory):
-    repository = tmp_path_factory.mktemp("sharing")
-    for datatype in ("FP32", "BYTES"):
-        models.add(repository, "id_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1"))
-    running = Server(repository, "--allow-client-shm")
-    yield running
-    running.stop()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

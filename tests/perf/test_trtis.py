@@ -48,16 +48,6 @@ def succeeded(server, model, batch_size):
     return int(by_batch(server, model).get(str(batch_size), {}).get("success", {}).get("count", 0))
 
 
-@pytest.fixture(scope="module")
-def sharing(tmp_path_factory):
-    repository = tmp_path_factory.mktemp("sharing")
-    for datatype in ("FP32", "BYTES"):
-        models.add(repository, "id_" + datatype.lower(), models.BATCHED + models.pair(datatype, "-1"))
-    running = Server(repository, "--allow-client-shm")
-    yield running
-    running.stop()
-
-
 @case("VP01", "v1 HTTP, gRPC, stream", "inferd perf --service-kind trtis, 137 requests, five in flight", "both statistics of the server, v1's and v2's, and perf count 137")
 @pytest.mark.parametrize("way", WAYS)
 def test_counts(server, way):

@@ -1,5 +1,6 @@
 """Fixtures: one shared server for the tests that only talk, and others of their own for the tests that start and stop."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import memory
 import memory_wire
 import models
+import repository as rp
+import streaming
 import wire
 from certificates import Authority
 from serving import Server
@@ -52,6 +55,54 @@ def memory_host(memory_server):
     return memory_server
 
 
+@pytest.fixture(scope="session")
+def stream_server(tmp_path_factory):
+    """A server with streaming's models; must end cleanly."""
+    repository = tmp_path_factory.mktemp("streams")
+    streaming.add_models(repository)
+    running = Server(repository)
+    yield running
+    wire.good_inference(running.http)
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def controlled(tmp_path_factory):
+    """A server that loads what it is told to; of its models only "resident" from the start."""
+    folder = tmp_path_factory.mktemp("controlled")
+    repository, temporary = folder / "models", folder / "temporary"
+    repository.mkdir()
+    temporary.mkdir()
+    for name in ("resident", "spare"):
+        rp.add(repository, name)
+    running = Server(repository, rp.EXPLICIT, "--load-model=resident", environment={"TMPDIR": str(temporary)})
+    running.repository, running.temporary = repository, temporary
+    yield running
+    assert rp.infer(running, "resident", 1, 2) == (200, [1, 2])
+    running.stop()
+    assert not list(temporary.iterdir())
+
+
+@pytest.fixture(params=[rp.Http, rp.Grpc], ids=["http", "grpc"])
+def calls(request, controlled):
+    """The calls to that server by either protocol; afterwards only "resident" is loaded."""
+    made = request.param(controlled)
+    yield made
+    for name, _, _, _ in made.index():
+        if name != "resident":
+            made.unload(name)
+            if name != "spare":
+                shutil.rmtree(controlled.repository / name, ignore_errors=True)
+    assert {row[0] for row in made.index()} == {"resident", "spare"}
+    assert not list(controlled.temporary.iterdir())
+
+
+@pytest.fixture
+def fresh(controlled):
+    """Makes a model of the test's own in the repository."""
+    return lambda name, more="", **kind: rp.add(controlled.repository, name, more, **kind)
+
+
 @pytest.fixture
 def make_object():
     """Makes shared-memory objects that go with the test."""
@@ -85,6 +136,13 @@ def start(tmp_path):
             running.stop(expected=running.process.poll() or 0)
         finally:
             running.kill()
+
+
+@pytest.fixture
+def own_stream_server(start, repository):
+    """Starts servers with the same models: own_stream_server(*flags)."""
+    streaming.add_models(repository)
+    return lambda *flags: start(repository, *flags)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from models import BATCHED, pair
 from tritonclient.grpc import service_pb2 as pb
 from wire import grpc_call, post_infer, request
 
+EXPLICIT = "--model-control-mode=explicit"
 CONFIG = BATCHED + pair("INT32", "-1")
 
 # HTTP status and gRPC code of each kind of error.
@@ -35,6 +36,23 @@ class Failure(Exception):
         super().__init__(f"{status}: {text}")
         self.status = status
         self.text = text
+
+
+def refused(status, *parts):
+    """Expects a call to fail so."""
+
+    class Expectation:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, kind, error, trace):
+            assert kind is Failure, f"expected {status}, got {error!r}"
+            assert error.status == status, error
+            for part in parts:
+                assert part in error.text, error
+            return True
+
+    return Expectation()
 
 
 class Http:

@@ -5,10 +5,24 @@ import re
 import struct
 
 import grpc
+from models import BATCHED, add, pair, parameter
 from tritonclient.grpc import service_pb2 as pb
 from wire import SERVICE, get, infer_message
 
 END = object()
+DECOUPLED = BATCHED + pair("INT32", "-1") + "model_transaction_policy { decoupled: true }\n"
+
+
+def add_models(folder):
+    """The models that tests of streams ask, quick ones and slow ones, with one response and with many."""
+    add(folder, "id_int32", BATCHED + pair("INT32", "-1"))
+    add(folder, "slow", BATCHED + pair("INT32", "-1") + parameter("execute_delay_ms", "200"))
+    add(folder, "slower", BATCHED + pair("INT32", "-1") + parameter("execute_delay_ms", "400"))
+    add(folder, "stuck", BATCHED + pair("INT32", "-1") + parameter("execute_delay_ms", "600000"))
+    add(folder, "failing", BATCHED + pair("INT32", "-1") + parameter("fail_executions", "every_n:1"))
+    add(folder, "decoupled", DECOUPLED)
+    add(folder, "endless", DECOUPLED + parameter("responses", "100000") + parameter("response_delay_ms", "5"))
+    add(folder, "bytes", BATCHED + pair("BYTES", "-1"))
 
 
 class Stream:

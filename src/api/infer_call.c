@@ -119,6 +119,18 @@ static void encode_part(struct infer_call *call, const struct infer_response *re
         infer_answer_free(call, answer);
 }
 
+static void encode_end(struct infer_call *call, const struct infer_response *response) {
+    struct infer_answer *end = &call->end;
+    end->empty = response->empty;
+    if (!status_is_ok(&response->status)) {
+        end->status = response->status;
+        return;
+    }
+    struct status status = call->ops->encode(call, response, &end->bytes);
+    if (!status_is_ok(&status))
+        end->status = status;
+}
+
 static void on_response(struct infer_request *request, struct infer_response *response, void *user) {
     (void)request;
     struct infer_call *call = user;
@@ -129,10 +141,7 @@ static void on_response(struct infer_request *request, struct infer_response *re
     } else if (!response->final) {
         encode_part(call, response);
     } else {
-        end->empty = response->empty;
-        end->status = response->status;
-        if (status_is_ok(&end->status))
-            end->status = call->ops->encode(call, response, &end->bytes);
+        encode_end(call, response);
         if (status_is_ok(&end->status) && call->tail.size > 0) {
             call->kept_response = response;
             return;
@@ -241,12 +250,12 @@ struct status infer_call_submit(struct infer_call *call) {
         request->on_release = NULL; /* still ours: not to be cancelled */
         atomic_fetch_sub(&call->references, 1);
         recorder_discard(recorded);
-    } else {
-        end_submission(call);
-        if (records)
-            recorder_commit(recorder, recorded);
+        return status;
     }
-    return status;
+    end_submission(call);
+    if (records)
+        recorder_commit(recorder, recorded);
+    return status_ok();
 }
 
 /* on_release, which never runs on this thread meanwhile, waits for the lock: the request is the core's until then. */

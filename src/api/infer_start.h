@@ -8,6 +8,6 @@
 /* Submits a call whose request was decoded with the given outcome. An error, of decoding or of one of the steps, is
  * logged and returned for the caller to answer; the request is then still the call's. Loop thread. */
 struct status infer_start(struct infer_call *call, struct http_exchange *exchange, enum trace_protocol protocol,
-                          struct status decoded) STATUS_MUST_CHECK;
+                          const struct status *decoded) STATUS_MUST_CHECK;
 
 #endif

@@ -117,8 +117,8 @@ void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     call->body = grpc_call_take_message(grpc, &message);
     call->request->deadline_ns = grpc_call_deadline_ns(grpc);
     call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-    struct status status = decode(context, message, call->request, &unused);
-    status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, status);
+    struct status decoded = decode(context, message, call->request, &unused);
+    struct status status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, &decoded);
     if (!status_is_ok(&status) && !infer_call_refuse(call, &status))
         grpc_front_fail(grpc, &status);
     else if (status_is_ok(&status) && call->deadline_ns != grpc_call_deadline_ns(grpc))

@@ -159,7 +159,8 @@ void v1_infer_http(struct http_call *http) {
         return;
     }
     call->id = header.id;
-    status = infer_start(&call->call, http->exchange, TRACE_HTTP, decode(http, call, &header, model, version));
+    struct status decoded = decode(http, call, &header, model, version);
+    status = infer_start(&call->call, http->exchange, TRACE_HTTP, &decoded);
     if (!status_is_ok(&status))
         answer_failure(http, header.id, &status);
     else if (call->call.deadline_ns)

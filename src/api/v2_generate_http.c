@@ -161,7 +161,8 @@ static void submit(struct http_call *http, const struct infer_call_ops *ops) {
     if (call) {
         http->infer = call;
         call->body = http_exchange_take_body(http->exchange);
-        status = infer_start(call, http->exchange, TRACE_HTTP, decode(http, call));
+        struct status decoded = decode(http, call);
+        status = infer_start(call, http->exchange, TRACE_HTTP, &decoded);
     }
     if (!status_is_ok(&status))
         http_call_answer_error(http, &status);

@@ -151,8 +151,10 @@ void v2_infer_http(struct http_call *http) {
     status = take_body(http, coding, &body);
     if (status_is_ok(&status))
         status = create_call(http, &body, &infer);
-    if (infer)
-        status = infer_start(&infer->call, http->exchange, TRACE_HTTP, decode(http, infer));
+    if (infer) {
+        struct status decoded = decode(http, infer);
+        status = infer_start(&infer->call, http->exchange, TRACE_HTTP, &decoded);
+    }
     if (!status_is_ok(&status))
         http_call_answer_error(http, &status);
     else if (infer->call.deadline_ns)

@@ -99,6 +99,21 @@ static struct arena_block *push_block(struct arena *arena, size_t at_least) {
     return block;
 }
 
+static void *take(struct arena *arena, struct arena_block *block, size_t size) {
+    void *memory = block->data + block->used;
+    block->used += size;
+    arena->used += size;
+    return memory;
+}
+
+/* Where the top block has no room. Apart, since it hardly ever happens. */
+__attribute__((noinline)) static void *take_from_new_block(struct arena *arena, size_t size) {
+    if (size > arena->limit - arena->used)
+        return NULL;
+    struct arena_block *block = push_block(arena, size);
+    return block ? take(arena, block, size) : NULL;
+}
+
 void *arena_alloc(struct arena *arena, size_t size) {
     size_t rounded = size ? size : 1;
     if (!ARENA_BLOCK_PER_OBJECT) {
@@ -106,18 +121,10 @@ void *arena_alloc(struct arena *arena, size_t size) {
             return NULL;
         rounded = (rounded + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     }
-    if (rounded > arena->limit - arena->used)
-        return NULL;
     struct arena_block *block = arena->top;
-    if (!block || block->size - block->used < rounded) {
-        block = push_block(arena, rounded);
-        if (!block)
-            return NULL;
-    }
-    void *memory = block->data + block->used;
-    block->used += rounded;
-    arena->used += rounded;
-    return memory;
+    if (!block || rounded > block->size - block->used || rounded > arena->limit - arena->used)
+        return take_from_new_block(arena, rounded);
+    return take(arena, block, rounded);
 }
 
 void *arena_calloc(struct arena *arena, size_t count, size_t size) {

@@ -117,8 +117,20 @@ size_t slice_utf8_length(struct slice s) {
     return length;
 }
 
-size_t slice_utf8_prefix(struct slice s) {
+/* How many whole words from the start are ASCII, in bytes. */
+static size_t ascii_words(struct slice s) {
+    uint64_t word;
     size_t at = 0;
+    for (; s.size - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, s.data + at, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return at;
+}
+
+size_t slice_utf8_prefix(struct slice s) {
+    size_t at = ascii_words(s);
     while (at < s.size) {
         size_t length = slice_utf8_length((struct slice){s.data + at, s.size - at});
         if (length == 0)

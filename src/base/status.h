@@ -3,6 +3,9 @@
  * A status is a plain value: a code from status.def and a message for the person who must act on it.
  * Functions that can fail return it; library code never logs. The mapping to HTTP and gRPC codes lives
  * in api/status_map.c alone, because nothing here knows a wire.
+ *
+ * To copy one moves its whole message. What runs for every request passes it on uncopied where all is well: it returns
+ * what it calls, or status_ok(), not a status that it has kept.
  */
 #ifndef INFERD_BASE_STATUS_H
 #define INFERD_BASE_STATUS_H
@@ -29,8 +32,8 @@ struct status {
 /* The good outcome. */
 struct status status_ok(void);
 
-/* An error with a printf-style message; longer messages are cut at a UTF-8 boundary and end in "...", and bytes that are
- * no UTF-8 become '?'. */
+/* An error with a printf-style message; longer messages are cut at a UTF-8 boundary and end in "...", and bytes that
+ * are no UTF-8 become '?'. */
 struct status status_error(enum status_code code, const char *format, ...) STATUS_PRINTF(2, 3);
 struct status status_verror(enum status_code code, const char *format, va_list args) STATUS_PRINTF(2, 0);
 

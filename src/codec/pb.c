@@ -74,24 +74,8 @@ void *pb_append(struct arena *arena, const struct pb_field *field, void *message
     return item;
 }
 
-static bool all_zero(const void *memory, size_t size) {
-    const char *bytes = memory;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i])
-            return false;
-    return true;
-}
-
 bool pb_field_is_set(const struct pb_field *field, const void *message) {
-    if (field->oneof)
-        return pb_load_which(field, message) == field->number;
-    if (field->label != PB_LABEL_SINGULAR)
-        return pb_load_repeated(field, message).count > 0;
-    if (field->kind == PB_SUBMESSAGE)
-        return pb_load_message(field, message) != NULL;
-    if (field->kind == PB_STRING || field->kind == PB_BYTES)
-        return pb_load_slice(pb_member(field, message)).size > 0;
-    return !all_zero(pb_member(field, message), pb_item_size(field));
+    return pb_member_is_set(field, message);
 }
 
 size_t pb_child_count(const struct pb_field *field, const void *message) {

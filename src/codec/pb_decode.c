@@ -16,7 +16,7 @@ struct decoder {
     const char *error;             /* constant text; NULL while all is well */
     size_t error_offset;
     bool out_of_memory;
-    bool maps_may_repeat; /* some map got a second entry: keys must be made unique */
+    bool maps_may_repeat; /* some map may have a key twice: they must be made unique */
     int depth;
     const struct pb_field *trail[PB_DEPTH_MAX]; /* the fields that lead to where decoding stands */
 };
@@ -132,7 +132,7 @@ static bool decode_item(struct decoder *decoder, struct pb_reader *reader, const
         return false;
     if (field->label != PB_LABEL_MAP)
         return true;
-    decoder->maps_may_repeat |= repeated.count > 1;
+    decoder->maps_may_repeat |= pb_map_last_may_repeat(field, repeated);
     return give_entry_its_value(decoder, field, item);
 }
 
@@ -250,8 +250,14 @@ static struct status decode_error(const struct decoder *decoder) {
 }
 
 struct status pb_decode(const struct pb_message *type, struct slice bytes, struct arena *arena, void *ret) {
-    struct decoder decoder = {.arena = arena, .type = type};
+    struct decoder decoder; /* its trail is not cleared: there is much of it, and depth tells what counts */
+    decoder.arena = arena;
+    decoder.type = type;
     decoder.origin = pb_reader_on(bytes).start;
+    decoder.error = NULL;
+    decoder.error_offset = 0;
+    decoder.out_of_memory = decoder.maps_may_repeat = false;
+    decoder.depth = 0;
     memset(ret, 0, type->size);
     if (!decode_message(&decoder, type, bytes, ret))
         return decode_error(&decoder);

@@ -1,5 +1,6 @@
 /* Message structs -> wire form. The size is computed first, over the structs alone, so that the bytes are written once,
- * into memory reserved once: a large bytes field costs one memcpy. */
+ * into memory reserved once: a large bytes field costs one memcpy. They are written from the last to the first: how
+ * long a sub-message is tells itself when it stands there. */
 #include "codec/pb.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "codec/pb_wire.h"
 
 static size_t message_size(const struct pb_message *type, const void *message);
-static char *put_message(char *to, const struct pb_message *type, const void *message);
+static char *put_message(char *end, const struct pb_message *type, const void *message);
 
 /* ---- sizes ---- */
 
@@ -68,7 +69,7 @@ static size_t message_size(const struct pb_message *type, const void *message) {
     size_t size = 0;
     for (size_t i = 0; message && i < type->field_count; i++) {
         const struct pb_field *field = &type->fields[i];
-        if (!pb_field_is_set(field, message))
+        if (!pb_member_is_set(field, message))
             continue;
         if (field->label != PB_LABEL_SINGULAR)
             size += repeated_size(field, message);
@@ -80,81 +81,86 @@ static size_t message_size(const struct pb_message *type, const void *message) {
     return size;
 }
 
-/* ---- bytes: each function writes at `to`, where room has been reserved, and returns the end ---- */
+/* ---- bytes: each function writes in front of `end`, where room has been reserved, and returns the begin ---- */
 
-static char *put_varint(char *to, uint64_t value) {
-    while (value >= 0x80) {
+static char *put_varint(char *end, uint64_t value) {
+    char *begin = end - pb_varint_size(value), *to = begin;
+    for (; value >= 0x80; value >>= 7)
         *to++ = (char)(unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    *to++ = (char)value;
-    return to;
+    *to = (char)value;
+    return begin;
 }
 
-static char *put_tag(char *to, const struct pb_field *field, enum pb_wire_type wire) {
-    return put_varint(to, (uint64_t)field->number << 3 | (uint64_t)wire);
+static char *put_tag(char *end, const struct pb_field *field, enum pb_wire_type wire) {
+    return put_varint(end, (uint64_t)field->number << 3 | (uint64_t)wire);
 }
 
-static char *put_little_endian(char *to, uint64_t value, size_t size) {
+static char *put_little_endian(char *end, uint64_t value, size_t size) {
+    char *begin = end - size;
     for (size_t i = 0; i < size; i++)
-        *to++ = (char)(unsigned char)(value >> (8 * i));
-    return to;
+        begin[i] = (char)(unsigned char)(value >> (8 * i));
+    return begin;
 }
 
-static char *put_number(char *to, enum pb_kind kind, const void *value) {
+static char *put_number(char *end, enum pb_kind kind, const void *value) {
     uint64_t wide;
     uint32_t narrow;
     if (kind == PB_FLOAT) {
         memcpy(&narrow, value, sizeof narrow);
-        return put_little_endian(to, narrow, 4);
+        return put_little_endian(end, narrow, 4);
     }
     if (kind == PB_DOUBLE) {
         memcpy(&wide, value, sizeof wide);
-        return put_little_endian(to, wide, 8);
+        return put_little_endian(end, wide, 8);
     }
-    return put_varint(to, varint_of(kind, value));
+    return put_varint(end, varint_of(kind, value));
 }
 
 static enum pb_wire_type number_wire(enum pb_kind kind) {
     return kind == PB_FLOAT ? PB_WIRE_FIXED32 : kind == PB_DOUBLE ? PB_WIRE_FIXED64 : PB_WIRE_VARINT;
 }
 
-static char *put_content(char *to, const struct pb_field *field, const void *value) {
-    to = put_varint(put_tag(to, field, PB_WIRE_BYTES), content_size(field, value));
-    if (field->kind == PB_SUBMESSAGE)
-        return put_message(to, field->message, value);
-    struct slice bytes = pb_load_slice(value);
-    if (bytes.size)
-        memcpy(to, bytes.data, bytes.size);
-    return to + bytes.size;
+/* Tag and length in front of content that ends at `end` and begins at `begin`. */
+static char *put_length(char *begin, const char *end, const struct pb_field *field) {
+    return put_tag(put_varint(begin, (uint64_t)(end - begin)), field, PB_WIRE_BYTES);
 }
 
-static char *put_repeated(char *to, const struct pb_field *field, const void *message) {
+static char *put_content(char *end, const struct pb_field *field, const void *value) {
+    if (field->kind == PB_SUBMESSAGE)
+        return put_length(put_message(end, field->message, value), end, field);
+    struct slice bytes = pb_load_slice(value);
+    char *begin = end - bytes.size;
+    if (bytes.size)
+        memcpy(begin, bytes.data, bytes.size);
+    return put_length(begin, end, field);
+}
+
+static char *put_repeated(char *end, const struct pb_field *field, const void *message) {
     struct pb_repeated repeated = pb_load_repeated(field, message);
     size_t item_size = pb_item_size(field);
     bool packed = pb_kind_is_number(field->kind);
-    if (packed)
-        to = put_varint(put_tag(to, field, PB_WIRE_BYTES), packed_size(field, repeated));
-    for (size_t i = 0; i < repeated.count; i++) {
-        const void *item = pb_item(repeated, item_size, i);
-        to = packed ? put_number(to, field->kind, item) : put_content(to, field, item);
+    char *begin = end;
+    for (size_t i = repeated.count; i > 0; i--) {
+        const void *item = pb_item(repeated, item_size, i - 1);
+        begin = packed ? put_number(begin, field->kind, item) : put_content(begin, field, item);
     }
-    return to;
+    return packed ? put_length(begin, end, field) : begin;
 }
 
-static char *put_message(char *to, const struct pb_message *type, const void *message) {
-    for (size_t i = 0; message && i < type->field_count; i++) {
-        const struct pb_field *field = &type->fields[i];
-        if (!pb_field_is_set(field, message))
+static char *put_message(char *end, const struct pb_message *type, const void *message) {
+    char *begin = end;
+    for (size_t i = type->field_count; message && i > 0; i--) {
+        const struct pb_field *field = &type->fields[i - 1];
+        if (!pb_member_is_set(field, message))
             continue;
         if (field->label != PB_LABEL_SINGULAR)
-            to = put_repeated(to, field, message);
+            begin = put_repeated(begin, field, message);
         else if (pb_kind_is_number(field->kind))
-            to = put_number(put_tag(to, field, number_wire(field->kind)), field->kind, pb_member(field, message));
+            begin = put_tag(put_number(begin, field->kind, pb_member(field, message)), field, number_wire(field->kind));
         else
-            to = put_content(to, field, singular_value(field, message));
+            begin = put_content(begin, field, singular_value(field, message));
     }
-    return to;
+    return begin;
 }
 
 size_t pb_encoded_size(const struct pb_message *type, const void *message) {
@@ -166,7 +172,7 @@ struct status pb_encode(const struct pb_message *type, const void *message, stru
     char *to = buf_reserve(out, size);
     if (!to)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a %s of %zu bytes", type->name, size);
-    put_message(to, type, message);
+    put_message(to + size, type, message);
     out->size += size;
     return status_ok();
 }

@@ -41,6 +41,19 @@ static struct slice key_bytes(const struct pb_field *key, const void *entry) {
     return (struct slice){member, pb_item_size(key)};
 }
 
+bool pb_map_last_may_repeat(const struct pb_field *map, struct pb_repeated entries) {
+    enum { FEW = 8 };
+    if (entries.count > FEW)
+        return true;
+    const struct pb_field *key = pb_map_key_field(map->message);
+    size_t size = map->message->size, last = entries.count - 1;
+    struct slice last_key = key_bytes(key, pb_item(entries, size, last));
+    for (size_t i = 0; i < last; i++)
+        if (slice_equal(last_key, key_bytes(key, pb_item(entries, size, i))))
+            return true;
+    return false;
+}
+
 /* The keys in sorted order, those that a later entry repeats marked; to be freed. NULL when memory is short. */
 static struct keyed *sort_keys(const struct pb_field *map, struct pb_repeated entries) {
     const struct pb_field *key = pb_map_key_field(map->message);

@@ -6,6 +6,8 @@
 
 const struct pb_field *pb_map_key_field(const struct pb_message *entry_type);
 const struct pb_field *pb_map_value_field(const struct pb_message *entry_type);
+/* Whether the key of the member's last entry may stand there already; of many entries that is not found out. */
+bool pb_map_last_may_repeat(const struct pb_field *map, struct pb_repeated entries);
 /* In the message and all below it: of map entries with the same key only the last stays. Costs n log n, so that a peer
  * cannot make it slow. False when memory is short. */
 bool pb_map_make_unique(const struct pb_message *type, void *message);

@@ -70,6 +70,33 @@ static inline void *pb_item(struct pb_repeated repeated, size_t item_size, size_
     return (char *)repeated.items + i * item_size;
 }
 
+/* Whether a number differs from 0, bit by bit: -0.0 does. */
+static inline bool pb_number_is_set(enum pb_kind kind, const void *value) {
+    uint64_t wide;
+    uint32_t narrow;
+    if (kind == PB_BOOL)
+        return *(const bool *)value;
+    if (kind == PB_INT64 || kind == PB_UINT64 || kind == PB_DOUBLE) {
+        memcpy(&wide, value, sizeof wide);
+        return wide != 0;
+    }
+    memcpy(&narrow, value, sizeof narrow);
+    return narrow != 0;
+}
+
+/* As pb_field_is_set. */
+static inline bool pb_member_is_set(const struct pb_field *field, const void *message) {
+    if (field->oneof)
+        return pb_load_which(field, message) == field->number;
+    if (field->label != PB_LABEL_SINGULAR)
+        return pb_load_repeated(field, message).count > 0;
+    if (field->kind == PB_SUBMESSAGE)
+        return pb_load_message(field, message) != NULL;
+    if (field->kind == PB_STRING || field->kind == PB_BYTES)
+        return pb_load_slice(pb_member(field, message)).size > 0;
+    return pb_number_is_set(field->kind, pb_member(field, message));
+}
+
 /* Room for `more` items behind count; grows to at least double, so that appending stays linear. False when memory is
  * short. */
 bool pb_reserve(struct arena *arena, struct pb_repeated *repeated, size_t item_size, size_t more);

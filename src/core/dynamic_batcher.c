@@ -302,7 +302,7 @@ struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct inf
     }
     pthread_mutex_unlock(&batcher->lock);
     send_wakes(batcher, &wakes);
-    return status;
+    return status_is_ok(&status) ? status_ok() : status;
 }
 
 void dynamic_batcher_next_turn(struct dynamic_batcher *batcher, struct batcher_turn *turn, bool more) {

@@ -147,21 +147,24 @@ struct status inference_server_unload_model(struct inference_server *server, str
     return model_repository_unload(server->repository, name);
 }
 
+static struct status submit_to(struct model *model, struct shared_memory *memory, struct infer_request *request) {
+    struct status status = shared_memory_attach(memory, request);
+    if (status_is_ok(&status))
+        return model_submit(model, request);
+    model_withdraw(model);
+    return request_status(request, status);
+}
+
 struct status inference_server_submit(struct inference_server *server, struct infer_request *request) {
     if (atomic_load(&server->stopping))
         return status_error(STATUS_UNAVAILABLE, "Server exiting: it takes no more requests");
     struct model *model;
     STATUS_TRY(model_repository_admit(server->repository, request->model_name, request->model_version, &model));
-    struct status status = shared_memory_attach(server->shared_memory, request);
-    if (status_is_ok(&status)) {
-        status = model_submit(model, request);
-    } else {
-        model_withdraw(model);
-        status = request_status(request, status);
-    }
-    if (!status_is_ok(&status))
-        shared_memory_detach(request);
+    struct status status = submit_to(model, server->shared_memory, request);
     model_release(model);
+    if (status_is_ok(&status))
+        return status_ok();
+    shared_memory_detach(request);
     return status;
 }
 

@@ -252,6 +252,12 @@ static void run_turn(struct model *model, struct batcher_turn *turn) {
     }
 }
 
+static struct status schedule(struct model *model, struct infer_request *request, struct batcher_turn *turn) {
+    STATUS_TRY(check_startable(model, request));
+    return dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL,
+                                  model->quick && request->runs_inside ? turn : NULL);
+}
+
 static struct status submit(struct model *model, struct infer_request *request) {
     if (!atomic_load(&model->accepting))
         return status_error(STATUS_UNAVAILABLE, "model '%.*s' takes no more requests: it is being unloaded",
@@ -261,17 +267,15 @@ static struct status submit(struct model *model, struct infer_request *request) 
     STATUS_TRY(shared_memory_settle(request, model->ops->inputs_may_change));
     describe(model, request, items);
     struct batcher_turn turn = {.batch = NULL};
-    struct status status = check_startable(model, request);
-    if (status_is_ok(&status))
-        status = dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL,
-                                        model->quick && request->runs_inside ? &turn : NULL);
-    if (!status_is_ok(&status)) {
-        book_rejection(model, request, status.code);
-        request_restore_inputs(model->config, request);
-        request->model = NULL;
-        model_release(model); /* the request's; the caller has one of its own */
+    struct status status = schedule(model, request, &turn);
+    if (status_is_ok(&status)) {
+        run_turn(model, &turn);
+        return status_ok();
     }
-    run_turn(model, &turn);
+    book_rejection(model, request, status.code);
+    request_restore_inputs(model->config, request);
+    request->model = NULL;
+    model_release(model); /* the request's; the caller has one of its own */
     return status;
 }
 
@@ -295,7 +299,7 @@ struct status model_submit(struct model *model, struct infer_request *request) {
     request->times.queued = clock_monotonic_ns();
     struct status status = submit(model, request);
     if (status_is_ok(&status))
-        return status;
+        return status_ok();
     model_request_done(model);
     return request_status(request, status);
 }

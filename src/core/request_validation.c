@@ -117,15 +117,21 @@ static struct status check_shape(const struct model_config *config, const struct
     return status_ok();
 }
 
+/* What the shape asks for; of BYTES, whose elements tell it themselves, what they have. */
+static struct status expected_size(const struct tensor *tensor, size_t *ret) {
+    *ret = tensor->data.size;
+    if (tensor->type == DATATYPE_BYTES)
+        return tensor_check_size(tensor);
+    return tensor_fixed_size(tensor->type, tensor->shape, tensor->rank, ret);
+}
+
 static struct status check_size(const struct model_config *config, const struct tensor *tensor) {
-    size_t expected = 0;
-    struct status status = tensor->type == DATATYPE_BYTES
-                               ? tensor_check_size(tensor)
-                               : tensor_fixed_size(tensor->type, tensor->shape, tensor->rank, &expected);
+    size_t expected;
+    struct status status = expected_size(tensor, &expected);
     if (!status_is_ok(&status))
         return status_prefix(status, "input '%.*s' for model '%.*s'", SLICE_ARGS(tensor->name),
                              SLICE_ARGS(config->name));
-    if (tensor->type != DATATYPE_BYTES && tensor->data.size != expected)
+    if (tensor->data.size != expected)
         return status_error(STATUS_INVALID_ARGUMENT,
                             "input byte size mismatch for input '%.*s' for model '%.*s'. Expected %zu, got %zu",
                             SLICE_ARGS(tensor->name), SLICE_ARGS(config->name), expected, tensor->data.size);

@@ -122,7 +122,8 @@ void http_respond(struct http_exchange *exchange, int status, const struct http_
 /* The same with a tail (taken over) behind the body. */
 void http_respond_with_tail(struct http_exchange *exchange, int status, const struct http_header *headers,
                             size_t header_count, struct buf *body, struct http_tail tail);
-/* Answers in pieces: head, then data, then end with trailers (HTTP/2; HTTP/1.1 sends them in the last chunk). */
+/* Answers in pieces: head, then data, then end with trailers (HTTP/2; HTTP/1.1 sends them in the last chunk), whose
+ * names are in lower case. */
 void http_respond_head(struct http_exchange *exchange, int status, const struct http_header *headers,
                        size_t header_count);
 void http_respond_data(struct http_exchange *exchange, struct buf *data);

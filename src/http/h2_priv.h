@@ -39,6 +39,7 @@ struct h2_session {
     const struct http_limits *limits;
     enum h2_phase phase;
     struct h2_stream *streams; /* open ones, the latest first */
+    struct h2_stream *latest;  /* that a callback was about, or NULL */
     uint64_t turn_ns;          /* begin of this turn */
     bool turn_wanted;          /* another one, for requests that wait */
     uint64_t now_ns;

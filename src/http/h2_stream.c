@@ -21,8 +21,11 @@ static struct h2_stream *of(struct http_exchange *exchange) {
     return (struct h2_stream *)exchange;
 }
 
-static struct h2_stream *find_stream(nghttp2_session *session, int32_t id) {
-    return nghttp2_session_get_stream_user_data(session, id);
+/* Most callbacks are about the stream that the one before was about. */
+static struct h2_stream *find_stream(struct h2_session *h2, int32_t id) {
+    if (!h2->latest || h2->latest->id != id)
+        h2->latest = nghttp2_session_get_stream_user_data(h2->nghttp2, id);
+    return h2->latest;
 }
 
 /* ---- answers ---- */
@@ -32,11 +35,14 @@ static nghttp2_nv make_nv(struct slice name, struct slice value) {
                         NGHTTP2_NV_FLAG_NONE};
 }
 
+/* The exchange's memory holds them for as long as nghttp2 may look at them, which is until the stream is closed. */
 static nghttp2_nv *make_trailers(struct h2_stream *stream) {
     const struct http_exchange *exchange = &stream->exchange;
     nghttp2_nv *nv = arena_calloc(exchange->arena, exchange->trailer_count, sizeof *nv);
-    for (size_t i = 0; nv && i < exchange->trailer_count; i++)
+    for (size_t i = 0; nv && i < exchange->trailer_count; i++) {
         nv[i] = make_nv(exchange->trailers[i].name, exchange->trailers[i].value);
+        nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    }
     return nv;
 }
 
@@ -168,7 +174,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     stream->next = h2->streams;
     if (h2->streams)
         h2->streams->previous = stream;
-    h2->streams = stream;
+    h2->streams = h2->latest = stream;
     nghttp2_session_set_stream_user_data(session, stream->id, stream);
     h2_session_want_tick(h2, h2_stream_deadline(stream));
     return 0;
@@ -203,30 +209,36 @@ static bool copy_field(struct arena *arena, struct slice *name, struct slice *va
     return true;
 }
 
+static void store_pseudo_field(struct h2_stream *stream, struct slice name, struct slice value) {
+    struct http_request *request = &stream->exchange.request;
+    if (slice_equal_text(name, ":method"))
+        request->method = value;
+    else if (slice_equal_text(name, ":path"))
+        stream->target = value;
+    else if (slice_equal_text(name, ":authority"))
+        request->authority = value;
+}
+
 /* nghttp2 has checked the fields (RFC 9113 section 8): each pseudo-field once, names in lower case, no hop-by-hop
  * fields. */
 static bool store_field(struct h2_stream *stream, struct slice name, struct slice value) {
     struct http_request *request = &stream->exchange.request;
+    uint64_t length;
     if (!copy_field(stream->exchange.arena, &name, &value))
         return false;
-    if (slice_equal_text(name, ":method")) {
-        request->method = value;
-    } else if (slice_equal_text(name, ":path")) {
-        stream->target = value;
-    } else if (slice_equal_text(name, ":authority")) {
-        request->authority = value;
-    } else if (name.data[0] != ':') {
-        uint64_t length;
-        if (!grow_headers(stream))
-            return false;
-        request->headers[request->header_count++] = (struct http_header){name, value};
-        if (slice_equal_text(name, "content-length") && slice_to_u64(value, &length) && length <= INT64_MAX)
-            request->content_length = (int64_t)length;
-        else if (slice_equal_text(name, "expect"))
-            stream->expect_continue = slice_equal_nocase(value, SLICE_LITERAL("100-continue"));
-        else if (slice_equal_text(name, "host") && request->authority.size == 0)
-            request->authority = value;
+    if (name.data[0] == ':') {
+        store_pseudo_field(stream, name, value);
+        return true;
     }
+    if (!grow_headers(stream))
+        return false;
+    request->headers[request->header_count++] = (struct http_header){name, value};
+    if (slice_equal_text(name, "content-length") && slice_to_u64(value, &length) && length <= INT64_MAX)
+        request->content_length = (int64_t)length;
+    else if (slice_equal_text(name, "expect"))
+        stream->expect_continue = slice_equal_nocase(value, SLICE_LITERAL("100-continue"));
+    else if (slice_equal_text(name, "host") && request->authority.size == 0)
+        request->authority = value;
     return true;
 }
 
@@ -240,8 +252,8 @@ static int refuse_stream(nghttp2_session *session, struct h2_stream *stream) {
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
                      const uint8_t *value, size_t value_size, uint8_t flags, void *user) {
-    (void)flags, (void)user;
-    struct h2_stream *stream = find_stream(session, frame->hd.stream_id);
+    (void)flags;
+    struct h2_stream *stream = find_stream(user, frame->hd.stream_id);
     if (!stream)
         return 0;
     const struct http_limits *limits = stream->exchange.limits;
@@ -299,8 +311,8 @@ static void stop_sending(struct h2_stream *stream) {
 
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size,
                          void *user) {
-    (void)flags, (void)user;
-    struct h2_stream *stream = find_stream(session, stream_id);
+    (void)flags;
+    struct h2_stream *stream = find_stream(user, stream_id);
     nghttp2_session_consume_connection(session, size);
     if (stream && stream->end_sent) {
         nghttp2_session_consume_stream(session, stream_id, size);
@@ -336,11 +348,12 @@ static void on_settings(struct h2_session *h2, const nghttp2_frame *frame) {
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    (void)session;
     struct h2_session *h2 = user;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
-        on_message_frame(h2, find_stream(session, frame->hd.stream_id), frame);
+        on_message_frame(h2, find_stream(h2, frame->hd.stream_id), frame);
         break;
     case NGHTTP2_SETTINGS:
         on_settings(h2, frame);
@@ -367,12 +380,13 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 /* ---- ends ---- */
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    (void)session;
     struct h2_session *h2 = user;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
-    struct h2_stream *stream = find_stream(session, frame->hd.stream_id);
+    struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
     if (!stream)
         return 0;
     stream->end_sent = true;
@@ -383,7 +397,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *user) {
     struct h2_session *h2 = user;
-    struct h2_stream *stream = find_stream(session, stream_id);
+    struct h2_stream *stream = find_stream(h2, stream_id);
     /* Refused or malformed streams that nghttp2 itself has reset. */
     if (error_code == NGHTTP2_PROTOCOL_ERROR || error_code == NGHTTP2_REFUSED_STREAM)
         h2_session_count_glitch(h2);
@@ -402,6 +416,8 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
         h2->streams = stream->next;
     if (stream->next)
         stream->next->previous = stream->previous;
+    if (h2->latest == stream)
+        h2->latest = NULL;
     if (!h2->streams) {
         h2->idle_since_ns = h2_session_now(h2);
         h2_session_want_tick(h2, h2->idle_since_ns + h2->limits->idle_timeout_ns);

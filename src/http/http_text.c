@@ -143,9 +143,10 @@ struct slice http_date_now(struct http_date *date) {
 }
 
 bool http_is_session_field(struct slice name) {
-    static const char *const names[] = {"content-length", "transfer-encoding", "connection", "date", "keep-alive"};
+    static const struct slice names[] = {SLICE_INIT("content-length"), SLICE_INIT("transfer-encoding"),
+                                         SLICE_INIT("connection"), SLICE_INIT("date"), SLICE_INIT("keep-alive")};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (slice_equal_nocase(name, slice_of(names[i])))
+        if (name.size == names[i].size && slice_equal_nocase(name, names[i]))
             return true;
     return false;
 }

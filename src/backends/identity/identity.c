@@ -243,15 +243,19 @@ static struct status echo_parameters(const struct infer_request *request, struct
     return status_ok();
 }
 
-static struct status copy_tensors(const struct model_config *config, const struct infer_request *request,
-                                  struct infer_response *response) {
+static struct status fill_response(const struct identity_model *model, struct infer_request *request,
+                                   struct infer_response *response) {
+    const struct model_config *config = model->config;
     for (size_t i = 0; i < config->input_count; i++) {
         const struct tensor *input = infer_request_input(request, config->inputs[i].name);
         if (!input || !infer_request_wants(request, config->outputs[i].name))
             continue;
         STATUS_TRY(infer_response_add_copy(response, request, config->outputs[i].name, input));
     }
-    return echo_parameters(request, response);
+    STATUS_TRY(echo_parameters(request, response));
+    if (!model->sequence_output)
+        return status_ok();
+    return sequence_output_add(config, model->sequence_output, request, response);
 }
 
 static struct status make_response(const struct identity_model *model, struct infer_request *request,
@@ -259,14 +263,13 @@ static struct status make_response(const struct identity_model *model, struct in
     struct infer_response *response = infer_response_create(request, model->config->output_count);
     if (!response)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a response");
-    struct status status = copy_tensors(model->config, request, response);
-    if (status_is_ok(&status) && model->sequence_output)
-        status = sequence_output_add(model->config, model->sequence_output, request, response);
-    if (status_is_ok(&status))
-        *ret = response;
-    else
+    struct status status = fill_response(model, request, response);
+    if (!status_is_ok(&status)) {
         infer_response_destroy(response);
-    return status;
+        return status;
+    }
+    *ret = response;
+    return status_ok();
 }
 
 /* The responses of a decoupled model, up to an error or to the last; *ret_ended: with the last, the end was told. */

@@ -204,7 +204,15 @@ typedef void infer_text_f(void *user, const struct status *status, struct slice 
 struct status infer_client_fetch(struct infer_client *client, const char *path, infer_text_f *callback,
                                  void *user) STATUS_MUST_CHECK;
 
-/* The calls below wait for their answer (and run callbacks of requests in flight meanwhile). */
+/* The calls below wait for their answer (and run callbacks of requests in flight meanwhile), for 30 s where the options
+ * set no time limit; or for less, as the patience says. */
+
+/* Asked several times a second while a question waits for its answer, which was asked at that point of
+ * clock_monotonic_ns. False: it is given up, and the call fails with CANCELLED. No function of the client may be called
+ * from it. */
+typedef bool infer_patience_f(void *user, uint64_t asked_ns);
+/* NULL: none, as at first. */
+void infer_client_set_patience(struct infer_client *client, infer_patience_f *patience, void *user);
 
 /* True when the server (or the model) says that it is ready; false when it says it is not, or knows no such model. An
  * error means that it could not be asked. */

@@ -1,9 +1,32 @@
-/* infer_client_priv.h: what infer_client.c (calls, connections, poll loop) and infer_query.c (questions about server
- * and models) share. */
+/* infer_client_priv.h: what infer_client.c (calls, connections, poll loop) shares with what is called: inferences
+ * (infer_inference.c), questions that wait (infer_query.c) and those that do not (infer_statistics.c, infer_fetch.c).
+ */
 #ifndef INFERD_CLIENT_INFER_CLIENT_PRIV_H
 #define INFERD_CLIENT_INFER_CLIENT_PRIV_H
 
 #include "client/client_body.h"
+#include "client/client_connection.h"
+
+struct infer_client {
+    struct infer_client_options options;
+    struct client_target target;
+    struct tls_client_context *tls; /* owned; NULL: plain connections */
+    const struct client_body_ops *body;
+    int epoll_fd;
+    bool closing;
+    bool told_partial; /* an on_partial has run: the poll returns */
+    struct client_connection **connections;
+    size_t connection_count;
+    struct call_link waiting; /* by on_wire */
+    struct call_link active;  /* by in_client: all that are not complete, oldest first */
+    struct call_link done;    /* by in_client */
+    size_t in_flight;
+    uint64_t stream_number;   /* of the last request on a stream */
+    struct infer_call *spare; /* by next: calls to be used again, with their buffers */
+    struct buf scratch;
+    infer_patience_f *patience; /* of questions that wait; NULL: none */
+    void *patience_user;
+};
 
 struct infer_call {
     struct client_call base; /* base.owner is this call */
@@ -33,7 +56,5 @@ void infer_client_call_start(struct infer_call *call);
 struct status infer_client_call_ask(struct infer_call *call, const struct client_query *query) STATUS_MUST_CHECK;
 /* Ends a call that is under way. */
 void infer_client_call_abort(struct infer_call *call, struct status why);
-const struct client_body_ops *infer_client_body(const struct infer_client *client);
-const char *infer_client_authority(const struct infer_client *client);
 
 #endif

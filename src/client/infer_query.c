@@ -7,6 +7,7 @@
 #include "codec/inference_messages.h"
 
 #define QUERY_TIMEOUT_NS (30 * NS_PER_S) /* where the client's options set no time limit */
+#define PATIENCE_TICK_NS (50 * NS_PER_MS)
 
 /* Where the answer goes: read from inside on_done, because the call is recycled behind it. */
 struct query_wait {
@@ -23,7 +24,7 @@ struct query_wait {
 
 static void take_answer(struct infer_call *call) {
     struct query_wait *wait = call->user;
-    const struct client_body_ops *body = infer_client_body(call->client);
+    const struct client_body_ops *body = call->client->body;
     wait->done = true;
     if (wait->ret_ready != NULL)
         wait->status = body->read_ready(&call->base, &wait->query, call->arena, wait->ret_ready);
@@ -38,12 +39,38 @@ static void take_answer(struct infer_call *call) {
 struct status infer_client_call_ask(struct infer_call *call, const struct client_query *query) {
     struct infer_client *client = call->client;
     call->base.timing.start_ns = clock_monotonic_ns();
-    struct status status = infer_client_body(client)->write_query(query, infer_client_authority(client), &call->base);
+    struct status status = client->body->write_query(query, client->target.authority, &call->base);
     if (status_is_ok(&status))
         infer_client_call_start(call);
     else
         infer_client_call_recycle(call);
     return status;
+}
+
+/* Why the answer is not waited for any longer; OK while it is. */
+static struct status limit_reached(const struct infer_client *client, const struct client_call *call, uint64_t now_ns) {
+    uint64_t asked_ns = call->timing.start_ns;
+    if (client->patience != NULL && !client->patience(client->patience_user, asked_ns))
+        return status_error(STATUS_CANCELLED, "%s: the answer was not waited for any longer", client->target.authority);
+    if (call->deadline_ns == 0 && now_ns >= asked_ns + QUERY_TIMEOUT_NS)
+        return status_error(STATUS_DEADLINE_EXCEEDED, "%s: no answer within %llu s", client->target.authority,
+                            (unsigned long long)(QUERY_TIMEOUT_NS / NS_PER_S));
+    return status_ok();
+}
+
+static void await(struct infer_client *client, struct infer_call *call, const struct query_wait *wait) {
+    uint64_t end_ns = call->base.timing.start_ns + QUERY_TIMEOUT_NS;
+    bool given_up = false;
+    while (!wait->done) {
+        uint64_t now_ns = clock_monotonic_ns();
+        struct status limit = given_up ? status_ok() : limit_reached(client, &call->base, now_ns);
+        if (!status_is_ok(&limit)) {
+            infer_client_call_abort(call, limit);
+            given_up = true;
+        }
+        uint64_t left_ns = given_up || now_ns >= end_ns ? 0 : end_ns - now_ns;
+        infer_client_poll(client, client->patience != NULL && left_ns > PATIENCE_TICK_NS ? PATIENCE_TICK_NS : left_ns);
+    }
 }
 
 static struct status ask(struct infer_client *client, struct query_wait *wait) {
@@ -53,17 +80,7 @@ static struct status ask(struct infer_client *client, struct query_wait *wait) {
     call->user = wait;
     call->on_done = take_answer;
     STATUS_TRY(infer_client_call_ask(call, &wait->query));
-    uint64_t end_ns = call->base.timing.start_ns + QUERY_TIMEOUT_NS;
-    while (!wait->done) {
-        uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns >= end_ns && call->base.deadline_ns == 0) {
-            infer_client_call_abort(call, status_error(STATUS_DEADLINE_EXCEEDED, "%s: no answer within %llu s",
-                                                       infer_client_authority(client),
-                                                       (unsigned long long)(QUERY_TIMEOUT_NS / NS_PER_S)));
-            end_ns = UINT64_MAX;
-        }
-        infer_client_poll(client, now_ns < end_ns ? end_ns - now_ns : 0);
-    }
+    await(client, call, wait);
     return wait->status;
 }
 
@@ -102,7 +119,7 @@ struct status infer_client_trace_settings(struct infer_client *client, const str
                               .arena = arena,
                               .ret_settings = &settings,
                               .ret_count = ret_count};
-    if (infer_client_body(client)->read_settings == NULL)
+    if (client->body->read_settings == NULL)
         return status_error(STATUS_UNSUPPORTED, "TRTIS v1 has no trace settings");
     STATUS_TRY(ask(client, &wait));
     *ret = settings;

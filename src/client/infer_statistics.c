@@ -27,7 +27,7 @@ static struct infer_statistics statistics_of(const struct pb_model_statistics *f
 
 static struct status take_statistics(struct infer_call *call, struct infer_statistics **ret, size_t *ret_count) {
     struct pb_model_statistics_response message = {0};
-    const struct client_body_ops *body = infer_client_body(call->client);
+    const struct client_body_ops *body = call->client->body;
     const struct client_query query = {.kind = QUERY_MODEL_STATISTICS};
     if (!status_is_ok(&call->base.status))
         return call->base.status;

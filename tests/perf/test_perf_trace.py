@@ -8,6 +8,7 @@ import threading
 import urllib.request
 
 import models
+import perf_runs
 import perf_tool
 import programmed_server
 import pytest
@@ -15,6 +16,7 @@ import serving
 from cases import case
 from perf_tool import PROTOCOLS
 
+HUNG_S = 25  # less than one question is waited for without Ctrl-C
 COUNTED = ["-m", "id_int32", "--shape", "IN:2", "--request-count", "20"]
 
 
@@ -107,8 +109,8 @@ class Tracing:
         self.url = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def perf(self):
-        return subprocess.Popen([serving.BINARY, "perf", "-m", "m", "-u", self.url, "--request-count", "3", "--trace-rate", "3"],
+    def perf(self, *options):
+        return subprocess.Popen([serving.BINARY, "perf", "-m", "m", "-u", self.url, "--request-count", "3", "--trace-rate", "3", *options],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -146,34 +148,71 @@ def test_interrupted_while_it_puts_back(tracing):
     assert server.changes == [{"trace_rate": "3"}, {"trace_rate": "7"}]
 
 
-@case("PF14", "signal", "SIGINT after the trace settings were changed, before the load begins", "they are put back")
-def test_interrupted_before_the_load(traced):
-    before, asked, go_on = settings(traced), threading.Event(), threading.Event()
+@case("PF14", "signal", "SIGINT while the metrics are asked for, before the trace settings are changed", "the program ends as any other; nothing was changed")
+def test_interrupted_before_the_load(tracing):
+    asked, go_on = threading.Event(), threading.Event()
 
     class Slow(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.set()
             go_on.wait(serving.PATIENCE_S)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
 
         def log_message(self, *words):
             pass
 
     metrics = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     threading.Thread(target=metrics.serve_forever, daemon=True).start()
-    command = [serving.BINARY, "perf", "-u", traced.http_url, "-m", "id_int32", "--shape", "IN:2", "-p", "100000", "--trace-rate", "3",
-               "--collect-metrics", "--metrics-url", f"127.0.0.1:{metrics.server_port}"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    server = tracing(lambda count: True)
+    running = server.perf("--collect-metrics", "--metrics-url", f"127.0.0.1:{metrics.server_port}")
     assert asked.wait(serving.PATIENCE_S)
     running.send_signal(signal.SIGINT)
+    running.communicate(timeout=serving.PATIENCE_S)
+    assert running.returncode == -signal.SIGINT and server.changes == []
     go_on.set()
-    stderr = running.communicate(timeout=serving.PATIENCE_S)[1]
-    assert running.returncode in (2, 130), stderr  # whether anything was answered before it was heard is open
-    assert settings(traced) == before
     metrics.shutdown()
     metrics.server_close()
+
+
+@case("PF16", "signal", "SIGINT while the change of the trace settings is not answered", "it is not waited for; they are put back; exit code 130")
+def test_interrupted_while_it_changes(tracing):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def on_change(count):
+        if count == 1:
+            asked.set()
+            go_on.wait(serving.PATIENCE_S)
+        return count > 1  # there is nobody left to answer the first
+
+    server = tracing(on_change)
+    running = server.perf()
+    assert asked.wait(serving.PATIENCE_S)
+    running.send_signal(signal.SIGINT)
+    stderr = running.communicate(timeout=HUNG_S)[1]
+    assert running.returncode == 130 and "not waited for any longer" in stderr
+    assert server.changes == [{"trace_rate": "3"}, {"trace_rate": "7"}]
+    go_on.set()
+
+
+@case("PF17", "signal", "SIGINT twice while the server hangs, with shared memory and trace settings to give back", "each is tried, for two seconds in all; exit code 2 or 130")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_interrupted_while_the_server_hangs(start, repository, tmp_path, protocol):
+    models.add(repository, "id_int32", models.BATCHED + models.pair("INT32", "-1"))
+    server = start(repository, "--allow-client-shm", f"--trace-config=triton,file={tmp_path / 'trace.json'}")
+    counted = ["-m", "id_int32", "--shape", "IN:2", "-p", "100000"]
+    running = subprocess.Popen(perf_tool.command(server, protocol, *counted, "--trace-rate", "3", "--shared-memory", "system"),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    serving.wait_until(lambda: perf_runs.inferences(server, "id_int32") > 3 or running.poll() is not None)
+    server.process.send_signal(signal.SIGSTOP)  # the kernel still takes connections for it, and nobody answers
+    try:
+        running.send_signal(signal.SIGINT)
+        while "interrupted" not in running.stderr.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        stderr = running.communicate(timeout=HUNG_S)[1]
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert running.returncode in (2, 130), stderr
+    assert stderr.count("not waited for any longer") == 3, stderr
 
 
 @case("PF15", "HTTP", "the answer to the change of the trace settings is lost", "they are put back all the same; exit code 99")

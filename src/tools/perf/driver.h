@@ -23,6 +23,8 @@ struct driver_ops {
     /* Facts about the model and the server, asked before the load begins; waits while the server is loading. */
     struct status (*describe)(struct driver *driver, struct slice model, struct slice version, struct arena *arena,
                               struct infer_model_info *ret, bool *ret_has_statistics);
+    /* As infer_client_set_patience; NULL: no question waits for long. */
+    void (*set_patience)(struct driver *driver, infer_patience_f *patience, void *user);
     /* As infer_client_trace_settings; NULL: the server has none. */
     struct status (*trace_settings)(struct driver *driver, const struct infer_setting *changes, size_t change_count,
                                     struct arena *arena, const struct infer_setting **ret, size_t *ret_count);

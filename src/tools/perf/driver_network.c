@@ -98,6 +98,10 @@ static struct status network_describe(struct driver *driver, struct slice model,
     return infer_client_model_metadata(client, model, version, arena, ret);
 }
 
+static void network_set_patience(struct driver *driver, infer_patience_f *patience, void *user) {
+    infer_client_set_patience(client_of(driver), patience, user);
+}
+
 static struct status network_trace_settings(struct driver *driver, const struct infer_setting *changes,
                                             size_t change_count, struct arena *arena, const struct infer_setting **ret,
                                             size_t *ret_count) {
@@ -112,6 +116,7 @@ static const struct driver_ops network_ops = {network_send,
                                               network_memory_register,
                                               network_memory_unregister,
                                               network_describe,
+                                              network_set_patience,
                                               network_trace_settings};
 
 struct status driver_network_open(const char *url, const struct infer_client_options *options, struct driver **ret) {

@@ -9,7 +9,8 @@ enum {
     TICK_MS = 100, /* of on_tick */
     SENDS_PER_TURN = 256,
     FLIGHTS_PER_BLOCK = 256,
-    SEQUENCE_PARAMETERS = 3
+    SEQUENCE_PARAMETERS = 3,
+    STATISTICS_WAIT_S = 2
 };
 
 struct generator;
@@ -35,6 +36,7 @@ struct generator {
     struct schedule_step step;
     uint64_t ticked_ns;
     enum generator_order order;
+    bool hurried;          /* the end of the draining has been brought forward */
     struct status failure; /* of sending */
     struct flight *free;
     struct flight **blocks; /* owned */
@@ -265,6 +267,16 @@ static void end_sequences(struct generator *self) {
         self->failure = send_entry(self, last.entry, clock_monotonic_ns(), &last);
 }
 
+/* Until when the waiting goes on, where it would be until end_ns: behind an interruption, with nothing in flight but
+ * questions for statistics, not for as long. */
+static uint64_t drain_end(struct generator *self, uint64_t now_ns, uint64_t end_ns) {
+    uint64_t early_ns = now_ns + STATISTICS_WAIT_S * NS_PER_S;
+    if (self->order != GENERATOR_STOP || self->in_flight > 0 || self->hurried)
+        return end_ns;
+    self->hurried = true;
+    return early_ns < end_ns ? early_ns : end_ns;
+}
+
 /* Waits for what is in flight; what does not come in time is given up. */
 static void drain(struct generator *self) {
     uint64_t end_ns = clock_monotonic_ns() + self->setup->plan.drain_ns;
@@ -273,6 +285,7 @@ static void drain(struct generator *self) {
          self->in_flight + self->measurement.pending_snapshots > 0 && now_ns < end_ns && self->order != GENERATOR_QUIT;
          now_ns = clock_monotonic_ns()) {
         uint64_t tick_ns = now_ns + TICK_MS * NS_PER_MS;
+        end_ns = drain_end(self, now_ns, end_ns);
         driver->ops->poll(driver, until(tick_ns < end_ns ? tick_ns : end_ns));
         tick(self, clock_monotonic_ns());
     }

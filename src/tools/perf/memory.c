@@ -49,8 +49,12 @@ static void object_unlink(struct memory_object *object) {
 }
 
 static struct status object_register(struct memory_object *object, struct driver *driver) {
-    STATUS_TRY(driver->ops->memory_register(driver, region_of(object), slice_of(object->key), object->size));
-    object->registered = true;
+    struct status status = driver->ops->memory_register(driver, region_of(object), slice_of(object->key), object->size);
+    /* An answer that is not waited for any longer does not mean that the server has not done it. */
+    object->registered =
+        status_is_ok(&status) || status.code == STATUS_CANCELLED || status.code == STATUS_DEADLINE_EXCEEDED;
+    if (!status_is_ok(&status))
+        return status;
     object_unlink(object); /* the server has it open: whatever ends this program, nothing is left in /dev/shm */
     return status_ok();
 }

@@ -258,7 +258,10 @@ static struct status take_model(struct perf_job *job) {
 static struct status prepare(struct perf_job *job) {
     const struct perf_options *options = job->options;
     STATUS_TRY(options->replay != NULL ? take_replay(job) : take_model(job));
-    STATUS_TRY(run_watch_open(&job->watch, options, &job->files)); /* before anything is changed at the server */
+    /* Before anything is changed at the server. */
+    STATUS_TRY(run_watch_open(&job->watch, options, &job->files, job->name));
+    if (job->driver->ops->set_patience != NULL)
+        job->driver->ops->set_patience(job->driver, run_watch_is_patient, &job->watch);
     STATUS_TRY(share_memory(job));
     if (options->load == PERF_LOAD_INTERVALS)
         STATUS_TRY(schedule_read_intervals(job->arena, options->intervals_path, &job->times_ns, &job->time_count));
@@ -266,7 +269,6 @@ static struct status prepare(struct perf_job *job) {
         STATUS_TRY(workload_times(job->arena, &job->workload, &job->times_ns, &job->time_count));
     STATUS_TRY(report_files_begin(&job->files, options, &job->model, &job->setup.models, &job->workload));
     STATUS_TRY(trace_settings_change(options, job->driver, job->arena, &job->trace));
-    STATUS_TRY(run_watch_metrics(&job->watch, job->name));
     plan_measurement(job);
     job->result = arena_alloc(job->arena, sizeof *job->result);
     if (job->result == NULL)
@@ -417,6 +419,7 @@ static struct status run(struct perf_job *job) {
     struct status status = prepare(job);
     if (status_is_ok(&status))
         status = report(job, measure(job));
+    run_watch_clean(&job->watch);
     struct status restored = trace_settings_restore(&job->trace, job->arena);
     memory_close(&job->memory);
     run_watch_close(&job->watch); /* until here Ctrl-C does not end the program: the server is as it was */

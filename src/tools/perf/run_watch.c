@@ -74,21 +74,40 @@ bool run_watch_is_interrupted(const struct run_watch *watch) {
     return watch->interrupt.count > 0;
 }
 
-/* ---- life ---- */
-
-struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files) {
-    *watch = (struct run_watch){.options = options, .files = files, .interrupt.fd = -1};
-    bool shown = strcmp(options->progress, "never") != 0;
-    perf_progress_begin(&watch->progress, shown ? stderr : NULL, terminal_kind_of(stderr));
-    return interrupt_open(&watch->interrupt);
+bool run_watch_is_patient(void *user, uint64_t asked_ns) {
+    struct run_watch *watch = user;
+    (void)asked_ns; /* the client's own time limit counts from it */
+    if (interrupt_count(&watch->interrupt) == 0)
+        return true;
+    if (!watch->cleaning)
+        return false;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (watch->give_up_ns == 0)
+        watch->give_up_ns = now_ns + RUN_WATCH_CLEANING_S * NS_PER_S;
+    return now_ns < watch->give_up_ns;
 }
 
-struct status run_watch_metrics(struct run_watch *watch, struct slice model) {
+void run_watch_clean(struct run_watch *watch) {
+    watch->cleaning = true;
+}
+
+/* ---- life ---- */
+
+static struct status open_metrics(struct run_watch *watch, struct slice model) {
     const struct perf_options *options = watch->options;
     if (!options->collect_metrics)
         return status_ok();
     return metrics_watch_open(options->metrics_url, &options->tls.metrics, model,
                               (uint64_t)options->metrics_interval_ms * NS_PER_MS, &watch->metrics);
+}
+
+struct status run_watch_open(struct run_watch *watch, const struct perf_options *options, struct report_files *files,
+                             struct slice model) {
+    *watch = (struct run_watch){.options = options, .files = files, .interrupt.fd = -1};
+    bool shown = strcmp(options->progress, "never") != 0;
+    perf_progress_begin(&watch->progress, shown ? stderr : NULL, terminal_kind_of(stderr));
+    STATUS_TRY(open_metrics(watch, model));
+    return interrupt_open(&watch->interrupt);
 }
 
 void run_watch_close(struct run_watch *watch) {

@@ -88,21 +88,41 @@ def test_gpus(server, metrics, tmp_path):
     assert len(watched.asked) > 3 and set(watched.asked) == {"/some/metrics"}
 
 
+@case("PX24", "HTTP", "--metrics-url with http:// before it, and without a path", "the same page; /metrics")
+def test_ways_to_say_the_url(server, metrics):
+    for url, path in (("http://{}", "/some/metrics"), ("{}", "/some/metrics"), ("HTTP://{}", "/some/metrics")):
+        watched = metrics(gpu("GPU-a", 0.5, 100, 1000))
+        perf_tool.good(server, "http", "-m", "five", "--request-count", "9", "--collect-metrics", "--metrics-url", url.format(watched.url))
+        assert set(watched.asked) == {path}
+    watched = metrics(gpu("GPU-a", 0.5, 100, 1000))
+    perf_tool.good(server, "http", "-m", "five", "--request-count", "9", "--collect-metrics", "--metrics-url", "http://" + watched.url.split("/")[0])
+    assert set(watched.asked) == {"/metrics"}
+
+
 @case("PX22", "HTTP", "metrics that cannot be had: nobody there, 404, a URL that is none; flags without --collect-metrics", "an error that says so, exit codes 99 and 3")
 def test_metrics_that_cannot_be_had(server, metrics):
     def refused(url, code=99):
         return perf_tool.refused(server, "http", "-m", "five", "--collect-metrics", "--metrics-url", url, code=code)
 
-    assert "cannot connect" in refused("127.0.0.1:1/metrics")
-    assert "no such page" in refused(metrics("no such page", code=404).url)
-    assert "HOST:PORT/PATH" in refused("127.0.0.1:1/a b")
+    def names_the_flag(url, what):
+        said = refused(url)
+        assert f"--metrics-url {url}: " in said and what in said
+
+    for scheme in ("", "http://"):
+        names_the_flag(f"{scheme}127.0.0.1:1/metrics", "cannot connect")
+        names_the_flag(scheme + metrics("no such page", code=404).url, "no such page")
+        names_the_flag(f"{scheme}127.0.0.1/metrics", "HOST:PORT")
+        names_the_flag(f"{scheme}127.0.0.1:1/a b", "HOST:PORT/PATH")
+    names_the_flag("gopher://127.0.0.1:1/metrics", "HOST:PORT")
     assert "--collect-metrics" in perf_tool.refused(server, "http", "-m", "five", "--metrics-interval", "100", code=3)
 
 
 @case("PX23", "HTTP", "a page that is no metrics", "no values, and the load is measured all the same")
 def test_nonsense(server, metrics):
-    text = perf_tool.good(server, "http", "-m", "five", *QUICK, "--collect-metrics", "--metrics-url", metrics('nv_gpu_utilization{gpu_uuid="a 1\n}}{{ nan\n=').url)
-    assert "Server Prometheus Metrics" in text and "Throughput" in text
+    ended = perf_tool.run(server, "http", "-m", "five", "--request-count", "9", "--collect-metrics", "--metrics-url",
+                          metrics('nv_gpu_utilization{gpu_uuid="a 1\n}}{{ nan\n=').url)
+    assert ended.returncode == 0 and "Server Prometheus Metrics" in ended.stdout and "Throughput" in ended.stdout
+    assert "none of the page's metrics is known" in ended.stderr
 
 
 @case("PF10", "HTTP", "metrics of GPUs whose UUIDs hold a comma, a colour of the terminal, a quote", "they are left out: neither tables nor the terminal get them")

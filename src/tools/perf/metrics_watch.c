@@ -28,6 +28,7 @@ struct metrics_watch {
     char uuids[METRICS_GPUS_MAX][METRICS_UUID_MAX]; /* in the order in which they were seen */
     struct scrape scrapes[METRICS_SCRAPES_MAX];     /* a ring */
     size_t scrape_count;                            /* ever */
+    size_t taken;                                   /* values of all of them */
     size_t failed;
     struct status first_failure;
 };
@@ -67,6 +68,7 @@ static void take_gpu(struct metrics_watch *watch, struct scrape *scrape, const s
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         if (!slice_equal_text(sample->name, gauges[i].name))
             continue;
+        watch->taken++;
         size_t place = place_of_gpu(watch, metrics_text_label(sample, "gpu_uuid"));
         if (place < METRICS_GPUS_MAX)
             gauges[i].values[place] = sample->value;
@@ -74,13 +76,16 @@ static void take_gpu(struct metrics_watch *watch, struct scrape *scrape, const s
 }
 
 static void take_sample(struct metrics_watch *watch, struct scrape *scrape, const struct metrics_sample *sample) {
+    bool cpu = slice_equal_text(sample->name, "nv_cpu_utilization");
+    bool memory = slice_equal_text(sample->name, "nv_cpu_memory_used_bytes");
+    bool pending = slice_equal_text(sample->name, "nv_inference_pending_request_count");
     take_gpu(watch, scrape, sample);
-    if (slice_equal_text(sample->name, "nv_cpu_utilization"))
+    watch->taken += cpu || memory || pending;
+    if (cpu)
         scrape->cpu = sample->value;
-    if (slice_equal_text(sample->name, "nv_cpu_memory_used_bytes"))
+    if (memory)
         scrape->memory = sample->value;
-    if (slice_equal_text(sample->name, "nv_inference_pending_request_count") &&
-        slice_equal(metrics_text_label(sample, "model"), watch->model)) /* one for each version */
+    if (pending && slice_equal(metrics_text_label(sample, "model"), watch->model)) /* one for each version */
         scrape->pending = sample->value + (isnan(scrape->pending) ? 0 : scrape->pending);
 }
 
@@ -180,19 +185,23 @@ static struct status split_url(const char *url, char *authority, char *path) {
     for (size_t i = at; i < text.size; i++)
         plain = plain && text.data[i] > ' ' && text.data[i] < 127;
     if (!plain)
-        return status_error(STATUS_INVALID_ARGUMENT, "--metrics-url: expected HOST:PORT/PATH, got \"%.200s\"", url);
+        return status_error(STATUS_INVALID_ARGUMENT, "expected HOST:PORT/PATH, got \"%.200s\"", url);
     snprintf(authority, URL_MAX, "%.*s", (int)at, url);
     snprintf(path, PATH_MAX_BYTES, "%s", at < text.size ? url + at : "/metrics");
     return status_ok();
 }
 
 /* Waits for one answer. */
-static struct status try(struct metrics_watch *watch) {
+static struct status try(struct metrics_watch *watch, const char *url) {
     ask(watch, clock_monotonic_ns());
     while (watch->waiting)
         infer_client_poll(watch->client, UINT64_MAX);
     watch->scrape_count = 0;
-    return watch->failed > 0 ? status_prefix(watch->first_failure, "--collect-metrics") : status_ok();
+    if (watch->failed > 0)
+        return watch->first_failure;
+    if (watch->taken == 0)
+        fprintf(stderr, "inferd perf: --metrics-url %s: none of the page's metrics is known\n", url);
+    return status_ok();
 }
 
 struct status metrics_watch_open(const char *url, const struct infer_tls *tls, struct slice model, uint64_t interval_ns,
@@ -214,12 +223,13 @@ struct status metrics_watch_open(const char *url, const struct infer_tls *tls, s
     if (status_is_ok(&status))
         status = infer_client_open(authority, &options, &watch->client);
     if (status_is_ok(&status))
-        status = try(watch);
-    if (status_is_ok(&status))
+        status = try(watch, url);
+    if (status_is_ok(&status)) {
         *ret = watch;
-    else
-        metrics_watch_close(watch);
-    return status;
+        return status;
+    }
+    metrics_watch_close(watch);
+    return status_prefix(status, "--metrics-url %.200s", url);
 }
 
 void metrics_watch_close(struct metrics_watch *watch) {

@@ -32,7 +32,10 @@ def test_json(server, tmp_path):
     file = tmp_path / "all.json"
     perf_tool.good(server, "grpc", "-m", "five", "--json", str(file), "--goodput-latency", "5", *QUICK)
     report = json.loads(file.read_text())
-    assert report["settings"]["model"] == "five"
+    settings = report["settings"]
+    assert settings["model"] == "five" and settings["batch_size"] == 1 and settings["input_data"] == ["random"]
+    assert settings["measurement_mode"] == "time_windows" and settings["measurement_interval_ms"] == 200
+    assert "measurement_request_count" not in settings and "request_distribution" not in settings
     (point,) = report["points"]
     latency = point["latency_us"]
     assert 5000 <= latency["minimum"] <= latency["p50"] <= latency["p99"] <= latency["p99.99"] <= latency["maximum"]
@@ -41,6 +44,14 @@ def test_json(server, tmp_path):
     assert [count for _, count in point["histogram"]] == sorted(count for _, count in point["histogram"])
     assert point["server"][0]["compute_infer_us"] >= 5000
     assert 0 < point["generator"]["cpu_share"] <= 1.1
+
+
+def test_json_has_the_settings_that_applied(server, tmp_path):
+    file = tmp_path / "all.json"
+    perf_tool.good(server, "http", "-m", "five", "--json", str(file), "--request-rate-range", "500", "--request-count", "9", "-b", "2")
+    settings = json.loads(file.read_text())["settings"]
+    assert settings["request_distribution"] == "constant" and settings["request_count"] == 9 and settings["batch_size"] == 2
+    assert "measurement_mode" not in settings and "measurement_interval_ms" not in settings
 
 
 @case("PX50", "HTTP, gRPC", "--profile-export-values, with data of every request's own, of batches and strings", "inputs and outputs of each request, in perf_analyzer's places")

@@ -214,7 +214,10 @@ def test_batches(serve, repository, tmp_path, protocol):
     for lines, inferences in ((batches, 12), (batches + [batch("unbatched", 6, 500)], 13)):
         report = tmp_path / "report.json"
         text = replay(server, protocol, write(tmp_path / "record", *lines), "--json", str(report), "--goodput-latency", "60000")
-        (point,) = json.loads(report.read_text())["points"]
+        said = json.loads(report.read_text())
+        assert said["settings"]["replay"] == str(tmp_path / "record") and said["settings"]["speed"] == 1
+        assert {"batch_size", "input_data", "measurement_mode"}.isdisjoint(said["settings"])  # each request has its own
+        (point,) = said["points"]
         assert point["throughput"] * point["seconds"] == pytest.approx(inferences)
         assert point["goodput"] * point["seconds"] == pytest.approx(inferences)
         assert "Batch size: as recorded\n" in text

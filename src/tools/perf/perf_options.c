@@ -39,6 +39,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "replay", NULL, AT(replay), NULL, "FILE", "Open loop: the inferences that `inferd serve --record` has written to this file, when they came; with -m only those of that model.", 0, 0, NULL},
     {OPTION_DOUBLE, "speed", NULL, AT(speed), "1", "X", "Replay so many times as fast, from 0.001 to 1000.", 0, 1000, NULL},
     {OPTION_BOOL, "async", "a", AT(async), NULL, NULL, "Said for the sake of old command lines: requests are always asynchronous, from one thread.", 0, 0, NULL},
+    {OPTION_INT, "max-threads", NULL, AT(max_threads), "16", "N", "Said for the sake of old command lines: most threads that make the load. One makes any, so that every N is kept.", 1, INT32_MAX, NULL},
     {OPTION_INT, "v1-concurrency", "t", AT(v1_concurrency), "0", "N", "perf_client's -t: --concurrency-range N, or with -d its start.", 0, 1 << 16, NULL},
     {OPTION_BOOL, "v1-dynamic", "d", AT(v1_dynamic), NULL, NULL, "perf_client's -d: raise the concurrency by 1 until -l or -c.", 0, 0, NULL},
     {OPTION_INT, "v1-max-concurrency", "c", AT(v1_max_concurrency), "0", "N", "perf_client's -c: the last concurrency of -d; 0: until -l.", 0, 1 << 16, NULL},
@@ -114,8 +115,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "ssl-grpc-certificate-chain-file", NULL, AT(tls_flags.grpc_certificate), NULL, "FILE", "Our own certificate, in PEM, with the chain of its issuers.", 0, 0, NULL},
     {OPTION_STRING, "ssl-grpc-private-key-file", NULL, AT(tls_flags.grpc_key), NULL, "FILE", "Its key, in PEM.", 0, 0, NULL},
 
-    REFUSED("sync", "requests are always asynchronous; leave it out"),
-    REFUSED("max-threads", "one thread drives any load; leave it out"),
+    REFUSED("sync", "requests are always asynchronous, so that none waits for a thread; leave it out"),
     REFUSED("endpoint", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("model-signature-name", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("grpc-method", "only servers of KServe v2 or TRTIS v1 are driven"),
@@ -333,6 +333,7 @@ static struct status check_ignored(int argc, char **argv, const struct perf_opti
                                 parts[i].of);
     }
     const char *whole = options->replay != NULL          ? "replay"
+                        : options->fixed_schedule        ? "fixed-schedule"
                         : options->periodic_text != NULL ? "periodic-concurrency-range"
                                                          : NULL;
     for (size_t i = 0; whole != NULL && i < sizeof window_flags / sizeof window_flags[0]; i++) {

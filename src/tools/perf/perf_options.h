@@ -93,7 +93,8 @@ struct perf_options {
     const char *profile_export;
     bool profile_values;
     const char *json;
-    bool async;
+    bool async;          /* these two: what holds anyway */
+    int64_t max_threads; /* at least 1 */
 
     /* From the above. */
     enum perf_service service;

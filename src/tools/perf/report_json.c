@@ -154,6 +154,41 @@ void report_json_point(struct buf *out, const struct server_models *models, cons
 
 /* ---- the file ---- */
 
+/* What is sent. A record has batches of its own. */
+static void write_data(struct json_writer *json, const struct perf_options *options) {
+    if (options->replay != NULL) {
+        text(json, "replay", options->replay);
+        number(json, "speed", options->speed);
+        return;
+    }
+    json_key(json, "batch_size");
+    json_i64(json, options->batch_size);
+    if (options->text != NULL) {
+        text(json, "text", options->text);
+        return;
+    }
+    json_key(json, "input_data");
+    json_begin_array(json);
+    for (size_t i = 0; i < options->input_data.count; i++)
+        json_string(json, slice_of(options->input_data.items[i]));
+    json_end_array(json);
+}
+
+/* What ends a window; not of the loads that are one. */
+static void write_windows(struct json_writer *json, const struct perf_options *options) {
+    if (options->load == PERF_LOAD_FIXED || options->periodic_text != NULL)
+        return;
+    if (options->request_count > 0) {
+        json_key(json, "request_count");
+        json_i64(json, options->request_count);
+        return;
+    }
+    text(json, "measurement_mode", options->measurement_mode);
+    json_key(json, options->count_windows ? "measurement_request_count" : "measurement_interval_ms");
+    json_i64(json, options->count_windows ? options->window_requests : options->interval_ms);
+    number(json, "stability_percentage", options->stability_percent);
+}
+
 static void write_settings(struct json_writer *json, const struct perf_options *options,
                            const struct infer_model_info *model) {
     struct utsname machine = {0};
@@ -165,17 +200,13 @@ static void write_settings(struct json_writer *json, const struct perf_options *
     text(json, "url", options->url);
     text(json, "service_kind", options->service_kind);
     text(json, "protocol", perf_carrier(options));
-    json_key(json, "batch_size");
-    json_i64(json, options->batch_size);
-    text(json, "measurement_mode", options->measurement_mode);
-    json_key(json, "measurement_interval_ms");
-    json_i64(json, options->interval_ms);
-    number(json, "stability_percentage", options->stability_percent);
+    write_data(json, options);
+    write_windows(json, options);
     number(json, "percentile", options->percentile);
     number(json, "latency_threshold_ms", options->latency_limit_ms);
     number(json, "goodput_latency_ms", options->goodput_ms);
-    text(json, "request_distribution", options->distribution);
-    text(json, "input_data", options->input_data.items[0]);
+    if (options->load == PERF_LOAD_RATE)
+        text(json, "request_distribution", options->distribution);
     text(json, "system", machine.sysname);
     text(json, "release", machine.release);
     json_key(json, "cpus");

@@ -143,6 +143,7 @@ static void test_contradictions(void **state) {
         "--fixed-schedule --concurrency-range 2",
         "--fixed-schedule -t 2",
         "--fixed-schedule --request-count 2",
+        "--fixed-schedule -p 100",
         "--text t.json --input-data zero",
         "--text t.json --fresh-data",
         "--pad max",
@@ -182,7 +183,7 @@ static void test_contradictions(void **state) {
         "-z --input-data random",
         "-q",
         "--sync",
-        "--max-threads 4",
+        "--max-threads 0",
         "--service-kind openai",
         "--grpc-compression-algorithm gzip", /* of HTTP */
     };

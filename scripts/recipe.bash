@@ -30,17 +30,40 @@ choose_protocol() {
   esac
 }
 
-# Makes the folder scratch; at the end, however it comes, it goes, and so does the process server where there is one.
+# Makes the folder scratch; at the end, however it comes, it goes, and so do the process server and what is attended.
 begin_clean_up() {
-  server="" scratch=$(mktemp -d)
+  server="" attended="" scratch=$(mktemp -d)
   trap clean_up EXIT
+  trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
 
+# Runs a command to its end, unless a signal to the script comes first: bash would let a command in the foreground finish.
+attend() {
+  local code=0
+  "$@" &
+  attended=$!
+  wait "$attended" || code=$?
+  attended=""
+  return $code
+}
+
 clean_up() {
-  local code=$?
-  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then kill -TERM "$server" 2>/dev/null; wait "$server" || true; fi
+  local code=$? process
+  for process in $attended $server; do end_process "$process"; done
   rm -rf "$scratch"
   exit $code
+}
+
+# A process that does not end within 5 s of being asked is killed: a server may be in the midst of a batch of minutes.
+end_process() {
+  local tries=0
+  kill -TERM "$1" 2>/dev/null || return 0
+  while kill -0 "$1" 2>/dev/null && [ $tries -lt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+  kill -KILL "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
 }

@@ -237,8 +237,11 @@ static struct status apply_words(const struct option_table *table, int argc, cha
             STATUS_TRY(apply_flag(table, argc, argv, &i, ret, seen));
         } else if (!flags_ended && word[0] == '-' && word[1] != '\0') {
             return status_error(STATUS_INVALID_ARGUMENT, "unknown option %.100s; options begin with --", word);
-        } else if (!table->positional || positional->count == OPTION_LIST_MAX) {
+        } else if (!table->positional) {
             return status_error(STATUS_INVALID_ARGUMENT, "unexpected argument \"%.100s\"", word);
+        } else if (positional->count == OPTION_LIST_MAX) {
+            return status_error(STATUS_INVALID_ARGUMENT, "argument \"%.100s\": given more than %d arguments", word,
+                                OPTION_LIST_MAX);
         } else {
             positional->items[positional->count++] = word;
         }

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 from browser import needs_browser, open_page
@@ -123,6 +124,58 @@ def test_labels_that_make_the_same_name(tmp_path):
     assert set(pictures) == {"breakdown", "breakdown-a-b1", "breakdown-a-b2"}
 
 
+def test_every_row_of_panels_has_both_axes(tmp_path):
+    """Three panels are two rows; the last row is not full."""
+    picture = draw(tmp_path, IDENTITY, IDENTITY, OLD)["breakdown"]
+    highest = [texts(picture).count(text) for text in ("20", "1600")]  # of the latency (also a load's label) and the throughput
+    assert highest[1] == 2 and highest[0] >= 2
+
+
+@pytest.mark.parametrize("first", ["Concurrency", "Request Rate"])
+def test_runs_of_other_loads_together(tmp_path, first):
+    rows = table(OLD)
+    rates = write_csv(tmp_path / "rates.csv", [{"Request Rate": row["Concurrency"] * 10, **{k: v for k, v in row.items() if k != "Concurrency"}}
+                                               for row in rows])
+    pictures = draw(tmp_path, *((OLD, rates) if first == "Concurrency" else (rates, OLD)))
+    assert "Concurrency (requests in flight), or request rate (requests/s)" in texts(pictures["breakdown"])
+    assert "Percentile of requests; each line is one concurrency or request rate" in texts(pictures["percentiles"])
+
+
+def test_a_hundred_files(tmp_path):
+    """In a list; the command line takes 64."""
+    for i in range(100):
+        (tmp_path / f"run-{i}.csv").write_text(OLD.read_text())
+    files = sorted(tmp_path.glob("run-*.csv"))
+    assert "given more than 64 arguments" in run(*files, "--output-dir", tmp_path / "out", code=2).stderr
+    names = write_csv(tmp_path / "list.csv", [{"file": file.name} for file in files])
+    pictures = draw(tmp_path, "--runs", names)
+    assert len(pictures) == 104
+    for kind in ("breakdown", "summary", "rate", "percentiles"):
+        check_drawn(pictures[kind])
+    looks = {(group[0].get("class"), group[0].tag, group[0].get("r")) for group in pictures["summary"].iter() if group.get("class") == "series"}
+    assert len(looks) >= 16
+
+
+def test_hostile_names_of_files(tmp_path):
+    name = tmp_path / "a b'c\"<i>&.csv"
+    name.write_text(OLD.read_text())
+    out = tmp_path / "o'u\"t <b>"
+    run(name, "--output-dir", out, "--report", "--png", "never")
+    for path in out.glob("*.svg"):
+        assert not elements(ET.parse(path).getroot(), "i")
+    page = (out / "report.html").read_text()
+    assert "<i>" not in page and "a b&#39;c&quot;&lt;i&gt;&amp;" in page
+
+
+def test_folders_that_cannot_be(tmp_path):
+    (tmp_path / "plain").write_text("")
+    assert "is not a folder" in run(OLD, "--output-dir", tmp_path / "plain", code=1).stderr
+    assert "cannot make the folder" in run(OLD, "--output-dir", tmp_path / "plain/x", code=1).stderr
+    (tmp_path / "out/summary.svg").mkdir(parents=True)
+    assert "summary.svg exists and is not a regular file" in run(OLD, "--output-dir", tmp_path / "out", "--png", "never", code=1).stderr
+    assert not list((tmp_path / "out").glob("*.tmp*"))
+
+
 def profile(path, experiments):
     """What perf_analyzer --profile-export-file writes: {load: latencies in ns}."""
     path.write_text(json.dumps({"experiments": [
@@ -136,6 +189,7 @@ def test_distribution_of_a_profile(tmp_path):
     source = random.Random(1)
     latencies = {load: [int(source.lognormvariate(15 + load / 8, 0.3)) for _ in range(500)] for load in (1, 4, 8)}
     picture = draw(tmp_path, profile(tmp_path / "profile.json", latencies))["distribution"]
+    assert "profile" in texts(picture)  # not its folder
     check_drawn(picture)
     for mark in marks(picture, "rank"):
         ordered = sorted(latencies[data(mark, "load")])
@@ -157,6 +211,9 @@ def test_hostile_labels_stay_text(tmp_path):
     ("", "line 1: expected a header line, got an empty file"),
     ("Concurrency,Inferences/Second\n1\n", "line 2: expected 2 cells as in the header, got 1"),
     ("Concurrency,Inferences/Second\n1,-4\n", 'line 2, column "Inferences/Second": expected a number from 0 to 1e+15, got "-4"'),
+    ("Concurrency,Inferences/Second\n1,nan\n", 'line 2, column "Inferences/Second": expected a number from 0 to 1e+15, got "nan"'),
+    ("Concurrency,Inferences/Second\n1,2e15\n", 'line 2, column "Inferences/Second": expected a number from 0 to 1e+15, got "2e15"'),
+    ("\n\n", "line 1: expected a header line, got an empty file"),
     ("Concurrency,Inferences/Second\n", "line 2: expected a measured point, the file has none"),
     ("a,b\n1,2\n", "line 1: expected the columns"),
 ])
@@ -285,6 +342,22 @@ def test_points_that_the_generator_limited(tmp_path):
     assert set(pictures) == {"breakdown", "summary", "rate", "percentiles"}
     for picture in draw(tmp_path, IDENTITY).values():
         assert not any("Hollow" in text for text in texts(picture)) and marks(picture, "limited") == []
+
+
+@pytest.mark.parametrize("column, value, attribute, tooltip, caption", [
+    ("Stable", 0, "unstable", "unstable", "too few or too different"),
+    ("Failed Requests", 7, "failed", "requests failed", "requests failed"),
+])
+def test_points_in_doubt(tmp_path, column, value, attribute, tooltip, caption):
+    good = 1 if column == "Stable" else 0
+    rows = [{**row, column: value if row["Concurrency"] == 8 else good} for row in table(IDENTITY)]
+    for name, picture in draw(tmp_path, write_csv(tmp_path / "doubt.csv", rows)).items():
+        marked = marks(picture, attribute)
+        if name != "percentiles":  # which shows some of the loads
+            assert {data(mark, "load") for mark in marked} == {8}, name
+        assert [e for e in picture.iter() if "hollow" in e.get("class", "").split()] == marked
+        assert all(f"({tooltip})" in mark[0].text for mark in marked)
+        assert any("Hollow marks: " in text and caption in text for text in texts(picture)), name
 
 
 def test_profiles_that_the_generator_limited(tmp_path):

@@ -1,20 +1,55 @@
-"""scripts/generate_figures.sh: all experiments on a tiny model, quickly, and its refusals."""
+"""scripts/generate_figures.sh: all experiments on a tiny model, quickly; what an interruption leaves; and its refusals."""
 
 import csv
 import os
+import re
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from pictures import INFERD, ROOT, table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
+
+from serving import wait_until  # noqa: E402
 
 SCRIPT = ROOT / "scripts/generate_figures.sh"
 TINY = ROOT / "tests/fixtures/hf_checkpoint"
 
 
+def start(tmp_path, *arguments, **environment):
+    """In a session of its own, whose processes can be counted."""
+    return subprocess.Popen(
+        [SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        start_new_session=True, env={**os.environ, "INFERD": str(INFERD), "OUTPUT_DIR": str(tmp_path / "out"), **environment})
+
+
+def finish(process):
+    out, err = process.communicate(timeout=600)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
 def run(tmp_path, *arguments, **environment):
-    return subprocess.run(
-        [SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=600, cwd=tmp_path, stdin=subprocess.DEVNULL,
-        env={**os.environ, "INFERD": str(INFERD), "OUTPUT_DIR": str(tmp_path / "out"), **environment})
+    return finish(start(tmp_path, *arguments, **environment))
+
+
+def processes_of(session):
+    """Those of a session that still run, by /proc."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def points(tmp_path):
+    return {path.name: path.read_text() for path in (tmp_path / "out/points").glob("*.csv")}
 
 
 def test_the_recipes_experiments(tmp_path):
@@ -31,7 +66,12 @@ def test_the_recipes_experiments(tmp_path):
         rows = table(tmp_path / "out" / entry["file"])
         most = 64 // int(entry["batch_size"]) if entry["sweep"] == "static" else 20
         assert rows[-1]["Concurrency"] == most and len(rows) >= 4
+        assert entry["sweep"] == "static" or any(row["Concurrency"] % 4 for row in rows)  # not only what fills batches
         assert all(row["Inferences/Second"] > 0 and row["Server Compute Infer"] > 0 for row in rows)
+    planned = int(re.search(r"^== plan: (\d+) points, about ", done.stdout, re.M).group(1))
+    assert planned == sum(len(table(tmp_path / "out" / entry["file"])) for entry in runs)
+    assert re.search(rf"^   concurrency 20 .* inferences/s, .* ms;  {planned} of {planned} points, about 0 s left$", done.stdout, re.M)
+    assert not (tmp_path / "out/points").exists()
     page = (tmp_path / "out/report.html").read_text()
     for section in ("recommendation", "batch-size", "batching", "instances", "summary", "tables", "environment"):
         assert f'<section id="{section}">' in page
@@ -50,3 +90,55 @@ def test_wrong_usage(tmp_path, arguments, message):
 def test_a_generator_that_fails_is_told(tmp_path):
     done = run(tmp_path, "--quick", "", 16, "", TINY, PERF="/bin/false")
     assert done.returncode == 1 and "the load generator ended with exit code 1" in done.stderr
+
+
+@pytest.mark.parametrize("number, all_of_them", [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)],
+                         ids=["Ctrl-C", "TERM", "HUP"])
+def test_what_an_interruption_leaves(tmp_path, number, all_of_them):
+    """No process, all points measured so far; the same command measures the rest, other settings begin anew."""
+    process = start(tmp_path, "--quick", "", 16, "", TINY)
+    wait_until(lambda: len(points(tmp_path)) >= 7)
+    (os.killpg if all_of_them else os.kill)(process.pid, number)
+    done = finish(process)
+    assert done.returncode == 128 + number, done.stdout + done.stderr
+    assert "== interrupted: the points measured so far are kept" in done.stdout
+    assert processes_of(process.pid) == []
+    kept = points(tmp_path)
+    assert len(kept) >= 7
+    with open(tmp_path / "out/runs.csv", newline="") as stream:
+        listed = [row["file"] for row in csv.DictReader(stream)]
+    assert sum(len(table(tmp_path / "out" / file)) for file in listed) in (len(kept), len(kept) - 1)  # the signal may come between the two
+    if number != signal.SIGINT:
+        return
+    other = start(tmp_path, "--quick", "", 17, "", TINY)
+    assert "== restart: the points" in other.stdout.readline()
+    os.kill(other.pid, signal.SIGTERM)
+    finish(other)
+    assert not set(points(tmp_path).values()) & set(kept.values())
+
+
+def test_an_interrupted_run_is_completed(tmp_path):
+    process = start(tmp_path, "--quick", "", 16, "", TINY)
+    wait_until(lambda: len(points(tmp_path)) >= 7)
+    os.kill(process.pid, signal.SIGTERM)
+    finish(process)
+    kept = points(tmp_path)
+    done = run(tmp_path, "--quick", "", 16, "", TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"== resume: {len(kept)} points of " in done.stdout
+    for name, text in kept.items():
+        experiment = name.rpartition("-")[0]
+        assert text.splitlines()[1] in (tmp_path / "out" / f"{experiment}.csv").read_text().splitlines()
+    page = (tmp_path / "out/report.html").read_text()
+    assert "interrupted, completed " in page
+    assert all(f'<section id="{section}">' in page for section in ("batch-size", "batching", "instances", "summary"))
+
+
+def test_a_server_that_crashes_is_told(tmp_path):
+    generator = tmp_path / "generator"
+    generator.write_text("#!/bin/sh\n# Ends its sister, the server.\nkill -KILL $(pgrep -P $PPID -f ' serve ')\nexit 0\n")
+    generator.chmod(0o755)
+    process = start(tmp_path, "--quick", "", 16, "", TINY, PERF=str(generator))
+    done = finish(process)
+    assert done.returncode == 1 and "the server ended while it was measured at concurrency 1" in done.stderr
+    assert processes_of(process.pid) == []

@@ -126,6 +126,44 @@ def test_a_summary_for_each_model(tmp_path):
     assert "BERT base, 128 tokens" in body and "BERT large, 384 tokens" in body
 
 
+def test_models_are_not_compared_with_each_other(tmp_path):
+    """A base and a large model in one report: each has its own recommendation, comparisons and pictures."""
+    base = make_list(tmp_path, RECIPE)
+    other = tmp_path / "large"
+    other.mkdir()
+    slow = [(*entry[:-1], [{**point, "Inferences/Second": point["Inferences/Second"] / 10} for point in entry[-1]]) for entry in RECIPE]
+    large = make_list(other, slow)
+    large.write_text(large.read_text().replace("BERT base,128", "BERT large,384"))
+    run("--runs", base, "--runs", large, "--output-dir", tmp_path / "out", "--report", "--latency-limit", "50", "--png", "never")
+    found = sections((tmp_path / "out/report.html").read_text())
+    for name in ("recommendation", "batch-size", "batching", "instances", "summary", "tables"):
+        assert re.findall(r'<h3 class="model">(.*?)</h3>', found[name]) == ["BERT base, 128 tokens, fp32", "BERT large, 384 tokens, fp32"], name
+    first, second = found["recommendation"].split("BERT large, 384 tokens, fp32</h3>")
+    assert "480 inferences/s" in text_of(first) and "48.0 inferences/s" in text_of(second)
+    first, second = (text_of(part) for part in found["batch-size"].split("BERT large, 384 tokens, fp32</h3>"))
+    assert "120 inferences/s with a client batch of 1 and 517 with 8" in first
+    assert "12.0 inferences/s with a client batch of 1 and 51.7 with 8" in second
+    assert found["summary"].count("<svg") == 6
+
+
+def test_doubtful_points_are_not_recommended_unsaid(tmp_path):
+    """The best point is out of the question when requests failed, and comes with a warning when it was not stable."""
+    for column, value, expected in (("Failed Requests", 1, "470 inferences/s"), ("Generator Limited", 1, "470 inferences/s"),
+                                    ("Stable", 0, "480 inferences/s")):
+        runs = [("dynamic", "delay 10 ms", 8, 1, 10, 1, [{**row(8, 480, 900, 15000), column: value}, {**row(9, 470, 3000, 15000), column: 1 - value}])]
+        if column != "Stable":
+            runs[0][-1][1][column] = 0
+        header = [*HEADER, column]
+        write_csv(tmp_path / "run.csv", runs[0][-1], header)
+        names = write_csv(tmp_path / "runs.csv", [{"file": "run.csv", "label": "delay 10 ms", "batch_size": 1}])
+        run("--runs", names, "--output-dir", tmp_path / "out", "--report", "--latency-limit", "100", "--png", "never")
+        found = sections((tmp_path / "out/report.html").read_text())
+        body = text_of(found["recommendation"])
+        assert expected in body
+        assert ("too few or too different to be sure" in body) == (column == "Stable")
+        assert rows_of(found["tables"])[0][-1] == "Doubt"
+
+
 def test_files_alone_have_a_report_too(tmp_path):
     run(DATA / "identity-delay-10.csv", "--output-dir", tmp_path / "out", "--report", "--png", "never")
     assert list(sections((tmp_path / "out/report.html").read_text())) == ["runs", "summary", "tables"]

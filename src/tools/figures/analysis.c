@@ -2,6 +2,11 @@
 
 #include <math.h>
 
+#include "tools/figures/doubt.h"
+
+/* A point whose windows differ may be recommended, with a warning; these may not. */
+enum { OUT_OF_QUESTION = DOUBT_LIMITED | DOUBT_FAILED };
+
 const struct measured_point *analysis_point_at(const struct measured_run *run, double outstanding) {
     for (size_t i = 0; i < run->point_count && !run->is_rate; i++)
         if (fabs(measured_run_outstanding(run, &run->points[i]) - outstanding) < 1e-6)
@@ -52,13 +57,14 @@ struct choice analysis_recommend(const struct measured_run *runs, size_t count, 
     double best = 0;
     for (size_t r = 0; r < count; r++)
         for (size_t i = 0; is_eligible(&runs[r], single_only) && i < runs[r].point_count; i++)
-            if (!runs[r].points[i].limited && analysis_latency_us(&runs[r], &runs[r].points[i], rank) <= limit_us)
+            if (!(runs[r].points[i].doubts & OUT_OF_QUESTION) &&
+                analysis_latency_us(&runs[r], &runs[r].points[i], rank) <= limit_us)
                 best = fmax(best, runs[r].points[i].throughput);
     for (size_t r = 0; r < count; r++)
         for (size_t i = 0; is_eligible(&runs[r], single_only) && i < runs[r].point_count; i++) {
             const struct measured_point *point = &runs[r].points[i];
             double latency = analysis_latency_us(&runs[r], point, rank);
-            bool fits = !point->limited && latency <= limit_us && point->throughput > 0 &&
+            bool fits = !(point->doubts & OUT_OF_QUESTION) && latency <= limit_us && point->throughput > 0 &&
                         point->throughput >= best * (1 - ANALYSIS_NOISE);
             if (fits && (choice.run == NULL || latency < choice.latency_us))
                 choice = (struct choice){&runs[r], point, latency};

@@ -24,8 +24,8 @@ struct choice {
     double latency_us;
 };
 /* The highest throughput whose latency keeps the limit. What is less than ANALYSIS_NOISE below it counts as equal, and
- * of equal ones the lowest latency wins. Points that the generator has limited do not count. single_only: only runs
- * whose clients send one question a request. */
+ * of equal ones the lowest latency wins. Points that the generator has limited and those with failed requests do not
+ * count. single_only: only runs whose clients send one question a request. */
 struct choice analysis_recommend(const struct measured_run *runs, size_t count, double limit_us, double rank,
                                  bool single_only);
 #define ANALYSIS_NOISE 0.03

@@ -145,15 +145,13 @@ static void draw_dots(struct buf *out, const struct measured_run *run, const str
     for (size_t i = 0; i < run->point_count; i++) {
         const struct measured_point *point = &run->points[i];
         snprintf(tooltip, sizeof tooltip, "%s %s: %s inferences/s%s", measured_run_load_name(run),
-                 load_text(point->load, load), number_text(point->throughput, value),
-                 point->limited ? FIGURE_LIMITED : "");
+                 load_text(point->load, load), number_text(point->throughput, value), doubt_tooltip(point->doubts));
         bool edge = band >= DOT_ROOM || run->point_count == 1;
         svg_open(out, "circle",
-                 point->limited ? "throughput hollow"
-                 : edge         ? "throughput-fill mark-edge"
-                                : "throughput-fill");
-        if (point->limited)
-            svg_data(out, "limited", 1);
+                 point->doubts ? "throughput hollow"
+                 : edge        ? "throughput-fill mark-edge"
+                               : "throughput-fill");
+        doubt_write_data(out, point->doubts);
         svg_number(out, "cx", bar_center(run, area, i));
         svg_number(out, "cy", scale_at(scale, point->throughput));
         svg_number(out, "r", band >= DOT_ROOM ? 3.5 : 1.5);

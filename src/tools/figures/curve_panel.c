@@ -51,9 +51,9 @@ static enum label_style label_style_for(const struct curve_panel *panels, size_t
 
 /* ---- one panel ---- */
 
-static void draw_bottom_labels(struct buf *out, const struct curve_axis *axis, const struct box *box) {
+static void draw_bottom_labels(struct buf *out, const struct curve_axis *axis, const struct box *box, bool beside) {
     if (axis->labels == NULL) {
-        plot_frame_bottom_axis(out, &axis->scale, &axis->ticks, box);
+        plot_frame_bottom_axis(out, &axis->scale, &axis->ticks, box, beside);
         return;
     }
     double free_from = -1e9;
@@ -73,18 +73,17 @@ static void draw_marks(struct buf *out, const struct curve *curve, const struct 
     for (size_t i = 0; i < curve->count; i++) {
         const struct curve_point *point = &curve->points[i];
         char latency[TICK_TEXT_MAX], load[TICK_TEXT_MAX], tooltip[TOOLTIP_MAX];
-        const char *element = series_open_mark(out, series, series->points[i], point->limited);
+        const char *element = series_open_mark(out, series, series->points[i], point->doubts != 0);
         svg_data(out, "latency-us", point->latency_us);
         svg_data(out, "load", point->load);
         if (point->rank >= 0)
             svg_data(out, "rank", point->rank);
         if (point->throughput >= 0)
             svg_data(out, "throughput", point->throughput);
-        if (point->limited)
-            svg_data(out, "limited", 1);
+        doubt_write_data(out, point->doubts);
         snprintf(tooltip, sizeof tooltip, "%s, load %s: %s %s%s", curve->label, load_text(point->load, load),
                  number_text(point->latency_us / axis->unit.us, latency), axis->unit.name,
-                 point->limited ? FIGURE_LIMITED : "");
+                 doubt_tooltip(point->doubts));
         svg_close_tooltip(out, element, tooltip);
     }
 }
@@ -128,14 +127,14 @@ static struct status draw_curves(struct buf *out, struct arena *arena, const str
 
 static struct status draw_panel(struct buf *out, const struct figure_input *input, const struct curve_panel *panel,
                                 const struct latency_axis *shared, const struct curve_axis *axis, const struct box *box,
-                                enum label_style labels) {
+                                enum label_style labels, bool beside) {
     struct latency_axis latency = *shared;
     struct curve_axis other = *axis;
     latency.scale.page_from = box->bottom;
     latency.scale.page_to = box->top;
     other.scale.page_from = box->left;
     other.scale.page_to = box->right;
-    draw_bottom_labels(out, &other, box);
+    draw_bottom_labels(out, &other, box, beside);
     svg_group_begin(out, "curves");
     svg_data_text(out, "run", panel->title);
     svg_group_body(out);
@@ -171,7 +170,7 @@ struct status curve_panels_draw(struct buf *out, const struct figure_input *inpu
         struct box box = panel_grid_box(&grid, &area, i);
         panel_grid_title(out, &grid, &box, panels[i].title);
         draw_left_axis(out, &latency, &box, panel_grid_is_first_column(&grid, i));
-        STATUS_TRY(draw_panel(out, input, &panels[i], &latency, axis, &box, labels));
+        STATUS_TRY(draw_panel(out, input, &panels[i], &latency, axis, &box, labels, count > 1));
     }
     plot_frame_end(out);
     return status_ok();

@@ -10,7 +10,7 @@
 struct curve_point {
     double x, latency_us;
     double load, throughput, rank; /* negative: not told */
-    bool limited;                  /* by the generator */
+    unsigned doubts;               /* doubt.h */
 };
 
 struct curve {

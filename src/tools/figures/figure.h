@@ -30,12 +30,6 @@ struct status figure_percentiles(struct buf *out, const struct figure_input *inp
 struct status figure_distribution(struct buf *out, const struct figure_input *input,
                                   const struct profile *profile) STATUS_MUST_CHECK;
 
-/* Of a tooltip of a point that the generator has limited, whose mark is hollow. */
-#define FIGURE_LIMITED " (limited by the generator)"
-
-/* The caption of a figure, with what hollow marks mean where it has some. NULL when memory is short. */
-const char *figure_caption(struct arena *arena, const char *caption, bool limited);
-
 struct figure_kind {
     const char *name;  /* of the file and of --figure */
     const char *title; /* "Latency by part" */

@@ -18,9 +18,12 @@ struct status figure_breakdown(struct buf *out, const struct figure_input *input
     plot_frame_begin(out, &input->text, key, key_count, panel_grid_height(&grid), input->css, &area);
     char left[TITLE_MAX];
     snprintf(left, sizeof left, "Latency (%s)", scales.unit.name);
-    struct axis_titles titles = {
-        left, "Throughput (inferences/s)",
-        input->runs[0]->is_rate ? "Request rate (requests/s)" : "Concurrency (requests in flight)", true};
+    static const char *const bottom[] = {[LOADS_CONCURRENCY] = "Concurrency (requests in flight)",
+                                         [LOADS_RATE] = "Request rate (requests/s)",
+                                         [LOADS_BOTH] =
+                                             "Concurrency (requests in flight), or request rate (requests/s)"};
+    struct axis_titles titles = {left, "Throughput (inferences/s)",
+                                 bottom[measured_runs_load_mix(input->runs, input->run_count)], true};
     panel_grid_axis_titles(out, &grid, &area, &titles);
     for (size_t i = 0; i < input->run_count; i++) {
         struct breakdown_panel panel = {

@@ -77,15 +77,14 @@ static void draw_marks(struct buf *out, const struct distribution *distribution,
         double us = profile_percentile_us(experiment, ranks[i]);
         struct plot_point at = {scale_at(&distribution->latency, us / distribution->unit.us),
                                 scale_at(&distribution->share, ranks[i])};
-        const char *element = series_open_mark(out, series, at, experiment->limited);
+        const char *element = series_open_mark(out, series, at, experiment->doubts != 0);
         svg_data(out, "load", experiment->load);
         svg_data(out, "rank", ranks[i]);
         svg_data(out, "latency-us", us);
-        if (experiment->limited)
-            svg_data(out, "limited", 1);
+        doubt_write_data(out, experiment->doubts);
         snprintf(tooltip, sizeof tooltip, "%s: p%g %s %s%s", series->label, ranks[i],
                  number_text(us / distribution->unit.us, value), distribution->unit.name,
-                 experiment->limited ? FIGURE_LIMITED : "");
+                 doubt_tooltip(experiment->doubts));
         svg_close_tooltip(out, element, tooltip);
     }
 }
@@ -130,7 +129,7 @@ struct status figure_distribution(struct buf *out, const struct figure_input *in
     struct axis_titles titles = {"Requests answered (%)", "", bottom, false};
     panel_grid_axis_titles(out, &grid, &area, &titles);
     plot_frame_left_axis(out, &distribution.share, &distribution.share_ticks, &box, true);
-    plot_frame_bottom_axis(out, &distribution.latency, &distribution.latency_ticks, &box);
+    plot_frame_bottom_axis(out, &distribution.latency, &distribution.latency_ticks, &box, false);
     STATUS_TRY(draw_series(out, input->arena, &distribution, &box));
     plot_frame_end(out);
     return status_ok();

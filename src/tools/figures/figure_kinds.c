@@ -10,7 +10,7 @@ static bool always(const struct measured_run *run) {
 }
 
 static bool has_tail(const struct measured_run *run) {
-    return run->rank_count >= 2;
+    return run->shown_ranks >= 2;
 }
 
 const struct figure_kind figure_kinds[FIGURE_KINDS] = {
@@ -19,10 +19,3 @@ const struct figure_kind figure_kinds[FIGURE_KINDS] = {
     {"rate", "Latency percentiles against throughput", false, always, figure_rate},
     {"percentiles", "Latency by percentile", false, has_tail, figure_percentiles},
 };
-
-const char *figure_caption(struct arena *arena, const char *caption, bool limited) {
-    static const char note[] = "Hollow marks: the load generator was the bottleneck, not the server.";
-    if (!limited)
-        return caption;
-    return caption[0] != '\0' ? arena_printf(arena, "%s %s", note, caption) : note;
-}

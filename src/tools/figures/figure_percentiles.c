@@ -17,16 +17,16 @@ static size_t shown_point(size_t i, size_t shown, size_t count) {
 
 static struct status make_curve(struct arena *arena, const struct measured_run *run, const struct measured_point *point,
                                 struct curve *ret) {
-    ret->points = arena_calloc(arena, run->rank_count, sizeof *ret->points);
+    ret->points = arena_calloc(arena, run->shown_ranks, sizeof *ret->points);
     ret->label = arena_printf(arena, "%s %g", measured_run_load_name(run), point->load);
     ret->short_label = arena_printf(arena, "%g", point->load);
     if (ret->points == NULL || ret->label == NULL || ret->short_label == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
-    ret->count = run->rank_count;
+    ret->count = run->shown_ranks;
     ret->marks = true;
-    for (size_t i = 0; i < run->rank_count; i++)
+    for (size_t i = 0; i < run->shown_ranks; i++)
         ret->points[i] = (struct curve_point){
-            nines(run->ranks[i]), point->percentiles_us[i], point->load, -1, run->ranks[i], point->limited};
+            nines(run->ranks[i]), point->percentiles_us[i], point->load, -1, run->ranks[i], point->doubts};
     return status_ok();
 }
 
@@ -52,13 +52,16 @@ struct status figure_percentiles(struct buf *out, const struct figure_input *inp
         const struct measured_run *run = input->runs[r];
         STATUS_TRY(make_panel(input->arena, run, &panels[r]));
         lowest = fmin(lowest, run->ranks[0]);
-        highest = fmax(highest, run->ranks[run->rank_count - 1]);
+        highest = fmax(highest, run->ranks[run->shown_ranks - 1]);
     }
     /* A little room on the right, so that labels fit beside the ends of the lines. */
     struct curve_axis axis = {.title = "Percentile of requests", .labels = names, .lines_end_together = true};
+    static const char *const titles[] = {
+        [LOADS_CONCURRENCY] = "Percentile of requests; each line is one concurrency",
+        [LOADS_RATE] = "Percentile of requests; each line is one request rate (requests/s)",
+        [LOADS_BOTH] = "Percentile of requests; each line is one concurrency or request rate"};
     if (input->run_count > 1)
-        axis.title = input->runs[0]->is_rate ? "Percentile of requests; a line a request rate"
-                                             : "Percentile of requests; a line a concurrency";
+        axis.title = titles[measured_runs_load_mix(input->runs, input->run_count)];
     axis.scale = (struct scale){.from = nines(lowest), .to = nines(highest) + (nines(highest) - nines(lowest)) * 0.22};
     for (size_t i = 0; i < RANK_MARKS && marked[i] <= highest; i++)
         axis.ticks.values[axis.ticks.count++] = nines(marked[i]);

@@ -19,7 +19,7 @@ static struct status make_curve(struct arena *arena, const struct measured_run *
             .load = point->load,
             .throughput = point->throughput,
             .rank = which < 0 ? -1 : run->ranks[which],
-            .limited = point->limited,
+            .doubts = point->doubts,
         };
     }
     return status_ok();
@@ -27,19 +27,19 @@ static struct status make_curve(struct arena *arena, const struct measured_run *
 
 static struct status make_panel(struct arena *arena, const struct measured_run *run, struct curve_panel *ret) {
     ret->title = run->label;
-    if (run->rank_count == 0) {
+    if (run->shown_ranks == 0) {
         STATUS_TRY(make_curve(arena, run, -1, &ret->curves[0]));
         ret->curves[0].label = ret->curves[0].short_label = "average";
         ret->curves[0].colour = series_ramp_colour(0, 1);
         ret->count = 1;
         return status_ok();
     }
-    for (size_t i = 0; i < run->rank_count; i++) {
+    for (size_t i = 0; i < run->shown_ranks; i++) {
         struct curve *curve = &ret->curves[ret->count++];
         STATUS_TRY(make_curve(arena, run, (int)i, curve));
         curve->label = curve->short_label = arena_printf(arena, "p%g", run->ranks[i]);
         curve->mark = (int)i;
-        curve->colour = series_ramp_colour(i, run->rank_count);
+        curve->colour = series_ramp_colour(i, run->shown_ranks);
         if (curve->label == NULL)
             return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
     }

@@ -50,8 +50,8 @@ static struct status place_points(struct summary *summary, const struct box *box
             points[i] = (struct plot_point){scale_at(&summary->latency, run->points[i].latency_us / summary->unit.us),
                                             scale_at(&summary->throughput, run->points[i].throughput)};
         struct series *series = &summary->series[r];
-        *series = (struct series){
-            .label = run->label, .mark = (int)(r % MARK_SHAPES), .points = points, .count = run->point_count};
+        *series =
+            (struct series){.label = run->label, .mark = series_mark(r), .points = points, .count = run->point_count};
         series->colour = series_colour(r, &series->dashed);
     }
     return status_ok();
@@ -62,16 +62,16 @@ static void draw_marks(struct buf *out, const struct summary *summary, size_t r)
     char load[TICK_TEXT_MAX], latency[TICK_TEXT_MAX], throughput[TICK_TEXT_MAX], tooltip[TOOLTIP_MAX];
     for (size_t i = 0; i < run->point_count; i++) {
         const struct measured_point *point = &run->points[i];
-        const char *element = series_open_mark(out, &summary->series[r], summary->series[r].points[i], point->limited);
+        const char *element =
+            series_open_mark(out, &summary->series[r], summary->series[r].points[i], point->doubts != 0);
         svg_data(out, "load", point->load);
         svg_data(out, "latency-us", point->latency_us);
         svg_data(out, "throughput", point->throughput);
-        if (point->limited)
-            svg_data(out, "limited", 1);
+        doubt_write_data(out, point->doubts);
         snprintf(tooltip, sizeof tooltip, "%.100s, %s %s: %s inferences/s, %s %s%s", run->label,
                  measured_run_load_name(run), load_text(point->load, load), number_text(point->throughput, throughput),
                  number_text(point->latency_us / summary->unit.us, latency), summary->unit.name,
-                 point->limited ? FIGURE_LIMITED : "");
+                 doubt_tooltip(point->doubts));
         svg_close_tooltip(out, element, tooltip);
     }
 }
@@ -97,7 +97,7 @@ static size_t make_key(const struct figure_input *input, struct key_entry key[st
         return 0;
     size_t count = input->run_count < FRAME_MAX_KEY ? input->run_count : FRAME_MAX_KEY;
     for (size_t i = 0; i < count; i++) {
-        key[i] = (struct key_entry){.text = input->runs[i]->label, .mark = (int)(i % MARK_SHAPES)};
+        key[i] = (struct key_entry){.text = input->runs[i]->label, .mark = series_mark(i)};
         key[i].colour = series_colour(i, &key[i].dashed);
     }
     return count;
@@ -119,7 +119,7 @@ struct status figure_summary(struct buf *out, const struct figure_input *input) 
     STATUS_TRY(label_field_create(input->arena, &box, &summary.field));
     panel_grid_axis_titles(out, &grid, &area, &titles);
     plot_frame_left_axis(out, &summary.throughput, &summary.throughput_ticks, &box, true);
-    plot_frame_bottom_axis(out, &summary.latency, &summary.latency_ticks, &box);
+    plot_frame_bottom_axis(out, &summary.latency, &summary.latency_ticks, &box, false);
     draw_series(out, &summary, key_count == 0);
     plot_frame_end(out);
     return status_ok();

@@ -113,11 +113,11 @@ static bool kind_is_wanted(const struct figures_options *options, const char *na
     return options->kinds.count == 0;
 }
 
-static bool profile_is_limited(const struct profile *profile) {
+static unsigned profile_doubts(const struct profile *profile) {
+    unsigned doubts = 0;
     for (size_t i = 0; i < profile->experiment_count; i++)
-        if (profile->experiments[i].limited)
-            return true;
-    return false;
+        doubts |= profile->experiments[i].doubts;
+    return doubts;
 }
 
 static struct status make_text(struct figures_job *job, const char *title, const struct measured_run *const *runs,
@@ -125,7 +125,7 @@ static struct status make_text(struct figures_job *job, const char *title, const
     const char *own = job->options->title;
     ret->title = own != NULL ? arena_printf(job->arena, "%s: %s", own, title) : title;
     ret->subtitle = count > 0 ? run_settings_text(job->arena, runs, count) : "";
-    ret->caption = figure_caption(job->arena, job->caption, measured_runs_are_limited(runs, count));
+    ret->caption = doubt_caption(job->arena, job->caption, measured_runs_doubts(runs, count));
     if (ret->title == NULL || ret->subtitle == NULL || ret->caption == NULL)
         return out_of_memory();
     if (count == 1 && ret->subtitle[0] == '\0')
@@ -180,10 +180,10 @@ static struct status draw_kind(struct figures_job *job, const struct figure_kind
 static struct status draw_profile(struct figures_job *job, size_t i) {
     struct figure_input input = {.arena = job->arena, .css = job->css};
     STATUS_TRY(make_text(job, "Share of requests answered within a time", NULL, 0, &input.text));
-    input.text.subtitle = job->profiles[i].file;
-    input.text.caption = figure_caption(job->arena, job->caption, profile_is_limited(&job->profiles[i]));
+    input.text.subtitle = measured_file_label(job->arena, job->profiles[i].file);
+    input.text.caption = doubt_caption(job->arena, job->caption, profile_doubts(&job->profiles[i]));
     const char *name = job->profile_count == 1 ? "distribution" : arena_printf(job->arena, "distribution-%zu", i + 1);
-    if (name == NULL || input.text.caption == NULL)
+    if (name == NULL || input.text.caption == NULL || input.text.subtitle == NULL)
         return out_of_memory();
     struct buf picture = BUF_EMPTY;
     struct status status = figure_distribution(&picture, &input, &job->profiles[i]);

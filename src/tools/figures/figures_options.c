@@ -91,8 +91,8 @@ static const struct option_table table = {
     .program = "inferd figures",
     .synopsis = "FILE... --output-dir DIR [options]",
     .summary = "Draws what a load generator measured. FILE is a CSV of perf_analyzer (-f, plain or verbose), of the "
-               "perf_client of 2019, or a profile (.json, --profile-export-file). Exit codes: 0 good, 1 failed, 2 "
-               "wrong usage.",
+               "perf_client of 2019, or a profile (.json, --profile-export-file); more than 64 are named in a --runs "
+               "LIST. Exit codes: 0 good, 1 failed, 2 wrong usage.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .positional = true,

@@ -33,6 +33,12 @@ void html_table_begin(struct buf *out) {
     buf_append_text(out, "<div class=\"scroll\"><table><thead><tr>");
 }
 
+void html_head_text(struct buf *out, const char *text) {
+    buf_append_text(out, "<th scope=\"col\" class=\"text\">");
+    svg_escape(out, slice_of(text));
+    close_tag(out, "th");
+}
+
 void html_head_cell(struct buf *out, const char *text) {
     buf_append_text(out, "<th scope=\"col\">");
     svg_escape(out, slice_of(text));

@@ -11,6 +11,7 @@ void html_element(struct buf *out, const char *tag, const char *class, const cha
 /* A table, cell by cell: begin, head_cell..., end_head, then row_begin, cell..., row_end, and end. */
 void html_table_begin(struct buf *out);
 void html_head_cell(struct buf *out, const char *text);
+void html_head_text(struct buf *out, const char *text); /* of a column of texts */
 void html_head_end(struct buf *out);
 void html_row_begin(struct buf *out);
 void html_cell_text(struct buf *out, const char *text);

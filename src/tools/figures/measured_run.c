@@ -12,7 +12,8 @@ const struct latency_part_info latency_parts[PART_COUNT] = {
 
 /* Which columns of a table are which; CSV_NO_COLUMN where it has none. */
 struct columns {
-    size_t load, throughput, average, limited;
+    size_t load, throughput, average;
+    size_t limited, failed, stable, maximum; /* of inferd perf --full-csv */
     size_t parts[PART_COUNT];
     size_t ranks[RUN_MAX_PERCENTILES];
 };
@@ -59,7 +60,10 @@ static struct status find_columns(const struct csv_table *table, struct columns 
         columns->load = csv_table_column(table, "Request Rate");
     columns->throughput = csv_table_column(table, "Inferences/Second");
     columns->average = csv_table_column(table, "Avg latency");
-    columns->limited = csv_table_column(table, "Generator Limited"); /* of inferd perf --full-csv */
+    columns->limited = csv_table_column(table, "Generator Limited");
+    columns->failed = csv_table_column(table, "Failed Requests");
+    columns->stable = csv_table_column(table, "Stable");
+    columns->maximum = csv_table_column(table, "Max latency");
     if (columns->load == CSV_NO_COLUMN || columns->throughput == CSV_NO_COLUMN)
         return status_error(STATUS_INVALID_ARGUMENT,
                             "line 1: expected the columns \"Concurrency\" or \"Request Rate\", and "
@@ -82,6 +86,23 @@ static double average_of(const struct measured_run *run, const struct measured_p
     return measured_run_has_parts(run) || run->rank_count == 0 ? sum : point->percentiles_us[0];
 }
 
+/* A cell, or `otherwise` where the table has no such column. */
+static struct status read_optional(const struct csv_table *table, size_t row, size_t column, double otherwise,
+                                   double *ret) {
+    *ret = otherwise;
+    return column == CSV_NO_COLUMN ? status_ok() : csv_table_number(table, row, column, ret);
+}
+
+static struct status read_doubts(const struct csv_table *table, size_t row, const struct columns *columns,
+                                 unsigned *ret) {
+    double limited, failed, stable;
+    STATUS_TRY(read_optional(table, row, columns->limited, 0, &limited));
+    STATUS_TRY(read_optional(table, row, columns->failed, 0, &failed));
+    STATUS_TRY(read_optional(table, row, columns->stable, 1, &stable));
+    *ret = (limited > 0 ? DOUBT_LIMITED : 0u) | (failed > 0 ? DOUBT_FAILED : 0u) | (stable > 0 ? 0u : DOUBT_UNSTABLE);
+    return status_ok();
+}
+
 static struct status read_point(const struct csv_table *table, size_t row, const struct columns *columns,
                                 const struct measured_run *run, struct measured_point *point) {
     STATUS_TRY(csv_table_number(table, row, columns->load, &point->load));
@@ -91,13 +112,29 @@ static struct status read_point(const struct csv_table *table, size_t row, const
             STATUS_TRY(csv_table_number(table, row, columns->parts[p], &point->parts_us[p]));
     for (size_t i = 0; i < run->rank_count; i++)
         STATUS_TRY(csv_table_number(table, row, columns->ranks[i], &point->percentiles_us[i]));
-    double limited = 0;
-    if (columns->limited != CSV_NO_COLUMN)
-        STATUS_TRY(csv_table_number(table, row, columns->limited, &limited));
-    point->limited = limited > 0;
+    STATUS_TRY(read_doubts(table, row, columns, &point->doubts));
     if (columns->average != CSV_NO_COLUMN)
         return csv_table_number(table, row, columns->average, &point->latency_us);
     point->latency_us = average_of(run, point);
+    return status_ok();
+}
+
+/* Percentiles above the 99th that are the longest latency of all at half of the points or more: so few requests were
+ * measured that they are one and the same request. Without the longest, figures show all. */
+static struct status count_shown_ranks(const struct csv_table *table, const struct columns *columns,
+                                       struct measured_run *run) {
+    run->shown_ranks = run->rank_count;
+    while (columns->maximum != CSV_NO_COLUMN && run->shown_ranks > 1 && run->ranks[run->shown_ranks - 1] > 99) {
+        size_t same = 0;
+        for (size_t row = 0; row < table->row_count; row++) {
+            double maximum;
+            STATUS_TRY(csv_table_number(table, row, columns->maximum, &maximum));
+            same += run->points[row].percentiles_us[run->shown_ranks - 1] >= maximum;
+        }
+        if (2 * same < table->row_count)
+            break;
+        run->shown_ranks--;
+    }
     return status_ok();
 }
 
@@ -106,12 +143,13 @@ static int by_load(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The file's name without folder and ending; bytes that are no UTF-8 become '?'. */
-static const char *label_of(struct arena *arena, const char *file) {
+const char *measured_file_label(struct arena *arena, const char *file) {
+    static const char *const endings[] = {".csv", ".json"};
     const char *slash = strrchr(file, '/');
     struct slice name = slice_of(slash != NULL ? slash + 1 : file);
-    if (slice_ends_with(name, SLICE_LITERAL(".csv")) && name.size > 4)
-        name.size -= 4;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        if (slice_ends_with(name, slice_of(endings[i])) && name.size > strlen(endings[i]))
+            name.size -= strlen(endings[i]);
     char *label = arena_strdup(arena, name);
     for (size_t at = 0; label != NULL && at < name.size;) {
         size_t good = slice_utf8_prefix((struct slice){label + at, name.size - at});
@@ -132,12 +170,13 @@ struct status measured_run_from_table(struct arena *arena, const struct csv_tabl
     if (table->row_count > RUN_MAX_POINTS)
         return status_error(STATUS_INVALID_ARGUMENT, "line %u: more than %d points",
                             (unsigned)table->lines[RUN_MAX_POINTS], RUN_MAX_POINTS);
-    run.label = label != NULL ? label : label_of(arena, file);
+    run.label = label != NULL ? label : measured_file_label(arena, file);
     run.points = arena_calloc(arena, table->row_count, sizeof *run.points);
     if (run.label == NULL || run.points == NULL)
         return out_of_memory();
     for (size_t row = 0; row < table->row_count; row++)
         STATUS_TRY(read_point(table, row, &columns, &run, &run.points[row]));
+    STATUS_TRY(count_shown_ranks(table, &columns, &run));
     run.point_count = table->row_count;
     qsort(run.points, run.point_count, sizeof *run.points, by_load);
     *ret = run;
@@ -160,12 +199,12 @@ bool measured_run_has_parts(const struct measured_run *run) {
     return false;
 }
 
-bool measured_runs_are_limited(const struct measured_run *const *runs, size_t count) {
+unsigned measured_runs_doubts(const struct measured_run *const *runs, size_t count) {
+    unsigned doubts = 0;
     for (size_t r = 0; r < count; r++)
         for (size_t i = 0; i < runs[r]->point_count; i++)
-            if (runs[r]->points[i].limited)
-                return true;
-    return false;
+            doubts |= runs[r]->points[i].doubts;
+    return doubts;
 }
 
 int measured_run_find_rank(const struct measured_run *run, double rank) {
@@ -178,6 +217,13 @@ int measured_run_find_rank(const struct measured_run *run, double rank) {
 double measured_point_compute_us(const struct measured_point *point) {
     return point->parts_us[PART_COMPUTE] + point->parts_us[PART_COMPUTE_INPUT] + point->parts_us[PART_COMPUTE_INFER] +
            point->parts_us[PART_COMPUTE_OUTPUT];
+}
+
+enum load_mix measured_runs_load_mix(const struct measured_run *const *runs, size_t count) {
+    size_t rates = 0;
+    for (size_t r = 0; r < count; r++)
+        rates += runs[r]->is_rate;
+    return rates == 0 ? LOADS_CONCURRENCY : rates == count ? LOADS_RATE : LOADS_BOTH;
 }
 
 const char *measured_run_load_name(const struct measured_run *run) {

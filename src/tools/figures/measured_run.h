@@ -7,6 +7,7 @@
 #define INFERD_TOOLS_FIGURES_MEASURED_RUN_H
 
 #include "tools/figures/csv_table.h"
+#include "tools/figures/doubt.h"
 
 enum latency_part {
 #define LATENCY_PART(name, column, short_name, meaning) PART_##name,
@@ -28,7 +29,7 @@ struct measured_point {
     double latency_us; /* average of a whole request */
     double parts_us[PART_COUNT];
     double percentiles_us[RUN_MAX_PERCENTILES];
-    bool limited; /* by the load generator: the server could have done more */
+    unsigned doubts; /* doubt.h */
 };
 
 /* How the model was served and asked; 0 or NULL where nobody told. */
@@ -46,11 +47,16 @@ struct measured_run {
     bool has_part[PART_COUNT];         /* the file has the column */
     double ranks[RUN_MAX_PERCENTILES]; /* of percentiles_us: 50, 99.9; ascending */
     size_t rank_count;
+    size_t shown_ranks; /* of those, how many figures show: those beyond are of too few requests to be told from the
+                           longest */
     struct run_settings settings;
     struct measured_point *points;
     size_t point_count;
 };
 
+/* The file's name without folder and ending, in the arena; bytes that are no UTF-8 become '?'. NULL when memory is
+ * short. */
+const char *measured_file_label(struct arena *arena, const char *file);
 /* label: NULL for the file's name without folder and ending. Strings are borrowed or the arena's. Errors:
  * INVALID_ARGUMENT with file, line and column. */
 struct status measured_run_load(struct arena *arena, const char *path, const char *label,
@@ -65,8 +71,11 @@ bool measured_run_has_parts(const struct measured_run *run);
 int measured_run_find_rank(const struct measured_run *run, double rank);
 /* All of the model's own time: the one column of old files, or the sum of the three. */
 double measured_point_compute_us(const struct measured_point *point);
-/* True when the generator was the bottleneck of any of their points. */
-bool measured_runs_are_limited(const struct measured_run *const *runs, size_t count);
+/* The doubts of any of their points. */
+unsigned measured_runs_doubts(const struct measured_run *const *runs, size_t count);
+/* What the loads of several runs are. */
+enum load_mix { LOADS_CONCURRENCY, LOADS_RATE, LOADS_BOTH };
+enum load_mix measured_runs_load_mix(const struct measured_run *const *runs, size_t count);
 /* "concurrency" or "request rate". */
 const char *measured_run_load_name(const struct measured_run *run);
 /* Requests in flight times questions in each: what batch sizes are compared at. */

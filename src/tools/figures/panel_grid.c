@@ -52,7 +52,7 @@ bool panel_grid_is_first_column(const struct panel_grid *grid, size_t i) {
 }
 
 bool panel_grid_is_last_column(const struct panel_grid *grid, size_t i) {
-    return i % grid->columns == grid->columns - 1;
+    return i % grid->columns == grid->columns - 1 || i == grid->count - 1;
 }
 
 void panel_grid_axis_titles(struct buf *out, const struct panel_grid *grid, const struct box *area,

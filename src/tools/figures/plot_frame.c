@@ -145,13 +145,15 @@ void plot_frame_right_axis(struct buf *out, const struct scale *scale, const str
 }
 
 void plot_frame_bottom_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
-                            const struct box *area) {
+                            const struct box *area, bool beside) {
     char text[TICK_TEXT_MAX];
     double free_from = -1e9;
     for (size_t i = 0; i < ticks->count; i++) {
         double x = scale_at(scale, ticks->values[i]);
         double half = text_width(slice_of(tick_text(ticks, i, text)), FONT_LABEL, false) / 2;
         svg_line(out, "grid", round(x), area->top, round(x), area->bottom);
+        if (beside && x + half > area->right)
+            x = area->right - half;
         if (x - half < free_from)
             continue;
         svg_text(out, "label muted", x, area->bottom + 18, 'm', text);

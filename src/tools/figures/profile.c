@@ -5,6 +5,7 @@
 #include <yyjson.h>
 
 #include "base/file.h"
+#include "tools/figures/doubt.h"
 
 static struct status out_of_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
@@ -43,7 +44,7 @@ static struct status read_experiment(struct arena *arena, yyjson_val *value, siz
                             "experiments[%zu]: expected an object with experiment.mode, experiment.value (0 to %g) and "
                             "requests",
                             index, PROFILE_MAX_LOAD);
-    ret->limited = yyjson_get_bool(yyjson_obj_get(experiment, "generator_limited"));
+    ret->doubts = yyjson_get_bool(yyjson_obj_get(experiment, "generator_limited")) ? DOUBT_LIMITED : 0;
     ret->is_rate = strcmp(mode, "concurrency") != 0;
     ret->latencies_us = arena_calloc(arena, yyjson_arr_size(requests), sizeof *ret->latencies_us);
     if (ret->latencies_us == NULL)

@@ -15,7 +15,7 @@ enum { PROFILE_MAX_BYTES = 256 << 20, PROFILE_MAX_EXPERIMENTS = 1024 };
 struct profile_experiment {
     double load;
     bool is_rate;
-    bool limited;         /* by the load generator */
+    unsigned doubts;      /* doubt.h */
     double *latencies_us; /* ascending */
     size_t count;         /* of answered requests; may be 0 */
 };

@@ -28,35 +28,48 @@ static struct status write_choice(struct buf *out, struct arena *arena, const st
     const char *settings = run_settings_text(arena, &choice->run, 1);
     if (settings == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory");
-    html_element(out, "p", "answer", "%s: %s%s%s%s, at %s %g: %s inferences/s with a %s of %s ms (limit %s ms).", who,
-                 choice->run->label, settings[0] ? " (" : "", settings, settings[0] ? ")" : "",
-                 measured_run_load_name(choice->run), choice->point->load,
-                 number_text(choice->point->throughput, throughput), limit_name(report->limit_rank, name),
-                 number_text(choice->latency_us / 1000, latency), limit);
+    html_element(
+        out, "p", "answer", "%s: %s%s%s%s, at %s %g: %s inferences/s with a %s of %s ms (limit %s ms).%s", who,
+        choice->run->label, settings[0] ? " (" : "", settings, settings[0] ? ")" : "",
+        measured_run_load_name(choice->run), choice->point->load, number_text(choice->point->throughput, throughput),
+        limit_name(report->limit_rank, name), number_text(choice->latency_us / 1000, latency), limit,
+        choice->point->doubts & DOUBT_UNSTABLE ? " Its windows were too few or too different to be sure." : "");
     return status_ok();
+}
+
+static void write_candidate(struct buf *out, const struct choice *choice) {
+    for (int i = 0; choice->run == NULL && i < 3; i++)
+        html_cell_none(out);
+    if (choice->run == NULL)
+        return;
+    html_cell_load(out, choice->point->load);
+    html_cell_number(out, choice->point->throughput);
+    html_cell_number(out, choice->latency_us / 1000);
 }
 
 /* For each run, the most that it gives within the limit. */
 static void write_candidates(struct buf *out, const struct report *report) {
     html_table_begin(out);
-    html_head_cell(out, "Setting");
+    bool doubts = false;
+    for (size_t r = 0; r < report->run_count; r++) {
+        const struct measured_run *run = &report->runs[r];
+        doubts |= measured_runs_doubts(&run, 1) != 0;
+    }
+    html_head_text(out, "Setting");
     html_head_cell(out, "Load");
     html_head_cell(out, "Inferences/s within the limit");
     html_head_cell(out, "Latency (ms)");
+    if (doubts)
+        html_head_text(out, "Doubt");
     html_head_end(out);
     for (size_t r = 0; r < report->run_count; r++) {
         struct choice best =
             analysis_recommend(&report->runs[r], 1, report->latency_limit_us, report->limit_rank, false);
         html_row_begin(out);
         html_cell_text(out, report->runs[r].label);
-        if (best.run != NULL) {
-            html_cell_load(out, best.point->load);
-            html_cell_number(out, best.point->throughput);
-            html_cell_number(out, best.latency_us / 1000);
-        } else {
-            for (int i = 0; i < 3; i++)
-                html_cell_none(out);
-        }
+        write_candidate(out, &best);
+        if (doubts)
+            html_cell_text(out, best.run != NULL ? doubt_text(best.point->doubts) : "");
         html_row_end(out);
     }
     html_table_end(out);
@@ -73,7 +86,9 @@ struct status report_write_advice(struct buf *out, struct arena *arena, const st
     html_element(
         out, "p", "note",
         "Of all points within the limit the one with the highest throughput; points less than %g %% below it count "
-        "as equal, and of these the one with the lowest latency is taken.",
+        "as equal, and of these the one with the lowest latency is taken. Points that the load generator limited or "
+        "whose requests "
+        "failed do not count.",
         100 * ANALYSIS_NOISE);
     write_candidates(out, report);
     return status_ok();

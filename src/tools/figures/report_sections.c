@@ -45,9 +45,9 @@ struct status report_figure(struct buf *out, struct arena *arena, const struct r
     if (shown.count == 0)
         return status_ok();
     struct figure_input input = {.arena = arena, .runs = shown.runs, .run_count = shown.count};
-    input.text = (struct figure_text){
-        kind->title, run_settings_text(arena, shown.runs, shown.count),
-        figure_caption(arena, report->caption, measured_runs_are_limited(shown.runs, shown.count))};
+    input.text =
+        (struct figure_text){kind->title, run_settings_text(arena, shown.runs, shown.count),
+                             doubt_caption(arena, report->caption, measured_runs_doubts(shown.runs, shown.count))};
     if (input.text.subtitle == NULL || input.text.caption == NULL)
         return out_of_memory();
     buf_append_text(out, "<figure>\n");
@@ -151,9 +151,10 @@ static void write_dips(struct buf *out, const struct measured_run *run) {
 static void write_dynamic_table(struct buf *out, const struct run_selection *selection) {
     static const char *const head[] = {"Setting", "Highest inferences/s", "Reached at concurrency",
                                        "Latency there (ms)", "Server queue is lower than on both sides at"};
+    enum { COLUMNS = sizeof head / sizeof head[0] };
     html_table_begin(out);
-    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
-        html_head_cell(out, head[i]);
+    for (size_t i = 0; i < COLUMNS; i++)
+        (i == 0 || i == COLUMNS - 1 ? html_head_text : html_head_cell)(out, head[i]);
     html_head_end(out);
     for (size_t r = 0; r < selection->count; r++) {
         const struct measured_run *run = selection->runs[r];
@@ -243,35 +244,17 @@ static struct status write_instances(struct buf *out, struct arena *arena, const
 
 /* ---- everything ---- */
 
-static bool same_text(const char *a, const char *b) {
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool same_model(const struct measured_run *a, const struct measured_run *b) {
-    return same_text(a->settings.model, b->settings.model) && same_text(a->settings.precision, b->settings.precision) &&
-           a->settings.max_seq_length == b->settings.max_seq_length;
-}
-
 static bool always(const struct report *report) {
     return report->run_count > 0;
 }
 
-/* One picture for each model and sequence length: settings of one are comparable. */
 static struct status write_summary(struct buf *out, struct arena *arena, const struct report *report) {
-    for (size_t r = 0; r < report->run_count; r++) {
-        struct run_selection selection = {.count = 0};
-        bool seen = false;
-        for (size_t i = 0; i < r && !seen; i++)
-            seen = same_model(&report->runs[i], &report->runs[r]);
-        if (seen)
-            continue;
-        for (size_t i = r; i < report->run_count; i++)
-            if (same_model(&report->runs[i], &report->runs[r]))
-                selection.runs[selection.count++] = &report->runs[i];
-        STATUS_TRY(report_figure(out, arena, report, "summary", &selection));
-        STATUS_TRY(report_figure(out, arena, report, "rate", &selection));
-        STATUS_TRY(report_figure(out, arena, report, "percentiles", &selection));
-    }
+    static const char *const kinds[] = {"summary", "rate", "percentiles"};
+    struct run_selection selection = {.count = 0};
+    for (size_t r = 0; r < report->run_count; r++)
+        selection.runs[selection.count++] = &report->runs[r];
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        STATUS_TRY(report_figure(out, arena, report, kinds[k], &selection));
     return status_ok();
 }
 
@@ -293,12 +276,12 @@ static bool has_environment(const struct report *report) {
 }
 
 const struct report_section report_sections[REPORT_SECTIONS] = {
-    {"recommendation", "Recommendation", has_limit, report_write_advice},
-    {"batch-size", "Maximum batch size", has_static, write_static},
-    {"batching", "Batching techniques", has_dynamic, write_dynamic},
-    {"instances", "Instance count", has_instances, write_instances},
-    {"runs", "Runs", has_others, write_others},
-    {"summary", "Summary", always, write_summary},
-    {"tables", "All numbers", always, report_write_tables},
-    {"environment", "Environment", has_environment, report_write_environment},
+    {"recommendation", "Recommendation", true, has_limit, report_write_advice},
+    {"batch-size", "Maximum batch size", true, has_static, write_static},
+    {"batching", "Batching techniques", true, has_dynamic, write_dynamic},
+    {"instances", "Instance count", true, has_instances, write_instances},
+    {"runs", "Runs", true, has_others, write_others},
+    {"summary", "Summary", true, always, write_summary},
+    {"tables", "All numbers", true, always, report_write_tables},
+    {"environment", "Environment", false, has_environment, report_write_environment},
 };

@@ -22,6 +22,7 @@ struct status report_figure(struct buf *out, struct arena *arena, const struct r
 
 struct report_section {
     const char *id, *title;
+    bool per_model; /* written for the runs of each model by themselves: only those are comparable */
     bool (*applies)(const struct report *report);
     struct status (*write)(struct buf *out, struct arena *arena, const struct report *report);
 };

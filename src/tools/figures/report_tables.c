@@ -34,8 +34,8 @@ static void write_head(struct buf *out, const struct measured_run *run, struct t
         snprintf(text, sizeof text, "p%g", run->ranks[i]);
         html_head_cell(out, text);
     }
-    if (measured_runs_are_limited(&run, 1))
-        html_head_cell(out, "Limited by");
+    if (measured_runs_doubts(&run, 1) != 0)
+        html_head_text(out, "Doubt");
     html_head_end(out);
 }
 
@@ -50,8 +50,8 @@ static void write_row(struct buf *out, const struct measured_run *run, const str
             html_cell_number(out, point->parts_us[p] / unit.us);
     for (size_t i = 0; i < run->rank_count; i++)
         html_cell_number(out, point->percentiles_us[i] / unit.us);
-    if (measured_runs_are_limited(&run, 1))
-        html_cell_text(out, point->limited ? "the load generator" : "");
+    if (measured_runs_doubts(&run, 1) != 0)
+        html_cell_text(out, doubt_text(point->doubts));
     html_row_end(out);
 }
 
@@ -79,8 +79,8 @@ struct status report_write_tables(struct buf *out, struct arena *arena, const st
 
 struct status report_write_environment(struct buf *out, struct arena *arena, const struct report *report) {
     html_table_begin(out);
-    html_head_cell(out, "What");
-    html_head_cell(out, "Value");
+    html_head_text(out, "What");
+    html_head_text(out, "Value");
     html_head_end(out);
     for (size_t row = 0; row < report->environment->row_count; row++) {
         html_row_begin(out);

@@ -127,7 +127,7 @@ static void append_settings(struct buf *out, const struct run_settings *settings
     if (settings->max_batch_size > 0)
         append(out, "server batches to %g", settings->max_batch_size);
     if (settings->delay_ms == 0)
-        append(out, "no dynamic batching");
+        append(out, "no dynamic batching delay");
     else if (settings->delay_ms > 0)
         append(out, "dynamic batching delay %g ms", settings->delay_ms);
     if (settings->instances > 0)

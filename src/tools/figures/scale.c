@@ -40,7 +40,7 @@ void scale_pair_from_zero(double max_a, double max_b, int wanted, struct scale *
                           struct scale *ret_b, struct ticks *ret_ticks_b) {
     double a = positive(max_a), b = positive(max_b), least = INFINITY;
     int best = wanted;
-    for (int steps = wanted > 4 ? wanted - 2 : 2; steps <= wanted + 2 && steps < TICKS_MAX; steps++) {
+    for (int steps = wanted > 5 ? wanted - 2 : 3; steps <= wanted + 2 && steps < TICKS_MAX; steps++) {
         /* How far the ends of the axes are above their data; every step away from the wanted number counts a little. */
         double waste = steps * nice_step(a / steps) / a + steps * nice_step(b / steps) / b + 0.02 * abs(steps - wanted);
         if (waste < least) {
@@ -77,6 +77,10 @@ struct scale scale_logarithmic(double min, double max, struct ticks *ret_ticks) 
     ret_ticks->count = 0;
     ret_ticks->step = 0;
     bool tens_only = to / from > 1e4;
+    if (tens_only) { /* so that the axis begins and ends at what it marks */
+        from = pow(10, floor(log10(from) + 1e-9));
+        to = pow(10, ceil(log10(to) - 1e-9));
+    }
     double every = pow(10, floor(log10(to / from) / 12) + 1); /* of tens_only: at most a dozen labels */
     double next = from;
     for (double tick = from; tick <= to * (1 + 1e-9) && ret_ticks->count < TICKS_MAX; tick = log_tick_after(tick)) {
@@ -140,7 +144,7 @@ const char *load_text(double value, char text[static TICK_TEXT_MAX]) {
 }
 
 struct time_unit time_unit_for(double max_us) {
-    if (max_us >= 10e6)
+    if (max_us >= 5e6)
         return (struct time_unit){"s", 1e6};
     if (max_us >= 1000)
         return (struct time_unit){"ms", 1e3};

@@ -109,6 +109,10 @@ const char *series_colour(size_t i, bool *ret_dashed) {
     return names[i % THEME_SERIES];
 }
 
+int series_mark(size_t i) {
+    return (int)((i + i / ((size_t)2 * THEME_SERIES)) % MARK_SHAPES);
+}
+
 const char *series_ramp_colour(size_t i, size_t count) {
     static const char *const names[THEME_RAMP] = {"r0", "r1", "r2", "r3", "r4", "r5"};
     if (count <= 1)

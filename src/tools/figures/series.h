@@ -32,6 +32,8 @@ void series_draw_label_column(struct buf *out, const struct series *series, size
 
 /* The class of the i-th series without order, and whether its colour has been used before. */
 const char *series_colour(size_t i, bool *ret_dashed);
+/* The shape of its marks (mark.h), another one where colour and dashes come round again. */
+int series_mark(size_t i);
 /* The class for the i-th of `count` ordered series. */
 const char *series_ramp_colour(size_t i, size_t count);
 

@@ -83,7 +83,7 @@ static const struct colour_rule page_rules[] = {
     {"body", "color", "#1a1e24", "#e7eaee"},
     {"header p,figcaption,.note,th", "color", "#565f6b", "#a3adba"},
     {"section", "background", "#ffffff", "#15181d"},
-    {"section,th,td", "border-color", "#dfe3e8", "#2a2f37"},
+    {"section,th,td,h3.model", "border-color", "#dfe3e8", "#2a2f37"},
     {".answer", "background", "#eaf3fb", "#14283a"},
     {".answer", "border-color", "#0072b2", "#4ba3dd"},
     {"a", "color", "#0064a0", "#6db6e8"},
@@ -92,6 +92,7 @@ static const struct colour_rule page_rules[] = {
 
 static const char page_type[] =
     "*{box-sizing:border-box}\n"
+    "html{-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
     "body{margin:0;font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,\"DejaVu Sans\","
     "sans-serif}\n"
     "main,header,footer{max-width:64rem;margin:0 auto;padding:0 1.25rem}\n"
@@ -99,9 +100,12 @@ static const char page_type[] =
     "h1{font-size:1.75rem;line-height:1.2;margin:0 0 .5rem}\n"
     "h2{font-size:1.25rem;margin:0 0 .5rem}\n"
     "h3{font-size:1rem;margin:1.75rem 0 .25rem}\n"
+    "h3.model{font-size:1.125rem;margin:2.25rem 0 .75rem;padding-top:1.25rem;border-top:1px solid}\n"
+    "h2+h3.model{margin-top:1rem;padding-top:0;border-top:0}\n"
     "nav{margin:1rem 0 0}nav a{margin-right:1rem;white-space:nowrap}\n"
     "section{border:1px solid;border-radius:10px;padding:1.5rem;margin:1.5rem 0}\n"
-    "figure{margin:1.25rem -1.5rem;overflow-x:auto}figure svg{max-width:100%;height:auto;display:block}\n"
+    "figure{margin:1.25rem -1.5rem;overflow-x:auto}figure "
+    "svg{max-width:100%;min-width:38rem;height:auto;display:block}\n"
     "p{max-width:46rem}\n"
     ".answer{border-left:4px solid;border-radius:4px;padding:.75rem 1rem;max-width:none}\n"
     ".scroll{overflow-x:auto}\n"

@@ -82,7 +82,7 @@ static void test_recommendation(void **state) {
     choice = analysis_recommend(runs, 2, 9000, 0, false);
     assert_null(choice.run);
     /* What the generator has limited says nothing of the server. */
-    batched[3].limited = batched[4].limited = true;
+    batched[3].doubts = DOUBT_LIMITED, batched[4].doubts = DOUBT_FAILED;
     choice = analysis_recommend(runs, 2, 40000, 0, false);
     assert_ptr_equal(choice.point, &batched[2]);
 }

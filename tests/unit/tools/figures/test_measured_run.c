@@ -52,12 +52,37 @@ static void test_generator_limited(void **state) {
     (void)state;
     struct measured_run run = read_good("Concurrency,Inferences/Second,p50 latency,Generator Limited\n"
                                         "1,60,1,0\n2,70,1,1\n");
-    assert_false(run.points[0].limited);
-    assert_true(run.points[1].limited);
+    assert_int_equal(run.points[0].doubts, 0);
+    assert_int_equal(run.points[1].doubts, DOUBT_LIMITED);
     const struct measured_run *runs[] = {&run};
-    assert_true(measured_runs_are_limited(runs, 1));
+    assert_int_equal(measured_runs_doubts(runs, 1), DOUBT_LIMITED);
     run.point_count = 1;
-    assert_false(measured_runs_are_limited(runs, 1));
+    assert_int_equal(measured_runs_doubts(runs, 1), 0);
+}
+
+static void test_doubts(void **state) {
+    (void)state;
+    struct measured_run run = read_good("Concurrency,Inferences/Second,Failed Requests,Stable,Generator Limited\n"
+                                        "1,60,0,1,0\n2,70,3,1,0\n3,70,0,0,0\n4,70,1,0,1\n");
+    static const unsigned expected[] = {0, DOUBT_FAILED, DOUBT_UNSTABLE, DOUBT_FAILED | DOUBT_UNSTABLE | DOUBT_LIMITED};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(run.points[i].doubts, expected[i]);
+    refuse("Concurrency,Inferences/Second,Stable\n1,60,yes\n",
+           "line 2, column \"Stable\": expected a number from 0 to 1e+15, got \"yes\"");
+}
+
+/* p99.9 of ten requests is the longest of them. */
+static void test_percentiles_of_too_few_requests(void **state) {
+    (void)state;
+    struct measured_run run = read_good("Concurrency,Inferences/Second,p50 latency,p99 latency,p99.9 latency,"
+                                        "p99.99 latency,Max latency\n"
+                                        "1,60,5,8,9,9,9\n2,70,5,8,8,9,9\n3,70,5,9,8,8,9\n");
+    assert_int_equal(run.rank_count, 4);
+    assert_int_equal(run.shown_ranks, 3);
+    run = read_good("Concurrency,Inferences/Second,p50 latency,p99 latency,p99.9 latency,Max latency\n1,60,9,9,9,9\n");
+    assert_int_equal(run.shown_ranks, 2); /* p99 is shown always */
+    run = read_good("Concurrency,Inferences/Second,p50 latency,p99.99 latency\n1,60,9,9\n");
+    assert_int_equal(run.shown_ranks, 2); /* nobody tells the longest */
 }
 
 static void test_perf_analyzer(void **state) {
@@ -154,6 +179,8 @@ static void test_refusals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_generator_limited, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_doubts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_percentiles_of_too_few_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verbose, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client_of_2019, set_up, tear_down),

@@ -37,7 +37,7 @@ def test_documented_flags_exist(command):
     for name in ("serve", "export", "squad", "perf", "figures"):
         text = subprocess.run([INFERD, name, "--help"], capture_output=True, text=True, check=True).stdout
         known |= set(re.findall(r"--[a-z][a-z0-9-]+", text))
-    foreign = {"--version", "--max-time", "--data-binary", "--compressed", "--http2-prior-knowledge", "--help", "--x", "--quick"}
+    foreign = {"--version", "--max-time", "--data-binary", "--compressed", "--http2-prior-knowledge", "--help", "--x", "--quick", "--restart"}
     for line in (ROOT / "docs" / page).read_text().splitlines():
         if "curl" in line or "make " in line:
             continue

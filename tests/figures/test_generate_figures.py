@@ -101,7 +101,7 @@ def test_what_an_interruption_leaves(tmp_path, number, all_of_them):
     (os.killpg if all_of_them else os.kill)(process.pid, number)
     done = finish(process)
     assert done.returncode == 128 + number, done.stdout + done.stderr
-    assert "== interrupted: the points measured so far are kept" in done.stdout
+    assert "interrupted: the points measured so far are kept" in done.stderr
     assert processes_of(process.pid) == []
     kept = points(tmp_path)
     assert len(kept) >= 7
@@ -142,3 +142,26 @@ def test_a_server_that_crashes_is_told(tmp_path):
     done = finish(process)
     assert done.returncode == 1 and "the server ended while it was measured at concurrency 1" in done.stderr
     assert processes_of(process.pid) == []
+
+
+def test_a_generator_that_tells_nothing_of_an_unstable_point(tmp_path):
+    """As perf_analyzer: exit code 2 and no table. The point is left out, the others are drawn."""
+    generator = tmp_path / "generator"
+    generator.write_text("""#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in
+    -f) file=$2 ;;
+    --concurrency-range) load=${2%%:*} ;;
+  esac
+  shift
+done
+[ "$load" != 8 ] || exit 2
+echo "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Infer,Client Recv,p50 latency,p99 latency,Avg latency" >"$file"
+echo "$load,100,1,2,3,$((load * 100)),4,90,120,$((load * 100 + 10))" >>"$file"
+""")
+    generator.chmod(0o755)
+    done = run(tmp_path, "--quick", "", 16, "", TINY, PERF=str(generator))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "concurrency 8   not stable, left out" in done.stdout
+    assert [row["Concurrency"] for row in table(tmp_path / "out/static-8.csv")] == [1, 2, 4, 6]
+    assert '<section id="batching">' in (tmp_path / "out/report.html").read_text()

@@ -114,7 +114,7 @@ struct status figure_summary(struct buf *out, const struct figure_input *input) 
     struct box box = panel_grid_box(&grid, &area, 0);
     char bottom[TITLE_MAX];
     snprintf(bottom, sizeof bottom, "Average batch latency (%s)", summary.unit.name);
-    struct axis_titles titles = {"Throughput (inferences/s)", "", bottom, false};
+    struct axis_titles titles = {"Throughput (inferences/s)", "up and to the left is better", bottom, false};
     STATUS_TRY(place_points(&summary, &box));
     STATUS_TRY(label_field_create(input->arena, &box, &summary.field));
     panel_grid_axis_titles(out, &grid, &area, &titles);

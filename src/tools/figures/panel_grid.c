@@ -59,7 +59,7 @@ void panel_grid_axis_titles(struct buf *out, const struct panel_grid *grid, cons
                             const struct axis_titles *titles) {
     double y = area->top + ABOVE - 12;
     svg_text(out, "label muted", area->left, y, 's', titles->left);
-    svg_text(out, "label ink", area->right, y, 'e', titles->right);
+    svg_text(out, titles->right_line ? "label ink" : "label muted", area->right, y, 'e', titles->right);
     if (titles->right_line && titles->right[0] != '\0') {
         double x = area->right - text_width(slice_of(titles->right), FONT_LABEL, false) - 34;
         svg_open(out, "line", "line throughput");

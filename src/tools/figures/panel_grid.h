@@ -18,8 +18,9 @@ double panel_grid_height(const struct panel_grid *grid);
 struct box panel_grid_box(const struct panel_grid *grid, const struct box *area, size_t i);
 bool panel_grid_is_first_column(const struct panel_grid *grid, size_t i);
 bool panel_grid_is_last_column(const struct panel_grid *grid, size_t i); /* or the last panel */
-/* Titles of the axes of the whole: above the first row on the left and on the right, and below the last row. "" for
- * none. The right one comes with a sample of its line, when `right_line` is set. */
+/* Titles of the axes of the whole: above the first row on the left and on the right (where there is no right axis, how
+ * to read the plot), and below the last row. "" for none. The right one comes with a sample of its line, when
+ * `right_line` is set. */
 struct axis_titles {
     const char *left, *right, *bottom;
     bool right_line;

@@ -110,7 +110,7 @@ static const char page_type[] =
     ".answer{border-left:4px solid;border-radius:4px;padding:.75rem 1rem;max-width:none}\n"
     ".scroll{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-size:.8125rem;font-variant-numeric:tabular-nums;margin:.5rem 0 0}\n"
-    "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid;white-space:nowrap}\n"
+    "th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid;white-space:nowrap}\n"
     "th{font-weight:600;vertical-align:bottom;white-space:normal;max-width:12rem}\n"
     "th:first-child,td:first-child,td.text,th.text{text-align:left}\n"
     "td.text{white-space:normal;min-width:9rem}\n"

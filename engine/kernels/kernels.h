@@ -51,6 +51,7 @@ struct kernel_matrix {
 
 enum kernel_epilogue {
     KERNEL_STORE,     /* c = a * b + bias */
+    KERNEL_SCALE,     /* c = row_scale * a * b + bias */
     KERNEL_GELU_ERF,  /* c = gelu(a * b + bias) */
     KERNEL_GELU_TANH, /* the same by the tanh approximation */
     KERNEL_ADD,       /* c += a * b + bias; c is KERNEL_F32 */
@@ -63,7 +64,8 @@ struct kernel_gemm {
         c; /* KERNEL_F32 or KERNEL_BF16; columns in full words of 64 bytes may be written past the last */
     size_t rows;
     enum kernel_epilogue epilogue;
-    const float *row_scale; /* c is multiplied by it before the bias; NULL: 1 */
+    const float *row_scale; /* KERNEL_SCALE: one for each row */
+    const void *next;       /* the panels that are read after b, whose first come into the cache meanwhile; or NULL */
 };
 
 struct kernel_norm {
@@ -75,7 +77,8 @@ struct kernel_norm {
     float epsilon;
 };
 
-/* Scores of one query block against a whole sequence, turned into weights that still lack the division by their sum. */
+/* Scores of one query block against a whole sequence, turned into weights that still lack the division by their sum:
+ * 2^(score - the whole number nearest to the row's largest). */
 struct kernel_softmax {
     float *scores;              /* [rows][L]; base-2 logarithms */
     size_t scores_stride;       /* bytes */

@@ -83,7 +83,7 @@ static float product(const struct kernel_gemm *gemm, size_t row, size_t column) 
 }
 
 static float finish(const struct kernel_gemm *gemm, size_t row, size_t column, float value) {
-    if (gemm->row_scale)
+    if (gemm->epilogue == KERNEL_SCALE)
         value *= gemm->row_scale[row];
     if (gemm->b->bias)
         value += gemm->b->bias[column];
@@ -95,6 +95,7 @@ static float finish(const struct kernel_gemm *gemm, size_t row, size_t column, f
     case KERNEL_ADD:
         return value + load(&gemm->c, row, column);
     case KERNEL_STORE:
+    case KERNEL_SCALE:
         break;
     }
     return value;
@@ -160,7 +161,7 @@ static void softmax(const struct kernel_softmax *softmax) {
         for (size_t i = 0; i < softmax->columns; i++)
             most = fmaxf(most, load(&scores, row, i));
         for (size_t i = 0; i < softmax->columns; i++) {
-            float weight = exp2f(load(&scores, row, i) - most);
+            float weight = exp2f(load(&scores, row, i) - rintf(most));
             sum += weight;
             store(&softmax->weights, row, i, weight);
         }

@@ -53,6 +53,13 @@ SIMD_INLINE vf vf_div(vf x, vf y) {
 SIMD_INLINE vf vf_fma(vf x, vf y, vf z) {
     return _mm256_fmadd_ps(x, y, z);
 }
+/* z - x * y */
+SIMD_INLINE vf vf_fnma(vf x, vf y, vf z) {
+    return _mm256_fnmadd_ps(x, y, z);
+}
+SIMD_INLINE vf vf_abs(vf x) {
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+}
 SIMD_INLINE vf vf_min(vf x, vf y) {
     return _mm256_min_ps(x, y);
 }
@@ -74,14 +81,10 @@ SIMD_REDUCE(vf_least, _mm256_min_ps, _mm_min_ps)
 SIMD_INLINE vf vf_first(vf x, vf y, size_t n) {
     return _mm256_blendv_ps(y, x, _mm256_castsi256_ps(simd_mask(n)));
 }
-SIMD_INLINE vf vf_round(vf x) {
-    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-/* x * 2^n, n whole; below 2^-126 it is 0. */
-SIMD_INLINE vf vf_scale(vf x, vf n) {
-    vf bounded = _mm256_max_ps(n, _mm256_set1_ps(-127));
-    vi exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(bounded), _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(x, _mm256_castsi256_ps(exponent));
+/* Adds the low bits of n to x's exponent. */
+SIMD_INLINE vf vf_raise(vf x, vf n) {
+    vi exponent = _mm256_slli_epi32(_mm256_castps_si256(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
 
 /* 8 numbers of 16 bits; what lies past n is not read. */
@@ -106,12 +109,28 @@ SIMD_INLINE void vf_store_bf16(uint16_t *p, vf x, size_t n) {
     for (size_t i = 0; n < 8 && i < n; i++)
         p[i] = part[i];
 }
-/* Whole numbers 0..255. */
+/* Two whole vectors, one behind the other. */
+SIMD_INLINE void vf_store_bf16_pair(uint16_t *p, vf x, vf y) {
+    vf_store_bf16(p, x, SIMD_LANES);
+    vf_store_bf16(p + SIMD_LANES, y, SIMD_LANES);
+}
+/* Rounded, and what lies outside 0..255 brought to its ends. */
 SIMD_INLINE void vf_store_u8(uint8_t *p, vf x, size_t n) {
-    int32_t whole[8];
-    _mm256_storeu_si256((__m256i *)(void *)whole, _mm256_cvtps_epi32(x));
-    for (size_t i = 0; i < 8 && i < n; i++)
-        p[i] = (uint8_t)whole[i];
+    vi wide = _mm256_cvtps_epi32(x);
+    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    uint8_t part[8];
+    _mm_storel_epi64((__m128i *)(void *)(n >= 8 ? p : part), _mm_packus_epi16(words, words));
+    for (size_t i = 0; n < 8 && i < n; i++)
+        p[i] = part[i];
+}
+/* Four whole vectors, one behind the other. What is packed stays within lanes of 128 bits: the words are in their order
+ * only after the permutation. */
+SIMD_INLINE void vf_store_u8_four(uint8_t *p, const vf x[4]) {
+    const vi order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    vi first = _mm256_packs_epi32(_mm256_cvtps_epi32(x[0]), _mm256_cvtps_epi32(x[1]));
+    vi second = _mm256_packs_epi32(_mm256_cvtps_epi32(x[2]), _mm256_cvtps_epi32(x[3]));
+    vi bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), order);
+    _mm256_storeu_si256((__m256i *)(void *)p, bytes);
 }
 
 SIMD_INLINE vi vi_load(const void *p) {
@@ -122,6 +141,16 @@ SIMD_INLINE void vi_store(void *p, vi x) {
 }
 SIMD_INLINE vi vi_zero(void) {
     return _mm256_setzero_si256();
+}
+/* Twice as many 16-bit numbers: all the same; the larger of each two, with and without signs. */
+SIMD_INLINE vi vi_set16(uint16_t x) {
+    return _mm256_set1_epi16((short)x);
+}
+SIMD_INLINE vi vi_max16(vi x, vi y) {
+    return _mm256_max_epi16(x, y);
+}
+SIMD_INLINE vi vi_max16_unsigned(vi x, vi y) {
+    return _mm256_max_epu16(x, y);
 }
 /* The word at p in every lane. */
 SIMD_INLINE vi vi_word(const void *p) {

@@ -53,6 +53,13 @@ SIMD_INLINE vf vf_div(vf x, vf y) {
 SIMD_INLINE vf vf_fma(vf x, vf y, vf z) {
     return _mm512_fmadd_ps(x, y, z);
 }
+/* z - x * y */
+SIMD_INLINE vf vf_fnma(vf x, vf y, vf z) {
+    return _mm512_fnmadd_ps(x, y, z);
+}
+SIMD_INLINE vf vf_abs(vf x) {
+    return _mm512_abs_ps(x);
+}
 SIMD_INLINE vf vf_min(vf x, vf y) {
     return _mm512_min_ps(x, y);
 }
@@ -72,12 +79,10 @@ SIMD_INLINE float vf_least(vf x) {
 SIMD_INLINE vf vf_first(vf x, vf y, size_t n) {
     return n >= 16 ? x : _mm512_mask_mov_ps(y, simd_mask(n), x);
 }
-SIMD_INLINE vf vf_round(vf x) {
-    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-/* x * 2^n, n whole. */
-SIMD_INLINE vf vf_scale(vf x, vf n) {
-    return _mm512_scalef_ps(x, n);
+/* Adds the low bits of n to x's exponent. */
+SIMD_INLINE vf vf_raise(vf x, vf n) {
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(n), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
 }
 
 SIMD_INLINE vf vf_load_bf16(const uint16_t *p, size_t n) {
@@ -99,13 +104,30 @@ SIMD_INLINE void vf_store_bf16(uint16_t *p, vf x, size_t n) {
     else
         _mm256_mask_storeu_epi16(p, simd_mask(n), bits);
 }
-/* Whole numbers 0..255. */
+/* Two whole vectors, one behind the other. */
+SIMD_INLINE void vf_store_bf16_pair(uint16_t *p, vf x, vf y) {
+#ifdef __AVX512BF16__
+    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+#else
+    vf_store_bf16(p, x, SIMD_LANES);
+    vf_store_bf16(p + SIMD_LANES, y, SIMD_LANES);
+#endif
+}
+/* Rounded, and what lies outside 0..255 brought to its ends. */
 SIMD_INLINE void vf_store_u8(uint8_t *p, vf x, size_t n) {
-    __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x));
+    __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(_mm512_cvtps_epi32(x), _mm512_setzero_si512()));
     if (n >= 16)
         _mm_storeu_si128((__m128i *)(void *)p, bytes);
     else
         _mm_mask_storeu_epi8(p, simd_mask(n), bytes);
+}
+/* Four whole vectors, one behind the other. What is packed stays within lanes of 128 bits: the words are in their order
+ * only after the permutation. */
+SIMD_INLINE void vf_store_u8_four(uint8_t *p, const vf x[4]) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i first = _mm512_packs_epi32(_mm512_cvtps_epi32(x[0]), _mm512_cvtps_epi32(x[1]));
+    __m512i second = _mm512_packs_epi32(_mm512_cvtps_epi32(x[2]), _mm512_cvtps_epi32(x[3]));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second)));
 }
 
 SIMD_INLINE vi vi_load(const void *p) {
@@ -116,6 +138,16 @@ SIMD_INLINE void vi_store(void *p, vi x) {
 }
 SIMD_INLINE vi vi_zero(void) {
     return _mm512_setzero_si512();
+}
+/* Twice as many 16-bit numbers: all the same; the larger of each two, with and without signs. */
+SIMD_INLINE vi vi_set16(uint16_t x) {
+    return _mm512_set1_epi16((short)x);
+}
+SIMD_INLINE vi vi_max16(vi x, vi y) {
+    return _mm512_max_epi16(x, y);
+}
+SIMD_INLINE vi vi_max16_unsigned(vi x, vi y) {
+    return _mm512_max_epu16(x, y);
 }
 /* The word at p in every lane. */
 SIMD_INLINE vi vi_word(const void *p) {

@@ -6,10 +6,8 @@
 
 /* ---- pieces of a row block ---- */
 
-static void gemm(const struct forward *forward, const struct kernel_rows *a, const struct kernel_matrix *b,
-                 const struct kernel_rows *c, size_t rows, enum kernel_epilogue epilogue) {
-    const struct kernel_gemm call = {.a = *a, .b = b, .c = *c, .rows = rows, .epilogue = epilogue};
-    forward->kernels->gemm[b->format](&call);
+static void gemm(const struct forward *forward, struct kernel_gemm call) {
+    forward->kernels->gemm[call.b->format](&call);
 }
 
 /* x as the next GEMM reads it: itself in float, else the block's copy. */
@@ -35,22 +33,41 @@ static void normalise(const struct forward *forward, const struct kernel_rows *x
 
 static void project(const struct forward *forward, int64_t layer, const struct kernel_rows *x, size_t first,
                     size_t rows, const struct worker_room *room) {
-    struct kernel_rows input = next_input(x, room), to = kernel_rows_from(&forward->room->query_key_value, first);
-    gemm(forward, &input, &forward->weights->layers[layer].query_key_value, &to, rows, KERNEL_STORE);
+    const struct layer_weights *weights = &forward->weights->layers[layer];
+    gemm(forward, (struct kernel_gemm){
+                      .a = next_input(x, room),
+                      .b = &weights->query_key_value,
+                      .c = kernel_rows_from(&forward->room->query_key_value, first),
+                      .rows = rows,
+                      .next = weights->attention.panels,
+                  });
 }
 
 static void feed_forward(const struct forward *forward, const struct layer_weights *layer, const struct kernel_rows *x,
                          size_t rows, struct worker_room *room) {
     const struct bert_config *config = &forward->weights->config;
-    struct kernel_rows input = next_input(x, room);
-    gemm(forward, &input, &layer->intermediate, &room->intermediate, rows,
-         config->activation == BERT_GELU_ERF ? KERNEL_GELU_ERF : KERNEL_GELU_TANH);
-    input = room->intermediate;
+    const bool is_last = forward->layer + 1 == config->layer_count;
+    struct kernel_rows input = room->intermediate;
+    gemm(forward, (struct kernel_gemm){
+                      .a = next_input(x, room),
+                      .b = &layer->intermediate,
+                      .c = room->intermediate,
+                      .rows = rows,
+                      .epilogue = config->activation == BERT_GELU_ERF ? KERNEL_GELU_ERF : KERNEL_GELU_TANH,
+                      .next = layer->output.panels,
+                  });
     if (layer->output.format == KERNEL_INT8) {
         forward->kernels->quantise(&input, &room->quantised, rows, (size_t)config->intermediate_size);
         input = room->quantised;
     }
-    gemm(forward, &input, &layer->output, x, rows, KERNEL_ADD);
+    gemm(forward, (struct kernel_gemm){
+                      .a = input,
+                      .b = &layer->output,
+                      .c = *x,
+                      .rows = rows,
+                      .epilogue = KERNEL_ADD,
+                      .next = is_last ? NULL : layer[1].query_key_value.panels,
+                  });
 }
 
 /* ---- rows ---- */
@@ -68,8 +85,11 @@ static void embed_row(const struct forward *forward, size_t token, float *x) {
 
 void forward_embed(struct forward *forward, size_t first, size_t count, struct worker_room *room) {
     struct kernel_rows x = kernel_rows_from(&forward->room->x, first);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (i + 1 < count)
+            model_weights_fetch_word(forward->weights, forward->batch->token_ids[first + i + 1]);
         embed_row(forward, first + i, kernel_row(&x, i));
+    }
     normalise(forward, &x, count, forward->weights->gamma, forward->weights->beta, room);
     project(forward, 0, &x, first, count, room);
 }
@@ -94,7 +114,14 @@ void forward_layer(struct forward *forward, size_t first, size_t count, struct w
         forward->kernels->quantise(&context, &room->input, count, (size_t)forward->weights->config.hidden_size);
         context = room->input;
     }
-    gemm(forward, &context, &layer->attention, &x, count, KERNEL_ADD);
+    gemm(forward, (struct kernel_gemm){
+                      .a = context,
+                      .b = &layer->attention,
+                      .c = x,
+                      .rows = count,
+                      .epilogue = KERNEL_ADD,
+                      .next = layer->intermediate.panels,
+                  });
     normalise(forward, &x, count, layer->attention_gamma, layer->attention_beta, room);
     feed_forward(forward, layer, &x, count, room);
     normalise(forward, &x, count, layer->output_gamma, layer->output_beta, room);
@@ -122,7 +149,12 @@ struct head {
 static void attend(const struct forward *forward, const struct head *head, size_t first, struct worker_room *room) {
     size_t rows = head->length - first < QUERY_BLOCK ? head->length - first : QUERY_BLOCK;
     struct kernel_rows queries = kernel_rows_from(&head->queries, first);
-    gemm(forward, &queries, &head->keys, &room->scores, rows, KERNEL_STORE);
+    gemm(forward, (struct kernel_gemm){
+                      .a = queries,
+                      .b = &head->keys,
+                      .c = room->scores,
+                      .rows = rows,
+                  });
     const struct kernel_softmax softmax = {
         .scores = room->scores.data,
         .scores_stride = room->scores.stride,
@@ -132,14 +164,14 @@ static void attend(const struct forward *forward, const struct head *head, size_
         .columns = head->length,
     };
     forward->kernels->softmax(&softmax);
-    const struct kernel_gemm weigh = {
-        .a = room->weights,
-        .b = &head->values,
-        .c = kernel_rows_from(&head->context, first),
-        .rows = rows,
-        .row_scale = room->inverse_sums,
-    };
-    forward->kernels->gemm[head->values.format](&weigh);
+    gemm(forward, (struct kernel_gemm){
+                      .a = room->weights,
+                      .b = &head->values,
+                      .c = kernel_rows_from(&head->context, first),
+                      .rows = rows,
+                      .epilogue = KERNEL_SCALE,
+                      .row_scale = room->inverse_sums,
+                  });
 }
 
 void forward_attention(struct forward *forward, size_t sequence, size_t head_index, struct worker_room *room) {

@@ -183,8 +183,21 @@ void model_weights_free(struct model_weights *weights) {
     *weights = (struct model_weights){0};
 }
 
-void model_weights_word(const struct model_weights *weights, int64_t token, float *ret) {
-    size_t columns = (size_t)weights->config.hidden_size;
+static const char *word_row(const struct model_weights *weights, int64_t token, size_t *ret_size) {
     const struct embedding_table *table = &weights->words;
-    weight_to_float(table->type, table->data + (size_t)token * columns * weight_type_size(table->type), columns, ret);
+    *ret_size = (size_t)weights->config.hidden_size * weight_type_size(table->type);
+    return table->data + (size_t)token * *ret_size;
+}
+
+void model_weights_fetch_word(const struct model_weights *weights, int64_t token) {
+    size_t size;
+    const char *row = word_row(weights, token, &size);
+    for (size_t i = 0; i < size; i += ALIGN)
+        __builtin_prefetch(row + i);
+}
+
+void model_weights_word(const struct model_weights *weights, int64_t token, float *ret) {
+    size_t size;
+    const char *row = word_row(weights, token, &size);
+    weight_to_float(weights->words.type, row, (size_t)weights->config.hidden_size, ret);
 }

@@ -36,7 +36,9 @@ struct model_weights {
 struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
                                    struct model_weights *ret) STATUS_MUST_CHECK;
 void model_weights_free(struct model_weights *weights); /* accepts a zeroed one */
-/* One row of the word embeddings. */
+/* One row of the word embeddings. The other has it fetched into the cache: rows of a text lie all over a large table.
+ */
+void model_weights_fetch_word(const struct model_weights *weights, int64_t token);
 void model_weights_word(const struct model_weights *weights, int64_t token, float *ret);
 
 #endif

@@ -69,13 +69,17 @@ void weight_shape_text(const int64_t *dims, int rank, char text[WEIGHT_SHAPE_TEX
 }
 
 void weight_to_float(enum weight_type type, const char *from, size_t count, float *ret) {
-    if (type == WEIGHT_F32) {
+    switch (type) {
+    case WEIGHT_F32:
         memcpy(ret, from, count * sizeof *ret);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, from + i * sizeof bits, sizeof bits);
-        ret[i] = type == WEIGHT_F16 ? half_to_float(bits) : bfloat16_to_float(bits);
+        break;
+    case WEIGHT_F16:
+        half_to_floats(from, count, ret);
+        break;
+    case WEIGHT_BF16:
+        bfloat16_to_floats(from, count, ret);
+        break;
+    case WEIGHT_OTHER: /* refused when the checkpoint was read */
+        break;
     }
 }

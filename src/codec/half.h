@@ -6,9 +6,13 @@
 #ifndef INFERD_CODEC_HALF_H
 #define INFERD_CODEC_HALF_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 float half_to_float(uint16_t half);
+/* `count` of them, which may lie anywhere. */
+void half_to_floats(const void *halves, size_t count, float *ret);
+void bfloat16_to_floats(const void *numbers, size_t count, float *ret);
 uint16_t half_from_float(float value);
 float bfloat16_to_float(uint16_t bits);
 uint16_t bfloat16_from_float(float value);

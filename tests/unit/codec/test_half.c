@@ -29,6 +29,27 @@ static void every_half_is_exact_and_comes_back(void **state) {
     }
 }
 
+/* Many at once, from an odd address: the same as one by one. */
+static void converts_many(void **state) {
+    (void)state;
+    enum { COUNT = 0x10000 };
+    char *from = malloc(2 * COUNT + 1);
+    float *halves = calloc(COUNT, sizeof *halves), *brains = calloc(COUNT, sizeof *brains);
+    assert_true(from && halves && brains);
+    for (unsigned bits = 0; bits < COUNT; bits++)
+        memcpy(from + 1 + 2 * bits, &(uint16_t){(uint16_t)bits}, 2);
+    half_to_floats(from + 1, COUNT, halves);
+    bfloat16_to_floats(from + 1, COUNT, brains);
+    for (unsigned bits = 0; bits < COUNT; bits++) {
+        float half = half_to_float((uint16_t)bits), brain = bfloat16_to_float((uint16_t)bits);
+        assert_memory_equal(&halves[bits], &half, sizeof half);
+        assert_memory_equal(&brains[bits], &brain, sizeof brain);
+    }
+    free(from);
+    free(halves);
+    free(brains);
+}
+
 static void floats_round_to_the_nearest_half(void **state) {
     (void)state;
     uint64_t random = 3;
@@ -94,9 +115,8 @@ static void bfloat16_is_the_upper_half_of_a_float(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_half_is_exact_and_comes_back),
-        cmocka_unit_test(floats_round_to_the_nearest_half),
-        cmocka_unit_test(doubles_are_rounded_once),
+        cmocka_unit_test(every_half_is_exact_and_comes_back),    cmocka_unit_test(converts_many),
+        cmocka_unit_test(floats_round_to_the_nearest_half),      cmocka_unit_test(doubles_are_rounded_once),
         cmocka_unit_test(bfloat16_is_the_upper_half_of_a_float),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

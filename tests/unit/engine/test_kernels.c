@@ -104,7 +104,7 @@ static void multiplies(void **state) {
 
 /* How far a result may lie from gelu(x): what the polynomials promise, and half a step of what it is stored in. */
 static double gelu_tolerance(enum kernel_format stored, double number, double gelu) {
-    return stored == KERNEL_BF16 ? 1.61e-4 + (fabs(gelu) + 1.61e-4) / 256 : fmax(1.3e-6, 2e-7 * fabs(number));
+    return stored == KERNEL_BF16 ? 1.61e-4 + (fabs(gelu) + 1.61e-4) / 256 : fmax(1e-6, 2.5e-7 * fabs(number));
 }
 
 /* The rows are all bf16 numbers up to 64, times a column of ones: whole tiles, and the edges beside them. */

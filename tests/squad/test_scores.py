@@ -19,6 +19,7 @@ INFERD = ROOT / os.environ.get("INFERD", "build/inferd")
 HELD_OUT = ROOT.parent / "shared/data/squad/heldout-v1.1.json.gz"
 REFERENCE = {"exact": 61.71, "f1": 72.64}
 TOLERANCE = 0.25
+GAINS = {"bert-int8": 0.5}  # its rounding turns a few answers either way (six are 0.31); what it may lose is bounded as for all
 
 FORMATS = {"onnx": ("onnx", "fp32"), "savedmodel": ("savedmodel", "fp32"), "bert": ("bert", "fp32"),
            "bert-auto": ("bert", "auto"), "bert-int8": ("bert", "int8")}  # name: --format, --precision
@@ -72,7 +73,7 @@ def test_scores_equal_the_reference(server, tmp_path, form, delay, protocol, bat
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / "result").read_text())
     assert result["total"] == 1925
-    assert abs(result["exact"] - REFERENCE["exact"]) <= TOLERANCE
-    assert abs(result["f1"] - REFERENCE["f1"]) <= TOLERANCE
+    for score in ("exact", "f1"):
+        assert -TOLERANCE <= result[score] - REFERENCE[score] <= GAINS.get(form, TOLERANCE)
     assert len(json.loads((tmp_path / "predictions.json").read_text())) == 1925
     assert re.search(r"exact match: \d+\.\d\d  F1: \d+\.\d\d", run.stdout)

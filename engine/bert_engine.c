@@ -1,29 +1,31 @@
+/* bert_engine.c: what is the same on every device: names, checks, the tables of the devices (device.h). */
 #include "engine/bert_engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/cpu_features.h"
-#include "engine/model/forward.h"
-#include "engine/model/heads.h"
-#include "engine/thread_pool.h"
+#include "engine/cpu_device.h"
+#include "engine/cuda/cuda_device.h"
 
-enum { SESSION_TOKENS_MAX = 1000000 };
+enum { SESSION_TOKENS_MAX = 1000000, PRECISION_LIST_MAX = 64, DEVICE_TEXT_MAX = 32 };
 
-static const char *const precision_texts[] = {"auto", "fp32", "bf16", "int8"};
+static const char *const precision_texts[BERT_PRECISION_COUNT] = {"auto", "fp32", "bf16", "int8", "fp16", "fp8"};
 static const char *const isa_texts[] = {"auto", "reference", "avx2", "avx512", "avx512_bf16"};
 
 struct bert_engine {
-    const struct kernels *kernels;
-    struct bert_pool *pool;
-    enum bert_precision precision;
-    struct model_weights weights;
+    const struct device_ops *device;
+    struct bert_engine_options options; /* resolved */
+    struct bert_config config;
+    bool has[BERT_HEAD_COUNT];
+    void *made; /* of device->engine_create */
 };
 
 struct bert_session {
     const struct bert_engine *engine;
-    struct session_room room;
+    size_t max_tokens;
     int32_t *positions; /* [max_tokens] */
+    void *made;         /* of device->session_create */
 };
 
 /* ---- names ---- */
@@ -44,7 +46,7 @@ static int find_text(const char *const *texts, size_t count, const char *text) {
 }
 
 bool bert_precision_parse(const char *text, enum bert_precision *ret) {
-    int found = find_text(precision_texts, sizeof precision_texts / sizeof precision_texts[0], text);
+    int found = find_text(precision_texts, BERT_PRECISION_COUNT, text);
     if (found >= 0)
         *ret = (enum bert_precision)found;
     return found >= 0;
@@ -57,34 +59,66 @@ bool bert_isa_parse(const char *text, enum bert_isa *ret) {
     return found >= 0;
 }
 
+/* Those of `wanted`, bits 1 << enum bert_precision. */
+static void list_precisions(unsigned wanted, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < BERT_PRECISION_COUNT && used < size; i++)
+        if (wanted & 1U << i)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", precision_texts[i]);
+}
+
+void bert_precision_list(char *text, size_t size) {
+    list_precisions(~0U, text, size);
+}
+
+/* ---- devices ---- */
+
+static const struct device_ops *device_of(enum bert_device_kind kind) {
+    return kind == BERT_DEVICE_CUDA ? cuda_device() : cpu_device();
+}
+
+int bert_device_count(enum bert_device_kind kind) {
+    return device_of(kind)->count();
+}
+
+struct status bert_device_check(const struct bert_device *device) {
+    return device_of(device->kind)->check(device->index);
+}
+
+static struct status check_precision(const struct bert_engine_options *options) {
+    char has[PRECISION_LIST_MAX], name[DEVICE_TEXT_MAX] = "the CPU";
+    unsigned precisions = device_of(options->device.kind)->precisions(options->device.index);
+    if (precisions & 1U << options->precision)
+        return status_ok();
+    list_precisions(precisions, has, sizeof has);
+    if (options->device.kind == BERT_DEVICE_CUDA)
+        snprintf(name, sizeof name, "CUDA device %d", options->device.index);
+    return status_error(STATUS_UNSUPPORTED, "%s does not compute in %s: it has %s", name,
+                        bert_precision_text(options->precision), has);
+}
+
+struct status bert_engine_resolve(struct bert_engine_options *options) {
+    STATUS_TRY(bert_device_check(&options->device));
+    STATUS_TRY(device_of(options->device.kind)->resolve(options));
+    return check_precision(options);
+}
+
 /* ---- engines ---- */
-
-static enum kernel_format format_of(enum bert_precision precision) {
-    if (precision == BERT_PRECISION_INT8)
-        return KERNEL_INT8;
-    return precision == BERT_PRECISION_BF16 ? KERNEL_BF16 : KERNEL_F32;
-}
-
-void bert_engine_resolve(struct bert_engine_options *options) {
-    if (options->precision == BERT_PRECISION_AUTO)
-        options->precision = cpu_features_fast_bf16(options->isa) ? BERT_PRECISION_BF16 : BERT_PRECISION_FP32;
-    if (options->isa == BERT_ISA_AUTO)
-        options->isa = cpu_features_best();
-}
 
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                                  struct bert_pool *pool, struct bert_engine **ret) {
-    const struct kernels *kernels;
     struct bert_engine_options resolved = *options;
-    bert_engine_resolve(&resolved);
-    STATUS_TRY(cpu_features_kernels(resolved.isa, &kernels));
+    STATUS_TRY(bert_engine_resolve(&resolved));
     struct bert_engine *engine = calloc(1, sizeof *engine);
     if (!engine)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
-    engine->kernels = kernels;
-    engine->pool = pool;
-    engine->precision = resolved.precision;
-    struct status status = model_weights_create(checkpoint, format_of(engine->precision), &engine->weights);
+    engine->device = device_of(resolved.device.kind);
+    engine->options = resolved;
+    engine->config = *bert_checkpoint_config(checkpoint);
+    for (int head = 0; head < BERT_HEAD_COUNT; head++)
+        engine->has[head] = bert_checkpoint_has(checkpoint, (enum bert_head)head);
+    struct status status = engine->device->engine_create(checkpoint, &resolved, pool, &engine->made);
     if (status_is_ok(&status))
         *ret = engine;
     else
@@ -95,39 +129,33 @@ struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const
 void bert_engine_destroy(struct bert_engine *engine) {
     if (!engine)
         return;
-    model_weights_free(&engine->weights);
+    if (engine->made)
+        engine->device->engine_destroy(engine->made);
     free(engine);
 }
 
 const struct bert_config *bert_engine_config(const struct bert_engine *engine) {
-    return &engine->weights.config;
+    return &engine->config;
 }
 
 enum bert_precision bert_engine_precision(const struct bert_engine *engine) {
-    return engine->precision;
+    return engine->options.precision;
+}
+
+struct bert_device bert_engine_device(const struct bert_engine *engine) {
+    return engine->options.device;
 }
 
 const char *bert_engine_kernels(const struct bert_engine *engine) {
-    return engine->kernels->name;
+    return engine->device->engine_kernels(engine->made);
 }
 
 bool bert_engine_has(const struct bert_engine *engine, enum bert_head head) {
-    const struct model_weights *weights = &engine->weights;
-    switch (head) {
-    case BERT_HEAD_SPAN:
-        return weights->span != NULL;
-    case BERT_HEAD_POOLER:
-        return weights->pooler.panels != NULL;
-    case BERT_HEAD_CLASSIFIER:
-        return weights->classifier.panels != NULL;
-    case BERT_HEAD_COUNT:
-        break;
-    }
-    return false;
+    return head < BERT_HEAD_COUNT && engine->has[head];
 }
 
 size_t bert_engine_memory(const struct bert_engine *engine) {
-    return engine->weights.block_size;
+    return engine->device->engine_memory(engine->made);
 }
 
 /* ---- sessions ---- */
@@ -140,15 +168,9 @@ struct status bert_session_create(const struct bert_engine *engine, size_t max_t
     if (!session)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session");
     session->engine = engine;
+    session->max_tokens = max_tokens;
     session->positions = calloc(max_tokens, sizeof *session->positions);
-    const struct session_plan plan = {
-        .config = &engine->weights.config,
-        .format = format_of(engine->precision),
-        .has_pooler = bert_engine_has(engine, BERT_HEAD_POOLER),
-        .max_tokens = max_tokens,
-        .worker_count = bert_pool_threads(engine->pool),
-    };
-    struct status status = session->positions ? session_room_create(&plan, &session->room)
+    struct status status = session->positions ? engine->device->session_create(engine->made, max_tokens, &session->made)
                                               : status_error(STATUS_RESOURCE_EXHAUSTED,
                                                              "no memory for a session of %zu tokens", max_tokens);
     if (status_is_ok(&status))
@@ -161,7 +183,8 @@ struct status bert_session_create(const struct bert_engine *engine, size_t max_t
 void bert_session_destroy(struct bert_session *session) {
     if (!session)
         return;
-    session_room_free(&session->room);
+    if (session->made)
+        session->engine->device->session_destroy(session->made);
     free(session->positions);
     free(session);
 }
@@ -208,9 +231,9 @@ struct status bert_engine_check(const struct bert_engine *engine, const struct b
 /* The room first: a token past it may not be there to be looked at. */
 static struct status check_batch(const struct bert_session *session, const struct bert_batch *batch) {
     for (size_t i = 0; i <= batch->sequence_count; i++)
-        if (batch->offsets[i] > session->room.max_tokens)
+        if (batch->offsets[i] > session->max_tokens)
             return status_error(STATUS_INVALID_ARGUMENT, "expected at most %zu tokens in all, got %u",
-                                session->room.max_tokens, batch->offsets[i]);
+                                session->max_tokens, batch->offsets[i]);
     return bert_engine_check(session->engine, batch);
 }
 
@@ -237,23 +260,11 @@ struct status bert_session_run(struct bert_session *session, const struct bert_b
     if (batch->sequence_count == 0)
         return status_ok();
     STATUS_TRY(check_batch(session, batch));
-    const struct bert_results wanted = possible(session->engine, results);
-    struct forward forward = {
-        .kernels = session->engine->kernels,
-        .weights = &session->engine->weights,
-        .room = &session->room,
-        .batch = batch,
-        .results = &wanted,
-        .positions = batch->position_ids,
-        .tokens = batch->offsets[batch->sequence_count],
-    };
-    if (!forward.positions) {
+    struct bert_batch complete = *batch;
+    if (!complete.position_ids) {
         count_positions(batch, session->positions);
-        forward.positions = session->positions;
+        complete.position_ids = session->positions;
     }
-    thread_pool_enter(session->engine->pool);
-    forward_run(&forward, session->engine->pool);
-    thread_pool_leave(session->engine->pool);
-    heads_run(&forward);
-    return status_ok();
+    const struct bert_results wanted = possible(session->engine, results);
+    return session->engine->device->session_run(session->made, &complete, &wanted);
 }

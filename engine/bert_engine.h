@@ -1,11 +1,11 @@
-/* bert_engine.h: a BERT encoder on the CPU, usable by itself: a checkpoint and runs of tokens in, numbers out.
+/* bert_engine.h: a BERT encoder, usable by itself: a checkpoint and runs of tokens in, numbers out.
  *
  * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. Nothing is padded, and
  * what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads there
- * are; it may differ between instruction sets.
+ * are; it may differ between instruction sets and between devices.
  *
- *   struct bert_pool *pool;        the threads; any number of engines use one
- *   struct bert_engine *engine;    the weights, packed for one precision
+ *   struct bert_pool *pool;        the CPU's threads; any number of engines use one
+ *   struct bert_engine *engine;    the weights, packed for one precision, on one device
  *   struct bert_session *session;  room for one batch at a time
  *
  * Thread: pool and engine may be used by any number of threads at once, a session by one at a time. Sessions that run
@@ -24,12 +24,29 @@ struct bert_pool;
 struct bert_engine;
 struct bert_session;
 
-/* What the matrix products are computed in; everything else is float.
+/* What the matrix products are computed in; everything else is float. Not every device has all of them: the CPU has
+ * FP32, BF16 and INT8.
  * AUTO: bf16 where the CPU multiplies bf16, else fp32; never int8, whose answers differ more. */
-enum bert_precision { BERT_PRECISION_AUTO, BERT_PRECISION_FP32, BERT_PRECISION_BF16, BERT_PRECISION_INT8 };
+enum bert_precision {
+    BERT_PRECISION_AUTO,
+    BERT_PRECISION_FP32,
+    BERT_PRECISION_BF16,
+    BERT_PRECISION_INT8,
+    BERT_PRECISION_FP16,
+    BERT_PRECISION_FP8,
+    BERT_PRECISION_COUNT
+};
 
-/* AUTO: the best that the CPU has. REFERENCE is plain C; AVX512 includes VNNI. Every precision works with each. */
+/* Of the CPU. AUTO: the best that it has. REFERENCE is plain C; AVX512 includes VNNI. Every precision of the CPU works
+ * with each. */
 enum bert_isa { BERT_ISA_AUTO, BERT_ISA_REFERENCE, BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16 };
+
+/* Where an engine has its weights and computes. */
+enum bert_device_kind { BERT_DEVICE_CPU, BERT_DEVICE_CUDA };
+struct bert_device {
+    enum bert_device_kind kind;
+    int index; /* of CUDA: the driver's number of the device; the CPU is 0 */
+};
 
 /* "auto", "fp32", ... and "auto", "reference", "avx2", "avx512", "avx512_bf16". Never NULL. */
 const char *bert_precision_text(enum bert_precision precision);
@@ -37,6 +54,14 @@ const char *bert_isa_text(enum bert_isa isa);
 /* The other way; false when the text is none of them. */
 bool bert_precision_parse(const char *text, enum bert_precision *ret);
 bool bert_isa_parse(const char *text, enum bert_isa *ret);
+/* "auto, fp32, bf16, ...", for messages: every precision that some device may have. */
+void bert_precision_list(char *text, size_t size);
+
+/* How many devices of a kind engines can be made on; costs nothing. 1 CPU; no CUDA device in a build without CUDA. */
+int bert_device_count(enum bert_device_kind kind);
+/* Whether engines can be made on it. UNSUPPORTED tells what is missing: CUDA in this build, a driver, that device. May
+ * ask the driver. */
+struct status bert_device_check(const struct bert_device *device) STATUS_MUST_CHECK;
 
 /* threads: that compute a batch, the calling one among them; 0: as many as CPUs that this process may use.
  * RESOURCE_EXHAUSTED. */
@@ -47,23 +72,26 @@ int bert_pool_threads(const struct bert_pool *pool);
 struct bert_engine_options {
     enum bert_precision precision;
     enum bert_isa isa;
+    struct bert_device device;
 };
 
-/* Puts in place of AUTO what this CPU makes of it; alike options make alike engines. */
-void bert_engine_resolve(struct bert_engine_options *options);
+/* Puts in place of AUTO what the device makes of it; alike options make alike engines. UNSUPPORTED: as
+ * bert_device_check, or the device does not have the precision or the instruction set; says which it has. */
+struct status bert_engine_resolve(struct bert_engine_options *options) STATUS_MUST_CHECK;
 /* Packs the weights; the checkpoint may be closed afterwards. The pool must outlive the engine.
- * Errors: UNSUPPORTED when this CPU lacks the instruction set; RESOURCE_EXHAUSTED. */
+ * Errors: UNSUPPORTED as bert_engine_resolve; RESOURCE_EXHAUSTED. */
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                                  struct bert_pool *pool, struct bert_engine **ret) STATUS_MUST_CHECK;
 void bert_engine_destroy(struct bert_engine *engine); /* accepts NULL; all its sessions are gone */
 const struct bert_config *bert_engine_config(const struct bert_engine *engine);
 /* What AUTO became. */
 enum bert_precision bert_engine_precision(const struct bert_engine *engine);
-/* The name of the kernels, as bert_isa_text has it. */
+/* The name of the kernels; the CPU's are named as bert_isa_text has it. */
 const char *bert_engine_kernels(const struct bert_engine *engine);
 /* Whether the checkpoint has the head; what the heads are for is told at enum bert_head. */
 bool bert_engine_has(const struct bert_engine *engine, enum bert_head head);
-/* Bytes of packed weights. */
+struct bert_device bert_engine_device(const struct bert_engine *engine);
+/* Bytes of packed weights, on the device. */
 size_t bert_engine_memory(const struct bert_engine *engine);
 
 /* max_tokens: most that a batch may have, 1..1,000,000. All memory is taken here. The engine must outlive the session.
@@ -95,7 +123,8 @@ struct bert_results {
 struct status bert_engine_check(const struct bert_engine *engine, const struct bert_batch *batch) STATUS_MUST_CHECK;
 
 /* Errors: INVALID_ARGUMENT for a token, segment or position that the model does not have, a sequence that is empty or
- * longer than its positions, or more tokens than the session has room for; nothing is computed then. */
+ * longer than its positions, or more tokens than the session has room for; nothing is computed then. A device may fail
+ * in ways of its own; the CPU does not. */
 struct status bert_session_run(struct bert_session *session, const struct bert_batch *batch,
                                const struct bert_results *results) STATUS_MUST_CHECK;
 

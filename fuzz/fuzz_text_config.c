@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     check_json_says_the_same(config);
-    status = model_config_finish(config, false);
+    status = model_config_finish(config, NULL);
     if (status_is_ok(&status)) {
         check_finished(config);
         check_json_says_the_same(config);

@@ -61,6 +61,22 @@ static struct status fill_batches(const struct model_statistics *from, struct ar
     return status_ok();
 }
 
+static struct status fill_memory(const struct model *model, struct arena *arena, struct pb_model_statistics *ret) {
+    size_t count;
+    const struct model_memory *from = model_memory_of(model, &count);
+    struct pb_memory_usage *memory = arena_calloc(arena, count, sizeof *memory);
+    if (!memory)
+        return no_memory();
+    for (size_t i = 0; i < count; i++) {
+        memory[i].type = slice_of(from[i].place.on_gpu ? "GPU" : "CPU");
+        memory[i].id = from[i].place.gpu;
+        memory[i].byte_size = from[i].bytes;
+    }
+    ret->memory_usage.items = memory;
+    ret->memory_usage.count = count;
+    return status_ok();
+}
+
 static struct status fill_model(struct model *model, struct arena *arena, struct pb_model_statistics *ret) {
     struct model_statistics statistics;
     STATUS_TRY(model_statistics_snapshot(model, arena, &statistics));
@@ -72,6 +88,7 @@ static struct status fill_model(struct model *model, struct arena *arena, struct
     ret->inference_count = statistics.inference_count;
     ret->execution_count = statistics.execution_count;
     STATUS_TRY(fill_totals(&statistics, arena, ret));
+    STATUS_TRY(fill_memory(model, arena, ret));
     return fill_batches(&statistics, arena, ret);
 }
 

@@ -12,7 +12,7 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
-enum { BACKEND_API_VERSION = 2 };
+enum { BACKEND_API_VERSION = 3 };
 
 /* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
 struct backend_model_args {
@@ -20,8 +20,8 @@ struct backend_model_args {
     const char *model_directory;   /* <repo>/<model> */
     const char *version_directory; /* <repo>/<model>/<version> */
     int64_t version;
-    int instance_count;       /* over all instance groups */
-    int threads_per_instance; /* cores of this process divided among the instances; >= 1 */
+    int instance_count;       /* over all instance groups; where each computes: config->instances */
+    int threads_per_instance; /* cores of this process divided among the instances on the CPU; >= 1 */
 };
 
 /* A batch handed to execute(): the requests as they are, unconcatenated. */
@@ -45,6 +45,11 @@ struct backend_ops {
     struct status (*initialize)(void **ret_backend);
     void (*finalize)(void *backend);
 
+    /* The GPUs that instances may compute on, as struct model_gpus says it. Optional (NULL, both of them): the backend
+     * computes on the CPU alone, and is never given an instance on a GPU. */
+    int (*gpu_count)(void *backend);
+    struct status (*gpu_check)(void *backend, int32_t gpu);
+
     /* Completes a config from the model file: fills missing inputs, outputs, max_batch_size in `config` (memory from
      * its arena). Optional (NULL): then a config must be complete. */
     struct status (*complete_config)(void *backend, struct model_config *config, const char *version_directory);
@@ -55,6 +60,10 @@ struct backend_ops {
 
     struct status (*instance_create)(void *model, int index, void **ret_instance);
     void (*instance_destroy)(void *instance);
+
+    /* Bytes of the model's weights in one of the places where it has instances, those that it shares with other models
+     * included. Optional (NULL): it is not told. */
+    uint64_t (*memory)(const void *model, const struct instance_place *place);
 
     /* Cost of one validated request, for the batch decision. Optional (NULL): items = batch dimension, tokens = 0. */
     struct infer_cost (*cost)(void *model, const struct infer_request *request);

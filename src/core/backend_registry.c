@@ -89,7 +89,8 @@ static struct status check_table(const struct backend_ops *ops, const char *wher
     if (!ops || ops->api_version != BACKEND_API_VERSION)
         return status_error(STATUS_UNAVAILABLE, "%s speaks version %d of the backend interface, this server version %d",
                             where, ops ? ops->api_version : 0, BACKEND_API_VERSION);
-    if (!ops->name || !ops->load || !ops->unload || !ops->instance_create || !ops->instance_destroy || !ops->execute)
+    if (!ops->name || !ops->load || !ops->unload || !ops->instance_create || !ops->instance_destroy || !ops->execute ||
+        !ops->gpu_count != !ops->gpu_check)
         return status_error(STATUS_UNAVAILABLE, "%s leaves out a function of the backend interface", where);
     return status_ok();
 }

@@ -64,6 +64,13 @@ struct status inference_server_acquire_model(struct inference_server *server, st
 void model_release(struct model *model); /* accepts NULL */
 const struct model_config *model_config_of(const struct model *model);
 int64_t model_version_of(const struct model *model);
+/* Bytes of its weights in each place where it has instances, those that it shares with other models included; none
+ * where the backend does not tell. Valid while the model is pinned. */
+struct model_memory {
+    struct instance_place place;
+    uint64_t bytes;
+};
+const struct model_memory *model_memory_of(const struct model *model, size_t *ret_count);
 /* Label of class `index` of an output (label_filename), or an empty slice. */
 struct slice model_label(const struct model *model, struct slice output, uint32_t index);
 /* Ready versions of a model, ascending, into memory of the arena. */

@@ -61,6 +61,14 @@ static struct status create_batcher(struct model *model, uint32_t max_queue_size
     return dynamic_batcher_create(&options, &model->batcher);
 }
 
+static int threads_per_instance(const struct model_config *config) {
+    int on_cpu = 0;
+    for (int i = 0; i < config->instance_count; i++)
+        on_cpu += !config->instances[i].on_gpu;
+    int threads = on_cpu > 0 ? cpu_available_count() / on_cpu : 1;
+    return threads < 1 ? 1 : threads;
+}
+
 /* The parts that need no backend. */
 static struct status prepare(struct model *model, const struct model_load_args *args) {
     struct model_config *config = model->config;
@@ -78,9 +86,7 @@ static struct status prepare(struct model *model, const struct model_load_args *
     own->version_directory = arena_strdup(config->arena, slice_of(args->version_directory));
     own->version = args->version;
     own->instance_count = config->instance_count;
-    own->threads_per_instance = cpu_available_count() / config->instance_count;
-    if (own->threads_per_instance < 1)
-        own->threads_per_instance = 1;
+    own->threads_per_instance = threads_per_instance(config);
     model->instances = calloc((size_t)config->instance_count, sizeof(struct model_instance *));
     model->statistics = statistics_create();
     if (config->batching.preserve_ordering)
@@ -94,10 +100,23 @@ static struct status prepare(struct model *model, const struct model_load_args *
     return status_ok();
 }
 
+static struct status measure_memory(struct model *model) {
+    const struct model_config *config = model->config;
+    model->memory = arena_calloc(config->arena, (size_t)config->instance_count, sizeof *model->memory);
+    if (!model->memory)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model");
+    for (int i = 0; model->ops->memory && i < config->instance_count; i++)
+        if (model_config_is_first_in_place(config, i))
+            model->memory[model->memory_count++] = (struct model_memory){
+                config->instances[i], model->ops->memory(model->backend_model, &config->instances[i])};
+    return status_ok();
+}
+
 static struct status start(struct model *model, const struct model_load_args *args) {
     STATUS_TRY(prepare(model, args));
     STATUS_TRY(model->ops->load(args->backend, &model->backend_args, &model->backend_model));
     model->loaded = true;
+    STATUS_TRY(measure_memory(model));
     model->quick = model->ops->is_quick && model->ops->is_quick(model->backend_model);
     STATUS_TRY(create_batcher(model, args->max_queue_size));
     for (int i = 0; i < model->config->instance_count; i++) {
@@ -190,6 +209,11 @@ struct slice model_metric_tags(const struct model *model) {
 
 int model_threads_per_instance(const struct model *model) {
     return model->backend_args.threads_per_instance;
+}
+
+const struct model_memory *model_memory_of(const struct model *model, size_t *ret_count) {
+    *ret_count = model->memory_count;
+    return model->memory;
 }
 
 struct status model_statistics_snapshot(struct model *model, struct arena *arena, struct model_statistics *ret) {

@@ -91,8 +91,8 @@ struct status model_config_parse_json(struct slice name, struct slice json, stru
     return status;
 }
 
-struct status model_config_finish(struct model_config *config, bool gpu_available) {
-    STATUS_TRY(model_config_normalise(config, gpu_available));
+struct status model_config_finish(struct model_config *config, const struct model_gpus *gpus) {
+    STATUS_TRY(model_config_normalise(config, gpus));
     STATUS_TRY(model_config_refuse_unimplemented(config));
     return model_config_derive_tensors(config);
 }

@@ -46,6 +46,21 @@ struct batching_policy {
     bool preserve_ordering;
 };
 
+/* Where an instance computes. */
+struct instance_place {
+    bool on_gpu;
+    int32_t gpu; /* its number, where on_gpu */
+};
+
+/* The GPUs that instances of a model may compute on; its backend knows. */
+struct model_gpus {
+    /* Their number: 0 .. count - 1. Costs nothing: it is asked for every model. */
+    int (*count)(void *backend);
+    /* Whether instances may compute on this one; the error tells what is missing. For models that ask for it. */
+    struct status (*check)(void *backend, int32_t gpu);
+    void *backend;
+};
+
 struct model_config {
     struct arena *arena; /* owned */
     struct pb_model_config *message;
@@ -60,7 +75,8 @@ struct model_config {
     uint32_t latest_versions; /* for VERSIONS_LATEST */
     const int64_t *specific_versions;
     size_t specific_version_count;
-    int instance_count; /* CPU instances over all groups; >= 1 */
+    int instance_count; /* over all groups and their GPUs; >= 1 */
+    const struct instance_place *instances;
     struct batching_policy batching;
     bool decoupled; /* a request may have any number of responses (model_transaction_policy) */
     struct slice default_model_filename;
@@ -81,15 +97,19 @@ struct status model_config_parse(struct slice name, struct slice text, const cha
 /* The JSON form instead, as given with a load request. */
 struct status model_config_parse_json(struct slice name, struct slice json,
                                       struct model_config **ret) STATUS_MUST_CHECK;
-/* Checks everything and fills the derived fields; call after the backend has completed `message`. `gpu_available`
- * decides KIND_AUTO and KIND_GPU. INVALID_ARGUMENT names the field, the value and what to change. */
-struct status model_config_finish(struct model_config *config, bool gpu_available) STATUS_MUST_CHECK;
+/* Checks everything and fills the derived fields; call after the backend has completed `message`. `gpus` decides
+ * KIND_AUTO and KIND_GPU; NULL: the backend computes on the CPU alone. INVALID_ARGUMENT names the field, the value and
+ * what to change. */
+struct status model_config_finish(struct model_config *config, const struct model_gpus *gpus) STATUS_MUST_CHECK;
 /* The part of it that chooses versions, before one of them is loaded: version_policy, latest_versions and
  * specific_versions. */
 struct status model_config_finish_versions(struct model_config *config) STATUS_MUST_CHECK;
 /* The name of the backend that the config asks for: backend, else derived from platform or default_model_filename;
  * empty when the config does not tell. Usable before model_config_finish. */
 struct slice model_config_backend(const struct model_config *config);
+/* Whether no instance before it computes in the same place: for what there is once in each place. After
+ * model_config_finish. */
+bool model_config_is_first_in_place(const struct model_config *config, int instance);
 void model_config_destroy(struct model_config *config); /* accepts NULL */
 /* The JSON form that the v2 config endpoint gives: every field with its default, snake_case, 64-bit integers as
  * numbers. */

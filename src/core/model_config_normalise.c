@@ -1,5 +1,4 @@
 /* Checks what stands above the tensors of a config and puts the defaults into its message, as Triton shows them. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +7,7 @@
 #include "codec/model_config_messages.h"
 #include "core/model_config_priv.h"
 
-enum { INSTANCES_MAX = 1024, VERSIONS_MAX = 1024, PATH_MAX_BYTES = 64 };
+enum { VERSIONS_MAX = 1024 };
 
 /* Defines and zeroes a sub-message that is absent. */
 #define OBTAIN(config, pointer) ((pointer) || ((pointer) = arena_calloc((config)->arena, 1, sizeof *(pointer))))
@@ -149,62 +148,6 @@ struct status model_config_finish_versions(struct model_config *config) {
     }
 }
 
-/* ---- instances ---- */
-
-static struct status fill_kind(struct model_config *config, struct pb_model_instance_group *group, size_t index,
-                               bool gpu_available) {
-    char path[PATH_MAX_BYTES];
-    snprintf(path, sizeof path, "instance_group[%zu].kind", index);
-    switch (group->kind) {
-    case PB_KIND_AUTO:
-        group->kind = gpu_available ? PB_KIND_GPU : PB_KIND_CPU;
-        return status_ok();
-    case PB_KIND_CPU:
-        return status_ok();
-    case PB_KIND_GPU:
-        if (gpu_available)
-            return status_ok();
-        return model_config_error(
-            config, path,
-            "KIND_GPU needs a GPU and this server has none: write 'kind: KIND_CPU' (or KIND_AUTO) "
-            "there");
-    case PB_KIND_MODEL:
-        return model_config_error(config, path, "KIND_MODEL is known but not implemented here: write 'kind: KIND_CPU'");
-    default:
-        return model_config_error(config, path, "%d is not a kind; expected KIND_AUTO, KIND_CPU or KIND_GPU",
-                                  (int)group->kind);
-    }
-}
-
-static struct status fill_group(struct model_config *config, struct pb_model_instance_group *group, size_t index,
-                                bool gpu_available) {
-    char path[PATH_MAX_BYTES];
-    snprintf(path, sizeof path, "instance_group[%zu].count", index);
-    STATUS_TRY(fill_kind(config, group, index, gpu_available));
-    if (group->count == 0)
-        group->count = 1;
-    if (group->count < 0 || group->count > INSTANCES_MAX - config->instance_count)
-        return model_config_error(config, path, "expected 1 to %d instances over all groups, got %d here and %d before",
-                                  INSTANCES_MAX, (int)group->count, config->instance_count);
-    config->instance_count += group->count;
-    if (group->name.size)
-        return status_ok();
-    const char *name = arena_printf(config->arena, "%.*s_%zu", (int)config->name.size, config->name.data, index);
-    group->name = slice_of(name);
-    return name ? status_ok() : model_config_no_memory(config);
-}
-
-static struct status fill_instance_groups(struct model_config *config, bool gpu_available) {
-    struct pb_model_config *message = config->message;
-    const struct pb_field *field = pb_field_by_name(&pb_model_config_type, SLICE_LITERAL("instance_group"));
-    if (message->instance_group.count == 0 && !pb_append(config->arena, field, message))
-        return model_config_no_memory(config);
-    config->instance_count = 0;
-    for (size_t i = 0; i < message->instance_group.count; i++)
-        STATUS_TRY(fill_group(config, &message->instance_group.items[i], i, gpu_available));
-    return status_ok();
-}
-
 /* ---- dynamic batching ---- */
 
 static int compare_sizes(const void *left, const void *right) {
@@ -283,9 +226,9 @@ static struct status fill_optimization(struct model_config *config) {
     return status_ok();
 }
 
-struct status model_config_normalise(struct model_config *config, bool gpu_available) {
+struct status model_config_normalise(struct model_config *config, const struct model_gpus *gpus) {
     STATUS_TRY(check_name(config));
-    STATUS_TRY(fill_instance_groups(config, gpu_available));
+    STATUS_TRY(model_config_place_instances(config, gpus));
     STATUS_TRY(fill_backend(config));
     STATUS_TRY(model_config_finish_versions(config));
     STATUS_TRY(fill_batching(config));

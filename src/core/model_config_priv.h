@@ -28,7 +28,10 @@ void model_platform_names(char *text, size_t size);
 struct status model_config_refuse_unimplemented(const struct model_config *config) STATUS_MUST_CHECK;
 /* model_config_normalise.c: name, backend, platform, instance groups, policies: checked, and defaults put into the
  * message. */
-struct status model_config_normalise(struct model_config *config, bool gpu_available) STATUS_MUST_CHECK;
+struct status model_config_normalise(struct model_config *config, const struct model_gpus *gpus) STATUS_MUST_CHECK;
+/* model_config_instances.c: the same of instance groups alone, and config->instances. */
+struct status model_config_place_instances(struct model_config *config,
+                                           const struct model_gpus *gpus) STATUS_MUST_CHECK;
 /* model_config_tensors.c: checks input and output of the message and makes config->inputs and config->outputs. */
 struct status model_config_derive_tensors(struct model_config *config) STATUS_MUST_CHECK;
 

@@ -39,6 +39,7 @@ static const char *const implemented[] = {
     "instance_group.name",
     "instance_group.kind",
     "instance_group.count",
+    "instance_group.gpus",
     "dynamic_batching",
     "dynamic_batching.preferred_batch_size",
     "dynamic_batching.max_queue_delay_microseconds",

@@ -11,7 +11,7 @@
 
 #define CONFIG_NAME "config.pbtxt"
 
-enum { CONFIG_FILE_MAX = 16 << 20 };
+enum { CONFIG_FILE_MAX = 16 << 20, GPUS_TEXT_MAX = 128 };
 
 static struct status no_memory(const struct model_folder *folder) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to load model '%s'", folder->name);
@@ -149,25 +149,40 @@ static struct status finish_config(const struct model_loader *loader, struct mod
                                    const char *version_directory, struct model_load_args *args) {
     if (!model_config_backend(config).size) {
         if (config->message->platform.size)
-            return model_config_finish(config, false); /* fails: tells which platforms are known */
+            return model_config_finish(config, NULL); /* fails: tells which platforms are known */
         STATUS_TRY(guess_backend(config, version_directory));
     }
     STATUS_TRY(backend_registry_get(loader->registry, model_config_backend(config), &args->ops, &args->backend));
     bool incomplete = model_config_message_inputs(config) == 0 || model_config_message_outputs(config) == 0;
     if (incomplete && args->ops->complete_config)
         STATUS_TRY(args->ops->complete_config(args->backend, config, version_directory));
-    return model_config_finish(config, false);
+    const struct model_gpus gpus = {args->ops->gpu_count, args->ops->gpu_check, args->backend};
+    return model_config_finish(config, args->ops->gpu_count ? &gpus : NULL);
+}
+
+/* ", on GPU 0 1": those that have instances; nothing where all are on the CPU. */
+static void list_gpus(const struct model_config *config, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < config->instance_count && used < size; i++) {
+        const struct instance_place *place = &config->instances[i];
+        if (place->on_gpu && model_config_is_first_in_place(config, i))
+            used += (size_t)snprintf(text + used, size - used, "%s %d", used ? "" : ", on GPU", (int)place->gpu);
+    }
 }
 
 static void log_loaded(const struct model_loader *loader, const struct model_folder *folder,
                        const struct model_load_args *args, const struct model *model, uint64_t ns) {
+    char gpus[GPUS_TEXT_MAX];
+    list_gpus(args->config, gpus, sizeof gpus);
     LOG_INFO(loader->log,
-             "loaded '%s' version %" PRId64 ": backend '%.*s' is run by engine '%s' (%s), %d instance%s x %d thread%s, "
+             "loaded '%s' version %" PRId64
+             ": backend '%.*s' is run by engine '%s' (%s), %d instance%s x %d thread%s%s, "
              "%.1f ms",
              folder->name, args->version, SLICE_ARGS(args->config->backend), args->ops->name,
              args->ops->description ? args->ops->description : "", args->config->instance_count,
              args->config->instance_count == 1 ? "" : "s", model_threads_per_instance(model),
-             model_threads_per_instance(model) == 1 ? "" : "s", (double)ns / (double)NS_PER_MS);
+             model_threads_per_instance(model) == 1 ? "" : "s", gpus, (double)ns / (double)NS_PER_MS);
 }
 
 static struct status load_version(const struct model_loader *loader, const struct model_folder *folder,

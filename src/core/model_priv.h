@@ -30,6 +30,8 @@ struct model {
     struct statistics *statistics;
     struct model_labels *labels;
     struct slice metric_tags;
+    struct model_memory *memory;
+    size_t memory_count;
     bool quick; /* executions are short enough for the thread that submits */
     bool keyed; /* requests need a shape key to be joined */
     uint64_t key_seed;

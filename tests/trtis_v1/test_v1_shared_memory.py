@@ -1,5 +1,8 @@
 """System shared memory by the client of 2020."""
 
+import http.client
+
+import grpc
 import numpy as np
 import pytest
 from cases import case
@@ -141,3 +144,36 @@ def test_not_allowed(start, repository):
         for wire in ((server.http_url, ProtocolType.HTTP), (server.grpc_url, ProtocolType.GRPC)):
             with pytest.raises(InferenceServerException, match="allow-client-shm"):
                 SharedMemoryControlContext(*wire).register(handle)
+
+
+HANDLES = [(64, "UNSUPPORTED", "'c': this build of the server has no GPU support"), (63, "INVALID_ARG", "raw_handle: expected 64 bytes, got 63")]
+
+
+@case("VM14", "v1 HTTP", "register of a CUDA region, with a handle of 64 bytes and with a shorter one", "UNSUPPORTED, and INVALID_ARG; no region")
+@pytest.mark.parametrize("size,code,text", HANDLES)
+def test_cuda_over_http(server, size, code, text):
+    connection = http.client.HTTPConnection("127.0.0.1", server.http, timeout=60)
+    connection.request("POST", "/api/sharedmemorycontrol/cudaregister/c/1024/0", bytes(size))
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.status == 400
+    assert response.headers["NV-Status"].startswith(f"code: {code} ")
+    assert text.replace("'", "\\'") in response.headers["NV-Status"]
+    assert "c" not in names(SharedMemoryControlContext(server.http_url, 0))
+
+
+@case("VM15", "v1 gRPC", "the same", "the same, in the answer's status")
+@pytest.mark.parametrize("size,code,text", HANDLES)
+def test_cuda_over_grpc(server, size, code, text):
+    from tensorrtserver.api import grpc_service_pb2, request_status_pb2
+
+    request = grpc_service_pb2.SharedMemoryControlRequest()
+    request.register.name = "c"
+    request.register.byte_size = 1024
+    request.register.cuda_shared_memory.raw_handle = bytes(size)
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        raw = channel.unary_unary("/nvidia.inferenceserver.GRPCService/SharedMemoryControl")(request.SerializeToString(), timeout=60)
+    status = grpc_service_pb2.SharedMemoryControlResponse.FromString(raw).request_status
+    assert request_status_pb2.RequestStatusCode.Name(status.code) == code
+    assert text in status.msg

@@ -11,7 +11,8 @@
  *
  * Config parameters (others are refused at load):
  *   task                 span_logits, question_answering, classification, embedding
- *   inference_precision  auto, fp32, bf16, int8; see enum bert_precision
+ *   inference_precision  auto, or what the instances' devices have of fp32, bf16, int8, fp16, fp8; see enum
+ *                        bert_precision
  *   instruction_set      auto, or less than the CPU has: reference, avx2, avx512, avx512_bf16
  *   max_batch_tokens     most tokens that are computed together, 1..65536; a batch is cut there
  *   max_seq_length, do_lower_case, vocab_hash   for clients, not looked at, but in task question_answering, whose

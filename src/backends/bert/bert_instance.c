@@ -29,15 +29,16 @@ struct bert_instance {
 
 struct status bert_instance_create(void *pointer, int index, void **ret_instance) {
     const struct bert_model *model = pointer;
+    const struct bert_engine *engine = bert_model_engine(model, &model->config->instances[index]);
     struct bert_instance *instance = calloc(1, sizeof *instance);
     if (!instance || !(instance->arena = arena_create(0))) {
         free(instance);
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
     }
-    size_t longest = (size_t)bert_engine_config(model->engine)->position_count;
+    size_t longest = (size_t)bert_engine_config(engine)->position_count;
     instance->model = model;
     instance->session_tokens = model->batch_tokens > longest ? (size_t)model->batch_tokens : longest;
-    struct status status = bert_session_create(model->engine, instance->session_tokens, &instance->session);
+    struct status status = bert_session_create(engine, instance->session_tokens, &instance->session);
     if (status_is_ok(&status))
         *ret_instance = instance;
     else

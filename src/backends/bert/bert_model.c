@@ -70,12 +70,12 @@ static struct slice parameter_text(const struct model_config *config, const char
 
 static struct status parse_parameters(const struct model_config *config, struct bert_engine_options *ret,
                                       uint64_t *ret_batch_tokens) {
-    char text[32];
+    char text[32], known[64];
     struct slice value = parameter_text(config, "inference_precision", text);
+    bert_precision_list(known, sizeof known);
     if (!bert_precision_parse(text, &ret->precision))
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "parameter inference_precision must be auto, fp32, bf16 or int8, got '%.*s'",
-                            SLICE_ARGS(value));
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter inference_precision must be one of %s, got '%.*s'",
+                            known, SLICE_ARGS(value));
     value = parameter_text(config, "instruction_set", text);
     if (!bert_isa_parse(text, &ret->isa))
         return status_error(
@@ -99,14 +99,38 @@ static struct status check_head(const struct bert_engine *engine, const struct b
     return status_error(STATUS_INVALID_ARGUMENT, "task %s: the model has no %s", task->name, names[task->head]);
 }
 
+static struct bert_device device_of(const struct instance_place *place) {
+    return place->on_gpu ? (struct bert_device){BERT_DEVICE_CUDA, place->gpu}
+                         : (struct bert_device){BERT_DEVICE_CPU, 0};
+}
+
+/* One in each place where there are instances, all of the same files. */
+static struct status get_engines(struct bert_model *model, const char *directory, struct bert_engine_options *options) {
+    const struct model_config *config = model->config;
+    struct shared_engine *any = NULL;
+    model->shared = calloc((size_t)config->instance_count, sizeof(struct shared_engine *));
+    if (!model->shared)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %d engines", config->instance_count);
+    for (int i = 0; i < config->instance_count; i++) {
+        if (!model_config_is_first_in_place(config, i))
+            continue;
+        options->device = device_of(&config->instances[i]);
+        STATUS_TRY(shared_engines_get(model->backend->engines, directory, options, &model->shared[i]));
+        if (any && !shared_engine_same_files(any, model->shared[i]))
+            return status_error(STATUS_UNAVAILABLE, "the checkpoint in %s was replaced while it was read", directory);
+        any = model->shared[i];
+        model->engine = shared_engine_engine(any);
+    }
+    return status_ok();
+}
+
 static struct status fill(struct bert_model *model, const struct backend_model_args *args) {
     struct bert_engine_options options = {0};
     STATUS_TRY(bert_task_of(args->config, &model->task));
     STATUS_TRY(bert_task_check_tensors(model->task, args->config));
     STATUS_TRY(check_known(args->config, model->task));
     STATUS_TRY(parse_parameters(args->config, &options, &model->batch_tokens));
-    STATUS_TRY(shared_engines_get(model->backend->engines, args->version_directory, &options, &model->shared));
-    model->engine = shared_engine_engine(model->shared);
+    STATUS_TRY(get_engines(model, args->version_directory, &options));
     STATUS_TRY(check_head(model->engine, model->task));
     return model->task->load ? model->task->load(model, args->version_directory) : status_ok();
 }
@@ -129,8 +153,34 @@ void bert_model_unload(void *pointer) {
     struct bert_model *model = pointer;
     if (model->task && model->task->unload)
         model->task->unload(model);
-    shared_engines_release(model->backend->engines, model->shared);
+    for (int i = 0; model->shared && i < model->config->instance_count; i++)
+        shared_engines_release(model->backend->engines, model->shared[i]);
+    free(model->shared);
     free(model);
+}
+
+/* ---- devices ---- */
+
+const struct bert_engine *bert_model_engine(const struct bert_model *model, const struct instance_place *place) {
+    const struct instance_place *places = model->config->instances;
+    int i = 0;
+    while (places[i].on_gpu != place->on_gpu || places[i].gpu != place->gpu)
+        i++;
+    return shared_engine_engine(model->shared[i]);
+}
+
+int bert_model_gpu_count(void *backend) {
+    (void)backend;
+    return bert_device_count(BERT_DEVICE_CUDA);
+}
+
+struct status bert_model_gpu_check(void *backend, int32_t gpu) {
+    (void)backend;
+    return bert_device_check(&(struct bert_device){BERT_DEVICE_CUDA, gpu});
+}
+
+uint64_t bert_model_memory(const void *model, const struct instance_place *place) {
+    return bert_engine_memory(bert_model_engine(model, place));
 }
 
 /* ---- the batch decision ---- */

@@ -95,8 +95,9 @@ static struct status make_key(const char *directory, const struct bert_engine_op
     if (!arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
     *key = (struct engine_key){.options = *options};
-    bert_engine_resolve(&key->options);
-    struct status status = identify_checkpoint(directory, arena, key);
+    struct status status = bert_engine_resolve(&key->options);
+    if (status_is_ok(&status))
+        status = identify_checkpoint(directory, arena, key);
     arena_destroy(arena);
     return status;
 }
@@ -106,10 +107,19 @@ static bool same_file(const struct file_identity *a, const struct file_identity 
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static bool same_key(const struct engine_key *a, const struct engine_key *b) {
+static bool same_files(const struct engine_key *a, const struct engine_key *b) {
     return same_file(&a->weights, &b->weights) && same_file(&a->config, &b->config) &&
-           same_file(&a->tokenizer, &b->tokenizer) && a->options.precision == b->options.precision &&
-           a->options.isa == b->options.isa;
+           same_file(&a->tokenizer, &b->tokenizer);
+}
+
+static bool same_key(const struct engine_key *a, const struct engine_key *b) {
+    const struct bert_engine_options *x = &a->options, *y = &b->options;
+    return same_files(a, b) && x->precision == y->precision && x->isa == y->isa && x->device.kind == y->device.kind &&
+           x->device.index == y->device.index;
+}
+
+bool shared_engine_same_files(const struct shared_engine *a, const struct shared_engine *b) {
+    return same_files(&a->key, &b->key);
 }
 
 /* ---- the list, under the lock ---- */

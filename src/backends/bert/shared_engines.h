@@ -1,5 +1,5 @@
 /* shared_engines.h: one engine, so one copy of the packed weights, for all models that are loaded from the same files
- * and compute alike.
+ * and compute alike on the same device.
  *
  * Files are the same when device, inode, size and time of change of weights and configuration are: links lead to the
  * same engine, and a file that was replaced to a new one.
@@ -23,6 +23,8 @@ struct status shared_engines_get(struct shared_engines *engines, const char *dir
                                  struct shared_engine **ret) STATUS_MUST_CHECK;
 /* The last user's release frees the weights. Accepts NULL. */
 void shared_engines_release(struct shared_engines *engines, struct shared_engine *engine);
+/* Whether both were made of the same files, maybe for different devices. */
+bool shared_engine_same_files(const struct shared_engine *a, const struct shared_engine *b);
 const struct bert_engine *shared_engine_engine(const struct shared_engine *engine);
 
 #endif

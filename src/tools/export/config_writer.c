@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum tensor_dims {
     DIMS_TOKENS,   /* one number for each token */
@@ -96,6 +97,11 @@ static void put_dynamic_batching(struct buf *out, const struct config_facts *fac
                facts->delay_us);
 }
 
+/* Precisions that no CPU has. */
+static bool is_for_gpus(const char *precision) {
+    return strcmp(precision, "fp16") == 0 || strcmp(precision, "fp8") == 0;
+}
+
 void config_write(const struct config_facts *facts, struct buf *out) {
     const struct task_tensors *tensors = &tasks[facts->task];
     char length[32];
@@ -106,8 +112,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
     put_tensors(out, "input", tensors->inputs, tensors->input_count, facts->vector_size);
     put_tensors(out, "output", tensors->outputs, tensors->output_count, facts->vector_size);
     if (facts->instances > 0)
-        buf_printf(out, "instance_group [\n  {\n    count: %" PRId64 "\n    kind: KIND_CPU\n  }\n]\n",
-                   facts->instances);
+        buf_printf(out, "instance_group [\n  {\n    count: %" PRId64 "\n    kind: %s\n  }\n]\n", facts->instances,
+                   is_for_gpus(facts->precision) ? "KIND_GPU" : "KIND_CPU");
     if (facts->delay_us > 0)
         put_dynamic_batching(out, facts);
     else if (facts->joins_what_waits)

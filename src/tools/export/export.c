@@ -59,10 +59,10 @@ static const struct option_row option_rows[] = {
      "text; onnx writes model.onnx, savedmodel a TensorFlow SavedModel, both for OpenVINO.",
      0, 0, "bert|onnx|savedmodel"},
     {OPTION_CHOICE, "precision", NULL, FIELD(precision), NULL, "PRECISION",
-     "What the engine computes in; the file holds 32 bit floats either way. auto and int8 are for the bert format: "
-     "auto, "
-     "its default, is bf16 on a CPU that multiplies bf16, else fp32. The other formats' default is fp32.",
-     0, 0, "auto|fp32|bf16|int8"},
+     "What the engine computes in; the file holds 32 bit floats either way. auto, int8, fp16 and fp8 are for the bert "
+     "format: auto, its default, is bf16 on a CPU that multiplies bf16, else fp32; fp16 and fp8 are not for CPUs, and "
+     "a server without a device that has them does not load the model. The other formats' default is fp32.",
+     0, 0, "auto|fp32|bf16|int8|fp16|fp8"},
     {OPTION_INT, "max-seq-length", NULL, FIELD(max_seq_length), "384", "TOKENS",
      "Window length that clients use by default; the model itself takes any length that it has positions for.", 1,
      1 << 20, NULL},
@@ -71,7 +71,10 @@ static const struct option_row option_rows[] = {
      "Milliseconds that a request may wait for others to fill a batch; 0 or less: no dynamic batching.", -1, 3600000,
      NULL},
     {OPTION_INT, "instances", NULL, FIELD(instances), NULL, "N",
-     "Execution instances; without it the configuration leaves the number to the server (one).", 1, 1024, NULL},
+     "Execution instances, of KIND_GPU for fp16 and fp8, else of KIND_CPU; without it the configuration leaves kind "
+     "and "
+     "number to the server.",
+     1, 1024, NULL},
 };
 
 static const struct option_table option_table = {

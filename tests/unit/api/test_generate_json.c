@@ -35,7 +35,7 @@ static void assert_error(struct status status, const char *text) {
 static int set_up(void **state) {
     (void)state;
     assert_good(model_config_parse(slice_of("m"), slice_of(CONFIG), "config.pbtxt", &config));
-    assert_good(model_config_finish(config, false));
+    assert_good(model_config_finish(config, NULL));
     request = infer_request_create(0);
     return request ? 0 : -1;
 }

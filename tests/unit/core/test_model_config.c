@@ -26,7 +26,7 @@
 static struct status load(const char *text, struct model_config **ret) {
     struct model_config *config;
     STATUS_TRY(model_config_parse(SLICE_LITERAL("m"), slice_of(text), "config.pbtxt", &config));
-    struct status status = model_config_finish(config, false);
+    struct status status = model_config_finish(config, NULL);
     if (status_is_ok(&status))
         *ret = config;
     else
@@ -116,7 +116,7 @@ static void defaults_are_as_tritons(void **state) {
     struct model_config *again;
     struct buf second = BUF_EMPTY;
     assert_ok(model_config_parse_json(SLICE_LITERAL("m"), (struct slice){json.data, json.size - 1}, &again));
-    assert_ok(model_config_finish(again, false));
+    assert_ok(model_config_finish(again, NULL));
     assert_ok(model_config_to_json(again, &second));
     buf_append_char(&second, '\0');
     assert_string_equal(second.data, json.data);
@@ -141,14 +141,14 @@ static void an_empty_config_is_completed(void **state) {
     assert_ok(model_config_add_output(config, SLICE_LITERAL("scalar"), DATATYPE_BF16, NULL, 0));
     assert_int_equal(model_config_message_inputs(config), 2);
     assert_int_equal(model_config_message_outputs(config), 1);
-    assert_ok(model_config_finish(config, false));
+    assert_ok(model_config_finish(config, NULL));
     assert_int_equal(config->inputs[0].dims[1], 3);
     assert_int_equal(config->inputs[1].type, DATATYPE_BYTES);
     assert_int_equal(config->outputs[0].rank, 1);
     assert_true(config->outputs[0].reshaped && config->outputs[0].reshape_rank == 0);
     assert_true(slice_equal_text(config->message->name, "m"));
     assert_int_equal(config->platform.size, 0);
-    assert_ok(model_config_finish(config, false)); /* again, on the completed message */
+    assert_ok(model_config_finish(config, NULL)); /* again, on the completed message */
     assert_int_equal(config->input_count, 2);
     assert_int_equal(config->instance_count, 1);
     model_config_destroy(config);
@@ -230,7 +230,6 @@ static void known_but_unimplemented_fields_are_refused(void **state) {
         UNIMPLEMENTED("input { name: \"z\" data_type: TYPE_FP32 dims: 1 is_shape_tensor: true }",
                       "input.is_shape_tensor"),
         UNIMPLEMENTED("output { is_non_linear_format_io: true }", "output.is_non_linear_format_io"),
-        UNIMPLEMENTED("instance_group { gpus: [ 0 ] }", "instance_group.gpus"),
         UNIMPLEMENTED("instance_group { passive: true }", "instance_group.passive"),
         UNIMPLEMENTED("instance_group { profile: \"p\" }", "instance_group.profile"),
         UNIMPLEMENTED("instance_group { rate_limiter { } }", "instance_group.rate_limiter"),
@@ -268,9 +267,8 @@ static void errors_tell_file_and_line(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"backend: \"identity\"\ninstance_group [\n  {\n    count: 1\n    kind: KIND_GPU\n  }\n]\n" TENSORS,
-         "model 'm': config.pbtxt:5: instance_group[0].kind: KIND_GPU needs a GPU and this server has none: write "
-         "'kind: "
-         "KIND_CPU'"},
+         "model 'm': config.pbtxt:5: instance_group[0].kind: backend 'identity' computes on the CPU alone; KIND_GPU "
+         "cannot be had: write 'kind: KIND_CPU' (or KIND_AUTO), without 'gpus'"},
         {"backend: \"identity\" max_batch_size: 1\n" TENSORS "dynamic_batching {\n  priority_levels: 3\n}",
          "model 'm': config.pbtxt:4: dynamic_batching.priority_levels: field 'dynamic_batching.priority_levels'"},
         {"nmae: \"m\"", "config.pbtxt:1:1: unknown field 'nmae' in ModelConfig; did you mean 'name'?"},
@@ -380,17 +378,6 @@ static void good_variants_are_accepted(void **state) {
     }
 }
 
-static void a_gpu_changes_the_kinds(void **state) {
-    (void)state;
-    struct model_config *config;
-    assert_ok(model_config_parse(SLICE_LITERAL("m"),
-                                 SLICE_LITERAL(IDENTITY TENSORS "instance_group { kind: KIND_GPU } instance_group { }"),
-                                 "config.pbtxt", &config));
-    assert_ok(model_config_finish(config, true));
-    assert_int_equal(config->message->instance_group.items[1].kind, PB_KIND_GPU);
-    model_config_destroy(config);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(derived_fields_follow_the_text),
@@ -404,7 +391,6 @@ int main(void) {
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(bad_policies_are_refused),
         cmocka_unit_test(good_variants_are_accepted),
-        cmocka_unit_test(a_gpu_changes_the_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

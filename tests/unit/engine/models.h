@@ -39,7 +39,7 @@ struct model {
 /* False when this CPU lacks the instruction set. */
 static inline bool open_model(const char *path, enum bert_isa isa, enum bert_precision precision, int threads,
                               size_t max_tokens, struct model *ret) {
-    const struct bert_engine_options options = {precision, isa};
+    const struct bert_engine_options options = {.precision = precision, .isa = isa};
     expect_ok(bert_checkpoint_open(path, NULL, &ret->checkpoint));
     expect_ok(bert_pool_create(threads, &ret->pool));
     struct status status = bert_engine_create(ret->checkpoint, &options, ret->pool, &ret->engine);

@@ -226,7 +226,8 @@ static void has_names(void **state) {
     enum bert_isa isa;
     assert_true(bert_precision_parse("int8", &precision) && precision == BERT_PRECISION_INT8);
     assert_true(bert_isa_parse("avx512_bf16", &isa) && isa == BERT_ISA_AVX512_BF16);
-    assert_false(bert_precision_parse("fp8", &precision));
+    assert_true(bert_precision_parse("fp8", &precision) && precision == BERT_PRECISION_FP8);
+    assert_false(bert_precision_parse("fp4", &precision));
     assert_false(bert_isa_parse("", &isa));
     assert_string_equal(bert_precision_text(BERT_PRECISION_AUTO), "auto");
     assert_string_equal(bert_isa_text(BERT_ISA_REFERENCE), "reference");

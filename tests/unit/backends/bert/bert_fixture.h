@@ -43,11 +43,12 @@ struct loaded {
 static struct status load_parts(struct loaded *loaded, const char *checkpoint) {
     const struct backend_ops *ops = bert_backend();
     STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, checkpoint));
-    STATUS_TRY(model_config_finish(loaded->config, false));
+    const struct model_gpus gpus = {ops->gpu_count, ops->gpu_check, loaded->backend};
+    STATUS_TRY(model_config_finish(loaded->config, &gpus));
     const struct backend_model_args args = {.config = loaded->config,
                                             .version_directory = checkpoint,
                                             .version = 1,
-                                            .instance_count = 1,
+                                            .instance_count = loaded->config->instance_count,
                                             .threads_per_instance = 1};
     STATUS_TRY(ops->load(loaded->backend, &args, &loaded->model));
     return ops->instance_create(loaded->model, 0, &loaded->instance);

@@ -162,7 +162,8 @@ static void refuses_wrong_configs(void **state) {
     static const struct {
         const char *config, *text;
     } rows[] = {
-        {"parameters { key: \"inference_precision\" value { string_value: \"fp8\" } }", "auto, fp32, bf16 or int8"},
+        {"parameters { key: \"inference_precision\" value { string_value: \"fp4\" } }",
+         "must be one of auto, fp32, bf16, int8, fp16, fp8, got 'fp4'"},
         {"parameters { key: \"instruction_set\" value { string_value: \"mmx\" } }", "reference, avx2, avx512"},
         {"parameters { key: \"max_batch_tokens\" value { string_value: \"0\" } }", "must be 1 to 65536, got '0'"},
         {"parameters { key: \"presicion\" value { string_value: \"fp32\" } }", "presicion"},

@@ -60,13 +60,13 @@ static void close_table(struct table *table) {
     arena_destroy(table->arena);
 }
 
-static const struct bert_engine_options fp32 = {BERT_PRECISION_FP32, BERT_ISA_AUTO};
+static const struct bert_engine_options fp32 = {.precision = BERT_PRECISION_FP32, .isa = BERT_ISA_AUTO};
 
 static void same_files_share(void **state) {
     (void)state;
     struct table table;
     struct shared_engine *a, *b, *c;
-    const struct bert_engine_options int8 = {BERT_PRECISION_INT8, BERT_ISA_AUTO};
+    const struct bert_engine_options int8 = {.precision = BERT_PRECISION_INT8, .isa = BERT_ISA_AUTO};
     open_table(&table);
     assert_good(shared_engines_get(table.engines, table.first, &fp32, &a));
     assert_good(shared_engines_get(table.engines, table.second, &fp32, &b));
@@ -84,9 +84,9 @@ static void auto_is_what_it_becomes(void **state) {
     (void)state;
     struct table table;
     struct shared_engine *a, *b;
-    const struct bert_engine_options automatic = {BERT_PRECISION_AUTO, BERT_ISA_AUTO};
+    const struct bert_engine_options automatic = {.precision = BERT_PRECISION_AUTO, .isa = BERT_ISA_AUTO};
     struct bert_engine_options resolved = automatic;
-    bert_engine_resolve(&resolved);
+    assert_good(bert_engine_resolve(&resolved));
     assert_int_not_equal(resolved.precision, BERT_PRECISION_AUTO);
     assert_int_not_equal(resolved.isa, BERT_ISA_AUTO);
     open_table(&table);

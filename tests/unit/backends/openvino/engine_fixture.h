@@ -98,7 +98,7 @@ static inline void loaded_close(struct loaded *loaded) {
 static inline struct status load_parts(struct loaded *loaded, const char *version_directory) {
     const struct backend_ops *ops = loaded->engine->ops;
     STATUS_TRY(ops->complete_config(loaded->engine->backend, loaded->config, version_directory));
-    STATUS_TRY(model_config_finish(loaded->config, false));
+    STATUS_TRY(model_config_finish(loaded->config, NULL));
     struct backend_model_args args = {
         .config = loaded->config,
         .model_directory = version_directory,

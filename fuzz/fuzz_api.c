@@ -236,7 +236,7 @@ static struct served *start(void) {
     served.limits = http_limits_default();
     served.limits.budget = &served.budget;
     served.limits.max_body_bytes = 1 << 20;
-    struct metrics_state *metrics = metrics_state_create(&metrics_options);
+    struct metrics_state *metrics = metrics_state_create(&metrics_options, NULL);
     struct trace_config trace = trace_config_default();
     struct tracer *tracer;
     trace.file = "/dev/null";

@@ -1,8 +1,11 @@
 #include "api/metrics_text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "api/gpu_usage.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "record/recorder.h"
@@ -11,7 +14,10 @@
 struct metrics_state {
     struct metrics_options options;
     struct machine_usage *machine;
+    struct gpu_usage *gpus; /* NULL: they are not wanted */
 };
+
+#define GPU_PATIENCE_NS (10 * NS_PER_S)
 
 /* A ready model version with its counters. */
 struct model_row {
@@ -23,7 +29,7 @@ struct model_row {
 
 struct metrics_options metrics_options_default(void) {
     return (struct metrics_options){
-        .counter_latencies = true, .histogram_latencies = true, .interval_ns = 2000 * NS_PER_MS};
+        .counter_latencies = true, .histogram_latencies = true, .gpus = true, .interval_ns = 2000 * NS_PER_MS};
 }
 
 struct status metrics_options_apply(struct metrics_options *options, struct slice setting) {
@@ -50,22 +56,24 @@ struct status metrics_options_apply(struct metrics_options *options, struct slic
                         "unknown setting '%.*s': expected counter_latencies or histogram_latencies", SLICE_ARGS(name));
 }
 
-struct metrics_state *metrics_state_create(const struct metrics_options *options) {
+struct metrics_state *metrics_state_create(const struct metrics_options *options, const struct log *log) {
     struct metrics_state *state = calloc(1, sizeof *state);
     if (!state)
         return NULL;
+    const struct gpu_usage_options gpus = {NVML_LIBRARY, options->interval_ns, GPU_PATIENCE_NS, log};
     state->options = *options;
     state->machine = machine_usage_create(options->interval_ns);
-    if (!state->machine) {
-        free(state);
-        return NULL;
-    }
-    return state;
+    state->gpus = options->gpus ? gpu_usage_create(&gpus) : NULL;
+    if (state->machine && (state->gpus || !options->gpus))
+        return state;
+    metrics_state_destroy(state);
+    return NULL;
 }
 
 void metrics_state_destroy(struct metrics_state *state) {
     if (!state)
         return;
+    gpu_usage_destroy(state->gpus);
     machine_usage_destroy(state->machine);
     free(state);
 }
@@ -181,6 +189,42 @@ static void write_machine(struct buf *out, struct machine_usage *machine) {
     }
 }
 
+/* The metrics of a GPU, as Triton has them. A figure that a GPU does not tell has no row. */
+static const struct {
+    const char *name, *type, *help;
+    size_t place; /* in struct gpu_figures */
+    int decimals;
+} gpu_metrics[] = {
+    {"nv_gpu_utilization", "gauge", "GPU utilization rate [0.0 - 1.0)", offsetof(struct gpu_figures, utilization), 2},
+    {"nv_gpu_memory_total_bytes", "gauge", "GPU total memory, in bytes", offsetof(struct gpu_figures, memory_total), 0},
+    {"nv_gpu_memory_used_bytes", "gauge", "GPU used memory, in bytes", offsetof(struct gpu_figures, memory_used), 0},
+    {"nv_gpu_power_usage", "gauge", "GPU power usage in watts", offsetof(struct gpu_figures, power), 3},
+    {"nv_gpu_power_limit", "gauge", "GPU power management limit in watts", offsetof(struct gpu_figures, power_limit),
+     3},
+    {"nv_energy_consumption", "counter", "GPU energy consumption in joules since the server started",
+     offsetof(struct gpu_figures, energy), 3},
+};
+
+static void write_gpus(struct buf *out, struct gpu_usage *gpus) {
+    struct gpu_figures figures[NVML_GPUS_MAX];
+    size_t count = gpus ? gpu_usage_read(gpus, figures) : 0;
+    for (size_t metric = 0; metric < sizeof gpu_metrics / sizeof gpu_metrics[0]; metric++) {
+        bool headed = false;
+        for (size_t i = 0; i < count; i++) {
+            double value;
+            memcpy(&value, (const char *)&figures[i] + gpu_metrics[metric].place, sizeof value);
+            if (isnan(value))
+                continue;
+            if (!headed)
+                write_head(out, gpu_metrics[metric].name, gpu_metrics[metric].type, gpu_metrics[metric].help);
+            headed = true;
+            buf_printf(out, "%s{gpu_uuid=\"", gpu_metrics[metric].name);
+            write_escaped(out, slice_of(figures[i].uuid));
+            buf_printf(out, "\"} %.*f\n", gpu_metrics[metric].decimals, value);
+        }
+    }
+}
+
 /* The ready versions with their counters; one that is unloaded meanwhile is left out. */
 static struct status collect(struct inference_server *server, struct arena *arena, struct model_row **ret,
                              size_t *ret_count) {
@@ -233,6 +277,7 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
     STATUS_TRY(collect(server, arena, &rows, &count));
     write_models(out, &state->options, rows, count);
     write_machine(out, state->machine);
+    write_gpus(out, state->gpus);
     if (tracer)
         write_outcomes(out, "inferd_traces_total",
                        "Traces of inferences that were written, dropped (the queue was full) or lost",

@@ -63,7 +63,7 @@ def gpus(tmp_path_factory):
     running.stop()
 
 
-@case("GP01", "config", "KIND_GPU, with and without `gpus`; `gpus` of KIND_CPU and KIND_AUTO; a precision that the CPU does not have",
+@case("GV01", "config", "KIND_GPU, with and without `gpus`; `gpus` of KIND_CPU and KIND_AUTO; a precision that the CPU does not have",
       "these models do not load: the log and 503 say what is missing, by the driver's own names")
 @pytest.mark.parametrize("model", BROKEN)
 def test_what_is_missing_is_told(gpus, model):
@@ -74,7 +74,7 @@ def test_what_is_missing_is_told(gpus, model):
     assert reason in answer.error
 
 
-@case("GP02", "HTTP", "infer on the models beside those: no `instance_group`, KIND_AUTO, KIND_CPU", "they serve, on the CPU")
+@case("GV02", "HTTP", "infer on the models beside those: no `instance_group`, KIND_AUTO, KIND_CPU", "they serve, on the CPU")
 @pytest.mark.parametrize("model", GOOD)
 def test_others_serve_on_the_cpu(gpus, model):
     assert post_infer(gpus.http, model, body()).status == 200
@@ -82,7 +82,7 @@ def test_others_serve_on_the_cpu(gpus, model):
     assert (group["kind"], group["gpus"], group["count"]) == ("KIND_CPU", [], 2 if model == "auto" else 1)
 
 
-@case("GP03", "HTTP, gRPC", "statistics of a model of backend bert, and of identity", "bytes of its weights on the CPU; nothing")
+@case("GV03", "HTTP, gRPC", "statistics of a model of backend bert, and of identity", "bytes of its weights on the CPU; nothing")
 def test_memory_is_told(gpus):
     def usage(model):
         return get(gpus.http, f"/v2/models/{model}/stats").json["model_stats"][0]["memory_usage"]
@@ -96,7 +96,7 @@ def test_memory_is_told(gpus):
     assert (row.type, row.id, row.byte_size) == ("CPU", 0, cpu["byte_size"])
 
 
-@case("GP04", "HTTP, gRPC", "load of a model with a config of its own that has KIND_GPU", "400, INVALID_ARGUMENT with what is missing; what served still does")
+@case("GV04", "HTTP, gRPC", "load of a model with a config of its own that has KIND_GPU", "400, INVALID_ARGUMENT with what is missing; what served still does")
 def test_a_load_says_so_too(gpus):
     config = {"backend": "bert", "max_batch_size": 8, "instance_group": [{"kind": "KIND_GPU", "gpus": [5]}]}
     answer = request(gpus.http, "POST", "/v2/repository/models/cpu/load", json.dumps({"parameters": {"config": json.dumps(config)}}))
@@ -110,14 +110,14 @@ def test_a_load_says_so_too(gpus):
     assert post_infer(gpus.http, "cpu", body()).status == 200
 
 
-@case("GP05", "HTTP", "load of a model in a precision that the CPU does not have", "400 with the device, the precision and those that it has")
+@case("GV05", "HTTP", "load of a model in a precision that the CPU does not have", "400 with the device, the precision and those that it has")
 def test_a_load_in_a_wrong_precision(gpus):
     answer = request(gpus.http, "POST", "/v2/repository/models/half/load")
     assert answer.status == 400
     assert MODELS["half"][2] in answer.error
 
 
-@case("GP06", "config", "a driver that has no device, and one that fails", "KIND_GPU does not load and says which; KIND_AUTO serves")
+@case("GV06", "config", "a driver that has no device, and one that fails", "KIND_GPU does not load and says which; KIND_AUTO serves")
 @pytest.mark.parametrize("answers,reason", [
     ("0 0", f"{NO_ENGINE}, and this machine has no CUDA device"),
     ("100 1", f"{NO_ENGINE}, and this machine has no CUDA device"),
@@ -135,7 +135,7 @@ def test_drivers(tmp_path, answers, reason):
         server.stop()
 
 
-@case("GP07", "HTTP, gRPC", "metadata and config of the model by tritonclient", "the instance group that was chosen")
+@case("GV07", "HTTP, gRPC", "metadata and config of the model by tritonclient", "the instance group that was chosen")
 def test_clients_see_the_choice(gpus):
     with httpclient.InferenceServerClient(gpus.http_url) as client:
         assert client.get_model_config("auto")["instance_group"][0]["kind"] == "KIND_CPU"

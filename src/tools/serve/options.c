@@ -1,5 +1,6 @@
 #include "tools/serve/options.h"
 
+#include "api/nvml.h"
 #include "record/recorder.h"
 
 #define FIELD(name) offsetof(struct serve_options, name)
@@ -115,7 +116,10 @@ static const struct option_row rows[] = {
      "counter_latencies=false: without the cumulated durations; histogram_latencies=false: without the histograms.", 0,
      0, NULL},
     {OPTION_INT, "metrics-interval-ms", NULL, FIELD(metrics_interval_ms), "2000", "MILLISECONDS",
-     "Shortest time that the use of the CPUs is measured over.", 1, 86400000, NULL},
+     "Shortest time that the use of the CPUs is measured over, and how often GPUs are asked for their figures.", 1,
+     86400000, NULL},
+    {OPTION_BOOL, "allow-gpu-metrics", NULL, FIELD(allow_gpu_metrics), "true", NULL,
+     "Give the figures of NVIDIA GPUs, where the driver's library for them (" NVML_LIBRARY ") is there.", 0, 0, NULL},
 
     {.type = OPTION_HEADING, .help = "Shared memory"},
     {OPTION_BOOL, "allow-client-shm", NULL, FIELD(allow_client_shm), "false", NULL,

@@ -35,6 +35,7 @@ struct serve_options {
 
     struct option_list metrics_config;
     int64_t metrics_interval_ms;
+    bool allow_gpu_metrics;
 
     int64_t log_verbose;
     bool log_info, log_warning, log_error;

@@ -277,7 +277,7 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_mutex_init(&server->lock, NULL);
     worker_pool_init(&server->workers);
     server->arena = arena_create(0);
-    server->metrics = metrics_state_create(&settings->metrics);
+    server->metrics = metrics_state_create(&settings->metrics, log);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
     server->readiness = readiness_create(WATCHES_MAX);
     if (!server->arena || !server->load || !server->readiness) {

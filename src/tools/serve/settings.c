@@ -7,6 +7,7 @@
 static struct status parse_metrics(const struct serve_options *options, struct metrics_options *ret) {
     *ret = metrics_options_default();
     ret->interval_ns = (uint64_t)options->metrics_interval_ms * NS_PER_MS;
+    ret->gpus = options->allow_gpu_metrics;
     for (size_t i = 0; i < options->metrics_config.count; i++) {
         struct status status = metrics_options_apply(ret, slice_of(options->metrics_config.items[i]));
         if (!status_is_ok(&status))

@@ -151,8 +151,9 @@ static inline void served_start(struct served *served) {
     size_t failed = 0;
     assert_good(inference_server_load_models(served->server, &failed));
     assert_int_equal(failed, 0);
-    const struct metrics_options metrics = metrics_options_default();
-    served->metrics = metrics_state_create(&metrics);
+    struct metrics_options metrics = metrics_options_default();
+    metrics.gpus = false;
+    served->metrics = metrics_state_create(&metrics, NULL);
     assert_non_null(served->metrics);
     served->load = load_meter_create(metrics_state_machine(served->metrics));
     assert_non_null(served->load);

@@ -5,6 +5,7 @@
 #include "api/infer_parameters.h"
 #include "api/request_json.h"
 #include "api/tensor_json.h"
+#include "codec/json_value.h"
 
 bool infer_json_output_is_binary(const struct requested_output *output) {
     return output->adapter != NULL;

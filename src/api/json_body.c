@@ -1,6 +1,6 @@
 #include "api/json_body.h"
 
-#include "api/tensor_json.h"
+#include "codec/json_value.h"
 
 struct status json_body_expected(const char *member, const char *what, yyjson_val *got) {
     char got_text[96];

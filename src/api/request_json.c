@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "api/tensor_json.h"
+#include "codec/json_value.h"
 
 static struct status no_memory(const char *what) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory while reading the %s of the request", what);

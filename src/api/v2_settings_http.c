@@ -6,9 +6,9 @@
 
 #include "api/handlers.h"
 #include "api/json_body.h"
-#include "api/tensor_json.h"
 #include "api/v2_service.h"
 #include "codec/inference_messages.h"
+#include "codec/json_value.h"
 #include "codec/json_write.h"
 
 static struct status no_memory(void) {

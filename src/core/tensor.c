@@ -1,7 +1,8 @@
 #include "core/tensor.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+
+#include "codec/shape_text.h"
 
 struct status shape_element_count(const int64_t *shape, int rank, int64_t *ret) {
     bool empty = false;
@@ -80,11 +81,5 @@ struct status tensor_check_size(const struct tensor *tensor) {
 }
 
 void shape_format(const int64_t *shape, int rank, char *text, size_t size) {
-    size_t used = 0;
-    for (int i = 0; i < rank && used < size; i++) {
-        int n = snprintf(text + used, size - used, "%c%" PRId64, i ? ',' : '[', shape[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    if (used < size)
-        snprintf(text + used, size - used, rank > 0 ? "]" : "[]");
+    shape_text(shape, rank, text, size);
 }

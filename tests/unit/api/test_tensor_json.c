@@ -9,6 +9,7 @@
 
 #include "api/tensor_json.h"
 #include "codec/half.h"
+#include "codec/json_value.h"
 
 static struct arena *arena;
 

@@ -20,6 +20,8 @@ struct status client_setup_options(const struct infer_client_options *given, str
         return status_error(STATUS_INVALID_ARGUMENT, "only messages of gRPC are compressed");
     if (ret->stream && !grpc)
         return status_error(STATUS_INVALID_ARGUMENT, "only gRPC has streams of inferences");
+    if ((ret->json_inputs || ret->json_outputs) && (grpc || given->api != INFER_API_V2))
+        return status_error(STATUS_INVALID_ARGUMENT, "only HTTP of KServe v2 has tensors in JSON");
     if (ret->header_count > INFER_CLIENT_HEADERS_MAX)
         return status_error(STATUS_INVALID_ARGUMENT, "%zu headers: at most %d", ret->header_count,
                             INFER_CLIENT_HEADERS_MAX);

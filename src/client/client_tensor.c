@@ -3,23 +3,14 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    int size;
-} datatypes[] = {
-    {"BOOL", 1},  {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8}, {"INT8", 1}, {"INT16", 2},
-    {"INT32", 4}, {"INT64", 8}, {"FP16", 2},   {"BF16", 2},   {"FP32", 4},   {"FP64", 8}, {"BYTES", 0},
-};
+#include "codec/json_element.h"
 
 int client_tensor_element_size(struct slice datatype) {
-    for (size_t i = 0; i < sizeof datatypes / sizeof datatypes[0]; i++) {
-        if (slice_equal_text(datatype, datatypes[i].name))
-            return datatypes[i].size;
-    }
-    return -1;
+    const struct json_element_kind *kind = json_element_kind_of(datatype);
+    return kind != NULL ? (int)kind->size : -1;
 }
 
-static struct status count_elements(const struct infer_tensor *tensor, size_t *ret) {
+struct status client_tensor_count(const struct infer_tensor *tensor, size_t *ret) {
     size_t count = 1;
     if (tensor->rank > INFER_TENSOR_RANK_MAX)
         return status_error(STATUS_INVALID_ARGUMENT, "tensor '%.*s' has %zu dims, more than %d",
@@ -64,7 +55,7 @@ struct status client_tensor_check(const struct infer_tensor *tensor) {
     if (element < 0)
         return status_error(STATUS_INVALID_ARGUMENT, "tensor '%.*s' has the unknown datatype '%.*s'",
                             SLICE_ARGS(tensor->name), SLICE_ARGS(tensor->datatype));
-    STATUS_TRY(count_elements(tensor, &count));
+    STATUS_TRY(client_tensor_count(tensor, &count));
     if (element == 0)
         return check_bytes(tensor, count);
     if (__builtin_mul_overflow(count, (size_t)element, &size) || size != tensor->data.size)

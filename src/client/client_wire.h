@@ -33,6 +33,8 @@ struct client_call {
     bool secure;            /* over TLS: gRPC says so in its :scheme */
     bool outputs_in_memory; /* not in the answer */
     bool batched;           /* v1: shapes begin with the batch */
+    bool json_inputs;       /* HTTP: tensors are numbers and strings of the JSON, in place of binary data behind it */
+    bool json_outputs;      /* the same of the answer's */
     bool on_stream;         /* gRPC: a message of the shared stream rather than a call of its own */
     uint64_t stream_number; /* the id of such a message */
     const char *grpc_path;  /* "/inference.GRPCInferenceService/ModelInfer" */

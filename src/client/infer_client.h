@@ -57,6 +57,7 @@ struct infer_client_options {
     size_t header_count;                /* at most INFER_CLIENT_HEADERS_MAX */
     enum infer_encoding encoding;       /* gRPC: of requests of inferences; answers come plain */
     const struct infer_tls *tls;        /* borrowed for infer_client_open: NULL: TLS for https:// alone, all zero */
+    bool json_inputs, json_outputs;     /* HTTP of v2: tensors go, and come, as JSON in place of binary data */
     bool stream; /* gRPC: inferences are messages of one ModelStreamInfer (v1: StreamInfer) call a connection; their
                     ids are the client's */
 };

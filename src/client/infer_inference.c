@@ -70,6 +70,8 @@ struct status infer_client_infer(struct infer_client *client, const struct infer
     call->on_done = deliver_inference;
     call->base.outputs_in_memory = request->output_regions != NULL;
     call->base.batched = request->batched;
+    call->base.json_inputs = client->options.json_inputs;
+    call->base.json_outputs = client->options.json_outputs;
     struct infer_request_spec spec = *request;
     char number[SLICE_U64_DIGITS];
     if (client->options.stream) {

@@ -52,7 +52,7 @@ def test_parameters_and_headers(server, protocol):
 def test_wrong_data_are_named(server, tmp_path):
     path = write(tmp_path / "d.json", {"data": [{"IN": [1, "x"]}]})
     text = perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:2", "--input-data", path)
-    assert "d.json: stream 0, item 0, \"IN\": expected whole numbers" in text
+    assert "d.json: stream 0, item 0, \"IN\": expected an integer in -2147483648..2147483647" in text
 
 
 @case("PG05", "HTTP, gRPC", "flags that the model has no use for: a shape of no input, strings for numbers, composing models that do not exist",

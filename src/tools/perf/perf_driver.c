@@ -53,6 +53,8 @@ static struct status open_network(const struct perf_options *options, struct are
         .request_timeout_ns = request_timeout_ns(options),
         .max_connections = connection_count(options),
         .stream = options->streaming,
+        .json_inputs = options->json_inputs,
+        .json_outputs = options->json_outputs,
         .encoding = strcmp(options->grpc_compression, "gzip") == 0      ? INFER_ENCODING_GZIP
                     : strcmp(options->grpc_compression, "deflate") == 0 ? INFER_ENCODING_DEFLATE
                                                                         : INFER_ENCODING_NONE,

@@ -17,7 +17,7 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "model", "m", AT(model), NULL, "NAME", "The model to load.", 0, 0, NULL},
     {OPTION_STRING, "model-version", "x", AT(model_version), "", "VERSION", "Its version; the server chooses where none, or -1, is given.", 0, 0, NULL},
     {OPTION_STRING, "url", "u", AT(url), NULL, "[https://]HOST:PORT", "The server: localhost:8000 for HTTP, localhost:8001 for gRPC where none is given.", 0, 0, NULL},
-    {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "What carries it: HTTP/1.1, with tensors in binary, or gRPC.", 0, 0, NULL},
+    {OPTION_STRING, "protocol", "i", AT(protocol_name), "http", "http|grpc", "What carries it: HTTP/1.1 or gRPC.", 0, 0, NULL},
     {OPTION_CHOICE, "service-kind", NULL, AT(service_kind), "triton", NULL, "What the server speaks: KServe v2 with Triton's extensions, or TRTIS v1, as the servers of 2019; then the table is perf_client's. in_process (or triton_c_api): there is none; the core of one runs in this program, without a network.", 0, 0, "triton|trtis|in_process|triton_c_api"},
     {OPTION_BOOL, "streaming", NULL, AT(streaming), NULL, NULL, "gRPC: inferences are messages of one ModelStreamInfer (StreamInfer) call a connection; decoupled models need it.", 0, 0, NULL},
     {OPTION_CHOICE, "grpc-compression-algorithm", NULL, AT(grpc_compression), "none", NULL, "How requests of gRPC are compressed.", 0, 0, "none|gzip|deflate"},
@@ -68,6 +68,8 @@ static const struct option_row rows[] = {
     {OPTION_STRING, "string-data", NULL, AT(string_data), NULL, "TEXT", "What every string is, instead of random letters.", 0, 0, NULL},
     {OPTION_CHOICE, "shared-memory", NULL, AT(shared_memory), "none", NULL, "system: inputs and outputs are in memory that the server, on this machine, shares.", 0, 0, "none|system"},
     {OPTION_INT, "output-shared-memory-size", NULL, AT(output_memory_bytes), "102400", "BYTES", "Room in shared memory for an output of strings or of variable size, for each item of a batch.", 1, 1 << 30, NULL},
+    {OPTION_CHOICE, "input-tensor-format", NULL, AT(input_format), "binary", NULL, "HTTP: how inputs are sent. For json the generator writes every element of every request.", 0, 0, "binary|json"},
+    {OPTION_CHOICE, "output-tensor-format", NULL, AT(output_format), "binary", NULL, "HTTP: how outputs are asked for. For json the generator reads every element of every answer.", 0, 0, "binary|json"},
     {OPTION_STRING, "text", NULL, AT(text), NULL, "FILE", "The questions and paragraphs of a SQuAD file, tokenized for a BERT model: requests of real lengths.", 0, 0, NULL},
     {OPTION_STRING, "vocab", NULL, AT(vocab), NULL, "FILE", "vocab.txt for --text; the uncased English one is compiled in.", 0, 0, NULL},
     {OPTION_CHOICE, "pad", NULL, AT(pad), "none", NULL, "What --text does to short windows: nothing, or padding to the longest length.", 0, 0, "none|max"},
@@ -123,8 +125,6 @@ static const struct option_row rows[] = {
     REFUSED("enable-mpi", "start one inferd perf on each machine"),
     REFUSED("triton-server-directory", "the core of the server is in this program; leave it out"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
-    REFUSED("input-tensor-format", "tensors are sent in binary; leave it out"),
-    REFUSED("output-tensor-format", "tensors are asked for in binary; leave it out"),
 };
 /* clang-format on */
 
@@ -155,6 +155,8 @@ static struct status take_protocol(struct perf_options *options) {
     options->service = strcmp(options->service_kind, "trtis") == 0    ? PERF_TRTIS
                        : strcmp(options->service_kind, "triton") == 0 ? PERF_TRITON
                                                                       : PERF_IN_PROCESS;
+    options->json_inputs = strcmp(options->input_format, "json") == 0;
+    options->json_outputs = strcmp(options->output_format, "json") == 0;
     if (strcmp(options->model_version, "-1") == 0) /* perf_client's word for the latest */
         options->model_version = "";
     if (options->url == NULL)
@@ -362,6 +364,22 @@ static struct status check_service(const struct perf_options *options) {
     return status_ok();
 }
 
+/* Tensors in JSON are of HTTP, and travel with the requests. */
+static struct status check_formats(const struct perf_options *options) {
+    const char *flag = options->json_inputs ? "--input-tensor-format" : "--output-tensor-format";
+    if (!options->json_inputs && !options->json_outputs)
+        return status_ok();
+    if (options->service != PERF_TRITON)
+        return status_error(STATUS_INVALID_ARGUMENT, "%s json is of KServe v2: it does not go with --service-kind %s",
+                            flag, options->service_kind);
+    if (options->protocol != PERF_HTTP)
+        return status_error(STATUS_INVALID_ARGUMENT, "%s json is of HTTP: it does not go with -i grpc", flag);
+    if (strcmp(options->shared_memory, "none") != 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%s json is of tensors in requests and answers: it does not go with --shared-memory", flag);
+    return status_ok();
+}
+
 static struct status check_search(const struct perf_options *options) {
     bool limit = options->latency_limit_ms > 0;
     bool ranged = options->load == PERF_LOAD_CONCURRENCY || options->load == PERF_LOAD_RATE;
@@ -417,6 +435,7 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--profile-export-values goes neither with --fresh-data nor with --shared-memory");
     STATUS_TRY(check_periodic(options));
     STATUS_TRY(check_service(options));
+    STATUS_TRY(check_formats(options));
     return check_search(options);
 }
 

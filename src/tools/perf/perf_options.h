@@ -32,6 +32,7 @@ struct perf_options {
     struct perf_tls_flags tls_flags;
     bool verbose;
     int64_t batch_size;
+    const char *input_format, *output_format; /* "binary" or "json" */
 
     const char *concurrency_text, *periodic_text, *rate_text, *distribution, *intervals_path;
     int64_t request_period;                     /* of the periodic concurrency */
@@ -99,6 +100,7 @@ struct perf_options {
     /* From the above. */
     enum perf_service service;
     enum perf_protocol protocol;
+    bool json_inputs, json_outputs;
     struct perf_tls tls;
     enum perf_load load;
     bool count_windows;

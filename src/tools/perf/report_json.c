@@ -201,6 +201,10 @@ static void write_settings(struct json_writer *json, const struct perf_options *
     text(json, "service_kind", options->service_kind);
     text(json, "protocol", perf_carrier(options));
     write_data(json, options);
+    if (options->protocol == PERF_HTTP && options->service == PERF_TRITON) {
+        text(json, "input_tensor_format", options->input_format);
+        text(json, "output_tensor_format", options->output_format);
+    }
     write_windows(json, options);
     number(json, "percentile", options->percentile);
     number(json, "latency_threshold_ms", options->latency_limit_ms);

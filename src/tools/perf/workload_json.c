@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "codec/base64.h"
-#include "codec/half.h"
+#include "codec/json_element.h"
 #include "tools/perf/workload.h"
 
 enum { JSON_FILE_MAX = 1 << 30 };
@@ -45,86 +45,34 @@ static size_t count_leaves(yyjson_val *value) {
 
 /* ---- elements ---- */
 
-static bool is_integer_type(struct slice datatype, bool *ret_signed, int *ret_bits) {
-    static const struct {
-        const char *name;
-        bool is_signed;
-        int bits;
-    } types[] = {{"INT8", true, 8},   {"INT16", true, 16},   {"INT32", true, 32},   {"INT64", true, 64},
-                 {"UINT8", false, 8}, {"UINT16", false, 16}, {"UINT32", false, 32}, {"UINT64", false, 64}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (slice_equal_text(datatype, types[i].name)) {
-            *ret_signed = types[i].is_signed;
-            *ret_bits = types[i].bits;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct status append_integer(const struct reader *reader, yyjson_val *value, bool is_signed, int bits,
-                                    struct buf *out) {
-    uint64_t number = yyjson_is_sint(value) ? (uint64_t)yyjson_get_sint(value) : yyjson_get_uint(value);
-    bool negative = yyjson_is_sint(value) && yyjson_get_sint(value) < 0;
-    bool good = yyjson_is_int(value) && (is_signed || !negative);
-    if (good && negative && bits < 64)
-        good = yyjson_get_sint(value) >= -((int64_t)1 << (bits - 1));
-    if (good && !negative && (is_signed || bits < 64))
-        good = number < (uint64_t)1 << (is_signed ? bits - 1 : bits);
-    if (!good)
-        return malformed(reader, "whole numbers in the range of the datatype");
-    buf_append(out, &number, (size_t)bits / 8); /* little-endian, as the machine */
-    return status_ok();
-}
-
-static struct status append_real(const struct reader *reader, yyjson_val *value, struct slice datatype,
-                                 struct buf *out) {
-    if (!yyjson_is_num(value))
-        return malformed(reader, "numbers");
-    double number = yyjson_get_num(value);
-    float single = (float)number;
-    uint16_t half = half_from_double(number), brain = bfloat16_from_double(number);
-    if (slice_equal_text(datatype, "FP32"))
-        buf_append(out, &single, sizeof single);
-    else if (slice_equal_text(datatype, "FP64"))
-        buf_append(out, &number, sizeof number);
-    else
-        buf_append(out, slice_equal_text(datatype, "FP16") ? &half : &brain, sizeof half);
-    return status_ok();
-}
-
-static struct status append_element(const struct reader *reader, yyjson_val *value, struct slice datatype,
-                                    struct buf *out) {
-    bool is_signed = false;
-    int bits = 0;
-    if (slice_equal_text(datatype, "BYTES")) {
+static struct status append_element(const struct reader *reader, yyjson_val *value,
+                                    const struct json_element_kind *kind, struct buf *out) {
+    char bytes[sizeof(uint64_t)];
+    if (kind->read == NULL) {
         if (!yyjson_is_str(value))
-            return malformed(reader, "strings");
+            return malformed(reader, kind->expected);
         uint32_t size = (uint32_t)yyjson_get_len(value);
         buf_append(out, &size, sizeof size);
         buf_append(out, yyjson_get_str(value), size);
         return status_ok();
     }
-    if (slice_equal_text(datatype, "BOOL")) {
-        bool number = yyjson_is_uint(value) && yyjson_get_uint(value) <= 1;
-        if (!yyjson_is_bool(value) && !number)
-            return malformed(reader, "true, false, 1 or 0");
-        buf_append_char(out, yyjson_is_bool(value) ? yyjson_get_bool(value) : (char)yyjson_get_uint(value));
-        return status_ok();
-    }
-    if (is_integer_type(datatype, &is_signed, &bits))
-        return append_integer(reader, value, is_signed, bits, out);
-    return append_real(reader, value, datatype, out);
+    bool digit = kind->write == json_element_bool && yyjson_is_uint(value) && yyjson_get_uint(value) <= 1;
+    if (digit) /* as perf_analyzer wants a BOOL */
+        bytes[0] = (char)yyjson_get_uint(value);
+    else if (!kind->read(kind, value, bytes))
+        return malformed(reader, kind->expected);
+    buf_append(out, bytes, kind->size);
+    return status_ok();
 }
 
-static struct status append_leaves(const struct reader *reader, yyjson_val *value, struct slice datatype,
+static struct status append_leaves(const struct reader *reader, yyjson_val *value, const struct json_element_kind *kind,
                                    struct buf *out) {
     if (!yyjson_is_arr(value))
-        return append_element(reader, value, datatype, out);
+        return append_element(reader, value, kind, out);
     yyjson_val *one;
     yyjson_arr_iter iter = yyjson_arr_iter_with(value);
     while ((one = yyjson_arr_iter_next(&iter)) != NULL)
-        STATUS_TRY(append_leaves(reader, one, datatype, out));
+        STATUS_TRY(append_leaves(reader, one, kind, out));
     return status_ok();
 }
 
@@ -168,8 +116,11 @@ static struct status read_data(const struct reader *reader, yyjson_val *value, s
     yyjson_val *content = yyjson_is_obj(value) ? yyjson_obj_get(value, "content") : value;
     if (content == NULL)
         return malformed(reader, "a list, or an object with content or b64");
+    const struct json_element_kind *kind = json_element_kind_of(tensor->datatype);
+    if (kind == NULL)
+        return malformed(reader, "a datatype of KServe v2 for it in the model's config");
     struct buf data = BUF_EMPTY;
-    struct status status = append_leaves(reader, content, tensor->datatype, &data);
+    struct status status = append_leaves(reader, content, kind, &data);
     if (status_is_ok(&status))
         status = keep_data(reader, &data, tensor);
     buf_free(&data);

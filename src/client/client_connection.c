@@ -130,14 +130,16 @@ static bool read_some(struct client_connection *connection, struct buf *scratch)
     struct client_wire *wire = connection->wire;
     struct transport *transport = &connection->transport;
     for (int turn = 0; turn < READS_PER_TURN; turn++) {
+        size_t size = READ_SIZE;
+        char *own = wire->ops->room != NULL ? wire->ops->room(wire, &size) : NULL;
         buf_clear(scratch);
-        char *room = buf_reserve(scratch, READ_SIZE);
+        char *room = own != NULL ? own : buf_reserve(scratch, READ_SIZE);
         if (room == NULL) {
             client_connection_close(connection, status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for reading"));
             return false;
         }
         size_t n = 0;
-        enum transport_outcome outcome = transport->ops->read(transport, room, READ_SIZE, &n);
+        enum transport_outcome outcome = transport->ops->read(transport, room, size, &n);
         if (outcome == TRANSPORT_BLOCKED)
             return true;
         if (outcome != TRANSPORT_DONE) {
@@ -146,15 +148,29 @@ static bool read_some(struct client_connection *connection, struct buf *scratch)
             client_connection_close(connection, why);
             return false;
         }
-        struct status status = wire->ops->input(wire, room, n);
+        struct status status = own != NULL ? wire->ops->filled(wire, n) : wire->ops->input(wire, room, n);
         if (!status_is_ok(&status)) {
             client_connection_close(connection, status);
             return false;
         }
-        if (n < READ_SIZE && !transport->ops->has_unread(transport))
+        if (n < size && !transport->ops->has_unread(transport))
             return true; /* a further read would most likely find nothing */
     }
     return true;
+}
+
+/* The next bytes for the server that there are in one place. */
+static struct slice unsent(const struct client_connection *connection) {
+    if (connection->out_sent == connection->out.size)
+        return connection->run;
+    return (struct slice){connection->out.data + connection->out_sent, connection->out.size - connection->out_sent};
+}
+
+static void pass(struct client_connection *connection, size_t n) {
+    if (connection->out_sent < connection->out.size)
+        connection->out_sent += n;
+    else
+        connection->run = (struct slice){connection->run.data + n, connection->run.size - n};
 }
 
 /* Refills the buffer from the wire. False when the connection was closed. */
@@ -163,6 +179,8 @@ static bool refill(struct client_connection *connection) {
     buf_clear(&connection->out);
     connection->out_sent = 0;
     struct status status = wire->ops->output(wire, &connection->out, OUT_TARGET);
+    connection->run = wire->ops->run != NULL ? wire->ops->run(wire) : (struct slice){NULL, 0};
+    connection->given = unsent(connection).size > 0;
     if (status_is_ok(&status))
         return true;
     client_connection_close(connection, status);
@@ -176,23 +194,31 @@ static bool write_some(struct client_connection *connection) {
     struct transport *transport = &connection->transport;
     connection->write_blocked = false;
     for (;;) {
-        if (connection->out_sent == connection->out.size) {
-            if (connection->out.size > 0)
+        if (unsent(connection).size == 0) {
+            if (connection->given)
                 wire->ops->sent(wire, clock_monotonic_ns());
-            if (!refill(connection) || connection->out.size == 0)
+            if (!refill(connection) || !connection->given)
                 return true;
         }
+        struct slice next = unsent(connection);
         size_t n = 0;
-        enum transport_outcome outcome = transport->ops->write(transport, connection->out.data + connection->out_sent,
-                                                               connection->out.size - connection->out_sent, &n);
-        connection->out_sent += n;
+        enum transport_outcome outcome = transport->ops->write(transport, next.data, next.size, &n);
+        pass(connection, n);
         connection->write_blocked = outcome == TRANSPORT_BLOCKED;
         if (outcome != TRANSPORT_DONE)
             return outcome == TRANSPORT_BLOCKED;
     }
 }
 
+/* Closes a connection of no further use. What it still had to write stands in calls that are over. */
+static void close_finished(struct client_connection *connection) {
+    if (connection->state == CONNECTION_OPEN && connection->wire->ops->finished(connection->wire))
+        client_connection_close(connection, status_error(STATUS_UNAVAILABLE, "the connection came to an early end"));
+}
+
 void client_connection_flush(struct client_connection *connection) {
+    if (connection->run.size > 0)
+        close_finished(connection);
     if (connection->state != CONNECTION_OPEN)
         return;
     if (!write_some(connection)) {
@@ -207,8 +233,7 @@ void client_connection_flush(struct client_connection *connection) {
     }
     if (connection->state == CONNECTION_OPEN)
         watch(connection);
-    if (connection->state == CONNECTION_OPEN && connection->wire->ops->finished(connection->wire))
-        client_connection_close(connection, status_error(STATUS_UNAVAILABLE, "the connection came to an early end"));
+    close_finished(connection);
 }
 
 /* The server has to speak what the calls are written in. */

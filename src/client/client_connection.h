@@ -26,7 +26,9 @@ struct client_connection {
     struct client_wire *wire; /* owned */
     struct buf out;           /* bytes for the server */
     size_t out_sent;
-    bool has_news; /* set by infer_client.c: a call was started or dropped, flush is due */
+    struct slice run; /* more of them, which stand in a call of the wire */
+    bool given;       /* out or run had something for the wire to be told of */
+    bool has_news;    /* set by infer_client.c: a call was started or dropped, flush is due */
 };
 
 /* Owns `wire` in any case. NULL when memory is short (the wire is destroyed). The caller sets `tls` and `protocol`. */

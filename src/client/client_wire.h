@@ -72,7 +72,7 @@ struct client_wire_ops {
     struct status (*input)(struct client_wire *wire, const char *data, size_t n);
     /* Appends bytes for the server to `out` until it holds about `target` bytes or there are none. */
     struct status (*output)(struct client_wire *wire, struct buf *out, size_t target);
-    /* All that output() gave has been written. */
+    /* All that output() and run() gave has been written. */
     void (*sent)(struct client_wire *wire, uint64_t now_ns);
     /* Forgets a call (it ran out of time). */
     void (*drop)(struct client_wire *wire, struct client_call *call);
@@ -81,6 +81,13 @@ struct client_wire_ops {
     /* The connection is gone, `why` unless the peer simply closed (then status is OK): completes every open call. */
     void (*closed)(struct client_wire *wire, const struct status *why);
     void (*destroy)(struct client_wire *wire); /* after closed */
+    /* These three save copies of large tensors; NULL: there is nothing to save. */
+    /* More bytes for the server, which stand in a call and stay there until sent(), finished() or closed(). */
+    struct slice (*run)(struct client_wire *wire);
+    /* Where the next bytes from the server may be put, to be told of by filled() in place of input(); NULL: nowhere.
+     * *size: the most that one read takes; the wire may lower it. */
+    char *(*room)(struct client_wire *wire, size_t *size);
+    struct status (*filled)(struct client_wire *wire, size_t n);
 };
 
 struct client_wire {

@@ -231,23 +231,37 @@ static nghttp2_nv header(const char *name, const char *value) {
                         NGHTTP2_NV_FLAG_NO_COPY_NAME};
 }
 
+/* Says how much the next frame has: send_request copies it. */
 static ssize_t read_request(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t room, uint32_t *flags,
                             nghttp2_data_source *source, void *user) {
     (void)source;
+    (void)to;
     struct grpc_wire *self = user;
     struct client_call *call = call_of_stream(session, stream_id);
     if (call == NULL) /* dropped; its reset is on the way */
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t left = call->request.size - call->request_sent;
     size_t n = left < room ? left : room;
-    memcpy(to, call->request.data + call->request_sent, n);
-    call->request_sent += n;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY | (n == left ? NGHTTP2_DATA_FLAG_EOF : 0);
     if (n == left) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
         call_list_remove(&call->on_wire);
         call_list_append(&self->emitted, &call->on_wire);
     }
     return (ssize_t)n;
+}
+
+/* A frame's head and its bytes of the request, in the turn of nghttp2_session_mem_send that read_request has begun. */
+static int send_request(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                        nghttp2_data_source *source, void *user) {
+    (void)source;
+    struct grpc_wire *self = user;
+    struct client_call *call = call_of_stream(session, frame->hd.stream_id);
+    if (call == NULL)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    buf_append(self->out, head, FRAME_HEAD);
+    buf_append(self->out, call->request.data + call->request_sent, n);
+    call->request_sent += n;
+    return 0;
 }
 
 struct status grpc_wire_submit(struct grpc_wire *self, struct client_call *call, const char *path,
@@ -323,6 +337,7 @@ static struct status grpc_input(struct client_wire *wire, const char *data, size
 
 static struct status grpc_output(struct client_wire *wire, struct buf *out, size_t target) {
     struct grpc_wire *self = self_of(wire);
+    self->out = out;
     while (out->size < target) {
         const uint8_t *data = NULL;
         ssize_t n = nghttp2_session_mem_send(self->session, &data);
@@ -392,8 +407,9 @@ static void grpc_destroy(struct client_wire *wire) {
     free(self);
 }
 
-static const struct client_wire_ops grpc_ops = {grpc_can_start, grpc_start,    grpc_input,  grpc_output, grpc_sent,
-                                                grpc_drop,      grpc_finished, grpc_closed, grpc_destroy};
+static const struct client_wire_ops grpc_ops = {grpc_can_start, grpc_start, grpc_input,    grpc_output,
+                                                grpc_sent,      grpc_drop,  grpc_finished, grpc_closed,
+                                                grpc_destroy,   NULL,       NULL,          NULL};
 
 static int create_session(struct grpc_wire *self) {
     nghttp2_session_callbacks *callbacks = NULL;
@@ -403,6 +419,7 @@ static int create_session(struct grpc_wire *self) {
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_request);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
     int rc = nghttp2_session_client_new(&self->session, callbacks, self);

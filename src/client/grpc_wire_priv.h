@@ -7,7 +7,7 @@
 
 #include "client/grpc_stream.h"
 
-enum { GRPC_MESSAGE_PREFIX = 5, GRPC_PROBLEM_MAX = 240 };
+enum { GRPC_MESSAGE_PREFIX = 5, FRAME_HEAD = 9 /* of HTTP/2 */, GRPC_PROBLEM_MAX = 240 };
 
 struct grpc_wire {
     struct client_wire base;
@@ -19,6 +19,7 @@ struct grpc_wire {
     struct call_link waiting; /* written; the answer is awaited */
     const struct grpc_stream_form *form;
     struct grpc_stream stream;      /* of the calls that are messages of one */
+    struct buf *out;                /* of the output() that runs; borrowed */
     bool any_input;                 /* the first bytes have been looked at */
     bool failed;                    /* no further use of the session */
     bool going_away;                /* a GOAWAY came; `problem` is about it */

@@ -5,10 +5,15 @@
 #include "client/client_wire.h"
 #include "client/response_parser.h"
 
+enum {
+    FIRST_READ = 16 * 1024, /* of an answer: small ones are whole with it */
+    DIRECT_MIN = 8 * 1024
+};
+
 struct http_wire {
     struct client_wire base;
     struct client_call *call; /* under way, or NULL */
-    bool emitted;             /* output() has given all of its request */
+    bool emitted;             /* run() has given its request */
     bool spent;               /* no further call on this connection */
     struct response_parser parser;
     size_t max_answer_bytes;
@@ -62,7 +67,7 @@ static void take_head(struct http_wire *self) {
 static void finish_answer(struct http_wire *self) {
     take_head(self);
     /* An answer to a half-sent request (say, 413) leaves the rest of the request in the way of the next one. */
-    self->spent = !self->parser.keep_alive || !self->emitted;
+    self->spent = !self->parser.keep_alive || self->call->timing.sent_ns == 0;
     complete(self, status_ok());
 }
 
@@ -86,16 +91,42 @@ static struct status http_input(struct client_wire *wire, const char *data, size
     return status_error(STATUS_DATA_LOSS, "the server sent %zu bytes that answer no request", n - used);
 }
 
+/* A body of known length goes where it stays; the head before it is looked for in small reads. */
+static char *http_room(struct client_wire *wire, size_t *size) {
+    struct http_wire *self = self_of(wire);
+    if (self->call == NULL || self->parser.state == RESPONSE_HEAD)
+        *size = *size < FIRST_READ ? *size : FIRST_READ;
+    if (self->call == NULL || self->parser.state != RESPONSE_BODY_LENGTH || self->parser.left < DIRECT_MIN)
+        return NULL;
+    size_t wanted = self->parser.left < CLIENT_RESERVE_MAX ? (size_t)self->parser.left : CLIENT_RESERVE_MAX;
+    char *room = buf_reserve(&self->call->answer, wanted);
+    *size = room != NULL ? wanted : *size;
+    return room;
+}
+
+static struct status http_filled(struct client_wire *wire, size_t n) {
+    struct http_wire *self = self_of(wire);
+    self->call->answer.size += n;
+    STATUS_TRY(response_parser_filled(&self->parser, n, self->call->answer.size));
+    if (self->parser.state == RESPONSE_DONE)
+        finish_answer(self);
+    return status_ok();
+}
+
+/* The call's bytes are in one place anyway: see http_run. */
 static struct status http_output(struct client_wire *wire, struct buf *out, size_t target) {
-    (void)target; /* the call's bytes are in memory anyway; one append is cheapest */
+    (void)wire;
+    (void)out;
+    (void)target;
+    return status_ok();
+}
+
+static struct slice http_run(struct client_wire *wire) {
     struct http_wire *self = self_of(wire);
     if (self->call == NULL || self->emitted)
-        return status_ok();
-    buf_append_slice(out, buf_slice(&self->call->request));
-    if (buf_failed(out))
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for an HTTP request");
+        return (struct slice){NULL, 0};
     self->emitted = true;
-    return status_ok();
+    return buf_slice(&self->call->request);
 }
 
 static void http_sent(struct client_wire *wire, uint64_t now_ns) {
@@ -139,8 +170,9 @@ static void http_destroy(struct client_wire *wire) {
     free(self);
 }
 
-static const struct client_wire_ops http_ops = {http_can_start, http_start,    http_input,  http_output, http_sent,
-                                                http_drop,      http_finished, http_closed, http_destroy};
+static const struct client_wire_ops http_ops = {http_can_start, http_start, http_input,    http_output,
+                                                http_sent,      http_drop,  http_finished, http_closed,
+                                                http_destroy,   http_run,   http_room,     http_filled};
 
 struct client_wire *http_wire_create(size_t max_answer_bytes) {
     struct http_wire *self = calloc(1, sizeof *self);

@@ -216,23 +216,37 @@ static struct status input_head(struct response_parser *parser, const char *data
     return status_ok();
 }
 
+static struct status too_much(const struct response_parser *parser) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED,
+                        "the server's HTTP answer has a body of more than the limit of %zu bytes", parser->body_limit);
+}
+
+/* Bytes of a body or chunk of known length have come. */
+static void count_down(struct response_parser *parser, size_t n) {
+    parser->left -= n;
+    if (parser->left == 0)
+        parser->state = parser->state == RESPONSE_CHUNK_DATA ? RESPONSE_CHUNK_END : RESPONSE_DONE;
+}
+
 static struct status input_body(struct response_parser *parser, const char *data, size_t n, struct buf *body,
                                 size_t *ret_used) {
     bool counted = parser->state != RESPONSE_BODY_CLOSE;
     size_t used = counted && parser->left < n ? (size_t)parser->left : n;
     if (used > parser->body_limit - body->size)
-        return status_error(STATUS_RESOURCE_EXHAUSTED,
-                            "the server's HTTP answer has a body of more than the limit of %zu bytes",
-                            parser->body_limit);
+        return too_much(parser);
     buf_append(body, data, used);
     if (buf_failed(body))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for an HTTP answer");
     *ret_used = used;
-    if (!counted)
-        return status_ok();
-    parser->left -= used;
-    if (parser->left == 0)
-        parser->state = parser->state == RESPONSE_CHUNK_DATA ? RESPONSE_CHUNK_END : RESPONSE_DONE;
+    if (counted)
+        count_down(parser, used);
+    return status_ok();
+}
+
+struct status response_parser_filled(struct response_parser *parser, size_t n, size_t body_size) {
+    if (body_size > parser->body_limit)
+        return too_much(parser);
+    count_down(parser, n);
     return status_ok();
 }
 

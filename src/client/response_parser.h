@@ -43,6 +43,9 @@ void response_parser_free(struct response_parser *parser);
  * RESOURCE_EXHAUSTED past a bound; the connection cannot be used further. */
 struct status response_parser_input(struct response_parser *parser, const char *data, size_t n, struct buf *body,
                                     size_t *ret_used) STATUS_MUST_CHECK;
+/* In RESPONSE_BODY_LENGTH: n bytes, at most `left`, were put behind the body by the caller, which has body_size with
+ * them. Errors: RESOURCE_EXHAUSTED. */
+struct status response_parser_filled(struct response_parser *parser, size_t n, size_t body_size) STATUS_MUST_CHECK;
 /* The peer has closed: good (and RESPONSE_DONE) when that is how this body ends. */
 struct status response_parser_closed(struct response_parser *parser, size_t body_size) STATUS_MUST_CHECK;
 

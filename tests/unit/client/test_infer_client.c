@@ -78,6 +78,71 @@ static void test_requests_from_callbacks(void **state) {
     }
 }
 
+/* ---- tensors that do not fit into one read or write ---- */
+
+enum { LARGE = 3 * 1000 * 1000 + 7 };
+
+static void http_large(struct fake_server *server, struct fake_connection *connection, struct slice request) {
+    (void)server;
+    static const char json[] =
+        "{\"outputs\":[{\"name\":\"out\",\"datatype\":\"UINT8\",\"shape\":[3000007],\"parameters\":"
+        "{\"binary_data_size\":3000007}}]}";
+    buf_printf(&connection->out,
+               "HTTP/1.1 200 OK\r\nInference-Header-Content-Length: %zu\r\nContent-Length: %zu\r\n\r\n%s",
+               sizeof json - 1, sizeof json - 1 + LARGE, json);
+    buf_append(&connection->out, request.data + request.size - LARGE, LARGE);
+}
+
+static void grpc_large(struct fake_grpc *grpc, int32_t stream_id) {
+    const int64_t shape[] = {LARGE};
+    struct buf message = BUF_EMPTY;
+    size_t mark = pb_write_begin(&message, 5);
+    pb_write_text(&message, 1, "out");
+    pb_write_text(&message, 2, "UINT8");
+    pb_write_packed_int64(&message, 3, shape, 1);
+    pb_write_end(&message, mark);
+    pb_write_bytes(&message, 6, (struct slice){grpc->request.data + grpc->request.size - LARGE, LARGE});
+    fake_grpc_good_answer(grpc, stream_id, buf_slice(&message));
+    buf_free(&message);
+}
+
+static void on_large(void *user, const struct infer_result *result) {
+    const struct slice *sent = user;
+    assert_string_equal(result->status.message, "");
+    assert_int_equal(result->output_count, 1);
+    assert_true(slice_equal(result->outputs[0].data, *sent));
+    assert_true(result->timing.sent_ns > 0 && result->timing.sent_ns <= result->timing.end_ns);
+}
+
+static void test_large_tensors(void **state) {
+    (void)state;
+    static char bytes[LARGE];
+    const int64_t shape[] = {LARGE};
+    struct slice data = {bytes, LARGE};
+    struct infer_tensor input = {SLICE_LITERAL("in"), SLICE_LITERAL("UINT8"), shape, 1, data};
+    struct infer_request_spec request = {.model = SLICE_LITERAL("echo"), .inputs = &input, .input_count = 1};
+    for (int i = 0; i < 6; i++) { /* each protocol three times, on the same connection */
+        static struct fake_server server;
+        static struct infer_client *client;
+        if (i % 3 == 0) {
+            fake_server_open(&server, i >= 3);
+            server.on_http = http_large;
+            server.on_grpc = grpc_large;
+            client = open_client(&server, (struct infer_client_options){0});
+        }
+        for (size_t b = 0; b < LARGE; b++)
+            bytes[b] = (char)(b * 7 + b / 251 + (size_t)i);
+        struct status status = infer_client_infer(client, &request, on_large, &data);
+        assert_string_equal(status.message, "");
+        drive(client, &server);
+        assert_int_equal(server.connection_count, 1);
+        if (i % 3 == 2) {
+            infer_client_close(client);
+            fake_server_close(&server);
+        }
+    }
+}
+
 /* ---- answers in another order ---- */
 
 static int32_t held[3];
@@ -195,10 +260,11 @@ static void test_options_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grpc_shares_connections),          cmocka_unit_test(test_http_pool),
-        cmocka_unit_test(test_requests_from_callbacks),          cmocka_unit_test(test_grpc_answers_in_any_order),
-        cmocka_unit_test(test_close_with_requests_in_flight),    cmocka_unit_test(test_cancelled_it_is_as_new),
-        cmocka_unit_test(test_bad_requests_are_refused_at_once), cmocka_unit_test(test_options_are_checked),
+        cmocka_unit_test(test_grpc_shares_connections),   cmocka_unit_test(test_http_pool),
+        cmocka_unit_test(test_requests_from_callbacks),   cmocka_unit_test(test_large_tensors),
+        cmocka_unit_test(test_grpc_answers_in_any_order), cmocka_unit_test(test_close_with_requests_in_flight),
+        cmocka_unit_test(test_cancelled_it_is_as_new),    cmocka_unit_test(test_bad_requests_are_refused_at_once),
+        cmocka_unit_test(test_options_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

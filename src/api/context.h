@@ -45,6 +45,7 @@ enum api_class {
 };
 
 struct access;
+struct http_budget;
 struct header_pattern;
 struct load_meter;
 struct metrics_state;
@@ -56,15 +57,17 @@ struct v1_state;
 struct api_context {
     struct inference_server *server;
     struct api_loop *loop;
-    struct api_workers *workers;
-    const char *version;         /* of the program */
-    unsigned classes;            /* enum api_class bits that this port serves; others are "not found" */
-    size_t max_body_bytes;       /* of a request, also after decompression */
-    size_t max_stream_requests;  /* pending at once on one stream of inferences; at least 1 */
-    const atomic_bool *exiting;  /* the server is being stopped: not ready, but requests are still answered */
-    struct readiness *readiness; /* where changes of that are heard of */
-    bool crowded;                /* the connection is one too many: nothing but the server's health is told */
-    struct access *access;       /* who may call what; NULL: everybody everything */
+    struct api_workers *workers;  /* calls that may take long */
+    struct api_workers *decoders; /* bodies that are large to decode */
+    struct http_budget *budget;   /* of the memory of requests and answers; NULL: none */
+    const char *version;          /* of the program */
+    unsigned classes;             /* enum api_class bits that this port serves; others are "not found" */
+    size_t max_body_bytes;        /* of a request, also after decompression */
+    size_t max_stream_requests;   /* pending at once on one stream of inferences; at least 1 */
+    const atomic_bool *exiting;   /* the server is being stopped: not ready, but requests are still answered */
+    struct readiness *readiness;  /* where changes of that are heard of */
+    bool crowded;                 /* the connection is one too many: nothing but the server's health is told */
+    struct access *access;        /* who may call what; NULL: everybody everything */
     struct metrics_state *metrics;
     struct load_meter *load;
     struct log *log; /* its settings may be changed */

@@ -11,6 +11,10 @@
  * with room to spare. */
 enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
 
+static struct infer_call *call_of(struct api_task *task) {
+    return (void *)((char *)task - offsetof(struct infer_call, task));
+}
+
 static void call_unref(struct infer_call *call) {
     if (atomic_fetch_sub(&call->references, 1) != 1)
         return;
@@ -66,7 +70,7 @@ static void send_own(struct infer_call *call, struct infer_answer *answer) {
 
 /* On the loop thread: sends what has been encoded. The reference that the request had goes with its final answer. */
 static void send_answers(struct api_task *task) {
-    struct infer_call *call = (void *)((char *)task - offsetof(struct infer_call, task));
+    struct infer_call *call = call_of(task);
     pthread_mutex_lock(&call->lock);
     struct infer_answer *answer = call->first;
     call->first = NULL;
@@ -178,15 +182,19 @@ static void on_release(struct infer_request *request, void *user) {
     buf_free(&body);
 }
 
-void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
-                        void *exchange, size_t body_size) {
+static size_t arena_limit(size_t body_size) {
     size_t limit;
     if (__builtin_mul_overflow(body_size, ARENA_FACTOR, &limit) || __builtin_add_overflow(limit, ARENA_BASE, &limit))
         limit = SIZE_MAX;
+    return limit;
+}
+
+void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
+                        void *exchange, size_t body_size) {
     struct infer_call *call = calloc(1, size);
     if (!call)
         return NULL;
-    call->request = infer_request_create(limit);
+    call->request = infer_request_create(arena_limit(body_size));
     if (!call->request || pthread_mutex_init(&call->lock, NULL) != 0) {
         infer_request_destroy(call->request);
         free(call);
@@ -204,16 +212,96 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     return call;
 }
 
+void infer_call_set_body_size(struct infer_call *call, size_t body_size) {
+    arena_set_limit(call->request->arena, arena_limit(body_size));
+}
+
+/* ---- decoding ---- */
+
+static bool reserve(void *user, size_t bytes) {
+    struct infer_call *call = user;
+    if (call->context->budget && !http_budget_take(call->context->budget, bytes))
+        return false;
+    call->reserved += bytes;
+    return true;
+}
+
+static struct status no_room(const struct infer_call *call, size_t bytes, const char *what) {
+    const struct http_budget *budget = call->context->budget;
+    if (budget && bytes > budget->max_bytes)
+        return status_error(STATUS_TOO_LARGE,
+                            "no room for %s, which takes %zu bytes: all requests and answers together may hold %zu",
+                            what, bytes, budget->max_bytes);
+    return status_error(
+        STATUS_RESOURCE_EXHAUSTED,
+        "no room for %s, which takes %zu bytes: all requests and answers together hold as many bytes as they may; "
+        "try again later",
+        what, bytes);
+}
+
+struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) {
+    return reserve(call, bytes) ? status_ok() : no_room(call, bytes, what);
+}
+
+/* What the request holds from now on is its exchange's to book. */
+static void give_back(struct infer_call *call) {
+    if (call->context->budget)
+        http_budget_give(call->context->budget, call->reserved);
+    call->reserved = 0;
+}
+
+/* Back on the loop. The reference is the decoder's. */
+static void end_decoding(struct api_task *task) {
+    struct infer_call *call = call_of(task);
+    struct status status = call->end.status;
+    call->end.status = status_ok();
+    task->run = send_answers;
+    give_back(call);
+    if (call->exchange)
+        call->decoded(call, &status);
+    call_unref(call);
+}
+
+static void decode_far(struct api_task *task) {
+    struct infer_call *call = call_of(task);
+    struct arena *arena = call->request->arena;
+    arena_set_gate(arena, reserve, call);
+    if (!atomic_load(&call->request->cancelled))
+        call->end.status = call->ops->decode(call);
+    arena_set_gate(arena, NULL, NULL);
+    task->run = end_decoding;
+    call->context->loop->post(call->context->loop, task);
+}
+
+void infer_call_decode(struct infer_call *call, size_t weight,
+                       void (*decoded)(struct infer_call *call, const struct status *status)) {
+    struct api_workers *decoders = call->context->decoders;
+    if (weight <= INFER_WEIGHT_LIGHT) {
+        struct status status = call->ops->decode(call);
+        give_back(call);
+        decoded(call, &status);
+        return;
+    }
+    call->decoded = decoded;
+    call->task.run = decode_far;
+    atomic_fetch_add(&call->references, 1);
+    if (decoders->submit(decoders, &call->task))
+        return;
+    call->task.run = send_answers;
+    struct status status =
+        status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
+    decoded(call, &status);
+    call_unref(call);
+}
+
+/* ---- submission ---- */
+
 size_t infer_call_held_bytes(const struct infer_call *call) {
     return call->body.size + arena_used(call->request->arena);
 }
 
 struct status infer_call_no_room(const struct infer_call *call) {
-    return status_error(
-        STATUS_UNAVAILABLE,
-        "no room for the request, which takes %zu bytes: all requests and answers together hold as many "
-        "bytes as they may; try again later",
-        infer_call_held_bytes(call));
+    return no_room(call, infer_call_held_bytes(call), "the request");
 }
 
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) {
@@ -230,12 +318,24 @@ static void end_submission(struct infer_call *call) {
         send_answers(&call->task);
 }
 
+/* Of the inputs together, wherever they lie. */
+static size_t input_bytes(const struct infer_request *request) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < request->input_count; i++) {
+        const struct tensor *input = &request->inputs[i];
+        if (__builtin_add_overflow(bytes, input->data.size, &bytes) ||
+            __builtin_add_overflow(bytes, input->part.size, &bytes))
+            return SIZE_MAX; /* the part does not exist, which the submission finds out */
+    }
+    return bytes;
+}
+
 struct status infer_call_submit(struct infer_call *call) {
     struct infer_request *request = call->request;
     request->on_response = on_response;
     request->on_release = on_release;
     request->user = call;
-    request->runs_inside = true;
+    request->runs_inside = input_bytes(request) <= INFER_INSIDE_BYTES;
     call->deadline_ns = request->deadline_ns;
     call->submitter = pthread_self();
     call->submitting = true;
@@ -309,6 +409,8 @@ void infer_call_detach(struct infer_call *call) {
     pthread_mutex_lock(&call->lock);
     if (is_submitted(call))
         inference_server_cancel(call->context->server, call->request);
+    else if (call->request)
+        atomic_store(&call->request->cancelled, true); /* a decoder need not begin with it */
     pthread_mutex_unlock(&call->lock);
     call_unref(call);
 }

@@ -1,10 +1,15 @@
 /* infer_call.h: the life of one inference between its exchange (a loop thread) and the core (any thread). All adapters
  * use it; what differs between them stands in struct infer_call_ops.
  *
- *   loop thread            infer_call_create -> adapter fills body and request -> infer_call_submit
+ *   loop thread            infer_call_create -> adapter fills in the body -> infer_call_decode
+ *   loop or decoder thread                      ops->decode
+ *   loop thread                                                              -> infer_call_submit
  *   any thread, the core's                      on_response: ops->encode  (...)   on_release: task posted
  *   loop thread                                              ops->send    (...)                ops->send, the final one
  *   loop thread            infer_call_detach, when the exchange is closed or its client has gone away
+ *
+ * Decoding that may take long is done by a decoder, and large requests run on their instance's own thread, so that a
+ * loop has time for its other clients, and for those who ask whether the server is alive.
  *
  * What comes from within infer_call_submit (of quick models all) is sent before it returns, with no task.
  *
@@ -23,9 +28,17 @@
 #include "base/buf.h"
 #include "core/infer_request.h"
 #include "http/exchange.h"
+#include "trace/trace.h"
 
 struct infer_call;
 struct trace;
+
+enum {
+    INFER_WEIGHT_LIGHT = 1 << 20, /* bytes of JSON that a loop decodes itself: some milliseconds */
+    INFER_WEIGHT_OF_MESSAGE = 4,  /* bytes of a gRPC message that weigh as much as one of JSON */
+    INFER_WEIGHT_OF_PACKED = 256, /* bytes of JSON that one of a compressed body may stand for, and more seldom */
+    INFER_INSIDE_BYTES = 1 << 20  /* of inputs: what is larger does not run on the loop */
+};
 
 /* What the client is to be told of one response. */
 struct infer_answer {
@@ -40,6 +53,11 @@ struct infer_answer {
 
 struct infer_call_ops {
     const char *protocol; /* as records name it (docs/record.md); streams tell it in another place (infer_stream.h) */
+    enum trace_protocol front; /* what kind of handle call->exchange is: a struct http_call or a struct grpc_call */
+    /* Fills call->request from call->body. Any thread, so the exchange must not be looked at. */
+    struct status (*decode)(struct infer_call *call);
+    /* Tells the client, who is still there, of an error before the submission. Loop thread. Not of streams. */
+    void (*refuse)(struct infer_call *call, const struct status *error);
     /* Appends the client's form of a good response to `out`, but for a tail that it may leave to ops->send. Any thread,
      * one response at a time; call->request is valid. For an empty final response too, where request->takes_several. An
      * error ends the call with it. */
@@ -56,6 +74,7 @@ struct infer_call {
     const struct api_context *context;
     void *exchange;                /* the protocol's own handle; NULL once it is gone. Loop thread only */
     struct buf body;               /* memory that the request's slices may point into */
+    struct slice message;          /* what to decode, where that is a part of it */
     const char *protocol;          /* of the ops, or what the adapter puts in its place */
     struct infer_request *request; /* the adapter fills it; after infer_call_submit it is only for ops->encode */
     struct trace *trace;           /* owned; NULL where the inference is not traced (infer_trace.h) */
@@ -65,6 +84,8 @@ struct infer_call {
 
     /* Private to infer_call.c. */
     atomic_int references;
+    void (*decoded)(struct infer_call *call, const struct status *status);
+    size_t reserved;                    /* of the budget, while it is decoded */
     bool over;                          /* ops->send has had the final answer. Loop thread */
     struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
@@ -83,6 +104,16 @@ struct infer_call {
  */
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
                         void *exchange, size_t body_size);
+/* The same bound, made anew once it turns out how large the body really is. */
+void infer_call_set_body_size(struct infer_call *call, size_t body_size);
+/* For ops->decode: books memory that the decoding takes, until it is over. RESOURCE_EXHAUSTED when all requests and
+ * answers together leave no room for it now, TOO_LARGE when they never could; `what` is said then. */
+struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) STATUS_MUST_CHECK;
+/* Has ops->decode fill the request, and then, if the client is still there, calls `decoded` on the loop with the
+ * outcome: before this function returns or, where the weight is beyond INFER_WEIGHT_LIGHT, after a decoder has done it.
+ * RESOURCE_EXHAUSTED: no thread can be had. The weight is about what decoding costs, as bytes of JSON. */
+void infer_call_decode(struct infer_call *call, size_t weight,
+                       void (*decoded)(struct infer_call *call, const struct status *status));
 /* What the call holds before it is submitted: its body and what that was decoded to. */
 size_t infer_call_held_bytes(const struct infer_call *call);
 /* The error that says that there is no room for that. */

@@ -1,13 +1,12 @@
-/* infer_start.h: the last steps before an inference is the core's, the same for every protocol: what the log notes, the
- * headers that become parameters, the budget, submission. */
+/* infer_start.h: from a body to the core, the same for every protocol of one inference a call: decoding, what the log
+ * notes, the headers that become parameters, the budget, submission, the deadline. */
 #ifndef INFERD_API_INFER_START_H
 #define INFERD_API_INFER_START_H
 
 #include "api/infer_head.h"
 
-/* Submits a call whose request was decoded with the given outcome. An error, of decoding or of one of the steps, is
- * logged and returned for the caller to answer; the request is then still the call's. Loop thread. */
-struct status infer_start(struct infer_call *call, struct http_exchange *exchange, enum trace_protocol protocol,
-                          const struct status *decoded) STATUS_MUST_CHECK;
+/* Starts a call whose body and exchange are there; weight as infer_call_decode takes it. The client hears of an error
+ * by ops->refuse. All that may happen before it returns, also the end of the call. Loop thread. */
+void infer_start(struct infer_call *call, size_t weight);
 
 #endif

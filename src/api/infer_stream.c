@@ -16,6 +16,7 @@ struct infer_stream {
     const struct api_context *context;
     struct stream_call *first, *last;                 /* pending requests, as they came */
     struct stream_call *ordered_first, *ordered_last; /* those of them that are answered in this order */
+    struct stream_call *decoding;                     /* a large one that is not pending yet; none is taken meanwhile */
     size_t pending;
     size_t held_bytes; /* by the pending ones, booked */
     uint64_t wake_ns;  /* asked for; 0: not */
@@ -78,6 +79,9 @@ static void drop_call(struct infer_stream *stream, struct stream_call *call) {
 }
 
 static void drop_all(struct infer_stream *stream) {
+    if (stream->decoding)
+        infer_call_detach(&stream->decoding->call);
+    stream->decoding = NULL;
     while (stream->first)
         drop_call(stream, stream->first);
 }
@@ -117,7 +121,7 @@ static void settle(struct infer_stream *stream) {
         drop_all(stream);
         return;
     }
-    if (!stream->first && (stream->half_closed || stream->ending)) {
+    if (!stream->first && !stream->decoding && (stream->half_closed || stream->ending)) {
         grpc_call_finish(stream->grpc, stream->half_closed ? GRPC_OK : GRPC_UNAVAILABLE,
                          stream->half_closed ? "" : "Server exiting");
         return;
@@ -126,7 +130,8 @@ static void settle(struct infer_stream *stream) {
     size_t unread = grpc_call_unsent_bytes(stream->grpc);
     if (unread > UNREAD_RESUME)
         grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
-    if (stream->ending || stream->pending >= stream->context->max_stream_requests || unread > UNREAD_PAUSE)
+    if (stream->decoding || stream->ending || stream->pending >= stream->context->max_stream_requests ||
+        unread > UNREAD_PAUSE)
         grpc_call_pause(stream->grpc);
     else if (unread <= UNREAD_RESUME)
         grpc_call_resume(stream->grpc); /* more requests may come from within */
@@ -188,7 +193,13 @@ static void encode_error(struct infer_call *base, const struct status *error, st
         out->failed = true; /* ends the stream */
 }
 
-static const struct infer_call_ops stream_call_ops = {.encode = encode, .encode_error = encode_error, .send = send};
+static struct status decode(struct infer_call *base) {
+    struct stream_call *call = (struct stream_call *)base;
+    return call->ops->decode(base->context, base->message, base->request, &call->wants_empty_final);
+}
+
+static const struct infer_call_ops stream_call_ops = {
+    .front = TRACE_GRPC, .decode = decode, .encode = encode, .encode_error = encode_error, .send = send};
 
 /* ---- requests ---- */
 
@@ -220,14 +231,11 @@ static bool is_decoupled(const struct infer_stream *stream, const struct infer_r
     return decoupled;
 }
 
-static struct status fill(struct infer_stream *stream, struct stream_call *call, struct slice message) {
-    struct infer_request *request = call->call.request;
-    request->takes_several = true;
-    request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
-    request->times.received = clock_monotonic_ns();
-    STATUS_TRY(call->ops->decode(stream->context, message, request, &call->wants_empty_final));
+static struct status prepare(struct infer_stream *stream, struct stream_call *call, const struct status *decoded) {
+    if (!status_is_ok(decoded))
+        return *decoded;
     STATUS_TRY(infer_head_apply(&call->call, grpc_call_exchange(stream->grpc), TRACE_GRPC));
-    call->ordered = !is_decoupled(stream, request);
+    call->ordered = !is_decoupled(stream, call->call.request);
     bool roomy = book(stream, call, infer_call_held_bytes(&call->call));
     return roomy ? status_ok() : infer_call_no_room(&call->call);
 }
@@ -240,34 +248,62 @@ static void wake_for(struct infer_stream *stream, uint64_t deadline) {
     grpc_call_wake_at(stream->grpc, deadline);
 }
 
-static bool take_request(struct infer_stream *stream, const struct infer_stream_ops *ops, struct slice message) {
-    struct stream_call *call = infer_call_create(&stream_call_ops, sizeof *call, stream->context, stream, message.size);
-    if (!call)
-        return false;
-    call->ops = ops;
-    call->call.protocol = ops->protocol;
-    call->ordered = true; /* until its model is known */
-    call->waiting_last = &call->waiting;
-    call->call.body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */
-    struct status status = fill(stream, call, message);
+static void out_of_memory(struct infer_stream *stream) {
+    grpc_call_finish(stream->grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory for the request");
+}
+
+/* Decoded: from now on the request is pending. */
+static void start(struct infer_call *base, const struct status *decoded) {
+    struct stream_call *call = (struct stream_call *)base;
+    struct infer_stream *stream = base->exchange;
+    bool later = stream->decoding == call;
+    stream->decoding = NULL;
+    struct status status = prepare(stream, call, decoded);
     add_call(stream, call);
-    uint64_t deadline_ns = call->call.request->deadline_ns;
+    uint64_t deadline_ns = base->request->deadline_ns;
     if (status_is_ok(&status))
-        status = infer_call_submit(&call->call);
+        status = infer_call_submit(base);
     if (status_is_ok(&status)) { /* the call may have had its last answer, and be gone */
         wake_for(stream, deadline_ns);
-        return true;
+    } else {
+        call_log_failure(stream->context->log, base->request, &status);
+        if (!infer_call_refuse(base, &status))
+            out_of_memory(stream);
     }
-    call_log_failure(stream->context->log, call->call.request, &status);
-    return infer_call_refuse(&call->call, &status);
+    if (later)
+        settle(stream);
+}
+
+static void take_request(struct infer_stream *stream, const struct infer_stream_ops *ops, struct slice message) {
+    struct stream_call *call = infer_call_create(&stream_call_ops, sizeof *call, stream->context, stream, message.size);
+    if (!call) {
+        out_of_memory(stream);
+        return;
+    }
+    struct infer_call *base = &call->call;
+    size_t weight = message.size / INFER_WEIGHT_OF_MESSAGE;
+    call->ops = ops;
+    call->ordered = true; /* until its model is known */
+    call->waiting_last = &call->waiting;
+    base->protocol = ops->protocol;
+    base->body = grpc_call_take_message(stream->grpc, &message); /* so that its memory lives as long */
+    base->message = message;
+    base->request->takes_several = true;
+    base->request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
+    base->request->times.received = clock_monotonic_ns();
+    if (weight > INFER_WEIGHT_LIGHT)
+        stream->decoding = call;
+    infer_call_decode(base, weight, start);
 }
 
 void infer_stream_on_message(const struct infer_stream_ops *ops, struct grpc_call *grpc, struct slice message) {
     struct infer_stream *stream = stream_of(grpc);
-    if (!stream || !take_request(stream, ops, message))
+    if (!stream) {
         grpc_call_finish(grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory for the request");
-    if (stream)
-        settle(stream);
+        return;
+    }
+    take_request(stream, ops, message);
+    settle(stream);
 }
 
 void infer_stream_on_half_close(struct grpc_call *grpc) {

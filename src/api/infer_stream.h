@@ -24,7 +24,7 @@
 struct infer_stream_ops {
     const char *protocol; /* as records name it */
     /* Fills the request from a message that lives as long. *ret_empty_final: its client wants to be told of the end
-     * where that comes without a response. Loop thread. */
+     * where that comes without a response. Any thread. */
     struct status (*decode)(const struct api_context *context, struct slice message, struct infer_request *request,
                             bool *ret_empty_final);
     /* Appends the message of a good response. Any thread. */

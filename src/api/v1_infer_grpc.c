@@ -101,8 +101,24 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops infer_ops = {
-    .protocol = "v1-grpc", .encode = encode_call, .encode_error = encode_call_error, .send = send};
+static struct status decode_call(struct infer_call *call) {
+    bool unused;
+    return decode(call->context, call->message, call->request, &unused);
+}
+
+static void refuse(struct infer_call *call, const struct status *error) {
+    struct grpc_call *grpc = call->exchange;
+    if (!infer_call_refuse(call, error))
+        grpc_front_fail(grpc, error);
+}
+
+static const struct infer_call_ops infer_ops = {.protocol = "v1-grpc",
+                                                .front = TRACE_GRPC,
+                                                .decode = decode_call,
+                                                .refuse = refuse,
+                                                .encode = encode_call,
+                                                .encode_error = encode_call_error,
+                                                .send = send};
 
 void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
@@ -112,17 +128,12 @@ void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         grpc_front_fail(grpc, &status);
         return;
     }
-    bool unused;
     grpc_call_set_context(grpc, call);
     call->body = grpc_call_take_message(grpc, &message);
+    call->message = message;
     call->request->deadline_ns = grpc_call_deadline_ns(grpc);
     call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-    struct status decoded = decode(context, message, call->request, &unused);
-    struct status status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, &decoded);
-    if (!status_is_ok(&status) && !infer_call_refuse(call, &status))
-        grpc_front_fail(grpc, &status);
-    else if (status_is_ok(&status) && call->deadline_ns != grpc_call_deadline_ns(grpc))
-        grpc_call_wake_at(grpc, call->deadline_ns);
+    infer_start(call, message.size / INFER_WEIGHT_OF_MESSAGE);
 }
 
 /* ---- StreamInfer ---- */

@@ -11,10 +11,10 @@
 #include "codec/pb_text_write.h"
 
 struct v1_infer_http {
-    struct infer_call call; /* first member */
-    enum v1_format format;  /* of the header behind the answer's tensors */
-    uint64_t id;            /* of the client */
-    size_t field_size;      /* the answer ends in so many bytes that are the value of NV-InferResponse */
+    struct infer_call call;                   /* first member */
+    struct pb_v1_infer_request_header header; /* of the request */
+    enum v1_format format;                    /* of the header behind the answer's tensors */
+    size_t field_size; /* the answer ends in so many bytes that are the value of NV-InferResponse */
 };
 
 static struct status no_memory(void) {
@@ -75,7 +75,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     struct pb_v1_request_status *status;
     const struct status good = status_ok();
     if (!status_is_ok(&answer->status)) {
-        answer_failure(to, http->id, &answer->status);
+        answer_failure(to, http->header.id, &answer->status);
         return;
     }
     struct status made = v1_make_status(to->context, &good, http_exchange_arena(to->exchange), &status);
@@ -88,8 +88,6 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
                                        {answer->bytes.data + answer->bytes.size, http->field_size}};
     v1_http_answer(to, status, &header, 1, "application/octet-stream", &answer->bytes);
 }
-
-static const struct infer_call_ops v1_infer_http_ops = {.protocol = "v1-http", .encode = encode, .send = send};
 
 /* ---- request ---- */
 
@@ -119,18 +117,18 @@ static struct status take_inputs(struct infer_request *request, const size_t *si
     return status_ok();
 }
 
-static struct status decode(struct http_call *http, struct v1_infer_http *call,
-                            const struct pb_v1_infer_request_header *header, struct slice model, int64_t version) {
-    struct infer_request *request = call->call.request;
+static struct status decode(struct infer_call *call) {
     size_t *sizes;
-    request->model_name = arena_copy(request->arena, model);
-    if (!request->model_name.data)
-        return no_memory();
-    request->model_version = version;
-    request->times.received = http_exchange_received_ns(http->exchange);
-    STATUS_TRY(v1_infer_decode(http->context, header, request, &sizes));
-    return take_inputs(request, sizes, buf_slice(&call->call.body));
+    STATUS_TRY(v1_infer_decode(call->context, &((struct v1_infer_http *)call)->header, call->request, &sizes));
+    return take_inputs(call->request, sizes, buf_slice(&call->body));
 }
+
+static void refuse(struct infer_call *call, const struct status *error) {
+    answer_failure(call->exchange, ((struct v1_infer_http *)call)->header.id, error);
+}
+
+static const struct infer_call_ops v1_infer_http_ops = {
+    .protocol = "v1-http", .front = TRACE_HTTP, .decode = decode, .refuse = refuse, .encode = encode, .send = send};
 
 void v1_infer_http(struct http_call *http) {
     struct slice model, text;
@@ -150,19 +148,20 @@ void v1_infer_http(struct http_call *http) {
     http->infer = &call->call;
     call->call.body = http_exchange_take_body(http->exchange);
     call->format = v1_http_format(http);
-    struct pb_v1_infer_request_header header;
     struct infer_request *request = call->call.request;
     struct status status =
-        pb_text_parse(&pb_v1_infer_request_header_type, text, "NV-InferRequest", request->arena, &header, NULL);
+        pb_text_parse(&pb_v1_infer_request_header_type, text, "NV-InferRequest", request->arena, &call->header, NULL);
     if (!status_is_ok(&status)) {
         v1_http_refuse(http->exchange, 400);
         return;
     }
-    call->id = header.id;
-    struct status decoded = decode(http, call, &header, model, version);
-    status = infer_start(&call->call, http->exchange, TRACE_HTTP, &decoded);
-    if (!status_is_ok(&status))
-        answer_failure(http, header.id, &status);
-    else if (call->call.deadline_ns)
-        http_exchange_set_deadline(http->exchange, call->call.deadline_ns);
+    request->model_name = arena_copy(request->arena, model);
+    request->model_version = version;
+    request->times.received = http_exchange_received_ns(http->exchange);
+    if (request->model_name.data) {
+        infer_start(&call->call, 0); /* the tensors are the body as it is */
+    } else {
+        status = no_memory();
+        answer_failure(http, call->header.id, &status);
+    }
 }

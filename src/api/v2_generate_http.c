@@ -24,6 +24,23 @@ static void answer(struct http_call *http, const char *content_type, struct buf 
         http_respond_head(http->exchange, 200, headers, count);
 }
 
+/* ---- both ---- */
+
+static struct status decode(struct infer_call *call) {
+    struct infer_request *request = call->request;
+    struct model *model;
+    STATUS_TRY(
+        inference_server_acquire_model(call->context->server, request->model_name, request->model_version, &model));
+    struct status status =
+        generate_json_decode(buf_slice(&call->body), model_config_of(model), clock_monotonic_ns(), request);
+    model_release(model);
+    return status;
+}
+
+static void refuse(struct infer_call *call, const struct status *error) {
+    http_call_answer_error(call->exchange, error);
+}
+
 /* ---- generate: exactly one response ---- */
 
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
@@ -37,7 +54,7 @@ static void leave(struct http_call *http) {
     infer_call_detach(call);
 }
 
-static void refuse(struct http_call *http, const struct status *status) {
+static void give_up(struct http_call *http, const struct status *status) {
     http_call_answer_error(http, status);
     leave(http);
 }
@@ -47,7 +64,7 @@ static void keep(struct generate *generate, struct http_call *http, struct slice
     generate->only = arena_copy(http_exchange_arena(http->exchange), bytes);
     const struct status no_memory = {STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer"};
     if (!generate->only.data)
-        refuse(http, &no_memory);
+        give_up(http, &no_memory);
 }
 
 static void send(struct infer_call *call, struct infer_answer *told) {
@@ -59,7 +76,7 @@ static void send(struct infer_call *call, struct infer_answer *told) {
     if (!status_is_ok(&told->status)) {
         http_call_answer_error(http, &told->status);
     } else if (generate->begun != told->empty) { /* a second one, or an end after none */
-        refuse(http, &count_error);
+        give_up(http, &count_error);
     } else if (!told->final) {
         keep(generate, http, buf_slice(&told->bytes));
     } else {
@@ -68,7 +85,8 @@ static void send(struct infer_call *call, struct infer_answer *told) {
     }
 }
 
-static const struct infer_call_ops generate_ops = {.protocol = "v2-generate", .encode = encode, .send = send};
+static const struct infer_call_ops generate_ops = {
+    .protocol = "v2-generate", .front = TRACE_HTTP, .decode = decode, .refuse = refuse, .encode = encode, .send = send};
 
 /* ---- generate_stream: events ---- */
 
@@ -115,27 +133,15 @@ static void send_event(struct infer_call *call, struct infer_answer *told) {
         http_respond_end(http->exchange, NULL, 0);
 }
 
-static const struct infer_call_ops generate_stream_ops = {
-    .protocol = "v2-generate-stream", .encode = encode_event, .encode_error = encode_error_event, .send = send_event};
+static const struct infer_call_ops generate_stream_ops = {.protocol = "v2-generate-stream",
+                                                          .front = TRACE_HTTP,
+                                                          .decode = decode,
+                                                          .refuse = refuse,
+                                                          .encode = encode_event,
+                                                          .encode_error = encode_error_event,
+                                                          .send = send_event};
 
 /* ---- request ---- */
-
-static struct status decode(struct http_call *http, struct infer_call *call) {
-    struct infer_request *request = call->request;
-    struct model *model;
-    request->model_name = arena_copy(request->arena, http->model);
-    if (!request->model_name.data)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    request->model_version = http->version;
-    request->takes_several = true;
-    request->times.received = http_exchange_received_ns(http->exchange);
-    STATUS_TRY(
-        inference_server_acquire_model(call->context->server, request->model_name, request->model_version, &model));
-    struct status status =
-        generate_json_decode(buf_slice(&call->body), model_config_of(model), clock_monotonic_ns(), request);
-    model_release(model);
-    return status;
-}
 
 /* The extension knows no compression. */
 static struct status check_coding(const struct http_request *request) {
@@ -149,25 +155,33 @@ static struct status check_coding(const struct http_request *request) {
     return status;
 }
 
+/* What the head says, for the decoding. */
+static struct status read_head(const struct http_call *http, struct infer_request *request) {
+    request->model_name = arena_copy(request->arena, http->model);
+    if (!request->model_name.data)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+    request->model_version = http->version;
+    request->takes_several = true;
+    request->times.received = http_exchange_received_ns(http->exchange);
+    return status_ok();
+}
+
+static struct status create_call(struct http_call *http, const struct infer_call_ops *ops) {
+    STATUS_TRY(check_coding(http_exchange_request(http->exchange)));
+    size_t size = http_exchange_body(http->exchange).size;
+    http->infer = infer_call_create(ops, sizeof(struct generate), http->context, http, size);
+    if (!http->infer)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+    http->infer->body = http_exchange_take_body(http->exchange);
+    return read_head(http, http->infer->request);
+}
+
 static void submit(struct http_call *http, const struct infer_call_ops *ops) {
-    struct status status = check_coding(http_exchange_request(http->exchange));
-    struct infer_call *call = NULL;
-    if (status_is_ok(&status)) {
-        size_t size = http_exchange_body(http->exchange).size;
-        call = infer_call_create(ops, sizeof(struct generate), http->context, http, size);
-        if (!call)
-            status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    }
-    if (call) {
-        http->infer = call;
-        call->body = http_exchange_take_body(http->exchange);
-        struct status decoded = decode(http, call);
-        status = infer_start(call, http->exchange, TRACE_HTTP, &decoded);
-    }
-    if (!status_is_ok(&status))
+    struct status status = create_call(http, ops);
+    if (status_is_ok(&status))
+        infer_start(http->infer, http->infer->body.size);
+    else
         http_call_answer_error(http, &status);
-    else if (http->infer && http->infer->deadline_ns) /* it may have been answered, and given up, already */
-        http_exchange_set_deadline(http->exchange, http->infer->deadline_ns);
 }
 
 void v2_generate(struct http_call *http) {

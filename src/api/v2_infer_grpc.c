@@ -320,7 +320,17 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     grpc_call_finish(grpc, GRPC_OK, "");
 }
 
-static const struct infer_call_ops grpc_infer_ops = {.protocol = "v2-grpc", .encode = encode, .send = send};
+static struct status decode(struct infer_call *call) {
+    bool unused;
+    return v2_infer_grpc_decode(call->message, call->request, &unused);
+}
+
+static void refuse(struct infer_call *call, const struct status *error) {
+    grpc_front_fail(call->exchange, error);
+}
+
+static const struct infer_call_ops grpc_infer_ops = {
+    .protocol = "v2-grpc", .front = TRACE_GRPC, .decode = decode, .refuse = refuse, .encode = encode, .send = send};
 
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     const struct api_context *context = grpc_call_user(grpc);
@@ -330,17 +340,12 @@ void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
         grpc_front_fail(grpc, &status);
         return;
     }
-    bool unused;
     grpc_call_set_context(grpc, call);
     call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
+    call->message = message;
     call->request->deadline_ns = grpc_call_deadline_ns(grpc);
     call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-    struct status decoded = v2_infer_grpc_decode(message, call->request, &unused);
-    struct status status = infer_start(call, grpc_call_exchange(grpc), TRACE_GRPC, &decoded);
-    if (!status_is_ok(&status))
-        grpc_front_fail(grpc, &status);
-    else if (call->deadline_ns != grpc_call_deadline_ns(grpc))
-        grpc_call_wake_at(grpc, call->deadline_ns);
+    infer_start(call, message.size / INFER_WEIGHT_OF_MESSAGE);
 }
 
 void v2_infer_grpc_expire(struct grpc_call *grpc) {

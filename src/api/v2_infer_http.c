@@ -10,11 +10,16 @@
 #include "api/raw_request.h"
 #include "base/clock.h"
 
+enum { JSON_VALUE_BYTES = 16 }; /* of yyjson */
+
 struct http_infer {
     struct infer_call call;
-    bool all_binary;         /* for requests that name no outputs */
-    enum body_coding coding; /* of the answer */
-    size_t json_size;        /* of the answer, when bytes follow the JSON; else 0 */
+    enum body_coding body_coding; /* of the request */
+    bool has_header_length;       /* Inference-Header-Content-Length, */
+    uint64_t header_length;       /* and its value */
+    bool all_binary;              /* for requests that name no outputs */
+    enum body_coding coding;      /* of the answer */
+    size_t json_size;             /* of the answer, when bytes follow the JSON; else 0 */
 };
 
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
@@ -49,25 +54,7 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
     http_respond_with_tail(http->exchange, 200, headers, count, &answer->bytes, infer_call_tail(call));
 }
 
-static const struct infer_call_ops http_infer_ops = {.protocol = "v2-http", .encode = encode, .send = send};
-
-/* The value of Inference-Header-Content-Length; *ret_given tells whether it is there. */
-static struct status read_header_length(const struct http_request *request, size_t body_size, bool *ret_given,
-                                        size_t *ret) {
-    struct slice value;
-    uint64_t length;
-    *ret_given = http_request_header(request, "inference-header-content-length", &value);
-    *ret = body_size;
-    if (!*ret_given)
-        return status_ok();
-    if (!slice_to_u64(slice_trim(value), &length) || length > body_size)
-        return status_error(
-            STATUS_INVALID_ARGUMENT,
-            "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), got '%.*s'",
-            body_size, SLICE_ARGS(value));
-    *ret = (size_t)length;
-    return status_ok();
-}
+/* ---- request ---- */
 
 static struct status decode_raw(struct infer_call *call) {
     struct infer_request *request = call->request;
@@ -85,56 +72,79 @@ static void refuse_coding(struct http_call *http, const struct status *error) {
     http_answer_error_text(http->exchange, 501, slice_of(error->message), &header, 1);
 }
 
-/* Takes the body out of the exchange in its plain form. */
-static struct status take_body(struct http_call *http, enum body_coding coding, struct buf *ret) {
-    *ret = http_exchange_take_body(http->exchange);
-    if (coding == BODY_IDENTITY)
+/* What the parser takes of memory: a copy of the text, and a piece for each value. */
+static struct status reserve_for_json(struct infer_call *call, struct slice json) {
+    if (json.size <= INFER_WEIGHT_LIGHT)
         return status_ok();
-    STATUS_TRY(body_inflate(coding, http->context->max_body_bytes, ret));
-    if (!http_exchange_hold(http->exchange, ret->size))
-        return status_error(
-            STATUS_UNAVAILABLE,
-            "no room for the %zu bytes of the body decompressed: all requests and answers together hold as many "
-            "bytes as they may; try again later",
-            ret->size);
-    return status_ok();
+    size_t values = 1;
+    for (size_t i = 0; i < json.size; i++)
+        values += json.data[i] == ',' || json.data[i] == ':' || json.data[i] == '[' || json.data[i] == '{';
+    return infer_call_reserve(call, json.size + values * JSON_VALUE_BYTES, "the JSON, taken apart");
 }
 
-/* The call for a body, which it takes over when all is well. */
-static struct status create_call(struct http_call *http, struct buf *body, struct http_infer **ret) {
-    *ret = infer_call_create(&http_infer_ops, sizeof **ret, http->context, http, body->size);
-    if (!*ret)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    (*ret)->call.body = *body;
-    *body = BUF_EMPTY;
-    http->infer = &(*ret)->call;
-    return status_ok();
-}
-
-/* From the head of the exchange and the body to a filled request. */
-static struct status decode(struct http_call *http, struct http_infer *infer) {
-    struct infer_call *call = &infer->call;
+/* Of struct infer_call_ops. */
+static struct status decode(struct infer_call *call) {
+    struct http_infer *infer = (struct http_infer *)call;
     struct infer_request *request = call->request;
-    const struct http_request *head = http_exchange_request(http->exchange);
-    struct slice accept;
-    if (http_request_header(head, "accept-encoding", &accept))
-        infer->coding = body_coding_choose(accept);
-    request->model_name = arena_copy(request->arena, http->model);
-    if (!request->model_name.data)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    request->model_version = http->version;
-    request->times.received = http_exchange_received_ns(http->exchange);
-    bool given;
-    size_t json_size;
-    STATUS_TRY(read_header_length(head, call->body.size, &given, &json_size));
-    if (given && json_size == 0) {
+    if (infer->body_coding != BODY_IDENTITY) {
+        STATUS_TRY(body_inflate(infer->body_coding, call->context->max_body_bytes, &call->body));
+        STATUS_TRY(infer_call_reserve(call, call->body.size, "the body decompressed"));
+    }
+    size_t json_size = call->body.size;
+    infer_call_set_body_size(call, json_size);
+    if (infer->has_header_length) {
+        if (infer->header_length > json_size)
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), "
+                                "got '%" PRIu64 "'",
+                                json_size, infer->header_length);
+        json_size = (size_t)infer->header_length;
+    }
+    if (infer->has_header_length && json_size == 0) {
         infer->all_binary = true;
         return decode_raw(call);
     }
     struct slice json = {call->body.data, json_size}, binary = {NULL, 0};
     if (json_size < call->body.size)
         binary = (struct slice){call->body.data + json_size, call->body.size - json_size};
-    return infer_json_decode(json, binary, given, clock_monotonic_ns(), request, &infer->all_binary);
+    STATUS_TRY(reserve_for_json(call, json));
+    return infer_json_decode(json, binary, infer->has_header_length, clock_monotonic_ns(), request, &infer->all_binary);
+}
+
+static void refuse(struct infer_call *call, const struct status *error) {
+    http_call_answer_error(call->exchange, error);
+}
+
+static const struct infer_call_ops http_infer_ops = {
+    .protocol = "v2-http", .front = TRACE_HTTP, .decode = decode, .refuse = refuse, .encode = encode, .send = send};
+
+/* What the head says, for the decoding. */
+static struct status read_head(struct http_call *http, struct http_infer *infer) {
+    const struct http_request *head = http_exchange_request(http->exchange);
+    struct infer_request *request = infer->call.request;
+    struct slice value;
+    if (http_request_header(head, "accept-encoding", &value))
+        infer->coding = body_coding_choose(value);
+    infer->has_header_length = http_request_header(head, "inference-header-content-length", &value);
+    if (infer->has_header_length && !slice_to_u64(slice_trim(value), &infer->header_length))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), "
+                            "got '%.*s'",
+                            infer->call.body.size, SLICE_ARGS(value));
+    request->model_name = arena_copy(request->arena, http->model);
+    if (!request->model_name.data)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
+    request->model_version = http->version;
+    request->times.received = http_exchange_received_ns(http->exchange);
+    return status_ok();
+}
+
+/* Binary tensors behind the JSON cost nothing. */
+static size_t weight_of(const struct http_infer *infer) {
+    size_t size = infer->call.body.size;
+    if (infer->body_coding != BODY_IDENTITY)
+        return size * INFER_WEIGHT_OF_PACKED;
+    return infer->has_header_length && infer->header_length < size ? (size_t)infer->header_length : size;
 }
 
 void v2_infer_http(struct http_call *http) {
@@ -146,18 +156,19 @@ void v2_infer_http(struct http_call *http) {
         refuse_coding(http, &status);
         return;
     }
-    struct http_infer *infer = NULL;
-    struct buf body = BUF_EMPTY;
-    status = take_body(http, coding, &body);
-    if (status_is_ok(&status))
-        status = create_call(http, &body, &infer);
-    if (infer) {
-        struct status decoded = decode(http, infer);
-        status = infer_start(&infer->call, http->exchange, TRACE_HTTP, &decoded);
-    }
-    if (!status_is_ok(&status))
+    size_t size = http_exchange_body(http->exchange).size;
+    struct http_infer *infer = infer_call_create(&http_infer_ops, sizeof *infer, http->context, http, size);
+    if (!infer) {
+        status = status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
         http_call_answer_error(http, &status);
-    else if (infer->call.deadline_ns)
-        http_exchange_set_deadline(http->exchange, infer->call.deadline_ns);
-    buf_free(&body);
+        return;
+    }
+    http->infer = &infer->call;
+    infer->body_coding = coding;
+    infer->call.body = http_exchange_take_body(http->exchange);
+    status = read_head(http, infer);
+    if (status_is_ok(&status))
+        infer_start(&infer->call, weight_of(infer));
+    else
+        http_call_answer_error(http, &status);
 }

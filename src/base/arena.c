@@ -32,6 +32,8 @@ struct arena {
     alignas(max_align_t) struct arena_block *top;
     size_t used;
     size_t limit;
+    bool (*gate)(void *user, size_t bytes);
+    void *gate_user;
 };
 
 static struct arena_block *first_block(struct arena *arena) {
@@ -52,8 +54,18 @@ struct arena *arena_create(size_t limit_bytes) {
     if (!arena)
         return NULL;
     arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    arena->gate = NULL;
     begin(arena);
     return arena;
+}
+
+void arena_set_limit(struct arena *arena, size_t limit_bytes) {
+    arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+}
+
+void arena_set_gate(struct arena *arena, bool (*take)(void *user, size_t bytes), void *user) {
+    arena->gate = take;
+    arena->gate_user = user;
 }
 
 /* All but the first. */
@@ -87,7 +99,7 @@ static struct arena_block *push_block(struct arena *arena, size_t at_least) {
         if (size < at_least)
             size = at_least;
     }
-    if (size > SIZE_MAX - sizeof(struct arena_block))
+    if (size > SIZE_MAX - sizeof(struct arena_block) || (arena->gate && !arena->gate(arena->gate_user, size)))
         return NULL;
     struct arena_block *block = malloc(sizeof *block + size);
     if (!block)

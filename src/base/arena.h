@@ -8,6 +8,7 @@
 #ifndef INFERD_BASE_ARENA_H
 #define INFERD_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/slice.h"
@@ -19,6 +20,13 @@ struct arena *arena_create(size_t limit_bytes);
 void arena_destroy(struct arena *arena); /* accepts NULL */
 /* Frees all allocations but keeps the arena, and its first block, for reuse. */
 void arena_reset(struct arena *arena);
+
+/* Another limit than that of the creation, and not below what is used. */
+void arena_set_limit(struct arena *arena, size_t limit_bytes);
+
+/* From now on asks before it takes more memory than its first block: false means that there is none. `take` is called
+ * by whoever allocates. */
+void arena_set_gate(struct arena *arena, bool (*take)(void *user, size_t bytes), void *user);
 
 /* Uninitialised, aligned for any type. Size 0 gives a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((warn_unused_result));

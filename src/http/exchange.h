@@ -140,6 +140,10 @@ struct http_budget {
     atomic_size_t held_bytes; /* of it */
     atomic_size_t peak_bytes; /* most of it that was held since someone set this back */
 };
+/* Takes bytes of the common part for a while, for work on a request that is not its exchange's yet. False when there is
+ * no room. Thread: any. */
+bool http_budget_take(struct http_budget *budget, size_t bytes);
+void http_budget_give(struct http_budget *budget, size_t bytes);
 
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */
 struct http_limits {

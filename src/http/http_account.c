@@ -26,6 +26,20 @@ static void note_peak(struct http_budget *budget, size_t held) {
         atomic_store_explicit(&budget->peak_bytes, held, memory_order_relaxed);
 }
 
+bool http_budget_take(struct http_budget *budget, size_t bytes) {
+    size_t held = atomic_load(&budget->held_bytes);
+    do {
+        if (!fits(budget, held, bytes))
+            return false;
+    } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + bytes));
+    note_peak(budget, held + bytes);
+    return true;
+}
+
+void http_budget_give(struct http_budget *budget, size_t bytes) {
+    atomic_fetch_sub(&budget->held_bytes, bytes);
+}
+
 bool http_account_has_room(const struct http_account *account, size_t more) {
     if (!account->limits->budget)
         return true;
@@ -36,14 +50,8 @@ bool http_account_has_room(const struct http_account *account, size_t more) {
 bool http_account_take(struct http_account *account, size_t more) {
     struct http_budget *budget = account->limits->budget;
     size_t common = budget ? common_part(account, more) : 0;
-    if (common > 0) {
-        size_t held = atomic_load(&budget->held_bytes);
-        do {
-            if (!fits(budget, held, common))
-                return false;
-        } while (!atomic_compare_exchange_weak(&budget->held_bytes, &held, held + common));
-        note_peak(budget, held + common);
-    }
+    if (common > 0 && !http_budget_take(budget, common))
+        return false;
     account->held += more;
     return true;
 }
@@ -61,7 +69,7 @@ void http_account_give(struct http_account *account, size_t less) {
     if (account->limits->budget) {
         size_t common = beyond_share(account, account->held) - beyond_share(account, after);
         if (common > 0)
-            atomic_fetch_sub(&account->limits->budget->held_bytes, common);
+            http_budget_give(account->limits->budget, common);
     }
     account->held = after;
 }

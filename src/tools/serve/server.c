@@ -49,7 +49,7 @@ struct server {
     struct http_limits limits, metrics_limits;
     struct http_budget budget, metrics_budget;
     struct freed_memory freed;
-    struct worker_pool workers;
+    struct worker_pool workers, decoders;
     struct loop_thread *threads;
     size_t thread_count;
     struct security security;
@@ -67,7 +67,7 @@ struct server {
 };
 
 /* Calls of grpc.health.v1's Watch open at once. */
-enum { WATCHES_MAX = 1024 };
+enum { WATCHES_MAX = 1024, CALLS_WAITING_MAX = 64 };
 
 /* ---- parts, in the order in which they are made ---- */
 
@@ -170,6 +170,8 @@ static struct status open_ports(struct server *server) {
     struct api_context context = {
         .server = server->core,
         .workers = &server->workers.api,
+        .decoders = &server->decoders.api,
+        .budget = &server->budget,
         .version = server->version,
         .max_body_bytes = server->limits.max_body_bytes,
         .max_stream_requests = (size_t)options->max_stream_requests,
@@ -275,7 +277,8 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_cond_init(&server->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&server->lock, NULL);
-    worker_pool_init(&server->workers);
+    worker_pool_init(&server->workers, "worker", CALLS_WAITING_MAX);
+    worker_pool_init(&server->decoders, "decoder", SIZE_MAX); /* what waits is booked */
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics, log);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
@@ -404,6 +407,7 @@ void server_destroy(struct server *server) {
         return;
     join_loader(server);
     worker_pool_stop(&server->workers);
+    worker_pool_stop(&server->decoders);
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_stop(&server->threads[i]);
     for (int i = 0; i < PORT_COUNT; i++)

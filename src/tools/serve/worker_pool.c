@@ -40,7 +40,7 @@ static void start_thread(struct worker_pool *pool) {
     if (pool->thread_count == WORKER_POOL_THREADS || pool->thread_count > pool->at_work + pool->waiting)
         return;
     char name[16];
-    snprintf(name, sizeof name, "worker-%zu", pool->thread_count % WORKER_POOL_THREADS);
+    snprintf(name, sizeof name, "%.12s-%zu", pool->name, pool->thread_count % WORKER_POOL_THREADS);
     struct status status = worker_thread_start(&pool->threads[pool->thread_count], worker_run, pool, name);
     if (status_is_ok(&status))
         pool->thread_count++;
@@ -50,7 +50,7 @@ static bool submit(struct api_workers *workers, struct api_task *task) {
     struct worker_pool *pool = (struct worker_pool *)workers;
     pthread_mutex_lock(&pool->lock);
     start_thread(pool);
-    bool taken = pool->thread_count > 0 && pool->waiting < WORKER_POOL_WAITING && !pool->stopping;
+    bool taken = pool->thread_count > 0 && pool->waiting < pool->max_waiting && !pool->stopping;
     if (taken) {
         task->next = NULL;
         *pool->last = task;
@@ -62,8 +62,8 @@ static bool submit(struct api_workers *workers, struct api_task *task) {
     return taken;
 }
 
-void worker_pool_init(struct worker_pool *pool) {
-    *pool = (struct worker_pool){.api = {submit}};
+void worker_pool_init(struct worker_pool *pool, const char *name, size_t max_waiting) {
+    *pool = (struct worker_pool){.api = {submit}, .name = name, .max_waiting = max_waiting};
     pool->last = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->submitted, NULL);

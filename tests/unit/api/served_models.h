@@ -40,7 +40,7 @@ struct served_workers {
 
 struct served {
     struct api_loop loop; /* first */
-    struct served_workers workers;
+    struct served_workers workers, decoders;
     pthread_mutex_t lock;
     pthread_cond_t posted;
     struct api_task *tasks, **last_task;
@@ -119,6 +119,7 @@ static inline void served_on_close(void *user, struct http_exchange *exchange) {
 static inline void served_init(struct served *served) {
     *served = (struct served){.loop = {served_post}};
     served->workers = (struct served_workers){.api = {served_submit}, .room = 8};
+    served->decoders = served->workers;
     served->last_task = &served->tasks;
     pthread_mutex_init(&served->lock, NULL);
     pthread_cond_init(&served->posted, NULL);
@@ -161,6 +162,7 @@ static inline void served_start(struct served *served) {
     served->context = (struct api_context){.server = served->server,
                                            .loop = &served->loop,
                                            .workers = &served->workers.api,
+                                           .decoders = &served->decoders.api,
                                            .version = "1.2.3",
                                            .classes = API_ALL,
                                            .max_body_bytes = 1 << 20,

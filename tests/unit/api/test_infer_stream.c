@@ -4,7 +4,9 @@
 #include "served_models.h"
 
 #include "api/grpc_front.h"
+#include "api/infer_call.h"
 #include "codec/inference_messages.h"
+#include "codec/pb_wire.h"
 
 #define MODEL                                                                                                          \
     "backend: \"identity\" max_batch_size: 4 "                                                                         \
@@ -353,6 +355,71 @@ static bool has_task(struct fixture *f) {
     return any;
 }
 
+/* Runs what waits for a decoder. */
+static void decode(struct fixture *f) {
+    assert_int_equal(f->served.decoders.count, 1);
+    struct api_task *task = f->served.decoders.tasks[--f->served.decoders.count];
+    task->run(task);
+}
+
+enum { RAW_INPUT_CONTENTS = 7 }; /* the number of the member */
+
+/* A message that is large to decode; its surplus of raw contents is ignored. */
+static void append_large(struct fixture *f, struct buf *out, const char *id) {
+    size_t size = (size_t)INFER_WEIGHT_OF_MESSAGE * (INFER_WEIGHT_LIGHT + 1);
+    char *surplus = arena_calloc(f->arena, size, 1);
+    assert_non_null(surplus);
+    struct buf request = BUF_EMPTY;
+    append_request(&request, "fast", id, NULL, 0);
+    struct buf message = BUF_EMPTY;
+    buf_append(&message, request.data + 5, request.size - 5);
+    pb_write_bytes_head(&message, RAW_INPUT_CONTENTS, size);
+    buf_append(&message, surplus, size);
+    const char prefix[] = {0, (char)(message.size >> 24), (char)(message.size >> 16), (char)(message.size >> 8),
+                           (char)message.size};
+    buf_append(out, prefix, sizeof prefix);
+    buf_append_slice(out, buf_slice(&message));
+    buf_free(&message);
+    buf_free(&request);
+}
+
+/* Those behind it wait: what is asked first is also submitted first. */
+static void a_large_request_holds_up_its_own_stream_alone(void **state) {
+    struct fixture *f = *state;
+    f->service.max_message_bytes = (size_t)16 << 20;
+    begin(f, NULL);
+    buf_clear(&f->sent);
+    append_request(&f->sent, "fast", "1", NULL, 0);
+    append_large(f, &f->sent, "2");
+    append_request(&f->sent, "fast", "3", NULL, 0);
+    send_from(f, 0, true);
+    expect_good(f, "1", true);
+    assert_false(f->stream->complete);
+    decode(f);
+    expect_good(f, "2", true);
+    expect_good(f, "3", true);
+    expect_end(f, "+grpc-status: 0\n");
+}
+
+static void a_client_may_go_while_its_request_is_decoded(void **state) {
+    struct fixture *f = *state;
+    f->service.max_message_bytes = (size_t)16 << 20;
+    for (int before = 0; before <= 1; before++) {
+        begin(f, NULL);
+        buf_clear(&f->sent);
+        append_large(f, &f->sent, "1");
+        send_from(f, 0, false);
+        if (before) {
+            peer_cancel(&f->peer, f->stream);
+            peer_run(&f->peer);
+        }
+        decode(f);
+        peer_close(&f->peer);
+        served_run_task(&f->served);
+        open_peer(f);
+    }
+}
+
 /* The client goes at every moment between its requests and their last answer. */
 static void clients_may_go_at_any_time(void **state) {
     struct fixture *f = *state;
@@ -385,11 +452,17 @@ static void clients_may_go_at_any_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(answers_keep_the_order_of_requests), TEST(half_close_lets_pending_requests_finish),
-        TEST(requests_in_flight_are_bounded),     TEST(a_flood_is_taken_bit_by_bit),
-        TEST(an_error_may_end_the_stream),        TEST(a_timeout_is_told_when_it_passes),
-        TEST(the_deadline_of_the_call_ends_it),   TEST(the_end_of_the_server_ends_streams),
+        TEST(answers_keep_the_order_of_requests),
+        TEST(half_close_lets_pending_requests_finish),
+        TEST(requests_in_flight_are_bounded),
+        TEST(a_flood_is_taken_bit_by_bit),
+        TEST(an_error_may_end_the_stream),
+        TEST(a_timeout_is_told_when_it_passes),
+        TEST(the_deadline_of_the_call_ends_it),
+        TEST(the_end_of_the_server_ends_streams),
         TEST(clients_may_go_at_any_time),
+        TEST(a_large_request_holds_up_its_own_stream_alone),
+        TEST(a_client_may_go_while_its_request_is_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

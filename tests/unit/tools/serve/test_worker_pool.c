@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "tools/serve/worker_pool.h"
 
-enum { TASKS = WORKER_POOL_THREADS + WORKER_POOL_WAITING };
+enum { WAITING = 64, TASKS = WORKER_POOL_THREADS + WAITING };
 
 /* Tasks that wait at a gate. */
 static struct {
@@ -48,7 +48,7 @@ static void wait_begun(size_t count) {
 
 static int set_up(void **state) {
     static struct worker_pool pool;
-    worker_pool_init(&pool);
+    worker_pool_init(&pool, "worker", WAITING);
     gate.open = false;
     gate.begun = gate.ended = 0;
     for (size_t i = 0; i <= TASKS; i++)

@@ -1,5 +1,7 @@
 /* Instance groups: where instances compute, by what the config says and what its backend has; and what a server with
  * such a backend shows of it. */
+#include <stdatomic.h>
+
 #include "codec/model_config_messages.h"
 #include "server_fixture.h"
 
@@ -9,7 +11,7 @@
 /* ---- a backend with as many GPUs as the test wants; it has no more to do than to be loaded ---- */
 
 static int gpu_total;
-static int gpu_checks;
+static atomic_int gpu_checks; /* models are loaded side by side */
 
 static int gpu_count(void *backend) {
     (void)backend;

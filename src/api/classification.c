@@ -1,40 +1,29 @@
 #include "api/classification.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Order and text of one element type. */
+#include "api/best_scores.h"
+#include "codec/fixed_point.h"
+
+/* Text and number of one element type. */
 struct score_kind {
-    /* Below, equal to or above zero as element a is less than, equal to or greater than element b. */
-    int (*compare)(const char *scores, uint32_t a, uint32_t b);
     int (*format)(const char *score, char *text, size_t size);
     float (*value)(const char *score);
-    size_t size;
 };
 
-#define COMPARE(name, type)                                                                                            \
-    static int name(const char *scores, uint32_t a, uint32_t b) {                                                      \
-        type x, y;                                                                                                     \
-        memcpy(&x, scores + a * sizeof x, sizeof x);                                                                   \
-        memcpy(&y, scores + b * sizeof y, sizeof y);                                                                   \
-        return (x > y) - (x < y);                                                                                      \
-    }
-#define COMPARE_REAL(name, type)                                                                                       \
-    static int name(const char *scores, uint32_t a, uint32_t b) {                                                      \
-        type x, y;                                                                                                     \
-        memcpy(&x, scores + a * sizeof x, sizeof x);                                                                   \
-        memcpy(&y, scores + b * sizeof y, sizeof y);                                                                   \
-        if (isnan(x) || isnan(y))                                                                                      \
-            return !isnan(x) - !isnan(y);                                                                              \
-        return (x > y) - (x < y);                                                                                      \
-    }
 #define FORMAT(name, type, pattern, wide)                                                                              \
     static int name(const char *score, char *text, size_t size) {                                                      \
         type x;                                                                                                        \
         memcpy(&x, score, sizeof x);                                                                                   \
         return snprintf(text, size, pattern, (wide)x);                                                                 \
+    }
+#define FORMAT_REAL(name, type)                                                                                        \
+    static int name(const char *score, char *text, size_t size) {                                                      \
+        type x;                                                                                                        \
+        memcpy(&x, score, sizeof x);                                                                                   \
+        return fixed_point_format(text, size, (double)x);                                                              \
     }
 #define VALUE(name, type)                                                                                              \
     static float name(const char *score) {                                                                             \
@@ -42,16 +31,6 @@ struct score_kind {
         memcpy(&x, score, sizeof x);                                                                                   \
         return (float)x;                                                                                               \
     }
-COMPARE(compare_u8, uint8_t)
-COMPARE(compare_u16, uint16_t)
-COMPARE(compare_u32, uint32_t)
-COMPARE(compare_u64, uint64_t)
-COMPARE(compare_i8, int8_t)
-COMPARE(compare_i16, int16_t)
-COMPARE(compare_i32, int32_t)
-COMPARE(compare_i64, int64_t)
-COMPARE_REAL(compare_f32, float)
-COMPARE_REAL(compare_f64, double)
 FORMAT(format_u8, uint8_t, "%" PRIu64, uint64_t)
 FORMAT(format_u16, uint16_t, "%" PRIu64, uint64_t)
 FORMAT(format_u32, uint32_t, "%" PRIu64, uint64_t)
@@ -60,8 +39,8 @@ FORMAT(format_i8, int8_t, "%" PRId64, int64_t)
 FORMAT(format_i16, int16_t, "%" PRId64, int64_t)
 FORMAT(format_i32, int32_t, "%" PRId64, int64_t)
 FORMAT(format_i64, int64_t, "%" PRId64, int64_t)
-FORMAT(format_f32, float, "%f", double)
-FORMAT(format_f64, double, "%f", double)
+FORMAT_REAL(format_f32, float)
+FORMAT_REAL(format_f64, double)
 VALUE(value_u8, uint8_t)
 VALUE(value_u16, uint16_t)
 VALUE(value_u32, uint32_t)
@@ -74,67 +53,15 @@ VALUE(value_f32, float)
 VALUE(value_f64, double)
 
 static const struct score_kind kinds[] = {
-    [DATATYPE_UINT8] = {compare_u8, format_u8, value_u8, 1},
-    [DATATYPE_UINT16] = {compare_u16, format_u16, value_u16, 2},
-    [DATATYPE_UINT32] = {compare_u32, format_u32, value_u32, 4},
-    [DATATYPE_UINT64] = {compare_u64, format_u64, value_u64, 8},
-    [DATATYPE_INT8] = {compare_i8, format_i8, value_i8, 1},
-    [DATATYPE_INT16] = {compare_i16, format_i16, value_i16, 2},
-    [DATATYPE_INT32] = {compare_i32, format_i32, value_i32, 4},
-    [DATATYPE_INT64] = {compare_i64, format_i64, value_i64, 8},
-    [DATATYPE_FP32] = {compare_f32, format_f32, value_f32, 4},
-    [DATATYPE_FP64] = {compare_f64, format_f64, value_f64, 8},
+    [DATATYPE_UINT8] = {format_u8, value_u8},    [DATATYPE_UINT16] = {format_u16, value_u16},
+    [DATATYPE_UINT32] = {format_u32, value_u32}, [DATATYPE_UINT64] = {format_u64, value_u64},
+    [DATATYPE_INT8] = {format_i8, value_i8},     [DATATYPE_INT16] = {format_i16, value_i16},
+    [DATATYPE_INT32] = {format_i32, value_i32},  [DATATYPE_INT64] = {format_i64, value_i64},
+    [DATATYPE_FP32] = {format_f32, value_f32},   [DATATYPE_FP64] = {format_f64, value_f64},
 };
 
-static const struct score_kind *kind_of(enum datatype type) {
-    size_t row = (size_t)type;
-    return row < sizeof kinds / sizeof kinds[0] && kinds[row].compare ? &kinds[row] : NULL;
-}
-
-/* Whether class a comes after class b in the answer. */
-static bool is_worse(const struct score_kind *kind, const char *scores, uint32_t a, uint32_t b) {
-    int order = kind->compare(scores, a, b);
-    return order != 0 ? order < 0 : a > b;
-}
-
-/* Restores the heap below `at`; its root is the worst of the kept classes. */
-static void sift_down(const struct score_kind *kind, const char *scores, uint32_t *heap, uint32_t size, uint32_t at) {
-    for (;;) {
-        uint32_t worst = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < size; child++)
-            if (is_worse(kind, scores, heap[child], heap[worst]))
-                worst = child;
-        if (worst == at)
-            return;
-        uint32_t moved = heap[at];
-        heap[at] = heap[worst];
-        heap[worst] = moved;
-        at = worst;
-    }
-}
-
-/* Writes the indices of the k best of `count` scores, best first. */
-static void select_best(const struct score_kind *kind, const char *scores, uint32_t count, uint32_t k, uint32_t *best) {
-    for (uint32_t i = 0; i < k; i++)
-        best[i] = i;
-    for (uint32_t i = k / 2; i-- > 0;)
-        sift_down(kind, scores, best, k, i);
-    for (uint32_t i = k; i < count; i++) {
-        if (is_worse(kind, scores, best[0], i)) {
-            best[0] = i;
-            sift_down(kind, scores, best, k, 0);
-        }
-    }
-    for (uint32_t left = k; left > 1; left--) {
-        uint32_t worst = best[0];
-        best[0] = best[left - 1];
-        best[left - 1] = worst;
-        sift_down(kind, scores, best, left - 1, 0);
-    }
-}
-
-/* Fills all of ret but the scores. */
-static struct status plan(const struct model *model, const struct tensor *scores, uint32_t k,
+/* Fills all of ret but the scores, and takes its classes from those that the answer may still hold. */
+static struct status plan(const struct model *model, const struct tensor *scores, uint32_t k, uint32_t *left,
                           struct classification *ret, uint32_t *ret_classes) {
     bool batched = model && model_config_of(model)->max_batch_size > 0 && scores->rank > 0;
     int64_t total;
@@ -146,6 +73,12 @@ static struct status plan(const struct model *model, const struct tensor *scores
                             SLICE_ARGS(scores->name), classes);
     *ret = (struct classification){
         .batched = batched, .entries = entries, .kept = classes < (int64_t)k ? (uint32_t)classes : k};
+    if (ret->kept > 0 && entries > *left / ret->kept)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "classification of output '%.*s': expected at most %d classes in an answer (%" PRIu32
+                            " are left), got %" PRId64 " rows of %" PRIu32,
+                            SLICE_ARGS(scores->name), CLASSIFICATION_CLASSES_MAX, *left, entries, ret->kept);
+    *left -= (uint32_t)entries * ret->kept;
     *ret_classes = (uint32_t)classes;
     return status_ok();
 }
@@ -158,38 +91,39 @@ static struct status no_memory(const struct tensor *scores) {
 /* What one chosen element is told as; false when memory is short. */
 static bool describe_class(const struct score_kind *kind, const char *score, struct arena *arena,
                            struct class_score *ret) {
-    char text[400]; /* a double has up to 309 digits before the point */
+    char text[FIXED_POINT_MAX];
     int length = kind->format(score, text, sizeof text);
     ret->value = kind->value(score);
     ret->text = arena_copy(arena, (struct slice){text, (size_t)length});
     return ret->text.data != NULL;
 }
 
-struct status classification_select(const struct model *model, const struct tensor *scores, uint32_t k,
+struct status classification_select(const struct model *model, const struct tensor *scores, uint32_t k, uint32_t *left,
                                     struct arena *arena, struct classification *ret) {
-    const struct score_kind *kind = kind_of(scores->type);
-    if (!kind)
+    if (!best_scores_has_order(scores->type))
         return status_error(STATUS_INVALID_ARGUMENT,
                             "classification of output '%.*s': expected an integer, FP32 or FP64 datatype, got %s",
                             SLICE_ARGS(scores->name), datatype_name(scores->type));
     uint32_t classes;
-    STATUS_TRY(plan(model, scores, k, ret, &classes));
-    if (scores->data.size != (size_t)ret->entries * classes * kind->size)
+    STATUS_TRY(plan(model, scores, k, left, ret, &classes));
+    const struct score_kind *kind = &kinds[scores->type];
+    size_t size = datatype_size(scores->type);
+    if (scores->data.size != (size_t)ret->entries * classes * size)
         return status_error(STATUS_INTERNAL, "output '%.*s' has %zu bytes, which are not those of its shape",
                             SLICE_ARGS(scores->name), scores->data.size);
-    uint32_t *best = arena_calloc(arena, ret->kept, sizeof *best);
+    struct ranked_score *best = arena_calloc(arena, ret->kept, sizeof *best);
     struct class_score *score = arena_calloc(arena, (size_t)ret->entries, ret->kept * sizeof *score);
     if (!best || !score)
         return no_memory(scores);
     ret->scores = score;
     for (int64_t entry = 0; ret->kept > 0 && entry < ret->entries; entry++) {
-        const char *data = scores->data.data + (size_t)entry * classes * kind->size;
-        select_best(kind, data, classes, ret->kept, best);
+        const char *data = scores->data.data + (size_t)entry * classes * size;
+        best_scores_select(scores->type, data, classes, ret->kept, best);
         for (uint32_t i = 0; i < ret->kept; i++, score++) {
-            score->index = best[i];
+            score->index = best[i].index;
             if (model)
-                score->label = model_label(model, scores->name, best[i]);
-            if (!describe_class(kind, data + best[i] * kind->size, arena, score))
+                score->label = model_label(model, scores->name, best[i].index);
+            if (!describe_class(kind, data + best[i].index * size, arena, score))
                 return no_memory(scores);
         }
     }
@@ -211,10 +145,10 @@ static void append_class(const struct class_score *score, struct buf *out) {
     }
 }
 
-struct status classification_encode(const struct model *model, const struct tensor *scores, uint32_t k,
+struct status classification_encode(const struct model *model, const struct tensor *scores, uint32_t k, uint32_t *left,
                                     struct arena *arena, struct tensor *ret) {
     struct classification chosen;
-    STATUS_TRY(classification_select(model, scores, k, arena, &chosen));
+    STATUS_TRY(classification_select(model, scores, k, left, arena, &chosen));
     *ret = (struct tensor){.name = scores->name, .type = DATATYPE_BYTES, .rank = chosen.batched ? 2 : 1};
     ret->shape[0] = chosen.batched ? chosen.entries : chosen.kept;
     ret->shape[1] = chosen.batched ? chosen.kept : 0;

@@ -32,6 +32,7 @@ struct status infer_outputs_select(const struct infer_request *request, const st
     if (!outputs)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the outputs");
     size_t count = 0;
+    uint32_t classes_left = CLASSIFICATION_CLASSES_MAX;
     for (size_t i = 0; i < response->output_count; i++) {
         const struct tensor *tensor = &response->outputs[i];
         const struct requested_output *requested = find_requested(request, tensor->name);
@@ -40,8 +41,8 @@ struct status infer_outputs_select(const struct infer_request *request, const st
         struct infer_output *output = &outputs[count++];
         output->requested = requested;
         if (requested && requested->classification > 0)
-            STATUS_TRY(classification_encode(request->model, tensor, requested->classification, response->arena,
-                                             &output->tensor));
+            STATUS_TRY(classification_encode(request->model, tensor, requested->classification, &classes_left,
+                                             response->arena, &output->tensor));
         else
             output->tensor = *tensor;
         if (output->tensor.memory == MEMORY_SHARED)

@@ -178,9 +178,10 @@ static const struct tensor *find_output(const struct infer_response *response, s
 
 /* One message of classes for each batch entry. */
 static struct status describe_classes(const struct model *model, const struct tensor *tensor, uint32_t k,
-                                      struct arena *arena, struct pb_v1_infer_response_header_output *ret) {
+                                      uint32_t *left, struct arena *arena,
+                                      struct pb_v1_infer_response_header_output *ret) {
     struct classification chosen;
-    STATUS_TRY(classification_select(model, tensor, k, arena, &chosen));
+    STATUS_TRY(classification_select(model, tensor, k, left, arena, &chosen));
     size_t entries = (size_t)chosen.entries;
     ret->batch_classes.items = arena_calloc(arena, entries, sizeof *ret->batch_classes.items);
     struct pb_v1_infer_response_header_output_class *classes =
@@ -219,6 +220,7 @@ static struct status describe_raw(const struct model *model, const struct tensor
 /* The outputs in the order in which they were asked for. */
 static struct status describe_outputs(const struct infer_request *request, const struct infer_response *response,
                                       struct pb_v1_infer_response_header *ret, struct slice *raw) {
+    uint32_t classes_left = CLASSIFICATION_CLASSES_MAX;
     for (size_t i = 0; i < request->output_count; i++) {
         const struct requested_output *requested = &request->outputs[i];
         const struct tensor *tensor = find_output(response, requested->name);
@@ -227,7 +229,8 @@ static struct status describe_outputs(const struct infer_request *request, const
         struct pb_v1_infer_response_header_output *output = &ret->output.items[ret->output.count];
         output->name = tensor->name;
         if (requested->classification > 0) {
-            STATUS_TRY(describe_classes(request->model, tensor, requested->classification, response->arena, output));
+            STATUS_TRY(describe_classes(request->model, tensor, requested->classification, &classes_left,
+                                        response->arena, output));
         } else {
             STATUS_TRY(describe_raw(request->model, tensor, response->arena, output));
             if (tensor->memory != MEMORY_SHARED)

@@ -35,7 +35,8 @@ static struct tensor scores_of(enum datatype type, const void *data, int64_t cou
 /* The classes as one text, split by blanks. */
 static void assert_classes(struct tensor scores, uint32_t k, const char *expected) {
     struct tensor classes;
-    struct status status = classification_encode(NULL, &scores, k, arena, &classes);
+    struct status status =
+        classification_encode(NULL, &scores, k, &(uint32_t){CLASSIFICATION_CLASSES_MAX}, arena, &classes);
     assert_string_equal(status.message, "");
     assert_int_equal(classes.type, DATATYPE_BYTES);
     status = tensor_check_size(&classes);
@@ -84,7 +85,8 @@ static void largest_double_fits(void **state) {
     (void)state;
     const double scores[] = {-1.7976931348623157e308};
     struct tensor tensor = scores_of(DATATYPE_FP64, scores, 1), classes;
-    struct status status = classification_encode(NULL, &tensor, 1, arena, &classes);
+    struct status status =
+        classification_encode(NULL, &tensor, 1, &(uint32_t){CLASSIFICATION_CLASSES_MAX}, arena, &classes);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(classes.data.size, 4 + 1 + 309 + 7 + 2);
 }
@@ -99,22 +101,57 @@ static void types_without_an_order_are_refused(void **state) {
     static const enum datatype types[] = {DATATYPE_BOOL, DATATYPE_FP16, DATATYPE_BF16, DATATYPE_BYTES};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct tensor scores = scores_of(types[i], "", 0), classes;
-        struct status status = classification_encode(NULL, &scores, 1, arena, &classes);
+        struct status status =
+            classification_encode(NULL, &scores, 1, &(uint32_t){CLASSIFICATION_CLASSES_MAX}, arena, &classes);
         assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
         assert_non_null(strstr(status.message, datatype_name(types[i])));
     }
 }
 
-/* Against a plain sort, over many orders of values with repetitions. */
 /* An engine's mistake is told, not read beyond. */
 static void data_of_another_size_are_refused(void **state) {
     (void)state;
     const float scores[] = {1, 2, 3};
     struct tensor few = scores_of(DATATYPE_FP32, scores, 3), classes;
     few.data.size = 0;
-    struct status status = classification_encode(NULL, &few, 1, arena, &classes);
+    struct status status =
+        classification_encode(NULL, &few, 1, &(uint32_t){CLASSIFICATION_CLASSES_MAX}, arena, &classes);
     assert_int_equal(status.code, STATUS_INTERNAL);
     assert_non_null(strstr(status.message, "has 0 bytes"));
+}
+
+/* Both zeros are equal, each with its own text; halfway between two texts the even one is taken, as printf does. */
+static void floats_have_six_decimals(void **state) {
+    (void)state;
+    const float scores[] = {-0.0f, 0.0f, 0x1p-7f, -INFINITY, 1e-9f, 16777216};
+    assert_classes(scores_of(DATATYPE_FP32, scores, 6), 6,
+                   "16777216.000000:5 0.007812:2 0.000000:4 -0.000000:0 0.000000:1 -inf:3");
+}
+
+/* What all outputs of an answer hold is bounded, not what is asked for where there is less. */
+static void an_answer_holds_so_many_classes(void **state) {
+    (void)state;
+    enum { COUNT = CLASSIFICATION_CLASSES_MAX + 1 };
+    static uint8_t scores[COUNT];
+    struct tensor tensor = scores_of(DATATYPE_UINT8, scores, COUNT), classes;
+    uint32_t left = CLASSIFICATION_CLASSES_MAX;
+    struct status status = classification_encode(NULL, &tensor, UINT32_MAX, &left, arena, &classes);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_string_equal(status.message, "classification of output 'S': expected at most 65536 classes in an answer "
+                                        "(65536 are left), got 1 rows of 65537");
+    status = classification_encode(NULL, &tensor, COUNT - 1, &left, arena, &classes);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(classes.shape[0], COUNT - 1);
+    assert_int_equal(left, 0);
+    status = classification_encode(NULL, &tensor, 1, &left, arena, &classes);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    tensor.shape[0] = 0, tensor.data.size = 0;
+    status = classification_encode(NULL, &tensor, 1, &left, arena, &classes);
+    assert_int_equal(status.code, STATUS_OK);
+    tensor.shape[0] = 2, tensor.data.size = 2, left = 5;
+    status = classification_encode(NULL, &tensor, UINT32_MAX, &left, arena, &classes);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(left, 3);
 }
 
 static void agrees_with_sorting(void **state) {
@@ -128,7 +165,8 @@ static void agrees_with_sorting(void **state) {
             scores[i] = (int32_t)(seed >> 28) - 8;
         }
         struct tensor tensor = scores_of(DATATYPE_INT32, scores, count), classes;
-        struct status status = classification_encode(NULL, &tensor, k, arena, &classes);
+        struct status status =
+            classification_encode(NULL, &tensor, k, &(uint32_t){CLASSIFICATION_CLASSES_MAX}, arena, &classes);
         assert_int_equal(status.code, STATUS_OK);
         uint32_t kept = k < count ? k : count;
         assert_int_equal(classes.shape[0], kept);
@@ -158,6 +196,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(empty_outputs_have_no_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(types_without_an_order_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_of_another_size_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(floats_have_six_decimals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_holds_so_many_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(agrees_with_sorting, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 enum { JSON_NUMBER_MAX = 32 };
 
 /* Format a number at `to` (room for JSON_NUMBER_MAX) and return the length; no NUL is written. Floats read back as the
- * same value and have, but for very few, the fewest digits that do ("0.1", "1.0", "1e-7"); the others are NaN, Infinity
+ * same value and have the fewest digits that do ("0.1", "1.0", "1e-7"); the others are NaN, Infinity
  * and -Infinity. */
 size_t json_format_i64(char *to, int64_t value);
 size_t json_format_u64(char *to, uint64_t value);

@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/worker_thread.h"
 
-#define END_WAIT_NS (NS_PER_S) /* how long the end waits for a driver that is being asked */
-
 /* What a GPU has used since its first reading. */
 struct energy_meter {
     char uuid[NVML_UUID_MAX];
@@ -138,7 +136,7 @@ struct gpu_usage *gpu_usage_create(const struct gpu_usage_options *options) {
 void gpu_usage_destroy(struct gpu_usage *usage) {
     if (!usage)
         return;
-    uint64_t until_ns = clock_monotonic_ns() + END_WAIT_NS;
+    uint64_t until_ns = clock_monotonic_ns() + GPU_USAGE_END_WAIT_S * NS_PER_S;
     pthread_mutex_lock(&usage->lock);
     usage->stopping = true;
     pthread_cond_broadcast(&usage->changed);

@@ -18,6 +18,9 @@ struct gpu_usage_options {
     const struct log *log; /* borrowed; told once why there are no figures; NULL: nobody is */
 };
 
+/* The patience that the server has, and how long the end waits for a driver that is being asked. */
+enum { GPU_USAGE_PATIENCE_S = 10, GPU_USAGE_END_WAIT_S = 1 };
+
 struct gpu_usage;
 /* NULL when memory or threads are short. */
 struct gpu_usage *gpu_usage_create(const struct gpu_usage_options *options);

@@ -6,10 +6,8 @@
 #include "api/infer_head.h"
 #include "base/clock.h"
 
-enum {
-    UNREAD_PAUSE = 1 << 20,  /* bytes of answers that the client has not taken: no more requests are taken */
-    UNREAD_RESUME = 64 << 10 /* and from here on they are again */
-};
+/* Bytes of answers that the client has not taken at which requests are taken again, behind INFER_STREAM_UNREAD_MAX. */
+enum { UNREAD_RESUME = 64 << 10 };
 
 struct infer_stream {
     struct grpc_call *grpc;
@@ -131,7 +129,7 @@ static void settle(struct infer_stream *stream) {
     if (unread > UNREAD_RESUME)
         grpc_call_await_drain(stream->grpc, UNREAD_RESUME);
     if (stream->decoding || stream->ending || stream->pending >= stream->context->max_stream_requests ||
-        unread > UNREAD_PAUSE)
+        unread > INFER_STREAM_UNREAD_MAX)
         grpc_call_pause(stream->grpc);
     else if (unread <= UNREAD_RESUME)
         grpc_call_resume(stream->grpc); /* more requests may come from within */

@@ -21,6 +21,9 @@
 #include "core/infer_request.h"
 #include "grpc/call.h"
 
+/* Bytes of answers that the client has not taken, beyond which no more requests are taken. */
+enum { INFER_STREAM_UNREAD_MAX = 1 << 20 };
+
 struct infer_stream_ops {
     const char *protocol; /* as records name it */
     /* Fills the request from a message that lives as long. *ret_empty_final: its client wants to be told of the end

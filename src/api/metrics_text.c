@@ -17,8 +17,6 @@ struct metrics_state {
     struct gpu_usage *gpus; /* NULL: they are not wanted */
 };
 
-#define GPU_PATIENCE_NS (10 * NS_PER_S)
-
 /* A ready model version with its counters. */
 struct model_row {
     struct slice name;
@@ -60,7 +58,7 @@ struct metrics_state *metrics_state_create(const struct metrics_options *options
     struct metrics_state *state = calloc(1, sizeof *state);
     if (!state)
         return NULL;
-    const struct gpu_usage_options gpus = {NVML_LIBRARY, options->interval_ns, GPU_PATIENCE_NS, log};
+    const struct gpu_usage_options gpus = {NVML_LIBRARY, options->interval_ns, GPU_USAGE_PATIENCE_S * NS_PER_S, log};
     state->options = *options;
     state->machine = machine_usage_create(options->interval_ns);
     state->gpus = options->gpus ? gpu_usage_create(&gpus) : NULL;

@@ -6,7 +6,6 @@
 
 /* A request names a file or a symbol; it comes back in its answer. Answers that wait have at most so many bytes, and
  * one more. */
-enum { REQUEST_MAX = 64 << 10, WAITING_MAX = 256 << 10 };
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer");
@@ -121,9 +120,9 @@ static struct status answer(struct reply *reply, struct pb_server_reflection_req
 static struct status reflect(struct slice message, struct arena *arena, struct buf *out) {
     struct pb_server_reflection_request request;
     struct reply reply = {.arena = arena};
-    if (message.size > REQUEST_MAX)
+    if (message.size > REFLECTION_REQUEST_MAX)
         return status_error(STATUS_INVALID_ARGUMENT, "a reflection request may have %d bytes, got %zu",
-                            (int)REQUEST_MAX, message.size);
+                            (int)REFLECTION_REQUEST_MAX, message.size);
     STATUS_TRY(pb_decode(&pb_server_reflection_request_type, message, arena, &request));
     STATUS_TRY(answer(&reply, &request));
     return pb_encode(&pb_server_reflection_response_type, &reply.message, out);
@@ -139,9 +138,9 @@ void reflection_on_message(struct grpc_call *call, struct slice message) {
     else
         grpc_front_fail(call, &status);
     buf_free(&out);
-    if (grpc_call_unsent_bytes(call) > WAITING_MAX) {
+    if (grpc_call_unsent_bytes(call) > REFLECTION_WAITING_MAX) {
         grpc_call_pause(call);
-        grpc_call_await_drain(call, WAITING_MAX / 2);
+        grpc_call_await_drain(call, REFLECTION_WAITING_MAX / 2);
     }
 }
 

@@ -9,6 +9,9 @@
 
 #include "grpc/call.h"
 
+/* Bytes of a request, and of answers that wait for the client before no more requests are taken. */
+enum { REFLECTION_REQUEST_MAX = 64 << 10, REFLECTION_WAITING_MAX = 256 << 10 };
+
 void reflection_on_message(struct grpc_call *call, struct slice message);
 void reflection_on_half_close(struct grpc_call *call);
 void reflection_on_drain(struct grpc_call *call);

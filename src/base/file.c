@@ -380,7 +380,8 @@ char *path_join(struct arena *arena, const char *directory, const char *name) {
 }
 
 bool path_is_plain_name(struct slice name) {
-    if (name.size == 0 || name.size > 255 || slice_equal_text(name, ".") || slice_equal_text(name, ".."))
+    if (name.size == 0 || name.size > FILE_NAME_BYTES_MAX || slice_equal_text(name, ".") ||
+        slice_equal_text(name, ".."))
         return false;
     for (size_t i = 0; i < name.size; i++) {
         unsigned char c = (unsigned char)name.data[i];

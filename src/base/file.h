@@ -56,7 +56,9 @@ struct status file_list(const char *path, struct arena *arena, const char *const
 
 /* "a" + "b" -> "a/b"; NULL when memory is short. */
 char *path_join(struct arena *arena, const char *directory, const char *name);
-/* True for a non-empty name of at most 255 bytes without '/', NUL or control characters that is not "." or "..". */
+enum { FILE_NAME_BYTES_MAX = 255 };
+/* True for a non-empty name of at most FILE_NAME_BYTES_MAX bytes without '/', NUL or control characters that is not "."
+ * or "..". */
 bool path_is_plain_name(struct slice name);
 
 #endif

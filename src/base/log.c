@@ -12,9 +12,8 @@
 
 /* Escaped bytes that a message and a field's text may take. With the prefix and the names they fit a line, and a line
  * fits what a pipe takes in one piece. */
-enum { MESSAGE_MAX_BYTES = 1500, FIELD_MAX_BYTES = 200, PREFIX_MAX_BYTES = 230, NAME_MAX_BYTES = 32 };
-_Static_assert(PREFIX_MAX_BYTES + MESSAGE_MAX_BYTES + LOG_FIELDS_MAX * (NAME_MAX_BYTES + FIELD_MAX_BYTES) <=
-                   LOG_LINE_MAX,
+enum { MESSAGE_MAX_BYTES = 1500, PREFIX_MAX_BYTES = 230, NAME_MAX_BYTES = 32 };
+_Static_assert(PREFIX_MAX_BYTES + MESSAGE_MAX_BYTES + LOG_FIELDS_MAX * (NAME_MAX_BYTES + LOG_FIELD_MAX) <= LOG_LINE_MAX,
                "a line holds its parts");
 
 /* What is to be told. */
@@ -179,7 +178,7 @@ static void put_field(struct line *line, const struct log_field *field) {
     put_text(line, field->name);
     put_text(line, quoted ? "=\"" : "=");
     if (field->text.data)
-        put_escaped(line, field->text, FIELD_MAX_BYTES, quoted, false);
+        put_escaped(line, field->text, LOG_FIELD_MAX, quoted, false);
     else
         put_number(line, field->number);
     if (quoted)
@@ -210,7 +209,7 @@ static void put_json_field(struct line *line, const struct log_field *field) {
     put_text(line, "\":");
     if (field->text.data) {
         put_text(line, "\"");
-        put_escaped(line, field->text, FIELD_MAX_BYTES, true, true);
+        put_escaped(line, field->text, LOG_FIELD_MAX, true, true);
         put_text(line, "\"");
     } else {
         put_number(line, field->number);

@@ -293,15 +293,15 @@ bool options_was_given(const struct option_table *table, int argc, char **argv, 
 
 enum { HELP_WIDTH = 100, HELP_INDENT = 6 };
 
-static void print_wrapped(FILE *out, const char *text, int indent) {
-    int column = indent;
-    fprintf(out, "%*s", indent, "");
+void options_print_text(FILE *out, const char *text, int first_indent, int indent) {
+    int column = first_indent, start = first_indent;
+    fprintf(out, "%*s", first_indent, "");
     while (*text) {
         int word = (int)strcspn(text, " ");
-        if (column > indent && column + 1 + word > HELP_WIDTH) {
+        if (column > start && column + 1 + word > HELP_WIDTH) {
             fprintf(out, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
+            column = start = indent;
+        } else if (column > start) {
             fputc(' ', out);
             column++;
         }
@@ -329,7 +329,7 @@ static void print_row(const struct option_row *row, FILE *out) {
     if (row->type == OPTION_LIST)
         fputs("  (repeatable)", out);
     fputc('\n', out);
-    print_wrapped(out, row->help, HELP_INDENT);
+    options_print_text(out, row->help, HELP_INDENT, HELP_INDENT);
     fprintf(out, "%*s[", HELP_INDENT, "");
     if (row->default_value)
         fprintf(out, "default %s; ", row->default_value[0] ? row->default_value : "\"\"");
@@ -340,7 +340,7 @@ static void print_row(const struct option_row *row, FILE *out) {
 
 void options_print_help(const struct option_table *table, FILE *out) {
     fprintf(out, "usage: %s %s\n\n", table->program, table->synopsis);
-    print_wrapped(out, table->summary, 0);
+    options_print_text(out, table->summary, 0, 0);
     fputs("\n`--x V` and `--x=V` both work; the command line wins over the environment.\n", out);
     for (size_t i = 0; i < table->row_count; i++) {
         const struct option_row *row = &table->rows[i];

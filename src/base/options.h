@@ -62,6 +62,8 @@ struct status options_parse(const struct option_table *table, int argc, char **a
                             struct option_list *ret_positional, enum options_outcome *ret_outcome) STATUS_MUST_CHECK;
 /* --help: usage, every flag with default, range and environment name. */
 void options_print_help(const struct option_table *table, FILE *out);
+/* A paragraph in lines as long as those of --help: the first one indented by so many blanks, the others by so many. */
+void options_print_text(FILE *out, const char *text, int first_indent, int indent);
 /* True when the flag was given on the command line or by the environment: for defaults that depend on other facts. */
 bool options_was_given(const struct option_table *table, int argc, char **argv, const char *name);
 

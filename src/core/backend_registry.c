@@ -1,4 +1,5 @@
 #include "core/backend_registry.h"
+#include "core/core_limits.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -16,10 +17,8 @@ static const struct {
     {"tensorflow", "openvino"},
 };
 
-enum { ENGINE_NAME_MAX = 64 };
-
 struct engine {
-    char name[ENGINE_NAME_MAX + 1];
+    char name[CORE_ENGINE_NAME_MAX + 1];
     const struct backend_ops *ops;
     void *handle;
     struct engine *next;
@@ -82,7 +81,7 @@ static bool is_engine_name(struct slice name) {
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
             return false;
     }
-    return name.size > 0 && name.size <= ENGINE_NAME_MAX;
+    return name.size > 0 && name.size <= CORE_ENGINE_NAME_MAX;
 }
 
 static struct status check_table(const struct backend_ops *ops, const char *where) {

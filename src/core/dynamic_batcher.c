@@ -5,12 +5,11 @@
 
 #include "base/clock.h"
 #include "base/worker_thread.h"
+#include "core/core_limits.h"
 #include "core/request_queue.h"
 #include "core/request_state.h"
 
 /* How far the decision looks into the queue: at least a whole batch of single items, and bounded. */
-enum { WINDOW_MIN = 256, WINDOW_MAX = 4096 };
-
 struct instance_seat {
     pthread_cond_t wake;
     struct infer_request *batch; /* handed over, not fetched yet */
@@ -200,9 +199,9 @@ static void *keeper_run(void *argument) {
 
 static struct status allocate(struct dynamic_batcher *batcher) {
     size_t window = batcher->options.policy.enabled ? batcher->options.policy.max_items : 1;
-    if (batcher->options.policy.enabled && window < WINDOW_MIN)
-        window = WINDOW_MIN;
-    batcher->window = window > WINDOW_MAX ? WINDOW_MAX : window;
+    if (batcher->options.policy.enabled && window < CORE_BATCH_WINDOW_MIN)
+        window = CORE_BATCH_WINDOW_MIN;
+    batcher->window = window > CORE_BATCH_WINDOW_MAX ? CORE_BATCH_WINDOW_MAX : window;
     size_t instances = (size_t)batcher->options.instance_count;
     batcher->candidates = calloc(batcher->window, sizeof *batcher->candidates);
     batcher->requests = calloc(batcher->window, sizeof(struct infer_request *));

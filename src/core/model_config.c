@@ -7,11 +7,10 @@
 #include "codec/model_config_messages.h"
 #include "codec/pb_json.h"
 #include "codec/pb_text.h"
+#include "core/core_limits.h"
 #include "core/model_config_priv.h"
 
 /* A config is small; this bounds what a hostile or broken one can take. */
-enum { CONFIG_MEMORY_MAX = 64 << 20 };
-
 /* ---- errors ---- */
 
 struct status model_config_error(const struct model_config *config, const char *path, const char *format, ...) {
@@ -35,7 +34,7 @@ struct status model_config_no_memory(const struct model_config *config) {
 /* ---- life ---- */
 
 struct status model_config_create(struct slice name, struct model_config **ret) {
-    struct arena *arena = arena_create(CONFIG_MEMORY_MAX);
+    struct arena *arena = arena_create(CORE_CONFIG_MEMORY_MAX);
     struct model_config *config = arena ? calloc(1, sizeof *config) : NULL;
     if (config) {
         config->arena = arena;

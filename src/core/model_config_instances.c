@@ -3,9 +3,10 @@
 #include <stdio.h>
 
 #include "codec/model_config_messages.h"
+#include "core/core_limits.h"
 #include "core/model_config_priv.h"
 
-enum { INSTANCES_MAX = 1024, PATH_MAX_BYTES = 64 };
+enum { PATH_MAX_BYTES = 64 };
 
 /* An instance group and what its messages call it. */
 struct group {
@@ -112,10 +113,10 @@ static struct status fill_count(const struct group *group) {
     if (group->message->count == 0)
         group->message->count = 1;
     int64_t size = size_of(group->message);
-    if (group->message->count < 0 || size > INSTANCES_MAX - config->instance_count)
+    if (group->message->count < 0 || size > CORE_INSTANCES_MAX - config->instance_count)
         return model_config_error(config, path_of(group, "count", path),
                                   "expected 1 to %d instances over all groups, got %lld here and %d before",
-                                  INSTANCES_MAX, (long long)size, config->instance_count);
+                                  CORE_INSTANCES_MAX, (long long)size, config->instance_count);
     config->instance_count += (int)size;
     return status_ok();
 }

@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "codec/model_config_messages.h"
+#include "core/core_limits.h"
 #include "core/model_config_priv.h"
-
-enum { VERSIONS_MAX = 1024 };
 
 /* Defines and zeroes a sub-message that is absent. */
 #define OBTAIN(config, pointer) ((pointer) || ((pointer) = arena_calloc((config)->arena, 1, sizeof *(pointer))))
@@ -108,8 +107,8 @@ static struct status check_specific(struct model_config *config,
     size_t count = specific ? specific->versions.count : 0;
     if (count == 0)
         return model_config_error(config, "version_policy.specific", "expected versions: [1, ...], got none");
-    if (count > VERSIONS_MAX)
-        return model_config_error(config, path, "expected at most %d versions, got %zu", VERSIONS_MAX, count);
+    if (count > CORE_VERSIONS_MAX)
+        return model_config_error(config, path, "expected at most %d versions, got %zu", CORE_VERSIONS_MAX, count);
     int64_t *sorted = arena_calloc(config->arena, count, sizeof *sorted);
     if (!sorted)
         return model_config_no_memory(config);

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "codec/model_config_messages.h"
+#include "core/core_limits.h"
 #include "core/model_config_priv.h"
 
-enum { TENSORS_MAX = 1024, PATH_MAX_BYTES = 64, SHAPE_TEXT_MAX = 160 };
+enum { PATH_MAX_BYTES = 64, SHAPE_TEXT_MAX = 160 };
 
 /* What input and output have in common in the message. */
 struct tensor_spec {
@@ -176,8 +177,8 @@ static struct status take_output(struct model_config *config, size_t index) {
 static struct status check_count(const struct model_config *config, const char *list, size_t count) {
     if (count == 0)
         return model_config_error(config, NULL, "must specify at least one %s", list);
-    if (count > TENSORS_MAX)
-        return model_config_error(config, list, "expected at most %d of them, got %zu", TENSORS_MAX, count);
+    if (count > CORE_TENSORS_MAX)
+        return model_config_error(config, list, "expected at most %d of them, got %zu", CORE_TENSORS_MAX, count);
     return status_ok();
 }
 

@@ -2,19 +2,18 @@
 #include <inttypes.h>
 
 #include "base/file.h"
+#include "core/core_limits.h"
 #include "core/model_files.h"
 #include "core/model_repository_priv.h"
 
 /* Models that were loaded from given files and are in no repository, with those being loaded. */
-enum { FOREIGN_MODELS_MAX = 256 };
-
 /* ---- claims: whoever works on a model has claimed its entry ---- */
 
 static bool has_room(const struct model_repository *repository) {
     size_t foreign = 0;
     for (size_t i = 0; i < repository->table.count; i++)
         foreign += !repository->table.entries[i]->listed;
-    return foreign < FOREIGN_MODELS_MAX;
+    return foreign < CORE_FOREIGN_MODELS_MAX;
 }
 
 /* Waits until nobody else works on the model. NULL: it is not known, and was not to be made or there is no room. */
@@ -82,7 +81,7 @@ static struct status load(struct model_repository *repository, struct slice name
         return status_error(STATUS_RESOURCE_EXHAUSTED,
                             "no room for model '%.*s': memory is short, or there are %d models that are in no "
                             "repository already",
-                            SLICE_ARGS(name), FOREIGN_MODELS_MAX);
+                            SLICE_ARGS(name), CORE_FOREIGN_MODELS_MAX);
     struct status status = model_replace(repository, entry, override, at_start);
     pthread_mutex_lock(&repository->lock);
     *ret_failed = model_set_count_failed(entry->set);

@@ -1,8 +1,7 @@
 #include "core/model_files.h"
+#include "core/core_limits.h"
 
 #include "base/file.h"
-
-enum { FILES_MAX = 4096, PATH_PARTS_MAX = 16, PATH_BYTES_MAX = 1024 };
 
 static struct status bad_path(struct slice path, const char *why) {
     return status_error(STATUS_INVALID_ARGUMENT, "file '%.*s': %s", SLICE_ARGS(path), why);
@@ -12,10 +11,10 @@ static struct status bad_path(struct slice path, const char *why) {
 static struct status check_path(struct slice path) {
     struct slice part, rest = path;
     bool more = true;
-    if (path.size > PATH_BYTES_MAX)
+    if (path.size > CORE_LOAD_PATH_MAX)
         return bad_path(path, "expected a path of at most 1024 bytes");
     for (int parts = 0; more; parts++) {
-        if (parts == PATH_PARTS_MAX)
+        if (parts == CORE_LOAD_PATH_NAMES_MAX)
             return bad_path(path, "expected at most 16 names between '/'");
         more = slice_split(rest, '/', &part, &rest);
         if (!path_is_plain_name(part))
@@ -49,8 +48,8 @@ static struct status write_file(const char *directory, const struct model_file *
 
 struct status model_files_write(const char *parent, const struct model_file *files, size_t count, struct arena *arena,
                                 const char **ret_directory) {
-    if (count > FILES_MAX)
-        return status_error(STATUS_INVALID_ARGUMENT, "expected at most %d files, got %zu", FILES_MAX, count);
+    if (count > CORE_LOAD_FILES_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "expected at most %d files, got %zu", CORE_LOAD_FILES_MAX, count);
     char *directory;
     STATUS_TRY(file_make_temporary_directory(parent, "inferd-model-", arena, &directory));
     for (size_t i = 0; i < count; i++) {

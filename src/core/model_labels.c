@@ -1,10 +1,9 @@
 #include "core/model_labels.h"
+#include "core/core_limits.h"
 
 #include <string.h>
 
 #include "base/file.h"
-
-enum { LABEL_FILE_MAX = 64 << 20 };
 
 struct output_labels {
     struct slice output;
@@ -54,7 +53,7 @@ static struct status load_output(const struct model_config *config, const char *
     if (!path)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the name of a label file");
     struct buf content = BUF_EMPTY;
-    struct status status = file_read(path, LABEL_FILE_MAX, &content);
+    struct status status = file_read(path, CORE_LABEL_FILE_MAX, &content);
     if (!status_is_ok(&status)) {
         buf_free(&content);
         return status_prefix(status, "labels of output '%.*s'", SLICE_ARGS(output->name));

@@ -1,4 +1,5 @@
 #include "core/model_loader.h"
+#include "core/core_limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 #define CONFIG_NAME "config.pbtxt"
 
-enum { CONFIG_FILE_MAX = 16 << 20, GPUS_TEXT_MAX = 128 };
+enum { GPUS_TEXT_MAX = 128 };
 
 static struct status no_memory(const struct model_folder *folder) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to load model '%s'", folder->name);
@@ -54,7 +55,7 @@ static struct status read_config(struct model_folder *folder, struct arena *aren
     if (!path)
         return no_memory(folder);
     struct buf content = BUF_EMPTY;
-    struct status status = file_read(path, CONFIG_FILE_MAX, &content);
+    struct status status = file_read(path, CORE_CONFIG_FILE_MAX, &content);
     if (status_is_ok(&status)) {
         folder->config_text = arena_copy(arena, buf_slice(&content));
         if (folder->config_text.size != content.size)

@@ -3,9 +3,8 @@
 
 #include "base/cpu.h"
 #include "base/worker_thread.h"
+#include "core/core_limits.h"
 #include "core/model_repository_priv.h"
-
-enum { LOADER_THREADS_MAX = 4 };
 
 /* The models that are still to be loaded, shared by the loader threads. */
 struct load_job {
@@ -28,10 +27,10 @@ static size_t load_all(struct model_repository *repository, const char *const *n
     struct load_job job = {.repository = repository, .names = names, .count = count};
     atomic_init(&job.next, 0);
     atomic_init(&job.failed, 0);
-    pthread_t helpers[LOADER_THREADS_MAX - 1];
+    pthread_t helpers[CORE_LOADERS_MAX - 1];
     size_t wanted = (size_t)cpu_available_count();
-    if (wanted > LOADER_THREADS_MAX)
-        wanted = LOADER_THREADS_MAX;
+    if (wanted > CORE_LOADERS_MAX)
+        wanted = CORE_LOADERS_MAX;
     if (wanted > count)
         wanted = count;
     size_t started = 0;

@@ -11,7 +11,6 @@ bool grpc_is_content_type(struct slice value) {
 }
 
 bool grpc_parse_timeout(struct slice value, uint64_t *ret_ns) {
-    enum { MAX_DIGITS = 8 };
     static const struct {
         char unit;
         uint64_t ns;
@@ -19,7 +18,7 @@ bool grpc_parse_timeout(struct slice value, uint64_t *ret_ns) {
         {'H', 3600 * NS_PER_S}, {'M', 60 * NS_PER_S}, {'S', NS_PER_S}, {'m', NS_PER_MS}, {'u', NS_PER_US}, {'n', 1},
     };
     uint64_t number;
-    if (value.size < 2 || value.size > MAX_DIGITS + 1 ||
+    if (value.size < 2 || value.size > GRPC_TIMEOUT_DIGITS_MAX + 1 ||
         !slice_to_u64((struct slice){value.data, value.size - 1}, &number))
         return false;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {

@@ -12,6 +12,8 @@ bool grpc_is_content_type(struct slice value);
 /* "100m" -> nanoseconds. False when it is not 1 to 8 digits and a unit of H, M, S, m, u, n. */
 bool grpc_parse_timeout(struct slice value, uint64_t *ret_ns);
 
+enum { GRPC_TIMEOUT_DIGITS_MAX = 8 }; /* of the number in grpc-timeout; the protocol's own bound */
+
 enum grpc_encoding { GRPC_ENCODING_IDENTITY, GRPC_ENCODING_DEFLATE, GRPC_ENCODING_GZIP };
 /* False for names that are not known. */
 bool grpc_parse_encoding(struct slice value, enum grpc_encoding *ret);

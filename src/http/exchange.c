@@ -7,19 +7,20 @@
 
 #include "base/clock.h"
 #include "http/exchange_priv.h"
+#include "http/http_limits.h"
 #include "http/http_text.h"
 
 struct http_limits http_limits_default(void) {
     return (struct http_limits){
-        .max_head_bytes = (size_t)64 << 10,
-        .max_header_count = 128,
+        .max_head_bytes = HTTP_HEAD_MAX,
+        .max_header_count = HTTP_FIELDS_MAX,
         .max_body_bytes = (size_t)64 << 20,
         .max_concurrent_streams = 256,
         .idle_timeout_ns = 300 * NS_PER_S,
-        .head_timeout_ns = 30 * NS_PER_S,
+        .head_timeout_ns = HTTP_HEAD_TIMEOUT_S * NS_PER_S,
         .body_timeout_ns = 60 * NS_PER_S,
-        .drain_timeout_ns = 5 * NS_PER_S,
-        .max_resets_per_second = 500,
+        .drain_timeout_ns = HTTP_DRAIN_TIMEOUT_S * NS_PER_S,
+        .max_resets_per_second = HTTP_H2_RESETS_PER_SECOND,
     };
 }
 

@@ -10,11 +10,12 @@
 #include "base/session.h"
 #include "http/exchange.h"
 #include "http/http_account.h"
+#include "http/http_limits.h"
 #include "http/http_queue.h"
 
 /* How long requests that came together on one connection are worked on before others get their turn, and a few ms more
  * by a coarse clock. The one that is begun then is finished. */
-#define EXCHANGE_TURN_NS (2 * NS_PER_MS)
+#define EXCHANGE_TURN_NS (HTTP_TURN_MS * NS_PER_MS)
 
 enum http_answer_state {
     HTTP_ANSWER_NONE,

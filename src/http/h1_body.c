@@ -1,9 +1,8 @@
 /* h1_body.c: the body of an HTTP/1.1 request: plain with a length, or in chunks (RFC 9112 section 7.1). */
 #include "base/hex.h"
 #include "http/h1_parser.h"
+#include "http/http_limits.h"
 #include "http/http_text.h"
-
-enum { CHUNK_SIZE_DIGITS = 15 }; /* hexadecimal; no overflow is possible below 16 */
 
 static const struct h1_error H1_GOOD = {0, NULL};
 
@@ -22,7 +21,7 @@ static bool take_size_byte(struct h1_body *body, unsigned char c) {
     int digit = hex_value((char)c);
     if (digit >= 0) {
         body->left = body->left * 16 + (unsigned)digit;
-        return ++body->digits <= CHUNK_SIZE_DIGITS;
+        return ++body->digits <= HTTP_CHUNK_SIZE_DIGITS;
     }
     if (body->digits == 0 || (c != ';' && c != '\r'))
         return false;

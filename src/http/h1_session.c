@@ -13,13 +13,10 @@
 #include "base/session.h"
 #include "http/exchange_priv.h"
 #include "http/h1_parser.h"
+#include "http/http_limits.h"
 #include "http/http_text.h"
 
-enum {
-    CARRY_PAUSE = 16 << 10, /* carried bytes at which no more are wanted */
-    DROP_MAX = 256 << 10,   /* longest rest of a body that is read to keep a connection after an early answer */
-    HEAD_RESERVE = 512      /* for the head of an answer */
-};
+enum { HEAD_RESERVE = 512 }; /* for the head of an answer */
 
 enum h1_state { H1_HEAD, H1_BODY, H1_ANSWER, H1_ENDED };
 
@@ -70,7 +67,7 @@ static void append_field(struct buf *out, struct slice name, struct slice value)
 static bool rest_is_too_long(const struct h1_session *h1) {
     if (h1->state != H1_BODY || h1->body.state == H1_BODY_DONE)
         return false;
-    return h1->expect_continue || h1->body.state != H1_BODY_PLAIN || h1->body.left > DROP_MAX;
+    return h1->expect_continue || h1->body.state != H1_BODY_PLAIN || h1->body.left > HTTP_H1_DROP_MAX;
 }
 
 static void choose_framing(struct h1_session *h1, const struct http_answer_head *head) {
@@ -378,7 +375,7 @@ static bool h1_wants_input(const struct session *session) {
     const struct h1_session *h1 = of_const(session);
     if (h1->state == H1_BODY && h1->exchange && exchange_is_paused(h1->exchange))
         return false;
-    return h1->state != H1_ANSWER || h1->in.size - h1->in_at < CARRY_PAUSE;
+    return h1->state != H1_ANSWER || h1->in.size - h1->in_at < HTTP_READ_AHEAD_PAUSE;
 }
 
 static void h1_input_closed(struct session *session, bool gone) {

@@ -4,12 +4,7 @@
 
 #include "base/clock.h"
 #include "http/h2_priv.h"
-
-enum {
-    STREAM_WINDOW = 4 << 20,      /* bytes that a client may send ahead on a stream */
-    CONNECTION_WINDOW = 16 << 20, /* and on all together */
-    RECEIVE_FRAME_MAX = 256 << 10 /* largest frame taken */
-};
+#include "http/http_limits.h"
 
 /* How long the answer to a PING is waited for that shows that a client has seen the first GOAWAY. */
 #define NOTICE_TIMEOUT_NS NS_PER_S
@@ -272,14 +267,14 @@ static int submit_settings(struct h2_session *h2) {
     size_t head = h2->limits->max_head_bytes;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->limits->max_concurrent_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, RECEIVE_FRAME_MAX},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP_H2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, HTTP_H2_FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head < UINT32_MAX ? (uint32_t)head : UINT32_MAX},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     int error = nghttp2_submit_settings(h2->nghttp2, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]);
     if (!error)
-        error = nghttp2_session_set_local_window_size(h2->nghttp2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+        error = nghttp2_session_set_local_window_size(h2->nghttp2, NGHTTP2_FLAG_NONE, 0, HTTP_H2_CONNECTION_WINDOW);
     return error;
 }
 

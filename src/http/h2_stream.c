@@ -4,18 +4,17 @@
 
 #include "base/clock.h"
 #include "http/h2_priv.h"
+#include "http/http_limits.h"
 
 enum {
-    HEADERS_FIRST = 16,    /* rows of a request's header table at first */
-    HEAD_FLOOD_FACTOR = 4, /* heads so many times over the limit are not even answered */
+    HEADERS_FIRST = 16, /* rows of a request's header table at first */
     FRAME_HEAD_SIZE = 9,
-    DROP_MAX = 4 << 20,       /* bytes of a body taken after the end of its answer */
     DATA_FRAME_MAX = 64 << 10 /* largest DATA frame sent, where the client takes it */
 };
 
 /* How long a client has, after an answer that came before the end of its request, to stop sending by itself. Some
  * clients (curl 7.88) lose the answer when the stream is reset right behind it. */
-#define STOP_SENDING_NS NS_PER_S
+#define STOP_SENDING_NS (HTTP_H2_STOP_SENDING_S * NS_PER_S)
 
 static struct h2_stream *of(struct http_exchange *exchange) {
     return (struct h2_stream *)exchange;
@@ -258,7 +257,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     const struct http_limits *limits = stream->exchange.limits;
     stream->head_bytes += name_size + value_size + 4; /* as much as ": " and CR LF */
-    if (stream->head_bytes / HEAD_FLOOD_FACTOR > limits->max_head_bytes)
+    if (stream->head_bytes / HTTP_H2_HEAD_FLOOD_FACTOR > limits->max_head_bytes)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (stream->head_complete) /* trailers: counted and dropped */
         return 0;
@@ -317,7 +316,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     if (stream && stream->end_sent) {
         nghttp2_session_consume_stream(session, stream_id, size);
         stream->dropped += size;
-        if (stream->dropped >= DROP_MAX)
+        if (stream->dropped >= HTTP_H2_DROP_MAX)
             stop_sending(stream);
     } else if (stream) {
         stream->activity_ns = stream->h2->now_ns;

@@ -12,15 +12,12 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
+#include "net/net_limits.h"
 #include "net/peer_address.h"
 
 enum {
-    READ_ROUNDS = 8,        /* full scratch buffers read before others get their turn */
-    WRITE_ROUNDS = 8,       /* output buffers written before that */
-    OUTPUT_MAX = 128 << 10, /* largest output buffer asked of a session */
     OUTPUT_MIN = 4 << 10,
-    SPARE_MAX = 1 << 20,  /* output buffers that grew beyond are not kept */
-    FIRST_BYTES_MAX = 256 /* enough to tell any protocol */
+    SPARE_MAX = 1 << 20 /* output buffers that grew beyond are not kept */
 };
 static void run_message(struct loop_message *message);
 static void on_ready(struct loop_watch *watch, uint32_t events);
@@ -111,8 +108,8 @@ static bool has_lingered(struct connection *connection) {
 
 static size_t output_target(const struct connection *connection) {
     size_t max = connection->group->policy->max_output_bytes;
-    if (max > OUTPUT_MAX)
-        return OUTPUT_MAX;
+    if (max > NET_OUTPUT_MAX)
+        return NET_OUTPUT_MAX;
     return max < OUTPUT_MIN ? OUTPUT_MIN : max;
 }
 
@@ -212,7 +209,7 @@ static void pump(struct connection *connection) {
         connection->watch.events & EPOLLOUT || connection->refused;
     bool more = true;
     enum transport_outcome outcome = TRANSPORT_DONE;
-    for (int round = 0; round < WRITE_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
+    for (int round = 0; round < NET_TURN_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
         if (connection->out.size == 0)
             more = fill_output(connection);
         if (more) {
@@ -251,7 +248,7 @@ static struct status sniff(struct connection *connection, struct slice bytes) {
                                                .bytes = bytes};
     STATUS_TRY(policy->choose_session(policy->user, &opening, &session));
     if (!session) {
-        if (bytes.size >= FIRST_BYTES_MAX)
+        if (bytes.size >= NET_FIRST_BYTES_MAX)
             return status_error(STATUS_INVALID_ARGUMENT, "no protocol was recognised");
         return status_ok();
     }
@@ -306,7 +303,7 @@ static void take_end(struct connection *connection) {
 /* Reads what is there, within bounds. False: the connection is broken. */
 static bool read_input(struct connection *connection) {
     char *scratch = connection->group->scratch;
-    for (int round = 0; round < READ_ROUNDS && wants_input(connection); round++) {
+    for (int round = 0; round < NET_TURN_ROUNDS && wants_input(connection); round++) {
         size_t n = 0;
         switch (connection->transport.ops->read(&connection->transport, scratch, CONNECTION_SCRATCH_BYTES, &n)) {
         case TRANSPORT_DONE:

@@ -15,17 +15,17 @@
 
 #include "base/clock.h"
 #include "net/connection.h"
+#include "net/net_limits.h"
 
 enum {
     ACCEPT_ROUNDS = 64, /* connections accepted before others get their turn */
     BACKLOG = 1024,
-    DEFAULT_MAX_CONNECTIONS = 16384,
-    DEFAULT_MAX_OUTPUT_BYTES = 128 << 10
+    DEFAULT_MAX_CONNECTIONS = 16384
 };
 #define DEFAULT_FIRST_BYTES_TIMEOUT_NS (30 * NS_PER_S)
 #define DEFAULT_WRITE_TIMEOUT_NS (60 * NS_PER_S)
 #define DEFAULT_DRAIN_TIMEOUT_NS (5 * NS_PER_S)
-#define DEFAULT_CROWD_TIMEOUT_NS (5 * NS_PER_S)
+#define DEFAULT_CROWD_TIMEOUT_NS (NET_CROWD_TIMEOUT_S * NS_PER_S)
 /* How long accepting pauses when descriptors or memory are short. */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 
@@ -211,7 +211,7 @@ static void set_defaults(struct connection_policy *policy) {
     if (policy->max_connections == 0)
         policy->max_connections = DEFAULT_MAX_CONNECTIONS;
     if (policy->max_output_bytes == 0)
-        policy->max_output_bytes = DEFAULT_MAX_OUTPUT_BYTES;
+        policy->max_output_bytes = NET_OUTPUT_MAX;
     if (policy->first_bytes_timeout_ns == 0)
         policy->first_bytes_timeout_ns = DEFAULT_FIRST_BYTES_TIMEOUT_NS;
     if (policy->write_timeout_ns == 0)

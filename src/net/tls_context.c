@@ -10,15 +10,11 @@
 #include <openssl/evp.h>
 
 #include "base/file.h"
+#include "net/net_limits.h"
 #include "net/tls_context_priv.h"
 #include "net/tls_material.h"
 
-enum {
-    VERIFY_DEPTH = 8,            /* of a client's chain */
-    CLIENT_CHAIN_MAX = 32 << 10, /* bytes of it */
-    SESSION_TIMEOUT_S = 300,     /* after which a ticket no longer stands in for a client's certificate */
-    DIGEST_SIZE = 32
-};
+enum { DIGEST_SIZE = 32 };
 
 struct files {
     struct buf certificate, key, client_ca;
@@ -85,7 +81,7 @@ static bool set_rules(SSL_CTX *ctx, struct tls_context *context) {
                               SSL_MODE_RELEASE_BUFFERS); /* an idle connection holds no buffers */
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_timeout(ctx, SESSION_TIMEOUT_S);
+    SSL_CTX_set_timeout(ctx, NET_TICKET_TIMEOUT_S);
     SSL_CTX_set_alpn_select_cb(ctx, select_protocol, context);
     return SSL_CTX_set_min_proto_version(ctx, min_version) &&
            SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") &&
@@ -95,8 +91,8 @@ static bool set_rules(SSL_CTX *ctx, struct tls_context *context) {
 static struct status ask_clients(SSL_CTX *ctx, const char *path, const struct buf *text) {
     STATUS_TRY(tls_material_trust(ctx, path, text, true));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
-    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+    SSL_CTX_set_verify_depth(ctx, NET_VERIFY_DEPTH);
+    SSL_CTX_set_max_cert_list(ctx, NET_CLIENT_CHAIN_MAX);
     return status_ok();
 }
 

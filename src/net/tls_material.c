@@ -4,10 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-enum {
-    CHAIN_MAX = 16,        /* certificates behind one's own */
-    AUTHORITIES_MAX = 1024 /* for the other side */
-};
+#include "net/net_limits.h"
 
 /* ---- errors ---- */
 
@@ -62,11 +59,11 @@ static struct status use_chain(SSL_CTX *ctx, const char *path, BIO *text, enum t
         if (!issuer)
             return at_end_of_text() ? status_ok()
                                     : tls_material_error(path, "a certificate of the chain cannot be read");
-        if (count == CHAIN_MAX || !SSL_CTX_add0_chain_cert(ctx, issuer)) {
+        if (count == NET_ISSUERS_MAX || !SSL_CTX_add0_chain_cert(ctx, issuer)) {
             X509_free(issuer);
-            return count == CHAIN_MAX
+            return count == NET_ISSUERS_MAX
                        ? status_error(STATUS_TOO_LARGE, "%s: expected at most %d certificates of issuers", path,
-                                      (int)CHAIN_MAX)
+                                      (int)NET_ISSUERS_MAX)
                        : tls_material_error(path, "a certificate of the chain cannot be used");
         }
     }
@@ -94,11 +91,12 @@ static struct status trust(SSL_CTX *ctx, const char *path, BIO *text, bool tell)
     int count = 0;
     bool asked = false;
     for (X509 *authority; (authority = PEM_read_bio_X509_AUX(text, NULL, no_passphrase, &asked)); count++) {
-        bool good = count < AUTHORITIES_MAX && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) &&
+        bool good = count < NET_AUTHORITIES_MAX && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) &&
                     (!tell || SSL_CTX_add_client_CA(ctx, authority));
         X509_free(authority);
-        if (count == AUTHORITIES_MAX)
-            return status_error(STATUS_TOO_LARGE, "%s: expected at most %d certificates", path, (int)AUTHORITIES_MAX);
+        if (count == NET_AUTHORITIES_MAX)
+            return status_error(STATUS_TOO_LARGE, "%s: expected at most %d certificates", path,
+                                (int)NET_AUTHORITIES_MAX);
         if (!good)
             return tls_material_error(path, "a certificate cannot be used");
     }

@@ -12,14 +12,10 @@
 
 #include <openssl/err.h>
 
+#include "net/net_limits.h"
 #include "net/tls_context_priv.h"
 #include "net/tls_hello.h"
 #include "net/transport.h"
-
-enum {
-    HANDSHAKE_MAX = 64 << 10, /* bytes of the peer's side of a handshake */
-    OVERHEAD_MAX = 32 << 10   /* bytes that one read may take beyond those it is to give: messages of TLS's own */
-};
 
 struct tls {
     SSL *ssl;
@@ -42,7 +38,7 @@ struct tls {
 /* True when the peer's part of the handshake goes too far. */
 static bool is_unacceptable(struct tls *tls, const char *data, size_t size) {
     tls->handshake_bytes += size;
-    if (tls->handshake_bytes > HANDSHAKE_MAX)
+    if (tls->handshake_bytes > NET_HANDSHAKE_MAX)
         return true;
     if (tls->client)
         return false;
@@ -173,7 +169,7 @@ static enum transport_outcome tls_read(struct transport *transport, char *data, 
         return TRANSPORT_LOST;
     transport->read_wants_write = false;
     tls->unread = false;
-    tls->allowance = size + OVERHEAD_MAX;
+    tls->allowance = size + NET_TLS_OVERHEAD_MAX;
     ERR_clear_error();
     do {
         size_t n = 0;
@@ -243,7 +239,7 @@ static enum transport_outcome tls_greet(struct transport *transport) {
     if (tls->established || tls->broken)
         return tls->broken ? TRANSPORT_LOST : TRANSPORT_DONE;
     transport->read_wants_write = false;
-    tls->allowance = HANDSHAKE_MAX;
+    tls->allowance = NET_HANDSHAKE_MAX;
     ERR_clear_error();
     errno = 0;
     int result = SSL_do_handshake(tls->ssl);

@@ -10,7 +10,7 @@
 #include "trace/trace_priv.h"
 
 /* How long sending one portion may take. */
-#define EXPORT_TIMEOUT_NS (10 * NS_PER_S)
+#define EXPORT_TIMEOUT_NS (TRACE_EXPORT_TIMEOUT_S * NS_PER_S)
 
 struct trace_writer {
     struct arena *arena; /* of the texts in config */

@@ -8,6 +8,8 @@
 
 /* Bounds of the queue in triton mode; in opentelemetry mode max_queue_size spans are the first. */
 enum { TRACE_QUEUE_MAX = 2048, TRACE_QUEUE_MAX_BYTES = 64 << 20 };
+/* How long a collector may take. */
+enum { TRACE_EXPORT_TIMEOUT_S = 10 };
 
 struct trace_writer;
 

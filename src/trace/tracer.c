@@ -8,7 +8,7 @@
 #include "trace/trace_priv.h"
 
 /* How long the end may take for traces that are not written yet. */
-#define FLUSH_NS (3 * NS_PER_S)
+#define FLUSH_NS (TRACE_FLUSH_S * NS_PER_S)
 
 /* Bits of struct trace_setting.own. */
 enum { OWN_LEVEL = 1, OWN_RATE = 2, OWN_COUNT = 4, OWN_LOG_FREQUENCY = 8 };

@@ -14,6 +14,8 @@
 
 /* Models with settings of their own. */
 enum { TRACE_MODELS_MAX = 1024 };
+/* How long the end of a tracer may take. */
+enum { TRACE_FLUSH_S = 3 };
 
 struct tracer {
     atomic_bool on;           /* some inferences may be traced */

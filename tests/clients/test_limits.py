@@ -426,3 +426,45 @@ def test_defaults_of_the_page():
                         "--request-timeout-secs": "60"}.items():
         assert any(f"`{flag}`" in line and words in line for line in page.splitlines()), flag
         assert re.search(rf"{flag}\b[^\[]*\[default {words};", shown), flag
+
+
+def tables_of_the_page():
+    """Title of a section -> what is bounded -> the value and, where there is a column for it, the flag behind it."""
+    tables, title = {}, None
+    for line in (ROOT / "docs/limits.md").read_text().replace("`", "").splitlines():
+        if line.startswith("## "):
+            title = line[3:]
+        elif line.startswith("| what |"):
+            header = line.strip("| ").split(" | ")
+            tables.setdefault(title, {})
+        elif line.startswith("| ") and title in tables:
+            cells = [cell.strip() for cell in line[1:-1].split("|")]
+            flag = cells[2] if len(header) > 2 and header[2] == "flag" else ""
+            tables[title][cells[0]] = f"{cells[1]}, {flag}" if flag else cells[1]
+    return tables
+
+
+def tables_of_the_help():
+    """The same of `inferd serve --help`."""
+    tables, title, what = {}, None, None
+    for line in run("serve", "--help").stdout.split("\nLimits, all of them", 1)[1].splitlines()[1:]:
+        if line.startswith("      "):
+            tables[title][what] += " " + line.strip()
+        elif line.startswith("  "):
+            what = line.strip()
+            tables[title][what] = ""
+        elif line.startswith(" "):
+            title = line.strip(" :")
+            tables[title] = {}
+    lines = {title: [what + more for what, more in rows.items()] for title, rows in tables.items()}
+    return {title: sorted(rows) for title, rows in lines.items()}
+
+
+OTHER_SECTIONS = {"Overload", "Backend bert", "Other backends", "Under attack", "Checkpoints and export", "SQuAD client", "Load generator", "Figures"}
+
+
+@case("AV06", "docs", "the tables of the server in docs/limits.md, and `inferd serve --help`", "the same bounds with the same values")
+def test_tables_of_the_help():
+    page = {title: rows for title, rows in tables_of_the_page().items() if title not in OTHER_SECTIONS}
+    assert sum(map(len, page.values())) > 70
+    assert {title: sorted(f"{what}: {value}" for what, value in rows.items()) for title, rows in page.items()} == tables_of_the_help()

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "tools/serve/file_watch.h"
+#include "tools/serve/limits_table.h"
 #include "tools/serve/server.h"
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -41,8 +42,7 @@ static struct status open_log(const struct serve_options *options, struct log *r
 
 enum {
     OTHER_DESCRIPTORS = 256, /* for files, models and loops */
-    SETTLE_MS = 200,         /* from the first change of a file until the files are read: others may follow */
-    MEMORY_MS = 2000         /* between two looks at memory that can be given back */
+    SETTLE_MS = 200          /* from the first change of a file until the files are read: others may follow */
 };
 
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
@@ -104,7 +104,7 @@ static void raise_descriptor_limit(const struct serve_options *options, struct l
 static int settle_ms(uint64_t settled_ns) {
     uint64_t now = clock_monotonic_ns();
     if (settled_ns == 0)
-        return MEMORY_MS;
+        return SERVER_MEMORY_LOOK_MS;
     return settled_ns > now ? (int)((settled_ns - now) / NS_PER_MS) + 1 : 0;
 }
 
@@ -180,6 +180,7 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
     struct status status = options_parse(&serve_option_table, argc, argv, scratch, ret, NULL, &outcome);
     if (status_is_ok(&status) && outcome == OPTIONS_HELP) {
         options_print_help(&serve_option_table, stdout);
+        limits_table_print(stdout);
         *ret_exit_code = EXIT_GOOD;
         return false;
     }

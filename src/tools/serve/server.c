@@ -24,10 +24,6 @@
 #include "trace/tracer.h"
 
 enum { PORT_HTTP, PORT_GRPC, PORT_METRICS, PORT_COUNT, DEFAULT_THREADS_MAX = 8 };
-enum {
-    SHARE_MIN = 8 << 10, /* bytes of a connection's own: enough to ask for the server's health */
-    METRICS_INFLIGHT_BYTES = 32 << 20
-};
 
 struct server {
     const struct serve_options *options;
@@ -65,9 +61,6 @@ struct server {
     size_t drained_ports;
     bool loaded;
 };
-
-/* Calls of grpc.health.v1's Watch open at once. */
-enum { WATCHES_MAX = 1024, CALLS_WAITING_MAX = 64 };
 
 /* ---- parts, in the order in which they are made ---- */
 
@@ -128,8 +121,8 @@ static struct status create_loops(struct server *server) {
 static void divide_budget(const struct serve_options *options, struct http_budget *budget) {
     size_t all = (size_t)options->max_inflight_bytes, shares = all / 4;
     budget->share_bytes = shares / ((size_t)options->max_connections * PORT_COUNT);
-    if (budget->share_bytes < SHARE_MIN)
-        budget->share_bytes = SHARE_MIN;
+    if (budget->share_bytes < SERVER_SHARE_MIN)
+        budget->share_bytes = SERVER_SHARE_MIN;
     budget->max_bytes = all - shares;
 }
 
@@ -166,7 +159,8 @@ static struct status open_ports(struct server *server) {
     server->metrics_limits =
         server->limits; /* metrics can be had when requests hold all the memory there is for them */
     server->metrics_limits.budget = &server->metrics_budget;
-    server->metrics_budget = (struct http_budget){.max_bytes = METRICS_INFLIGHT_BYTES, .share_bytes = SHARE_MIN};
+    server->metrics_budget =
+        (struct http_budget){.max_bytes = SERVER_METRICS_INFLIGHT, .share_bytes = SERVER_SHARE_MIN};
     struct api_context context = {
         .server = server->core,
         .workers = &server->workers.api,
@@ -277,12 +271,12 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_cond_init(&server->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&server->lock, NULL);
-    worker_pool_init(&server->workers, "worker", CALLS_WAITING_MAX);
+    worker_pool_init(&server->workers, "worker", SERVER_CALLS_WAITING_MAX);
     worker_pool_init(&server->decoders, "decoder", SIZE_MAX); /* what waits is booked */
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics, log);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
-    server->readiness = readiness_create(WATCHES_MAX);
+    server->readiness = readiness_create(SERVER_WATCHES_MAX);
     if (!server->arena || !server->load || !server->readiness) {
         server_destroy(server);
         return NULL;
@@ -377,10 +371,9 @@ static void join_loader(struct server *server) {
 
 /* Not while requests and answers hold much: the allocator stands still meanwhile, and they would take it again. */
 void server_return_memory(struct server *server) {
-    enum { MUCH = 8 << 20 }; /* less is kept for what comes next */
     size_t held = atomic_load(&server->budget.held_bytes), peak = atomic_exchange(&server->budget.peak_bytes, held);
-    if (peak <= MUCH)
-        (void)freed_memory_return(&server->freed, MUCH);
+    if (peak <= SERVER_KEPT_MEMORY)
+        (void)freed_memory_return(&server->freed, SERVER_KEPT_MEMORY);
 }
 
 /* The metrics port is the last to close, so that the end can be watched. */

@@ -8,6 +8,15 @@
 #include "base/log.h"
 #include "tools/serve/settings.h"
 
+enum {
+    SERVER_SHARE_MIN = 8 << 10,         /* bytes of a connection's own: enough to ask for the server's health */
+    SERVER_METRICS_INFLIGHT = 32 << 20, /* bytes of answers on the metrics port */
+    SERVER_WATCHES_MAX = 1024,          /* calls of grpc.health.v1's Watch open at once */
+    SERVER_CALLS_WAITING_MAX = 64,      /* that are to load, unload or list models, beside those at work */
+    SERVER_KEPT_MEMORY = 8 << 20,       /* freed bytes that are kept for what comes next */
+    SERVER_MEMORY_LOOK_MS = 2000        /* between two calls of server_return_memory */
+};
+
 struct server;
 
 /* Binds all ports, starts the threads and begins to load the models; the server answers from here on, and is ready when

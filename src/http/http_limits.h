@@ -1,0 +1,23 @@
+/* http_limits.h: the bounds of HTTP that no flag moves; docs/limits.md tells what is seen when one is passed. */
+#ifndef INFERD_HTTP_HTTP_LIMITS_H
+#define INFERD_HTTP_HTTP_LIMITS_H
+
+enum {
+    HTTP_HEAD_MAX = 64 << 10, /* bytes of request line and headers; also of extensions and trailers of chunks */
+    HTTP_FIELDS_MAX = 128,
+    HTTP_HEAD_TIMEOUT_S = 30,
+    HTTP_DRAIN_TIMEOUT_S = 5,         /* silence once the server is to end */
+    HTTP_TURN_MS = 2,                 /* on requests that came together on a connection, before others get their turn */
+    HTTP_CHUNK_SIZE_DIGITS = 15,      /* hexadecimal; no overflow is possible below 16 */
+    HTTP_READ_AHEAD_PAUSE = 16 << 10, /* pipelined bytes at which no more are wanted */
+    HTTP_H1_DROP_MAX = 256 << 10, /* longest rest of a body that is read to keep a connection after an early answer */
+    HTTP_H2_DROP_MAX = 4 << 20,   /* bytes of a body taken after the end of its answer */
+    HTTP_H2_STOP_SENDING_S = 1,   /* and for how long */
+    HTTP_H2_STREAM_WINDOW = 4 << 20,      /* bytes that a client may send ahead on a stream */
+    HTTP_H2_CONNECTION_WINDOW = 16 << 20, /* and on all together */
+    HTTP_H2_FRAME_MAX = 256 << 10,        /* largest frame taken */
+    HTTP_H2_HEAD_FLOOD_FACTOR = 4,        /* heads so many times over the limit are not even answered */
+    HTTP_H2_RESETS_PER_SECOND = 500       /* and other frames that only cost */
+};
+
+#endif

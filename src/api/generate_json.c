@@ -14,7 +14,6 @@ struct reader {
     const struct model_config *config;
     struct infer_request *request;
     uint64_t now_ns;
-    bool has_id, has_parameters;
 };
 
 static const struct json_place root = {NULL, 0};
@@ -64,8 +63,6 @@ static struct status deduce_shape(const struct model_config *config, const struc
 
 static struct status read_input(struct reader *reader, const struct model_input *input, yyjson_val *value) {
     struct infer_request *request = reader->request;
-    if (infer_request_input(request, input->name))
-        return status_error(STATUS_INVALID_ARGUMENT, "%.*s: the member is given twice", SLICE_ARGS(input->name));
     struct tensor *tensor = &request->inputs[request->input_count++];
     tensor->name = arena_copy(request->arena, input->name);
     tensor->type = input->type;
@@ -91,28 +88,15 @@ static struct status read_parameters(struct reader *reader, yyjson_val *object) 
     return status_ok();
 }
 
-/* True the first time. */
-static bool first_time(bool *seen) {
-    bool first = !*seen;
-    *seen = true;
-    return first;
-}
-
 static struct status read_member(struct reader *reader, yyjson_val *key, yyjson_val *value) {
     const struct slice name = {yyjson_get_str(key), yyjson_get_len(key)};
     const struct model_input *input = model_config_input(reader->config, name);
     if (input)
         return read_input(reader, input, value);
-    if (slice_equal_text(name, "id")) {
-        if (!first_time(&reader->has_id))
-            return request_json_error(root, "id", "the member is given twice");
+    if (slice_equal_text(name, "id"))
         return request_json_string(root, "id", value, reader->request->arena, &reader->request->id);
-    }
-    if (slice_equal_text(name, "parameters") && yyjson_is_obj(value)) {
-        if (!first_time(&reader->has_parameters))
-            return request_json_error(root, "parameters", "the member is given twice");
+    if (slice_equal_text(name, "parameters") && yyjson_is_obj(value))
         return read_parameters(reader, value);
-    }
     return read_parameter(reader, NULL, key, value);
 }
 
@@ -125,6 +109,7 @@ static struct status read_document(struct reader *reader, yyjson_val *object) {
     if (!request->inputs)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the inputs of the request");
     yyjson_val *nested = yyjson_obj_get(object, "parameters");
+    STATUS_TRY(request_json_check_keys(root, NULL, object, nested, request->arena));
     size_t at, count, most = yyjson_obj_size(object) + (yyjson_is_obj(nested) ? yyjson_obj_size(nested) : 0);
     STATUS_TRY(infer_parameters_reserve(request, most));
     yyjson_val *key, *value;
@@ -142,6 +127,20 @@ struct status generate_json_decode(struct slice json, const struct model_config 
     return status;
 }
 
+/* In a flat object each key stands once: those of the origin come before outputs, and these before parameters, many of
+ * which a client has made up. */
+static bool is_origin(const struct infer_request *request, struct slice key) {
+    return slice_equal_text(key, "model_name") || slice_equal_text(key, "model_version") ||
+           (slice_equal_text(key, "id") && request->id.size > 0);
+}
+
+static bool is_output(const struct infer_output *outputs, size_t count, struct slice key) {
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(outputs[i].tensor.name, key))
+            return true;
+    return false;
+}
+
 struct status generate_json_encode(const struct infer_request *request, const struct infer_response *response,
                                    struct buf *out) {
     struct infer_output *outputs;
@@ -151,8 +150,12 @@ struct status generate_json_encode(const struct infer_request *request, const st
     json_begin_object(&writer);
     infer_json_write_origin(&writer, request, response);
     for (size_t i = 0; i < response->parameter_count; i++)
-        infer_json_write_parameter(&writer, &response->parameters[i]);
+        if (!is_origin(request, response->parameters[i].name) &&
+            !is_output(outputs, count, response->parameters[i].name))
+            infer_json_write_parameter(&writer, &response->parameters[i]);
     for (size_t i = 0; i < count; i++) {
+        if (is_origin(request, outputs[i].tensor.name))
+            continue;
         json_key_slice(&writer, outputs[i].tensor.name);
         json_raw(&writer, (struct slice){NULL, 0}); /* puts the colon; the elements follow without a copy */
         STATUS_TRY(tensor_json_encode_flat(&outputs[i].tensor, out));

@@ -1,6 +1,5 @@
-/* health_watch.c: Watch of grpc.health.v1: the status now, and again whenever it has changed, until the client has
- * enough or the server ends. An unknown service is SERVICE_UNKNOWN, and stays that. Source: gRPC's health checking
- * protocol. */
+/* health_watch.c: Watch of grpc.health.v1: the status of the server now, whatever service is asked about, and again
+ * whenever it has changed, until the client has enough or the server ends. Source: gRPC's health checking protocol. */
 #include "api/grpc_front.h"
 #include "api/readiness.h"
 #include "api/v2_service.h"
@@ -11,8 +10,7 @@ struct health_watch {
     struct grpc_call *grpc;
     const struct api_context *context;
     struct readiness_watch *readiness;
-    bool known; /* the service */
-    bool told;  /* `last` is what the client has heard */
+    bool told; /* `last` is what the client has heard */
     int32_t last;
 };
 
@@ -42,7 +40,7 @@ static void tell(struct health_watch *watch, int32_t status) {
 static void tell_now(void *user) {
     struct health_watch *watch = user;
     if (!grpc_call_is_finished(watch->grpc))
-        tell(watch, watch->known ? v2_health_status(watch->context) : PB_SERVICE_UNKNOWN);
+        tell(watch, v2_health_status(watch->context));
 }
 
 static struct status start(struct grpc_call *grpc, struct slice message) {
@@ -53,7 +51,6 @@ static struct status start(struct grpc_call *grpc, struct slice message) {
     STATUS_TRY(pb_decode(&pb_health_check_request_type, message, grpc_call_arena(grpc), request));
     watch->grpc = grpc;
     watch->context = grpc_call_user(grpc);
-    watch->known = v2_health_knows(request->service);
     /* Before the first look, so that no change is missed. */
     watch->readiness = readiness_watch_create(watch->context->readiness, watch->context->loop, tell_now, watch);
     if (!watch->readiness)
@@ -75,7 +72,7 @@ void health_watch_on_drain(struct grpc_call *grpc) {
 
 void health_watch_on_shutdown(struct grpc_call *grpc) {
     struct health_watch *watch = grpc_call_context(grpc);
-    tell(watch, watch->known ? PB_NOT_SERVING : PB_SERVICE_UNKNOWN);
+    tell(watch, PB_NOT_SERVING);
     grpc_call_finish(grpc, GRPC_UNAVAILABLE, "Server exiting");
 }
 

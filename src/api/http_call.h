@@ -4,6 +4,7 @@
 #ifndef INFERD_API_HTTP_CALL_H
 #define INFERD_API_HTTP_CALL_H
 
+#include "api/body_coding.h"
 #include "api/context.h"
 #include "http/exchange.h"
 
@@ -28,8 +29,14 @@ void http_call_answer(struct http_call *call, int status, const char *content_ty
 void http_call_answer_json(struct http_call *call, struct buf *body);
 /* Answers with {"error": message} and the status that the error maps to. */
 void http_call_answer_error(struct http_call *call, const struct status *error);
-/* The same for a status and text of HTTP's own, with further headers. */
-void http_answer_error_text(struct http_exchange *exchange, int status, struct slice message,
-                            const struct http_header *headers, size_t header_count);
+/* The same before there is a call, and with up to two further headers. */
+void http_answer_error(struct http_exchange *exchange, const struct status *error, const struct http_header *headers,
+                       size_t header_count);
+
+/* How the body is coded, by its Content-Encoding. INVALID_ARGUMENT: the header is there several times; UNSUPPORTED: no
+ * coding that is known. */
+struct status http_call_coding(const struct http_call *call, enum body_coding *ret) STATUS_MUST_CHECK;
+/* For calls whose bodies are plain: UNSUPPORTED when this one says that it is coded. */
+struct status http_call_check_plain(const struct http_call *call) STATUS_MUST_CHECK;
 
 #endif

@@ -4,7 +4,6 @@
 #include "api/blocking_call.h"
 #include "api/infer_call.h"
 #include "api/router.h"
-#include "api/status_map.h"
 #include "api/v1_http.h"
 
 enum { LARGE_BODY = 64 << 10 }; /* bytes; it is worth a look whether its request would be refused anyway */
@@ -19,8 +18,7 @@ static void refuse(struct http_exchange *exchange, const struct status *status, 
     const struct http_header allowed = {SLICE_LITERAL("Allow"), slice_of(allow)};
     const struct http_header challenge = {SLICE_LITERAL("WWW-Authenticate"), SLICE_LITERAL("Bearer")};
     bool challenged = status->code == STATUS_UNAUTHENTICATED;
-    http_answer_error_text(exchange, status_map_http(status->code), slice_of(status->message),
-                           challenged ? &challenge : &allowed, challenged || allow ? 1 : 0);
+    http_answer_error(exchange, status, challenged ? &challenge : &allowed, challenged || allow ? 1 : 0);
 }
 
 void http_front_on_head(const struct api_context *context, struct http_exchange *exchange) {
@@ -55,10 +53,21 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     call->version = match.version;
 }
 
+/* Only inferences may come compressed, and their handlers look at that themselves. */
+static struct status check_body(const struct http_call *call) {
+    bool has_body = http_exchange_body(call->exchange).size > 0;
+    return has_body && call->route->class != API_INFERENCE ? http_call_check_plain(call) : status_ok();
+}
+
 void http_front_on_end(struct http_exchange *exchange) {
     struct http_call *call = http_exchange_context(exchange);
-    if (call)
+    if (!call)
+        return;
+    struct status status = check_body(call);
+    if (status_is_ok(&status))
         call->route->handle(call);
+    else
+        http_call_answer_error(call, &status);
 }
 
 void http_front_on_deadline(struct http_exchange *exchange) {

@@ -80,6 +80,7 @@ static struct status read_request_parameters(struct reader *reader, yyjson_val *
     const struct json_place root = {NULL, 0};
     if (!yyjson_is_obj(object))
         return request_json_expected(root, "parameters", "an object", object);
+    STATUS_TRY(request_json_check_keys(root, "parameters", object, NULL, reader->request->arena));
     STATUS_TRY(infer_parameters_reserve(reader->request, yyjson_obj_size(object)));
     size_t at, count;
     yyjson_val *key, *value;
@@ -102,27 +103,37 @@ struct tensor_form {
     bool binary_data;
 };
 
+/* A name that is not known may have any value, within the nesting limit. */
+static struct status read_tensor_parameter(struct reader *reader, struct json_place place, yyjson_val *key,
+                                           yyjson_val *value, struct tensor_form *ret) {
+    bool is_size = yyjson_equals_str(key, "binary_data_size"), is_binary = yyjson_equals_str(key, "binary_data");
+    if (!is_size && !is_binary && !tensor_parameter_is_known((struct slice){yyjson_get_str(key), yyjson_get_len(key)}))
+        return json_nested_deeper(value, JSON_NESTING_MAX)
+                   ? request_json_error(place, "parameters", "nested more than 100 deep")
+                   : status_ok();
+    struct infer_parameter parameter = {0};
+    STATUS_TRY(request_json_parameter(place, "parameters", key, value, reader->request->arena, &parameter));
+    if (is_size) {
+        ret->has_size = true;
+        return read_binary_size(place, &parameter, &ret->binary_size);
+    }
+    if (is_binary)
+        return read_bool(place, "parameters.binary_data", &parameter, &ret->binary_data);
+    return tensor_parameters_apply(&ret->common, &parameter, place.list, place.index);
+}
+
+/* Nothing, null and an empty array say the same: no parameters. */
 static struct status read_tensor_parameters(struct reader *reader, struct json_place place, yyjson_val *object,
                                             struct tensor_form *ret) {
     *ret = (struct tensor_form){0};
-    if (!object)
+    if (!object || yyjson_is_null(object) || (yyjson_is_arr(object) && yyjson_arr_size(object) == 0))
         return status_ok();
     if (!yyjson_is_obj(object))
         return request_json_expected(place, "parameters", "an object", object);
+    STATUS_TRY(request_json_check_keys(place, "parameters", object, NULL, reader->request->arena));
     size_t at, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, at, count, key, value) {
-        struct infer_parameter parameter = {0};
-        STATUS_TRY(request_json_parameter(place, "parameters", key, value, reader->request->arena, &parameter));
-        if (slice_equal_text(parameter.name, "binary_data_size")) {
-            ret->has_size = true;
-            STATUS_TRY(read_binary_size(place, &parameter, &ret->binary_size));
-        } else if (slice_equal_text(parameter.name, "binary_data")) {
-            STATUS_TRY(read_bool(place, "parameters.binary_data", &parameter, &ret->binary_data));
-        } else {
-            STATUS_TRY(tensor_parameters_apply(&ret->common, &parameter, place.list, place.index));
-        }
-    }
+    yyjson_obj_foreach(object, at, count, key, value) STATUS_TRY(read_tensor_parameter(reader, place, key, value, ret));
     return tensor_parameters_check(&ret->common, place.list, place.index);
 }
 
@@ -142,7 +153,9 @@ static struct status read_shape(struct json_place place, yyjson_val *value, stru
         if (!yyjson_is_uint(dim) || yyjson_get_uint(dim) > INT64_MAX) {
             char member[32];
             snprintf(member, sizeof member, "shape[%zu]", at);
-            return request_json_expected(place, member, "an integer of 0 or more", dim);
+            bool too_large = yyjson_is_uint(dim) || yyjson_is_raw(dim);
+            return request_json_expected(
+                place, member, too_large ? "an integer in 0..9223372036854775807" : "an integer of 0 or more", dim);
         }
         tensor->shape[at] = (int64_t)yyjson_get_uint(dim);
     }

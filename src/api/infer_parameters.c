@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "codec/json_write.h"
 
 struct status infer_parameters_reserve(struct infer_request *request, size_t count) {
     request->parameters = arena_calloc(request->arena, count, sizeof *request->parameters);
@@ -14,6 +15,7 @@ struct status infer_parameters_reserve(struct infer_request *request, size_t cou
 }
 
 void infer_parameter_describe(const struct infer_parameter *parameter, char *text, size_t size) {
+    char digits[JSON_NUMBER_MAX];
     switch (parameter->kind) {
     case PARAMETER_BOOL:
         snprintf(text, size, "the bool %s", parameter->value.boolean ? "true" : "false");
@@ -25,7 +27,7 @@ void infer_parameter_describe(const struct infer_parameter *parameter, char *tex
         snprintf(text, size, "the integer %" PRIu64, parameter->value.unsigned_integer);
         break;
     case PARAMETER_DOUBLE:
-        snprintf(text, size, "the number %.17g", parameter->value.real);
+        snprintf(text, size, "the number %.*s", (int)json_format_double(digits, parameter->value.real), digits);
         break;
     case PARAMETER_STRING:
         snprintf(text, size, "the string '%.*s'", SLICE_ARGS(parameter->value.string));
@@ -52,21 +54,29 @@ static struct status wrong_kind(const struct infer_parameter *parameter, const c
                         expected, got);
 }
 
+static struct status set_sequence_text(struct infer_request *request, struct slice text) {
+    enum { LONGEST = 128 }; /* bytes; Triton's bound, and its words */
+    if (text.size > LONGEST)
+        return status_error(STATUS_UNSUPPORTED, "string correlation ID cannot be longer than %d characters, got %zu",
+                            LONGEST, text.size);
+    if (text.size > 0) {
+        request->sequence.kind = SEQUENCE_STRING;
+        request->sequence.string = text;
+    }
+    return status_ok();
+}
+
+/* A negative number stands for its 64 bits: gRPC's clients have a signed field for what is an unsigned id. */
 static struct status set_sequence_id(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
     (void)now_ns;
-    uint64_t number;
-    if (p->kind == PARAMETER_STRING) {
-        if (p->value.string.size > 0) {
-            request->sequence.kind = SEQUENCE_STRING;
-            request->sequence.string = p->value.string;
-        }
-    } else if (infer_parameter_as_u64(p, &number)) {
-        if (number > 0) {
-            request->sequence.kind = SEQUENCE_NUMBER;
-            request->sequence.number = number;
-        }
-    } else {
-        return wrong_kind(p, "a string or an integer of 0 or more");
+    if (p->kind == PARAMETER_STRING)
+        return set_sequence_text(request, p->value.string);
+    if (p->kind != PARAMETER_INT && p->kind != PARAMETER_UINT)
+        return wrong_kind(p, "a string or an integer");
+    uint64_t number = p->kind == PARAMETER_INT ? (uint64_t)p->value.integer : p->value.unsigned_integer;
+    if (number > 0) {
+        request->sequence.kind = SEQUENCE_NUMBER;
+        request->sequence.number = number;
     }
     return status_ok();
 }
@@ -99,8 +109,10 @@ static struct status set_priority(struct infer_request *request, const struct in
 
 static struct status set_timeout(struct infer_request *request, const struct infer_parameter *p, uint64_t now_ns) {
     uint64_t microseconds, deadline;
+    if (p->kind == PARAMETER_INT && p->value.integer < 0)
+        return status_ok(); /* none, as with Triton, to which it is a number of microseconds beyond any clock */
     if (!infer_parameter_as_u64(p, &microseconds))
-        return wrong_kind(p, "microseconds, an integer of 0 or more");
+        return wrong_kind(p, "microseconds, an integer");
     request->timeout_us = microseconds;
     if (microseconds == 0)
         return status_ok();
@@ -205,12 +217,21 @@ static const struct tensor_row {
     {"shared_memory_byte_size", set_size},
 };
 
+static const struct tensor_row *find_tensor_row(struct slice name) {
+    for (size_t i = 0; i < sizeof tensor_rows / sizeof tensor_rows[0]; i++)
+        if (slice_equal_text(name, tensor_rows[i].name))
+            return &tensor_rows[i];
+    return NULL;
+}
+
+bool tensor_parameter_is_known(struct slice name) {
+    return find_tensor_row(name) != NULL;
+}
+
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
                                       const char *list, size_t index) {
-    for (size_t i = 0; i < sizeof tensor_rows / sizeof tensor_rows[0]; i++)
-        if (slice_equal_text(parameter->name, tensor_rows[i].name))
-            return tensor_rows[i].set(parameters, parameter, list, index);
-    return status_ok();
+    const struct tensor_row *row = find_tensor_row(parameter->name);
+    return row ? row->set(parameters, parameter, list, index) : status_ok();
 }
 
 struct status tensor_parameters_check(const struct tensor_parameters *parameters, const char *list, size_t index) {

@@ -1,6 +1,8 @@
 #include "api/request_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "codec/json_value.h"
 
@@ -43,6 +45,49 @@ struct status request_json_string(struct json_place place, const char *member, y
     return ret->data || yyjson_get_len(value) == 0 ? status_ok() : no_memory(member);
 }
 
+/* The name of a member of `object` for messages. */
+static void name_member(const char *object, struct slice key, char *text, size_t size) {
+    snprintf(text, size, "%s%s%.*s", object ? object : "", object ? "." : "", SLICE_ARGS(key));
+}
+
+static struct slice text_of(yyjson_val *string) {
+    return (struct slice){yyjson_get_str(string), yyjson_get_len(string)};
+}
+
+static int compare_keys(const void *left, const void *right) {
+    struct slice a = *(const struct slice *)left, b = *(const struct slice *)right;
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static size_t list_keys(yyjson_val *object, struct slice *ret) {
+    size_t at, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, at, count, key, value) ret[at] = text_of(key);
+    return yyjson_obj_size(object);
+}
+
+struct status request_json_check_keys(struct json_place place, const char *object, yyjson_val *keys, yyjson_val *other,
+                                      struct arena *arena) {
+    size_t count = yyjson_obj_size(keys) + yyjson_obj_size(other);
+    if (count < 2)
+        return status_ok();
+    struct slice *sorted = arena_calloc(arena, count, sizeof *sorted);
+    if (!sorted)
+        return no_memory("names");
+    list_keys(other, sorted + list_keys(keys, sorted));
+    qsort(sorted, count, sizeof *sorted, compare_keys);
+    for (size_t i = 1; i < count; i++) {
+        if (!slice_equal(sorted[i - 1], sorted[i]))
+            continue;
+        char member[256];
+        name_member(object, sorted[i], member, sizeof member);
+        return request_json_error(place, member, "the member is given twice");
+    }
+    return status_ok();
+}
+
 struct status request_json_parameter(struct json_place place, const char *object, yyjson_val *key, yyjson_val *value,
                                      struct arena *arena, struct infer_parameter *ret) {
     *ret =
@@ -65,9 +110,11 @@ struct status request_json_parameter(struct json_place place, const char *object
         ret->kind = PARAMETER_STRING;
         return request_json_string(place, "parameters", value, arena, &ret->value.string);
     } else {
-        char member[96];
-        snprintf(member, sizeof member, "%s%s%.60s", object ? object : "", object ? "." : "", yyjson_get_str(key));
-        return request_json_expected(place, member, "a string, a number, true or false", value);
+        bool too_large = yyjson_is_raw(value); /* how a number beyond 64 bits is read */
+        char member[256];
+        name_member(object, text_of(key), member, sizeof member);
+        return request_json_expected(
+            place, member, too_large ? "a number that 64 bits hold" : "a string, a number, true or false", value);
     }
     return status_ok();
 }

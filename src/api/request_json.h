@@ -23,6 +23,10 @@ struct status request_json_expected(struct json_place place, const char *member,
 /* Copies a string into the arena. */
 struct status request_json_string(struct json_place place, const char *member, yyjson_val *value, struct arena *arena,
                                   struct slice *ret) STATUS_MUST_CHECK;
+/* That no key stands twice in an object, or in it and in `other` (NULL: there is none), which hold keys of one kind:
+ * "inputs[1].parameters.x: the member is given twice", where `object` is as below. */
+struct status request_json_check_keys(struct json_place place, const char *object, yyjson_val *keys, yyjson_val *other,
+                                      struct arena *arena) STATUS_MUST_CHECK;
 /* A parameter of any kind, copied into the arena. `object` names the object that it stands in, "parameters"; NULL: the
  * place itself. */
 struct status request_json_parameter(struct json_place place, const char *object, yyjson_val *key, yyjson_val *value,

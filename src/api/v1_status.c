@@ -126,10 +126,11 @@ static struct status fill_models(const struct api_context *context, struct slice
             (struct pb_v1_server_status_model_status_entry){.key = name, .value = model};
         STATUS_TRY(fill_model(context, rows + first, next - first, arena, model));
     }
-    if (wanted.size > 0 && ret->model_status.count == 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "no status available for unknown model '%.*s'",
-                            SLICE_ARGS(wanted));
-    return status_ok();
+    if (wanted.size == 0 || ret->model_status.count > 0)
+        return status_ok();
+    char room[SLICE_SHOWN_BYTES];
+    struct slice shown = slice_shown(wanted, room);
+    return status_error(STATUS_INVALID_ARGUMENT, "no status available for unknown model '%.*s'", SLICE_ARGS(shown));
 }
 
 /* ---- the server ---- */

@@ -1,6 +1,5 @@
 /* v2_generate_http.c: POST /v2/models/M[/versions/V]/generate, which has one answer, and .../generate_stream, which has
  * an event for each response (server-sent events, HTML Living Standard). */
-#include "api/body_coding.h"
 #include "api/generate_json.h"
 #include "api/handlers.h"
 #include "api/infer_start.h"
@@ -143,18 +142,6 @@ static const struct infer_call_ops generate_stream_ops = {.protocol = "v2-genera
 
 /* ---- request ---- */
 
-/* The extension knows no compression. */
-static struct status check_coding(const struct http_request *request) {
-    struct slice value = {NULL, 0};
-    enum body_coding coding = BODY_IDENTITY;
-    (void)http_request_header(request, "content-encoding", &value);
-    struct status status = body_coding_parse(value, &coding);
-    if (status_is_ok(&status) && coding != BODY_IDENTITY)
-        return status_error(STATUS_UNSUPPORTED, "Content-Encoding: expected identity, or none, got '%.*s'",
-                            SLICE_ARGS(value));
-    return status;
-}
-
 /* What the head says, for the decoding. */
 static struct status read_head(const struct http_call *http, struct infer_request *request) {
     request->model_name = arena_copy(request->arena, http->model);
@@ -167,7 +154,7 @@ static struct status read_head(const struct http_call *http, struct infer_reques
 }
 
 static struct status create_call(struct http_call *http, const struct infer_call_ops *ops) {
-    STATUS_TRY(check_coding(http_exchange_request(http->exchange)));
+    STATUS_TRY(http_call_check_plain(http)); /* the extension knows no compression */
     size_t size = http_exchange_body(http->exchange).size;
     http->infer = infer_call_create(ops, sizeof(struct generate), http->context, http, size);
     if (!http->infer)

@@ -114,6 +114,16 @@ static struct status read_content(const struct pb_model_infer_request *message, 
     return tensor_contents_decode(contents ? contents : &empty, index, arena, tensor);
 }
 
+/* One entry of an input's parameters, or an output's; what is not known may be anything, even without a value. */
+static struct status read_tensor_parameter(struct slice key, const struct pb_infer_parameter *value,
+                                           struct tensor_parameters *ret, const char *list, size_t index) {
+    if (!tensor_parameter_is_known(key))
+        return status_ok();
+    struct infer_parameter parameter;
+    STATUS_TRY(read_parameter(key, value, &parameter));
+    return tensor_parameters_apply(ret, &parameter, list, index);
+}
+
 /* *next_raw: the first entry of raw_input_contents that no input has taken yet. */
 static struct status read_input(const struct pb_model_infer_request *message, size_t index, size_t *next_raw,
                                 struct arena *arena, struct tensor *tensor) {
@@ -128,11 +138,9 @@ static struct status read_input(const struct pb_model_infer_request *message, si
             index, SLICE_ARGS(input->datatype));
     STATUS_TRY(read_shape(input, index, tensor));
     struct tensor_parameters parameters = {0};
-    for (size_t i = 0; i < input->parameters.count; i++) {
-        struct infer_parameter parameter;
-        STATUS_TRY(read_parameter(input->parameters.items[i].key, input->parameters.items[i].value, &parameter));
-        STATUS_TRY(tensor_parameters_apply(&parameters, &parameter, "inputs", index));
-    }
+    for (size_t i = 0; i < input->parameters.count; i++)
+        STATUS_TRY(read_tensor_parameter(input->parameters.items[i].key, input->parameters.items[i].value, &parameters,
+                                         "inputs", index));
     STATUS_TRY(tensor_parameters_check(&parameters, "inputs", index));
     if (parameters.part.region.size == 0)
         return read_content(message, index, next_raw, arena, tensor);
@@ -164,11 +172,9 @@ static struct status read_outputs(const struct pb_model_infer_request *message, 
     for (size_t i = 0; i < count; i++) {
         const struct pb_model_infer_request_infer_requested_output_tensor *output = &message->outputs.items[i];
         struct tensor_parameters parameters = {0};
-        for (size_t p = 0; p < output->parameters.count; p++) {
-            struct infer_parameter parameter;
-            STATUS_TRY(read_parameter(output->parameters.items[p].key, output->parameters.items[p].value, &parameter));
-            STATUS_TRY(tensor_parameters_apply(&parameters, &parameter, "outputs", i));
-        }
+        for (size_t p = 0; p < output->parameters.count; p++)
+            STATUS_TRY(read_tensor_parameter(output->parameters.items[p].key, output->parameters.items[p].value,
+                                             &parameters, "outputs", i));
         STATUS_TRY(tensor_parameters_check(&parameters, "outputs", i));
         request->outputs[i].name = output->name;
         request->outputs[i].classification = (uint32_t)parameters.classification;

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/body_coding.h"
 #include "api/handlers.h"
 #include "api/infer_json.h"
 #include "api/infer_start.h"
@@ -66,10 +65,10 @@ static struct status decode_raw(struct infer_call *call) {
     return status;
 }
 
-/* The answer to a Content-Encoding that is not known names those that are. */
+/* The answer to a Content-Encoding that is not taken names those that are. */
 static void refuse_coding(struct http_call *http, const struct status *error) {
     const struct http_header header = {SLICE_LITERAL("Accept-Encoding"), SLICE_LITERAL("gzip, deflate")};
-    http_answer_error_text(http->exchange, 501, slice_of(error->message), &header, 1);
+    http_answer_error(http->exchange, error, &header, 1);
 }
 
 /* What the parser takes of memory: a copy of the text, and a piece for each value. */
@@ -125,7 +124,8 @@ static struct status read_head(struct http_call *http, struct http_infer *infer)
     struct slice value;
     if (http_request_header(head, "accept-encoding", &value))
         infer->coding = body_coding_choose(value);
-    infer->has_header_length = http_request_header(head, "inference-header-content-length", &value);
+    STATUS_TRY(http_request_sole_header(head, "inference-header-content-length", &value));
+    infer->has_header_length = value.data != NULL;
     if (infer->has_header_length && !slice_to_u64(slice_trim(value), &infer->header_length))
         return status_error(STATUS_INVALID_ARGUMENT,
                             "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), "
@@ -149,9 +149,7 @@ static size_t weight_of(const struct http_infer *infer) {
 
 void v2_infer_http(struct http_call *http) {
     enum body_coding coding = BODY_IDENTITY;
-    struct slice content_encoding = {NULL, 0};
-    (void)http_request_header(http_exchange_request(http->exchange), "content-encoding", &content_encoding);
-    struct status status = body_coding_parse(content_encoding, &coding);
+    struct status status = http_call_coding(http, &coding);
     if (!status_is_ok(&status)) {
         refuse_coding(http, &status);
         return;

@@ -182,24 +182,14 @@ struct status v2_call_model_config(const struct api_context *context, const void
     return status_ok();
 }
 
-bool v2_health_knows(struct slice service) {
-    return service.size == 0 || slice_equal_text(service, "inference.GRPCInferenceService");
-}
-
 int32_t v2_health_status(const struct api_context *context) {
     return v2_server_is_ready(context) ? PB_SERVING : PB_NOT_SERVING;
 }
 
 struct status v2_call_health_check(const struct api_context *context, const void *request, struct arena *arena,
                                    void *response, struct model **ret_pinned) {
-    (void)arena, (void)ret_pinned;
-    const struct pb_health_check_request *call = request;
+    (void)request, (void)arena, (void)ret_pinned; /* the service is the server, whatever it is called, as with Triton */
     struct pb_health_check_response *answer = response;
-    if (!v2_health_knows(call->service))
-        return status_error(
-            STATUS_NOT_FOUND,
-            "unknown service '%.*s': expected inference.GRPCInferenceService, or nothing for the server",
-            SLICE_ARGS(call->service));
     answer->status = v2_health_status(context);
     return status_ok();
 }

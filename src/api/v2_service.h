@@ -38,9 +38,7 @@ v2_call_f v2_call_repository_model_unload;
 bool v2_is_trace_setting(struct slice name);
 /* Ready: its models are, and it is not being stopped. */
 bool v2_server_is_ready(const struct api_context *context);
-/* The same for grpc.health.v1: whether it has a status for the service, and which (HealthCheckResponse.ServingStatus).
- */
-bool v2_health_knows(struct slice service);
+/* The same for grpc.health.v1, as HealthCheckResponse.ServingStatus. */
 int32_t v2_health_status(const struct api_context *context);
 /* A version as clients write it: empty is -1, the latest. INVALID_ARGUMENT for anything but digits. */
 struct status v2_parse_version(struct slice text, int64_t *ret) STATUS_MUST_CHECK;

@@ -1,11 +1,19 @@
 /* v2_statistics.c: the statistics extension: counters of ready model versions. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "api/v2_service.h"
 #include "codec/inference_messages.h"
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the statistics");
+}
+
+static struct status not_available(struct slice model, const char *version) {
+    char room[SLICE_SHOWN_BYTES];
+    struct slice shown = slice_shown(model, room);
+    return status_error(STATUS_INVALID_ARGUMENT, "requested model '%.*s'%s is not available", SLICE_ARGS(shown),
+                        version);
 }
 
 /* A model version whose counters are wanted. */
@@ -77,6 +85,38 @@ static struct status fill_memory(const struct model *model, struct arena *arena,
     return status_ok();
 }
 
+static void fill_response(const struct response_stat *from, struct pb_statistic_duration *durations,
+                          struct pb_infer_response_statistics *ret) {
+    size_t at = 0;
+    ret->compute_infer = put(durations, &at, &from->compute_infer);
+    ret->compute_output = put(durations, &at, &from->compute_output);
+    ret->success = put(durations, &at, &from->success);
+    ret->fail = put(durations, &at, &from->fail);
+    ret->empty_response = put(durations, &at, &from->empty_response);
+    ret->cancel = put(durations, &at, &from->cancel);
+}
+
+/* A map by the index of a response in its request, "0". */
+static struct status fill_responses(const struct model_statistics *from, struct arena *arena,
+                                    struct pb_model_statistics *ret) {
+    enum { DURATIONS = 6 };
+    size_t count = from->response_count;
+    ret->response_stats.items = arena_calloc(arena, count, sizeof *ret->response_stats.items);
+    struct pb_infer_response_statistics *values = arena_calloc(arena, count, sizeof *values);
+    struct pb_statistic_duration *durations = arena_calloc(arena, count, DURATIONS * sizeof *durations);
+    if (!ret->response_stats.items || !values || !durations)
+        return no_memory();
+    for (size_t i = 0; i < count; i++) {
+        ret->response_stats.items[i].key = slice_of(arena_printf(arena, "%zu", i));
+        ret->response_stats.items[i].value = &values[i];
+        if (!ret->response_stats.items[i].key.data)
+            return no_memory();
+        fill_response(&from->responses[i], durations + i * DURATIONS, &values[i]);
+    }
+    ret->response_stats.count = count;
+    return status_ok();
+}
+
 static struct status fill_model(struct model *model, struct arena *arena, struct pb_model_statistics *ret) {
     struct model_statistics statistics;
     STATUS_TRY(model_statistics_snapshot(model, arena, &statistics));
@@ -89,6 +129,7 @@ static struct status fill_model(struct model *model, struct arena *arena, struct
     ret->execution_count = statistics.execution_count;
     STATUS_TRY(fill_totals(&statistics, arena, ret));
     STATUS_TRY(fill_memory(model, arena, ret));
+    STATUS_TRY(fill_responses(&statistics, arena, ret));
     return fill_batches(&statistics, arena, ret);
 }
 
@@ -120,8 +161,7 @@ static struct status list_model(const struct api_context *context, const struct 
         if (!status_is_ok(&status) && status.code != STATUS_NOT_FOUND)
             return status;
         if (!status_is_ok(&status) || count == 0)
-            return status_error(STATUS_INVALID_ARGUMENT, "requested model '%.*s' is not available",
-                                SLICE_ARGS(call->name));
+            return not_available(call->name, "");
     }
     struct wanted *wanted = arena_calloc(arena, count, sizeof *wanted);
     if (!wanted)
@@ -156,8 +196,9 @@ struct status v2_call_model_statistics(const struct api_context *context, const 
                 return status;
             answer->model_stats.count++;
         } else if (!all) {
-            return status_error(STATUS_INVALID_ARGUMENT, "requested model '%.*s', version %" PRId64 " is not available",
-                                SLICE_ARGS(call->name), wanted[i].version);
+            char version[40];
+            snprintf(version, sizeof version, ", version %" PRId64, wanted[i].version);
+            return not_available(call->name, version);
         }
         /* else: it was unloaded just now */
     }

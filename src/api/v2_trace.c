@@ -188,7 +188,7 @@ struct status v2_call_trace_setting(const struct api_context *context, const voi
                                     void *response, struct model **ret_pinned) {
     const struct pb_trace_setting_request *call = request;
     if (!context->tracer)
-        return status_error(STATUS_UNAVAILABLE, "the server does not support tracing");
+        return status_error(STATUS_SWITCHED_OFF, "the server does not support tracing");
     if (call->model_name.size > 0)
         STATUS_TRY(inference_server_acquire_model(context->server, call->model_name, -1, ret_pinned));
     struct trace_update update = {0};

@@ -19,6 +19,11 @@ struct slice {
 /* For printf: "%.*s", SLICE_ARGS(s). Long slices are cut at 200 bytes so that messages stay readable. */
 #define SLICE_ARGS(s) (int)((s).size > 200 ? 200 : (s).size), ((s).data ? (s).data : "")
 
+enum { SLICE_SHOWN_BYTES = 4 * 200 };
+/* A text of a client's as a message can show it whole: at most 200 bytes of it, with control characters as \x00; in
+ * `room`. */
+struct slice slice_shown(struct slice s, char room[static SLICE_SHOWN_BYTES]);
+
 /* Borrows; NULL gives an empty slice. Inline, as the next two, so that a literal's size is known to the compiler. */
 static inline struct slice slice_of(const char *text) {
     return (struct slice){text, text ? strlen(text) : 0};

@@ -3,7 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "codec/json_write.h"
+
 void json_value_describe(yyjson_val *value, char *text, size_t size) {
+    char digits[JSON_NUMBER_MAX];
     switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL:
         snprintf(text, size, "null");
@@ -17,7 +20,7 @@ void json_value_describe(yyjson_val *value, char *text, size_t size) {
         else if (yyjson_is_sint(value))
             snprintf(text, size, "%" PRId64, yyjson_get_sint(value));
         else
-            snprintf(text, size, "%.15g", yyjson_get_real(value));
+            snprintf(text, size, "%.*s", (int)json_format_double(digits, yyjson_get_real(value)), digits);
         break;
     case YYJSON_TYPE_RAW:
         snprintf(text, size, "%.60s", yyjson_get_raw(value));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/request_state.h"
 
 struct infer_response *infer_response_create(const struct infer_request *request, size_t output_capacity) {
@@ -12,6 +13,8 @@ struct infer_response *infer_response_create(const struct infer_request *request
     struct infer_response *response = arena_calloc(arena, 1, sizeof *response);
     struct slice name = request->model ? request->state->model_name : request->model_name;
     if (response) {
+        if (request->model && request->state->response_began_ns)
+            response->created_ns = clock_monotonic_ns();
         response->arena = arena;
         response->model_name = arena_copy(arena, name);
         response->model_version = request->model ? request->state->model_version : request->model_version;

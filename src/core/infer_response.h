@@ -27,6 +27,7 @@ struct infer_response {
     /* The core's own. */
     const struct requested_output *requested; /* the request's, for outputs with a destination */
     size_t requested_count;
+    uint64_t created_ns;         /* of decoupled models: when the outputs began to be made */
     struct infer_response *next; /* link of a list of responses that wait for delivery */
     bool reserved;               /* lives in its request's memory (infer_response_create_error) */
 };

@@ -8,6 +8,7 @@
 #include "core/model.h"
 #include "core/model_repository.h"
 #include "core/request_completion.h"
+#include "core/request_validation.h"
 
 struct inference_server {
     enum model_control control;
@@ -132,8 +133,8 @@ struct status inference_server_rescan(struct inference_server *server) {
 static struct status check_control(const struct inference_server *server) {
     if (server->control == MODEL_CONTROL_EXPLICIT)
         return status_ok();
-    return status_error(STATUS_UNAVAILABLE, "explicit model load / unload is not allowed: the model control mode is "
-                                            "'none'; start the server with --model-control-mode=explicit");
+    return status_error(STATUS_SWITCHED_OFF, "explicit model load / unload is not allowed: the model control mode is "
+                                             "'none'; start the server with --model-control-mode=explicit");
 }
 
 struct status inference_server_load_model(struct inference_server *server, struct slice name,
@@ -148,6 +149,7 @@ struct status inference_server_unload_model(struct inference_server *server, str
 }
 
 static struct status submit_to(struct model *model, struct shared_memory *memory, struct infer_request *request) {
+    request_drop_repeated_outputs(model_config_of(model), request);
     struct status status = shared_memory_attach(memory, request);
     if (status_is_ok(&status))
         return model_submit(model, request);

@@ -11,7 +11,7 @@ static struct status ready_versions(const struct model_repository *repository, s
                                     int64_t **ret_versions, size_t *ret_count) {
     const struct model_entry *entry = model_table_find(&repository->table, name);
     if (!entry)
-        return status_error(STATUS_NOT_FOUND, "Request for unknown model: '%.*s' is not found", SLICE_ARGS(name));
+        return model_repository_unknown(name, "");
     const struct model_set *set = entry->set;
     int64_t *versions = arena_calloc(arena, set ? set->count : 0, sizeof *versions);
     if (!versions)

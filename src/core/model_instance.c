@@ -33,6 +33,7 @@ static struct backend_batch begin_batch(struct model_instance *instance, struct 
         } else if (request->deadline_ns && now_ns > request->deadline_ns) {
             request_drop(request, STATUS_DEADLINE_EXCEEDED);
         } else {
+            request->state->response_began_ns = instance->model->config->decoupled ? now_ns : 0;
             atomic_store(&request->state->stage, STAGE_EXECUTING);
             batch.requests[batch.count++] = request;
             batch.items += request->cost.items;
@@ -70,12 +71,14 @@ static size_t settle(struct model_instance *instance, const struct backend_batch
         struct infer_request *request = batch->requests[i];
         stamp(request, times);
         struct infer_response *response;
-        if (atomic_exchange(&request->state->stage, STAGE_RETURNED) == STAGE_HELD)
+        if (atomic_exchange(&request->state->stage, STAGE_RETURNED) == STAGE_HELD) {
             response = request->state->final_response;
-        else if (!status_is_ok(status))
+        } else if (!status_is_ok(status)) {
             response = infer_response_create_error(request, *status);
-        else
+            request_book_response(request, response);
+        } else {
             continue;
+        }
         instance->outcomes[ended] = request_outcome_of(request, response, now_ns);
         instance->responses[ended] = response;
         instance->requests[ended++] = request;

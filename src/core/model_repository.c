@@ -134,6 +134,12 @@ static struct version_row *find_row(const struct model_set *set, int64_t version
     return NULL;
 }
 
+struct status model_repository_unknown(struct slice name, const char *why) {
+    char room[SLICE_SHOWN_BYTES];
+    struct slice shown = slice_shown(name, room);
+    return status_error(STATUS_NOT_FOUND, "Request for unknown model: '%.*s' is not found%s", SLICE_ARGS(shown), why);
+}
+
 static struct slice reason_of(const struct version_row *row) {
     if (row->state == MODEL_LOADING)
         return SLICE_LITERAL("it is being loaded");
@@ -155,8 +161,8 @@ static struct status find_ready(const struct model_repository *repository, struc
                                 struct model **ret) {
     const struct model_entry *entry = model_table_find(&repository->table, name);
     if (!entry || !entry->set)
-        return status_error(STATUS_NOT_FOUND, "Request for unknown model: '%.*s' is not found%s", SLICE_ARGS(name),
-                            entry && entry->listed ? ": it is in the repository, but has not been loaded" : "");
+        return model_repository_unknown(
+            name, entry && entry->listed ? ": it is in the repository, but has not been loaded" : "");
     struct version_row *row = find_row(entry->set, version);
     if (!row)
         return status_error(STATUS_NOT_FOUND, "Request for unknown model: '%.*s' version %" PRId64 " is not found",

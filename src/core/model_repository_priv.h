@@ -23,6 +23,9 @@ struct model_repository {
 /* model_repository.c: leaves the lock after a change of a model's state, or of the repository's, and tells of it. */
 void model_repository_unlock_changed(struct model_repository *repository);
 
+/* The same file's error for a model that is not there; `why` comes behind it, or is "". */
+struct status model_repository_unknown(struct slice name, const char *why);
+
 /* model_control.c: the load of one model at start. Versions that load are served although others do not, and a failure
  * stays as the model's reason also when no repository has it. Returns how many versions failed; 1 when none could be
  * chosen. */

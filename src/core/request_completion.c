@@ -39,6 +39,30 @@ struct request_outcome request_outcome_of(const struct infer_request *request, c
     };
 }
 
+static enum response_kind kind_of(const struct infer_request *request, const struct infer_response *response) {
+    bool good = status_is_ok(&response->status);
+    bool unwanted = request->state->given_up || atomic_load(&request->cancelled);
+    if (response->status.code == STATUS_CANCELLED || (!good && unwanted))
+        return RESPONSE_CANCEL;
+    if (!good)
+        return RESPONSE_FAIL;
+    return response->empty ? RESPONSE_EMPTY : RESPONSE_SUCCESS;
+}
+
+void request_book_response(struct infer_request *request, const struct infer_response *response) {
+    struct request_state *state = request->state;
+    if (!state->response_began_ns)
+        return;
+    uint64_t now_ns = clock_monotonic_ns(), made_ns = now_ns;
+    struct response_outcome outcome = {.index = state->response_count++, .kind = kind_of(request, response)};
+    if (outcome.kind == RESPONSE_SUCCESS)
+        made_ns = response->created_ns > state->response_began_ns ? response->created_ns : state->response_began_ns;
+    outcome.compute_infer_ns = elapsed(state->response_began_ns, made_ns);
+    outcome.compute_output_ns = elapsed(made_ns, now_ns);
+    state->response_began_ns = now_ns;
+    statistics_book_response(request->model->statistics, &outcome);
+}
+
 void request_deliver(struct infer_request *request, struct infer_response *response) {
     if (!response->final) {
         request->on_response(request, response, request->user);
@@ -158,6 +182,7 @@ static void respond_in_part(struct infer_request *request, struct infer_response
         status = config->decoupled ? response_reshape_outputs(config, response) : breach(request, "several responses");
     if (!unwanted && status_is_ok(&status)) {
         response->final = false;
+        request_book_response(request, response);
         deliver_in_turn(request, response);
         return;
     }
@@ -179,6 +204,7 @@ void request_respond(struct infer_request *request, struct infer_response *respo
     }
     response = final_of(request, response);
     response->final = true;
+    request_book_response(request, response);
     state->final_response = response;
     if (stage == STAGE_EXECUTING && atomic_compare_exchange_strong(&state->stage, &stage, STAGE_HELD))
         return; /* the instance goes on with it when execute() returns */

@@ -16,6 +16,8 @@ struct status request_expired(const struct infer_request *request);
 /* What the statistics book for a request that gets this final response now. */
 struct request_outcome request_outcome_of(const struct infer_request *request, const struct infer_response *response,
                                           uint64_t now_ns);
+/* Books one response, the next of its request; nothing where the model is not decoupled. */
+void request_book_response(struct infer_request *request, const struct infer_response *response);
 /* Delivers the final response, already booked. */
 void request_finish(struct infer_request *request, struct infer_response *response);
 /* Answers and books a request that has not run: CANCELLED, DEADLINE_EXCEEDED or UNAVAILABLE. */

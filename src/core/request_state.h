@@ -40,6 +40,10 @@ struct request_state {
     const struct status *failure;          /* the error to end with, whatever the engine still gives */
     bool given_up;                         /* cancelled or expired while it ran */
 
+    /* Of decoupled models, whose responses are counted one by one. */
+    uint64_t response_began_ns; /* when the response at hand began to be computed; 0: they are not counted */
+    size_t response_count;      /* so far */
+
     /* Order of delivery (response_order.h). */
     struct infer_request *order_previous, *order_next;
     struct infer_response *waiting_first, *waiting_last;

@@ -36,16 +36,25 @@ static struct status check_output(const struct model_config *config, const struc
 }
 
 static struct status check_outputs(const struct model_config *config, const struct infer_request *request) {
-    for (size_t i = 0; i < request->output_count; i++) {
+    for (size_t i = 0; i < request->output_count; i++)
         STATUS_TRY(check_output(config, &request->outputs[i]));
-        /* All up to here are the model's and different, so this stops at the model's count at the latest. */
-        for (size_t j = 0; j < i; j++)
-            if (slice_equal(request->outputs[i].name, request->outputs[j].name))
-                return status_error(STATUS_INVALID_ARGUMENT,
-                                    "inference output '%.*s' is requested more than once for model '%.*s'",
-                                    SLICE_ARGS(request->outputs[i].name), SLICE_ARGS(config->name));
-    }
     return status_ok();
+}
+
+static bool is_among(const struct requested_output *outputs, size_t count, struct slice name) {
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(outputs[i].name, name))
+            return true;
+    return false;
+}
+
+/* It may stop at one more name than the model has: one of them is not the model's, and the request will be refused. */
+void request_drop_repeated_outputs(const struct model_config *config, struct infer_request *request) {
+    size_t kept = 0;
+    for (size_t i = 0; i < request->output_count && kept <= config->output_count; i++)
+        if (!is_among(request->outputs, kept, request->outputs[i].name))
+            request->outputs[kept++] = request->outputs[i];
+    request->output_count = kept;
 }
 
 static struct status missing_inputs(const struct model_config *config, const struct infer_request *request) {

@@ -8,6 +8,10 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
+/* Of an output that is requested several times the first is kept, as with Triton; before anything else looks at them.
+ */
+void request_drop_repeated_outputs(const struct model_config *config, struct infer_request *request);
+
 /* INVALID_ARGUMENT tells what was expected and got; *ret_items is the batch dimension (1 when the model does not
  * batch). Cost: inputs of the request times inputs of the model, and a walk over BYTES tensors. */
 struct status request_validate(const struct model_config *config, const struct infer_request *request,

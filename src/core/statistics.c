@@ -15,6 +15,8 @@ struct statistics {
     struct model_statistics totals; /* its table pointers are not used */
     struct size_table batches;      /* struct batch_stat */
     struct size_table requests;     /* struct request_batch_stat */
+    struct response_stat *responses;
+    size_t response_count;
 };
 
 static uint32_t row_size_of(const struct size_table *table, size_t index) {
@@ -69,6 +71,7 @@ void statistics_destroy(struct statistics *statistics) {
         return;
     free(statistics->batches.rows);
     free(statistics->requests.rows);
+    free(statistics->responses);
     pthread_mutex_destroy(&statistics->lock);
     free(statistics);
 }
@@ -131,6 +134,53 @@ void statistics_book(struct statistics *statistics, const struct batch_outcome *
     pthread_mutex_unlock(&statistics->lock);
 }
 
+/* NULL for an index beyond the bound, or when memory is short: as find_row. */
+static struct response_stat *find_response(struct statistics *statistics, size_t index) {
+    if (index >= RESPONSE_STATS_MAX)
+        return NULL;
+    if (index >= statistics->response_count) {
+        struct response_stat *grown = reallocarray(statistics->responses, index + 1, sizeof *grown);
+        if (!grown)
+            return NULL;
+        memset(grown + statistics->response_count, 0, (index + 1 - statistics->response_count) * sizeof *grown);
+        statistics->responses = grown;
+        statistics->response_count = index + 1;
+    }
+    return &statistics->responses[index];
+}
+
+/* Of which kinds a response has a compute time is Triton's rule. */
+static void book_response(struct response_stat *row, const struct response_outcome *response) {
+    uint64_t total_ns = response->compute_infer_ns + response->compute_output_ns;
+    if (response->kind == RESPONSE_CANCEL) {
+        add(&row->cancel, total_ns);
+        return;
+    }
+    add(&row->compute_infer, response->compute_infer_ns);
+    if (response->kind == RESPONSE_SUCCESS || response->compute_output_ns > 0)
+        add(&row->compute_output, response->compute_output_ns);
+    add(response->kind == RESPONSE_SUCCESS ? &row->success
+        : response->kind == RESPONSE_FAIL  ? &row->fail
+                                           : &row->empty_response,
+        total_ns);
+}
+
+void statistics_book_response(struct statistics *statistics, const struct response_outcome *response) {
+    pthread_mutex_lock(&statistics->lock);
+    struct response_stat *row = find_response(statistics, response->index);
+    if (row)
+        book_response(row, response);
+    pthread_mutex_unlock(&statistics->lock);
+}
+
+static bool copy_responses(const struct statistics *statistics, struct arena *arena, struct model_statistics *ret) {
+    ret->response_count = statistics->response_count;
+    ret->responses = arena_calloc(arena, ret->response_count, sizeof *ret->responses);
+    if (ret->responses && ret->response_count)
+        memcpy(ret->responses, statistics->responses, ret->response_count * sizeof *ret->responses);
+    return ret->responses != NULL;
+}
+
 static bool copy_table(const struct size_table *table, struct arena *arena, void **ret_rows, size_t *ret_count) {
     *ret_count = table->count;
     *ret_rows = arena_calloc(arena, table->count, table->row_size);
@@ -144,7 +194,8 @@ struct status statistics_snapshot(struct statistics *statistics, struct arena *a
     pthread_mutex_lock(&statistics->lock);
     struct model_statistics copy = statistics->totals;
     bool copied = copy_table(&statistics->batches, arena, &batches, &copy.batch_count) &&
-                  copy_table(&statistics->requests, arena, &requests, &copy.request_batch_count);
+                  copy_table(&statistics->requests, arena, &requests, &copy.request_batch_count) &&
+                  copy_responses(statistics, arena, &copy);
     pthread_mutex_unlock(&statistics->lock);
     if (!copied)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a copy of the statistics");

@@ -189,6 +189,17 @@ bool http_request_header(const struct http_request *request, const char *name, s
     return false;
 }
 
+struct status http_request_sole_header(const struct http_request *request, const char *name, struct slice *ret) {
+    size_t found = 0;
+    *ret = (struct slice){NULL, 0};
+    for (size_t i = 0; i < request->header_count; i++)
+        if (slice_equal_text(request->headers[i].name, name) && found++ == 0)
+            *ret = request->headers[i].value;
+    if (found <= 1)
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "header %s: expected it once, got it %zu times", name, found);
+}
+
 struct arena *http_exchange_arena(struct http_exchange *exchange) {
     return exchange->arena;
 }

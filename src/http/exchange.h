@@ -63,6 +63,10 @@ struct http_handler {
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
 /* Value of the first header of that (lower-case) name; false when absent. */
 bool http_request_header(const struct http_request *request, const char *name, struct slice *ret);
+/* The same for a header that decides how a body is read: INVALID_ARGUMENT when it is there more than once. *ret is an
+ * empty slice when absent, of NULL. */
+struct status http_request_sole_header(const struct http_request *request, const char *name,
+                                       struct slice *ret) STATUS_MUST_CHECK;
 /* The collected body. Valid until the exchange ends, or take it over with http_exchange_take_body. */
 struct slice http_exchange_body(const struct http_exchange *exchange);
 /* Moves the body's memory to the caller (free with buf_free). */

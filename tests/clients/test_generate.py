@@ -162,6 +162,16 @@ def test_sequence(served):
         "model_name": "text", "model_version": "1", "sequence_id": 7, "sequence_start": True, "sequence_end": False, "OUT": "a"}
 
 
+@case("TP09", "HTTP", "generate with parameters named as members of the answer", "each key once: the server's own, then outputs, then parameters")
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_key_once(served, stream):
+    body = {"id": "7", "text_input": "a", "model_name": "z", "model_version": 5, "text_output": "b", "x": 1, "parameters": {"streamed": 2}}
+    answer = generate(served, "two", {**body, "stream": True}, stream=stream)
+    text = answer.body.decode().removeprefix("data: ")
+    assert json.JSONDecoder(object_pairs_hook=list).decode(text.strip()) == [
+        ("id", "7"), ("model_name", "two"), ("model_version", "1"), ("x", 1), ("text_output", "a"), ("streamed", True)]
+
+
 BROKEN = [
     (b"", "the request is not JSON: byte 0 of 0: it is empty"),
     (b"{", "the request is not JSON"),
@@ -178,6 +188,10 @@ BROKEN = [
     (b'{"IN": "a", "x": [1]}', "x: expected a string, a number, true or false, got an array"),
     (b'{"IN": "a", "parameters": {"y": {}}}', "parameters.y: expected a string, a number, true or false, got an object"),
     (b'{"IN": "a", "parameters": {}, "parameters": {}}', "parameters: the member is given twice"),
+    (b'{"IN": "a", "x": 1, "x": 1}', "x: the member is given twice"),
+    (b'{"IN": "a", "parameters": {"x": 1, "x": 1}}', "x: the member is given twice"),
+    (b'{"IN": "a", "x": 1, "parameters": {"x": 1}}', "x: the member is given twice"),
+    (b'{"IN": "a", "x": 99999999999999999999}', "x: expected a number that 64 bits hold, got 99999999999999999999"),
     (b'{"IN": "a", "timeout": "soon"}', "parameter 'timeout': expected microseconds"),
     (b'{"IN": "a", "triton_x": 1}', "parameter 'triton_x' is reserved"),
     (b'{"IN": "a", "headers": 1}', "parameter 'headers' is reserved"),

@@ -1,6 +1,7 @@
 """The calls over gRPC that do not infer: health, metadata, config, statistics, and methods that are not there."""
 
 import grpc
+import models
 import pytest
 import tritonclient.grpc as triton
 from cases import case
@@ -110,18 +111,19 @@ def test_unknown_method(server, path):
 HEALTH = "/grpc.health.v1.Health/Check"
 
 
-@case("GC14", "gRPC", "grpc.health.v1 Check of the server and of its service", "SERVING")
-@pytest.mark.parametrize("service", [b"", b"inference.GRPCInferenceService"])
+@case("GC14", "gRPC", "grpc.health.v1 Check of the server, of its service, and of any other name", "SERVING: the name is ignored")
+@pytest.mark.parametrize("service", [b"", b"inference.GRPCInferenceService", b"readiness", b"id_int32"])
 def test_health_check(server, service):
     request = b"\x0a" + bytes([len(service)]) + service if service else b""
     assert grpc_call(server.grpc, HEALTH, request) == b"\x08\x01"
 
 
-@case("GC15", "gRPC", "grpc.health.v1 Check of an unknown service", "NOT_FOUND with its name")
-def test_health_check_of_an_unknown_service(server):
-    code, text = grpc_error(server.grpc, HEALTH, b"\x0a\x05other")
-    assert code == grpc.StatusCode.NOT_FOUND
-    assert "'other'" in text
+@case("GC15", "gRPC", "grpc.health.v1 Check, under any name, of a server that is not ready", "NOT_SERVING")
+@pytest.mark.parametrize("service", [b"", b"readiness"])
+def test_health_check_of_a_server_that_is_not_ready(start, repository, service):
+    models.add(repository, "bad", models.PLAIN + models.pair("INT32", "1") + models.parameter("fail_load", "not today"))
+    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    assert grpc_call(start(repository).grpc, HEALTH, request) == b"\x08\x02"
 
 
 @case("GC16", "gRPC", "calls on the HTTP port", "the same answers: gRPC is recognised there")

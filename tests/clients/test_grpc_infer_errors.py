@@ -213,7 +213,7 @@ def test_reserved_parameter(server):
 @case("GE30", "gRPC", "well-known parameters of the wrong type", "INVALID_ARGUMENT with name, expected and got")
 @pytest.mark.parametrize(
     "name,member,value",
-    [("priority", "string_param", "1"), ("timeout", "int64_param", -1), ("sequence_start", "int64_param", 1), ("sequence_id", "double_param", 1.0)],
+    [("priority", "string_param", "1"), ("timeout", "string_param", "1"), ("sequence_start", "int64_param", 1), ("sequence_id", "double_param", 1.0)],
 )
 def test_parameter_of_the_wrong_type(server, name, member, value):
     message = one()

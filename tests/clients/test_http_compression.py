@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 from cases import case
-from wire import get, infer_input, post_infer, request
+from wire import exchange, get, infer_input, post_infer, request
 
 BODY = json.dumps({"inputs": [infer_input([1, 2, 3])]}).encode()
 PACK = {"gzip": gzip.compress, "deflate": zlib.compress}
@@ -31,6 +31,28 @@ def test_unknown_request_coding(server, coding):
     assert answer.status == 501
     assert coding in answer.error and "gzip" in answer.error
     assert answer.headers["accept-encoding"] == "gzip, deflate"
+
+
+@case("TP07", "HTTP", "Content-Encoding in several lines", "400: expected it once, on infer and elsewhere")
+@pytest.mark.parametrize("codings", [("identity", "gzip"), ("gzip", "identity"), ("gzip", "gzip")])
+def test_several_request_codings(server, codings):
+    for path in ("models/id_int32/infer", "models/id_int32/generate", "repository/index"):
+        head = f"POST /v2/{path} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n"
+        lines = "".join(f"Content-Encoding: {coding}\r\n" for coding in codings)
+        answer = exchange(server.http, (head + lines + "\r\n").encode() + BODY)
+        assert answer.status == 400
+        assert answer.error == "header content-encoding: expected it once, got it 2 times"
+
+
+@case("TP08", "HTTP", "a compressed body to a call that takes none, a trace setting or a load", "501 with the coding; identity is taken")
+@pytest.mark.parametrize("path", ["trace/setting", "logging", "repository/index", "repository/models/m/load", "models/id_int32/generate",
+                                  "systemsharedmemory/region/r/register"])
+def test_calls_with_plain_bodies(server, path):
+    for coding, body in (("gzip", gzip.compress(b"{}")), ("br", b"{}")):
+        answer = request(server.http, "POST", f"/v2/{path}", body, {"Content-Encoding": coding})
+        assert answer.status == 501
+        assert answer.error == f"Content-Encoding: expected identity, or none, got '{coding}'"
+    assert "Content-Encoding" not in request(server.http, "POST", f"/v2/{path}", b"{}", {"Content-Encoding": "identity"}).body.decode()
 
 
 @case("HZ03", "HTTP", "a compressed body that is broken, cut, followed by more or not compressed at all", "400 with the coding")

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 from cases import case
-from wire import infer_input, post_infer
+from wire import exchange, get, infer_input, post_infer
 
 
 def refused(server, body, status, *parts, model="id_int32", headers=None, version=None):
@@ -86,6 +86,53 @@ def test_member_given_twice(server):
     refused(server, b'{"inputs":[{"name":"IN","name":"IN"}]}', 400, "inputs[0].name: the member is given twice")
 
 
+@case("TP02", "HTTP", "a parameter given twice: of the request, of an input, of an output", "400: which one")
+def test_parameter_given_twice(server):
+    for text, where in [
+        ('{"parameters":{"x":1,"x":2},"inputs":[]}', "parameters.x"),
+        ('{"inputs":[{"name":"IN","shape":[1,1],"datatype":"INT32","data":[1],"parameters":{"binary_data_size":4,"binary_data_size":4}}]}',
+         "inputs[0].parameters.binary_data_size"),
+        ('{"inputs":[{"name":"IN","shape":[1,1],"datatype":"INT32","data":[1]}],"outputs":[{"name":"OUT","parameters":'
+         '{"binary_data":true,"x":1,"binary_data":false}}]}', "outputs[0].parameters.binary_data"),
+    ]:
+        refused(server, text.encode(), 400, f"{where}: the member is given twice")
+
+
+@case("TP03", "HTTP", "200,000 parameters, the last of them given before", "400 with its name")
+def test_many_parameters(server):
+    names = ",".join(f'"p{i}":{i}' for i in range(200_000))
+    refused(server, b'{"parameters":{%s,"p7":1},"inputs":[]}' % names.encode(), 400, "parameters.p7: the member is given twice")
+
+
+@case("TP04", "HTTP", "a whole number written as a fraction, a number beyond 64 bits", "400: shown as it was written")
+def test_numbers_are_shown_as_written(server):
+    refused(server, one(shape=[1.0, 2]), 400, "inputs[0].shape[0]: expected an integer of 0 or more, got 1.0")
+    refused(server, one(data=[1.0, 2]), 400, "for INT32, got 1.0")
+    for dim in (2**63, 2**70):
+        refused(server, one(shape=[dim, 2]), 400, f"inputs[0].shape[0]: expected an integer in 0..{2**63 - 1}, got {dim}")
+    refused(server, {**one(), "parameters": {"x": 2**64}}, 400, f"parameters.x: expected a number that 64 bits hold, got {2**64}")
+
+
+@case("TP05", "HTTP", "Inference-Header-Content-Length given twice", "400: expected it once")
+def test_header_length_given_twice(server):
+    text = json.dumps({"inputs": [infer_input([1])]}).encode()
+    for second in (len(text), len(text) - 1):
+        head = "POST /v2/models/id_int32/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n" % len(text)
+        lines = "".join(f"Inference-Header-Content-Length: {n}\r\n" for n in (len(text), second))
+        answer = exchange(server.http, head.encode() + lines.encode() + b"\r\n" + text)
+        assert answer.status == 400
+        assert answer.error == "header inference-header-content-length: expected it once, got it 2 times"
+
+
+@case("TP06", "HTTP", "a model's name with %00 in it", "404 with the whole name")
+@pytest.mark.parametrize("path", ["", "/config", "/ready", "/versions/1/ready"])
+def test_name_with_a_nul(server, path):
+    answer = get(server.http, f"/v2/models/a%00b{path}")
+    assert answer.status == 404
+    assert answer.error == "Request for unknown model: 'a\\x00b' is not found"
+    assert get(server.http, "/v2/models/a%00b/stats").error == "requested model 'a\\x00b' is not available"
+
+
 @case("HE13", "HTTP", "an id that is no string", "400: expected a string")
 def test_id_that_is_no_string(server):
     refused(server, {"id": 5, **one()}, 400, "id: expected a string, got 5")
@@ -102,7 +149,7 @@ def test_wrong_datatype(server):
 
 
 @case("HE16", "HTTP", "a negative or fractional dimension", "400 with its index")
-@pytest.mark.parametrize("dim,got", [(-1, "-1"), (1.5, "1.5"), ("2", '"2"'), (2**63, str(2**63)), (None, "null")])
+@pytest.mark.parametrize("dim,got", [(-1, "-1"), (1.5, "1.5"), ("2", '"2"'), (None, "null")])
 def test_bad_dimension(server, dim, got):
     refused(server, one(shape=[1, dim]), 400, "inputs[0].shape[1]: expected an integer of 0 or more", got)
 
@@ -241,11 +288,6 @@ def test_unknown_output(server):
     refused(server, {**one(), "outputs": [{"name": "OUTT"}]}, 400, "'OUTT'")
 
 
-@case("HE38", "HTTP", "an output asked for twice", "400 with its name")
-def test_duplicate_output(server):
-    refused(server, {**one(), "outputs": [{"name": "OUT"}, {"name": "OUT"}]}, 400, "'OUT'")
-
-
 @case("HE39", "HTTP", "outputs of the wrong form", "400 with the path")
 @pytest.mark.parametrize(
     "outputs,text",
@@ -294,7 +336,6 @@ def test_reserved_parameter(server, name):
         ("priority", "high", "'high'"),
         ("priority", -1, "-1"),
         ("timeout", 1.5, "1.5"),
-        ("timeout", -1, "-1"),
         ("sequence_id", True, "true"),
         ("sequence_start", 1, "1"),
         ("sequence_end", "yes", "'yes'"),

@@ -17,7 +17,7 @@ from models import parameter
 from repository import EXPLICIT, config_json, infer, refused, rows_of
 from serving import run
 from tritonclient.grpc import service_pb2 as pb
-from wire import get, grpc_error, request
+from wire import SERVICE, get, grpc_error, request
 
 ALL_VERSIONS = "version_policy { all {} }"
 
@@ -327,6 +327,19 @@ def test_unload_without_a_folder(calls, controlled, fresh):
 
 
 # ---- control modes ----
+
+
+@case("TP01", "HTTP, gRPC", "load and unload without --model-control-mode=explicit", "no Retry-After, no pushback: that does not pass by itself")
+def test_mode_none_is_for_good(start, repository):
+    running = start(repository)
+    for action in ("load", "unload"):
+        answer = request(running.http, "POST", f"/v2/repository/models/m/{action}", b"")
+        assert answer.status == 503 and "retry-after" not in answer.headers
+        call = pb.RepositoryModelLoadRequest(model_name="m")
+        with grpc.insecure_channel(running.grpc_url) as channel, pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(f"{SERVICE}RepositoryModel{action.capitalize()}")(call.SerializeToString(), timeout=60)
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert "grpc-retry-pushback-ms" not in dict(raised.value.trailing_metadata())
 
 
 @case("RP70", "HTTP, gRPC", "load and unload without --model-control-mode=explicit", "503 with the flag; the index tells what there is")

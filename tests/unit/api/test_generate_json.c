@@ -119,12 +119,49 @@ static void response_is_flat(void **state) {
     infer_response_destroy(response);
 }
 
+/* An engine may give back parameters that a client has made up, and a config may name an output as it likes. */
+static void each_key_stands_once(void **state) {
+    (void)state;
+    assert_good(decode("{\"text\":\"hi\",\"id\":\"7\"}"));
+    request->model_name = slice_of("m");
+    request->model_version = 3;
+    struct infer_response *response = infer_response_create(request, 2);
+    assert_non_null(response);
+    char *data;
+    assert_good(infer_response_add_output(response, slice_of("o"), DATATYPE_INT8, (int64_t[]){1}, 1, 1, &data));
+    *data = 5;
+    assert_good(infer_response_add_output(response, slice_of("id"), DATATYPE_INT8, (int64_t[]){1}, 1, 1, &data));
+    *data = 6;
+    struct infer_parameter parameters[] = {
+        {.name = slice_of("model_name"), .kind = PARAMETER_BOOL}, {.name = slice_of("model_version")},
+        {.name = slice_of("o"), .kind = PARAMETER_BOOL},          {.name = slice_of("id")},
+        {.name = slice_of("text"), .kind = PARAMETER_BOOL},
+    };
+    response->parameters = parameters;
+    response->parameter_count = 5;
+    struct buf out = BUF_EMPTY;
+    assert_good(generate_json_encode(request, response, &out));
+    buf_append_char(&out, '\0');
+    assert_string_equal(out.data, "{\"id\":\"7\",\"model_name\":\"m\",\"model_version\":\"3\",\"text\":false,\"o\":5}");
+    buf_free(&out);
+    infer_response_destroy(response);
+}
+
+static void keys_of_both_objects_differ(void **state) {
+    (void)state;
+    assert_error(decode("{\"text\":\"a\",\"x\":1,\"y\":1,\"x\":1}"), "x: the member is given twice");
+    assert_error(decode("{\"text\":\"a\",\"parameters\":{\"x\":1,\"x\":1}}"), "x: the member is given twice");
+    assert_error(decode("{\"text\":\"a\",\"x\":1,\"parameters\":{\"x\":1}}"), "x: the member is given twice");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(members_become_tensors_and_parameters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_values_are_a_shape_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shapes_must_follow_from_the_number_of_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(response_is_flat, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_key_stands_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_of_both_objects_differ, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

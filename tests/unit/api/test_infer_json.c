@@ -106,7 +106,13 @@ static const struct bad_row {
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1.5]}]}",
      "inputs[0].shape[0]: expected an integer of 0 or more, got 1.5"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[9223372036854775808]}]}",
-     "inputs[0].shape[0]: expected an integer of 0 or more, got 9223372036854775808"},
+     "inputs[0].shape[0]: expected an integer in 0..9223372036854775807, got 9223372036854775808"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[99999999999999999999]}]}",
+     "inputs[0].shape[0]: expected an integer in 0..9223372036854775807, got 99999999999999999999"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1.0]}]}",
+     "inputs[0].shape[0]: expected an integer of 0 or more, got 1.0"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"INT32\",\"shape\":[1],\"data\":[1.0]}]}",
+     "inputs[0].data[0]: expected an integer in -2147483648..2147483647 for INT32, got 1.0"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}",
      "inputs[0].shape: expected at most 16 dimensions, got 17"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1]}]}",
@@ -128,12 +134,21 @@ static const struct bad_row {
      "where it begins"},
     {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":{\"binary_data_size\":-4}}]}",
      "inputs[0].parameters.binary_data_size: expected a size of 0 or more in bytes, got the integer -4"},
-    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":[]}]}",
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":[1]}]}",
      "inputs[0].parameters: expected an object, got an array"},
+    {"{\"inputs\":[{\"name\":\"A\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"x\":1,\"y\":2,"
+     "\"x\":1}}]}",
+     "inputs[0].parameters.x: the member is given twice"},
+    {"{\"inputs\":[],\"outputs\":[{\"name\":\"O\",\"parameters\":{\"binary_data\":true,\"binary_data\":false}}]}",
+     "outputs[0].parameters.binary_data: the member is given twice"},
     {"{\"inputs\":[],\"id\":5}", "id: expected a string, got 5"},
     {"{\"inputs\":[],\"parameters\":7}", "parameters: expected an object, got 7"},
     {"{\"inputs\":[],\"parameters\":{\"x\":[]}}",
      "parameters.x: expected a string, a number, true or false, got an array"},
+    {"{\"inputs\":[],\"parameters\":{\"a\":1,\"ab\":1,\"b\":1,\"\":1,\"a\":1}}",
+     "parameters.a: the member is given twice"},
+    {"{\"inputs\":[],\"parameters\":{\"x\":18446744073709551616}}",
+     "parameters.x: expected a number that 64 bits hold, got 18446744073709551616"},
     {"{\"inputs\":[],\"parameters\":{\"binary_data_output\":1}}",
      "parameters.binary_data_output: expected true or false, got the integer 1"},
     {"{\"inputs\":[],\"parameters\":{\"triton_x\":1}}",
@@ -155,6 +170,21 @@ static void bad_requests_tell_the_place(void **state) {
         tear_down(NULL);
         set_up(NULL);
     }
+}
+
+/* Of tensors; "the protocol wants unknown ones ignored" holds for their values too. */
+static void unknown_parameters_may_be_anything(void **state) {
+    (void)state;
+    assert_good(decode("{\"inputs\":[{\"name\":\"A\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[1],\"parameters\":{"
+                       "\"a\":null,\"b\":{\"c\":1},\"d\":[2],\"e\":18446744073709551616,\"f\":\"g\"}},"
+                       "{\"name\":\"B\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[1],\"parameters\":null},"
+                       "{\"name\":\"C\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[1],\"parameters\":[]}],"
+                       "\"outputs\":[{\"name\":\"O\",\"parameters\":{\"a\":{},\"classification\":2}},"
+                       "{\"name\":\"P\",\"parameters\":null},{\"name\":\"Q\",\"parameters\":[]}]}"));
+    assert_int_equal(request->input_count, 3);
+    assert_int_equal(request->output_count, 3);
+    assert_int_equal(request->outputs[0].classification, 2);
+    assert_int_equal(request->parameter_count, 0);
 }
 
 static void syntax_errors_tell_the_byte(void **state) {
@@ -324,6 +354,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(whole_request_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_inputs_take_the_bytes_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_requests_tell_the_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unknown_parameters_may_be_anything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(syntax_errors_tell_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_sizes_must_add_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_is_left_to_the_core, set_up, tear_down),

@@ -75,6 +75,36 @@ static void zero_and_empty_are_no_sequence(void **state) {
     assert_int_equal(request->sequence.kind, SEQUENCE_NONE);
 }
 
+static void a_negative_sequence_is_its_bits(void **state) {
+    (void)state;
+    apply(integer("sequence_id", -1));
+    assert_int_equal(request->sequence.kind, SEQUENCE_NUMBER);
+    assert_true(request->sequence.number == UINT64_MAX);
+}
+
+static void long_sequence_texts_are_refused(void **state) {
+    (void)state;
+    char text[130];
+    memset(text, 'x', sizeof text - 1);
+    text[128] = '\0';
+    apply(string("sequence_id", text));
+    assert_int_equal(request->sequence.string.size, 128);
+    text[128] = 'x';
+    text[129] = '\0';
+    const struct infer_parameter longer = string("sequence_id", text);
+    struct status status = infer_parameters_apply(request, &longer, NOW);
+    assert_int_equal(status.code, STATUS_UNSUPPORTED);
+    assert_string_equal(status.message, "string correlation ID cannot be longer than 128 characters, got 129");
+}
+
+static void a_negative_timeout_is_none(void **state) {
+    (void)state;
+    apply(integer("timeout", -1));
+    apply(integer("timeout", INT64_MIN));
+    assert_int_equal(request->deadline_ns, 0);
+    assert_int_equal(request->timeout_us, 0);
+}
+
 static void timeout_becomes_a_deadline(void **state) {
     (void)state;
     apply(integer("timeout", 0));
@@ -105,10 +135,10 @@ static void wrong_kinds_tell_expected_and_got(void **state) {
     refuse(integer("priority", -1), "got the integer -1");
     refuse(string("priority", "high"), "got the string 'high'");
     refuse(string("timeout", "soon"), "microseconds");
-    refuse(integer("timeout", -5), "got the integer -5");
     refuse(integer("sequence_start", 1), "expected true or false");
-    refuse(integer("sequence_id", -7), "got the integer -7");
     refuse(boolean("sequence_id", true), "got the bool true");
+    const struct infer_parameter whole = {.name = slice_of("sequence_id"), .kind = PARAMETER_DOUBLE, .value.real = 1};
+    refuse(whole, "expected a string or an integer, got the number 1.0");
 }
 
 static void reserved_names_are_refused(void **state) {
@@ -190,6 +220,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sequences_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(zero_and_empty_are_no_sequence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_negative_sequence_is_its_bits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_sequence_texts_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_negative_timeout_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timeout_becomes_a_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timeout_beyond_the_clock_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(priority_is_read, set_up, tear_down),

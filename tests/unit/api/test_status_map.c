@@ -42,6 +42,7 @@ static void protocol_table_holds(void **state) {
         {STATUS_NOT_FOUND, 404, GRPC_NOT_FOUND},
         {STATUS_INVALID_ARGUMENT, 400, GRPC_INVALID_ARGUMENT},
         {STATUS_UNAVAILABLE, 503, GRPC_UNAVAILABLE},
+        {STATUS_SWITCHED_OFF, 503, GRPC_UNAVAILABLE},
         {STATUS_UNSUPPORTED, 501, GRPC_UNIMPLEMENTED},
         {STATUS_ALREADY_EXISTS, 400, GRPC_ALREADY_EXISTS},
         {STATUS_CANCELLED, 400, GRPC_CANCELLED},
@@ -60,6 +61,7 @@ static void another_try_is_for_what_passes(void **state) {
     (void)state;
     assert_int_equal(status_map_retry_ms(STATUS_UNAVAILABLE), 1000);
     assert_int_equal(status_map_retry_ms(STATUS_RESOURCE_EXHAUSTED), 1000);
+    assert_int_equal(status_map_retry_ms(STATUS_SWITCHED_OFF), 0);
     assert_int_equal(status_map_retry_ms(STATUS_TOO_LARGE), 0);
     assert_int_equal(status_map_retry_ms(STATUS_INVALID_ARGUMENT), 0);
     assert_int_equal(status_map_retry_ms(STATUS_UNAUTHENTICATED), 0);

@@ -78,6 +78,14 @@ static void numbers_are_whole_and_in_range(void **state) {
     assert_false(slice_to_double(slice_of("inf"), &d));
 }
 
+static void texts_are_shown_whole(void **state) {
+    (void)state;
+    char room[SLICE_SHOWN_BYTES], zeros[300] = {0};
+    assert_true(slice_equal_text(slice_shown(SLICE_LITERAL("a\0b\n\x7f\xc3\xa9"), room), "a\\x00b\\x0a\\x7f\xc3\xa9"));
+    assert_int_equal(slice_shown((struct slice){NULL, 0}, room).size, 0);
+    assert_int_equal(slice_shown((struct slice){zeros, sizeof zeros}, room).size, SLICE_SHOWN_BYTES);
+}
+
 static void utf8_is_checked_strictly(void **state) {
     (void)state;
     static const char *const good[] = {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x9f", "\xf4\x8f\xbf\xbf"};
@@ -186,6 +194,7 @@ int main(void) {
         cmocka_unit_test(messages_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_prefix_goes_in_front),
         cmocka_unit_test(numbers_are_whole_and_in_range),
+        cmocka_unit_test(texts_are_shown_whole),
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(slices_split_and_trim),
         cmocka_unit_test(an_arena_keeps_its_limit),

@@ -280,6 +280,48 @@ static void decoupled_models_answer_as_planned(void **state) {
     fixture_end(&f);
 }
 
+static void responses_are_counted(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    add_model(&f, "m", DECOUPLED "parameters { key: \"response_delay_ms\" value { string_value: \"1\" } }\n");
+    start_server(&f);
+    const struct infer_parameter three = number("responses", 3);
+    const struct infer_parameter ended = number("separate_final", 1);
+    const struct infer_parameter failing[] = {three, number("fail_after_responses", 1)};
+    struct call call;
+    run_decoupled(&call, &f, "m", &three, 1);
+    call_end(&call);
+    run_decoupled(&call, &f, "m", &ended, 1);
+    call_end(&call);
+    run_decoupled(&call, &f, "m", failing, 2);
+    call_end(&call);
+    struct arena *arena = arena_create(0);
+    struct model *model;
+    struct model_statistics s;
+    assert_good(inference_server_acquire_model(f.server, slice_of("m"), -1, &model));
+    assert_good(model_statistics_snapshot(model, arena, &s));
+    assert_int_equal(s.response_count, 3);
+    assert_int_equal(s.responses[0].success.count, 3);
+    assert_int_equal(s.responses[1].success.count, 1);
+    assert_int_equal(s.responses[1].empty_response.count, 1);
+    assert_int_equal(s.responses[1].fail.count, 1);
+    assert_int_equal(s.responses[2].success.count, 1);
+    for (size_t i = 0; i < 3; i++) {
+        const struct response_stat *row = &s.responses[i];
+        assert_int_equal(row->compute_output.count, row->success.count);
+        assert_int_equal(row->cancel.count, 0);
+        assert_true(row->success.ns + row->fail.ns + row->empty_response.ns ==
+                    row->compute_infer.ns + row->compute_output.ns);
+        assert_true(row->compute_infer.ns >= row->success.count * NS_PER_MS); /* the delay before each */
+    }
+    assert_int_equal(s.compute_output.ns, 0);
+    assert_true(s.compute_infer.ns >= 3 * NS_PER_MS);
+    model_release(model);
+    arena_destroy(arena);
+    fixture_end(&f);
+}
+
 static void a_cancelled_request_gets_no_more_responses(void **state) {
     (void)state;
     struct fixture f;
@@ -297,6 +339,14 @@ static void a_cancelled_request_gets_no_more_responses(void **state) {
     call_wait(&call);
     assert_int_equal(call.status.code, STATUS_CANCELLED);
     assert_true(call.responses < 100000);
+    struct arena *arena = arena_create(0);
+    struct model_statistics s;
+    assert_good(model_statistics_snapshot(call.request->model, arena, &s));
+    uint64_t cancelled = 0;
+    for (size_t i = 0; i < s.response_count; i++)
+        cancelled += s.responses[i].cancel.count;
+    assert_true(cancelled == (call.responses <= RESPONSE_STATS_MAX));
+    arena_destroy(arena);
     call_end(&call);
     fixture_end(&f);
 }
@@ -310,6 +360,7 @@ int main(void) {
         cmocka_unit_test(identity_refuses_what_it_cannot_serve),
         cmocka_unit_test(a_long_execution_looks_at_cancellation),
         cmocka_unit_test(decoupled_models_answer_as_planned),
+        cmocka_unit_test(responses_are_counted),
         cmocka_unit_test(a_cancelled_request_gets_no_more_responses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,8 +75,8 @@ static void without_explicit_control_nothing_is_loaded_later(void **state) {
     start_server(&f);
     static const char text[] = "explicit model load / unload is not allowed: the model control mode is 'none'; start "
                                "the server with --model-control-mode=explicit";
-    assert_error(load(&f, "m"), STATUS_UNAVAILABLE, text);
-    assert_error(unload(&f, "m"), STATUS_UNAVAILABLE, text);
+    assert_error(load(&f, "m"), STATUS_SWITCHED_OFF, text);
+    assert_error(unload(&f, "m"), STATUS_SWITCHED_OFF, text);
     make_folder(&f, "new/1");
     assert_good(inference_server_rescan(f.server));
     assert_index(&f, "m 1 READY\n");

@@ -189,14 +189,34 @@ static void outputs_must_be_those_of_the_model(void **state) {
     f.wanted[0].name = SLICE_LITERAL("out");
     f.wanted[1].name = SLICE_LITERAL("logits");
     expect_error(&f, "unexpected inference output 'logits' for model 'm'");
-    f.wanted[1].name = SLICE_LITERAL("out");
-    expect_error(&f, "inference output 'out' is requested more than once for model 'm'");
     f.wanted[1].name = SLICE_LITERAL("half");
     assert_int_equal(expect_good(&f), 1);
     f.wanted[0].classification = 3;
     assert_int_equal(expect_good(&f), 1);
     f.wanted[1].classification = 3;
     expect_error(&f, "class result not available for output 'half' of model 'm' due to unsupported type 'FP16'");
+}
+
+static void the_first_of_repeated_outputs_is_kept(void **state) {
+    (void)state;
+    struct fixture f;
+    make(&f, 1);
+    static const char *const names[] = {"half", "out", "half", "out"};
+    for (size_t i = 0; i < 4; i++)
+        f.wanted[i] = (struct requested_output){.name = slice_of(names[i]), .classification = (uint32_t)i};
+    f.request.output_count = 4;
+    request_drop_repeated_outputs(&f.config, &f.request);
+    assert_int_equal(f.request.output_count, 2);
+    assert_true(slice_equal_text(f.wanted[0].name, "half"));
+    assert_true(slice_equal_text(f.wanted[1].name, "out"));
+    assert_int_equal(f.wanted[0].classification, 0);
+    assert_int_equal(f.wanted[1].classification, 1);
+    static const char *const foreign[] = {"out", "a", "half", "b"}; /* more names than the model has outputs */
+    for (size_t i = 0; i < 4; i++)
+        f.wanted[i] = (struct requested_output){.name = slice_of(foreign[i])};
+    f.request.output_count = 4;
+    request_drop_repeated_outputs(&f.config, &f.request);
+    expect_error(&f, "unexpected inference output 'a' for model 'm'");
 }
 
 static void sequence_flags_need_an_id(void **state) {
@@ -298,6 +318,7 @@ static void outputs_are_reshaped_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_of_repeated_outputs_is_kept),
         cmocka_unit_test(good_requests_pass),
         cmocka_unit_test(an_optional_input_may_be_there),
         cmocka_unit_test(inputs_must_be_those_of_the_model),

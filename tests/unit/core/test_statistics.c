@@ -118,12 +118,64 @@ static void a_copy_that_does_not_fit_is_an_error(void **state) {
     arena_destroy(arena);
 }
 
+static void book(struct statistics *statistics, size_t index, enum response_kind kind, uint64_t infer,
+                 uint64_t output) {
+    const struct response_outcome outcome = {
+        .index = index, .kind = kind, .compute_infer_ns = infer, .compute_output_ns = output};
+    statistics_book_response(statistics, &outcome);
+}
+
+static void assert_stat(struct duration_stat stat, uint64_t count, uint64_t ns) {
+    assert_int_equal(stat.count, count);
+    assert_int_equal(stat.ns, ns);
+}
+
+static void responses_are_counted_by_index_and_kind(void **state) {
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct statistics *statistics = statistics_create();
+    assert_int_equal(snapshot(statistics, arena).response_count, 0);
+    book(statistics, 2, RESPONSE_SUCCESS, 100, 10); /* another request's first ones come later */
+    book(statistics, 2, RESPONSE_FAIL, 7, 0);
+    book(statistics, 2, RESPONSE_EMPTY, 5, 0);
+    book(statistics, 0, RESPONSE_CANCEL, 3, 0);
+    struct model_statistics s = snapshot(statistics, arena);
+    assert_int_equal(s.response_count, 3);
+    assert_stat(s.responses[2].compute_infer, 3, 112);
+    assert_stat(s.responses[2].compute_output, 1, 10);
+    assert_stat(s.responses[2].success, 1, 110);
+    assert_stat(s.responses[2].fail, 1, 7);
+    assert_stat(s.responses[2].empty_response, 1, 5);
+    assert_stat(s.responses[2].cancel, 0, 0);
+    assert_stat(s.responses[0].cancel, 1, 3);
+    assert_stat(s.responses[0].compute_infer, 0, 0);
+    assert_stat(s.responses[1].success, 0, 0);
+    statistics_destroy(statistics);
+    arena_destroy(arena);
+}
+
+static void responses_beyond_the_bound_are_not_counted(void **state) {
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct statistics *statistics = statistics_create();
+    for (size_t i = 0; i < RESPONSE_STATS_MAX + 10; i++)
+        book(statistics, i, RESPONSE_SUCCESS, 1, 1);
+    book(statistics, SIZE_MAX, RESPONSE_SUCCESS, 1, 1);
+    struct model_statistics s = snapshot(statistics, arena);
+    assert_int_equal(s.response_count, RESPONSE_STATS_MAX);
+    assert_stat(s.responses[RESPONSE_STATS_MAX - 1].success, 1, 2);
+    statistics_destroy(statistics);
+    arena_destroy(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_and_its_requests),
         cmocka_unit_test(requests_without_an_execution),
         cmocka_unit_test(tables_stay_sorted_as_they_grow),
         cmocka_unit_test(a_copy_that_does_not_fit_is_an_error),
+        cmocka_unit_test(responses_are_counted_by_index_and_kind),
+        cmocka_unit_test(responses_beyond_the_bound_are_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

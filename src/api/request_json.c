@@ -114,7 +114,7 @@ struct status request_json_parameter(struct json_place place, const char *object
         char member[256];
         name_member(object, text_of(key), member, sizeof member);
         return request_json_expected(
-            place, member, too_large ? "a number that 64 bits hold" : "a string, a number, true or false", value);
+            place, member, too_large ? "a number in the range of 64 bits" : "a string, a number, true or false", value);
     }
     return status_ok();
 }

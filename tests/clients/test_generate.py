@@ -191,7 +191,7 @@ BROKEN = [
     (b'{"IN": "a", "x": 1, "x": 1}', "x: the member is given twice"),
     (b'{"IN": "a", "parameters": {"x": 1, "x": 1}}', "x: the member is given twice"),
     (b'{"IN": "a", "x": 1, "parameters": {"x": 1}}', "x: the member is given twice"),
-    (b'{"IN": "a", "x": 99999999999999999999}', "x: expected a number that 64 bits hold, got 99999999999999999999"),
+    (b'{"IN": "a", "x": 99999999999999999999}', "x: expected a number in the range of 64 bits, got 99999999999999999999"),
     (b'{"IN": "a", "timeout": "soon"}', "parameter 'timeout': expected microseconds"),
     (b'{"IN": "a", "triton_x": 1}', "parameter 'triton_x' is reserved"),
     (b'{"IN": "a", "headers": 1}', "parameter 'headers' is reserved"),

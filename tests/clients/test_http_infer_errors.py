@@ -110,7 +110,7 @@ def test_numbers_are_shown_as_written(server):
     refused(server, one(data=[1.0, 2]), 400, "for INT32, got 1.0")
     for dim in (2**63, 2**70):
         refused(server, one(shape=[dim, 2]), 400, f"inputs[0].shape[0]: expected an integer in 0..{2**63 - 1}, got {dim}")
-    refused(server, {**one(), "parameters": {"x": 2**64}}, 400, f"parameters.x: expected a number that 64 bits hold, got {2**64}")
+    refused(server, {**one(), "parameters": {"x": 2**64}}, 400, f"parameters.x: expected a number in the range of 64 bits, got {2**64}")
 
 
 @case("TP05", "HTTP", "Inference-Header-Content-Length given twice", "400: expected it once")

@@ -148,7 +148,7 @@ static const struct bad_row {
     {"{\"inputs\":[],\"parameters\":{\"a\":1,\"ab\":1,\"b\":1,\"\":1,\"a\":1}}",
      "parameters.a: the member is given twice"},
     {"{\"inputs\":[],\"parameters\":{\"x\":18446744073709551616}}",
-     "parameters.x: expected a number that 64 bits hold, got 18446744073709551616"},
+     "parameters.x: expected a number in the range of 64 bits, got 18446744073709551616"},
     {"{\"inputs\":[],\"parameters\":{\"binary_data_output\":1}}",
      "parameters.binary_data_output: expected true or false, got the integer 1"},
     {"{\"inputs\":[],\"parameters\":{\"triton_x\":1}}",

@@ -54,16 +54,11 @@ struct slice slice_from_u64(uint64_t value, char room[static SLICE_U64_DIGITS]) 
 }
 
 struct slice slice_shown(struct slice s, char room[static SLICE_SHOWN_BYTES]) {
-    static const char digits[] = "0123456789abcdef";
     size_t size = 0;
     for (size_t i = 0; i < s.size && i < SLICE_SHOWN_BYTES / 4; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-        if (c >= ' ' && c != 0x7f) {
-            room[size++] = s.data[i];
-            continue;
-        }
-        memcpy(room + size, (char[]){'\\', 'x', digits[c >> 4], digits[c & 15]}, 4);
-        size += 4;
+        struct slice shown = s.data[i] ? (struct slice){&s.data[i], 1} : SLICE_LITERAL("\\x00");
+        memcpy(room + size, shown.data, shown.size);
+        size += shown.size;
     }
     return (struct slice){room, size};
 }

@@ -20,8 +20,7 @@ struct slice {
 #define SLICE_ARGS(s) (int)((s).size > 200 ? 200 : (s).size), ((s).data ? (s).data : "")
 
 enum { SLICE_SHOWN_BYTES = 4 * 200 };
-/* A text of a client's as a message can show it whole: at most 200 bytes of it, with control characters as \x00; in
- * `room`. */
+/* At most 200 bytes of a text as printf shows them whole, with "\x00" for a NUL, which would end it; in `room`. */
 struct slice slice_shown(struct slice s, char room[static SLICE_SHOWN_BYTES]);
 
 /* Borrows; NULL gives an empty slice. Inline, as the next two, so that a literal's size is known to the compiler. */

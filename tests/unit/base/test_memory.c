@@ -81,7 +81,7 @@ static void numbers_are_whole_and_in_range(void **state) {
 static void texts_are_shown_whole(void **state) {
     (void)state;
     char room[SLICE_SHOWN_BYTES], zeros[300] = {0};
-    assert_true(slice_equal_text(slice_shown(SLICE_LITERAL("a\0b\n\x7f\xc3\xa9"), room), "a\\x00b\\x0a\\x7f\xc3\xa9"));
+    assert_true(slice_equal_text(slice_shown(SLICE_LITERAL("a\0b\n\xc3\xa9"), room), "a\\x00b\n\xc3\xa9"));
     assert_int_equal(slice_shown((struct slice){NULL, 0}, room).size, 0);
     assert_int_equal(slice_shown((struct slice){zeros, sizeof zeros}, room).size, SLICE_SHOWN_BYTES);
 }

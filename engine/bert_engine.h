@@ -79,7 +79,8 @@ struct bert_engine_options {
  * bert_device_check, or the device does not have the precision or the instruction set; says which it has. */
 struct status bert_engine_resolve(struct bert_engine_options *options) STATUS_MUST_CHECK;
 /* Packs the weights; the checkpoint may be closed afterwards. The pool must outlive the engine.
- * Errors: UNSUPPORTED as bert_engine_resolve; RESOURCE_EXHAUSTED. */
+ * Errors: UNSUPPORTED as bert_engine_resolve; INVALID_ARGUMENT for a number that is too large for the precision;
+ * RESOURCE_EXHAUSTED. */
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                                  struct bert_pool *pool, struct bert_engine **ret) STATUS_MUST_CHECK;
 void bert_engine_destroy(struct bert_engine *engine); /* accepts NULL; all its sessions are gone */

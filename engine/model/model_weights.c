@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/kernels/bfloat16.h"
 #include "engine/model/block_memory.h"
 #include "engine/model/matrix_pack.h"
 
@@ -15,7 +16,8 @@ struct maker {
     enum kernel_format format; /* of the matrices that are made now */
     char *block;               /* NULL on the first walk */
     size_t used;
-    float *rows; /* [ROWS_AT_A_TIME][longest row] */
+    float *rows;          /* [ROWS_AT_A_TIME][longest row] */
+    struct status status; /* the first error of the second walk */
 };
 
 static char *take(struct maker *maker, size_t size) {
@@ -55,11 +57,27 @@ struct part_pair {
     float factor;
 };
 
+static bool fits(enum kernel_format format, float number) {
+    return isfinite(format == KERNEL_BF16 ? bfloat16_widen(bfloat16_round(number)) : number);
+}
+
+/* The numbers in the checkpoint are finite; this is whether they still are as they are packed. */
+static void check_fits(struct maker *maker, const struct bert_weight *weight, enum kernel_format format, float factor) {
+    if (fits(format, weight->largest * factor) || !status_is_ok(&maker->status))
+        return;
+    maker->status =
+        status_error(STATUS_INVALID_ARGUMENT, "tensor \"%.*s\" holds %g, which is too large to compute in %s",
+                     SLICE_ARGS(weight->name), (double)weight->largest, format == KERNEL_BF16 ? "bf16" : "fp32");
+}
+
 /* Fills outputs first .. of the matrix with one kernel of the checkpoint. */
-static void fill_matrix(const struct maker *maker, const struct matrix_room *room, size_t first, int64_t layer,
+static void fill_matrix(struct maker *maker, const struct matrix_room *room, size_t first, int64_t layer,
                         const struct part_pair *pair) {
     const struct bert_weight *kernel = weight_of(maker, pair->kernel, layer);
+    const struct bert_weight *bias_weight = weight_of(maker, pair->bias, layer);
     size_t inputs = (size_t)kernel->inputs;
+    check_fits(maker, kernel, maker->format, pair->factor);
+    check_fits(maker, bias_weight, KERNEL_F32, pair->factor);
     for (int64_t row = 0; row < kernel->outputs; row += ROWS_AT_A_TIME) {
         int64_t count = kernel->outputs - row < ROWS_AT_A_TIME ? kernel->outputs - row : ROWS_AT_A_TIME;
         bert_weight_read(kernel, BERT_OUT_IN, row, count, maker->rows);
@@ -68,7 +86,7 @@ static void fill_matrix(const struct maker *maker, const struct matrix_room *roo
                                pair->factor);
     }
     float *bias = room->bias + first;
-    bert_weight_read(weight_of(maker, pair->bias, layer), BERT_OUT_IN, 0, kernel->outputs, bias);
+    bert_weight_read(bias_weight, BERT_OUT_IN, 0, kernel->outputs, bias);
     for (int64_t i = 0; i < kernel->outputs; i++)
         bias[i] *= pair->factor;
 }
@@ -166,12 +184,15 @@ static struct status allocate(struct maker *maker, enum kernel_format format, st
 
 struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
                                    struct model_weights *ret) {
-    struct maker maker = {.checkpoint = checkpoint, .config = bert_checkpoint_config(checkpoint)};
+    struct maker maker = {
+        .checkpoint = checkpoint, .config = bert_checkpoint_config(checkpoint), .status = status_ok()};
     *ret = (struct model_weights){.config = *maker.config};
     struct status status = allocate(&maker, format, ret);
-    if (status_is_ok(&status))
+    if (status_is_ok(&status)) {
         take_all(&maker, format, ret);
-    else
+        status = maker.status;
+    }
+    if (!status_is_ok(&status))
         model_weights_free(ret);
     free(maker.rows);
     return status;

@@ -32,7 +32,7 @@ struct model_weights {
     size_t block_size;
 };
 
-/* `format` of the layers' matrices. RESOURCE_EXHAUSTED. */
+/* `format` of the layers' matrices. INVALID_ARGUMENT for a number that is too large for it; RESOURCE_EXHAUSTED. */
 struct status model_weights_create(const struct bert_checkpoint *checkpoint, enum kernel_format format,
                                    struct model_weights *ret) STATUS_MUST_CHECK;
 void model_weights_free(struct model_weights *weights); /* accepts a zeroed one */

@@ -1,5 +1,6 @@
 #include "checkpoint/bert_checkpoint.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "checkpoint/random_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/tensor_bundle.h"
+#include "checkpoint/weight_range.h"
 
 enum { MISSING_SHOWN = 3, LABELS_MAX = 65536 };
 
@@ -63,6 +65,19 @@ static struct status check_stored(const struct bert_checkpoint *checkpoint, cons
     return status_ok();
 }
 
+/* A single NaN or infinity makes every answer one. */
+static struct status check_finite(const struct bert_checkpoint *checkpoint, struct bert_weight *weight) {
+    size_t count = (size_t)(weight->outputs * weight->inputs);
+    weight->largest = weight_largest(weight->type, weight->bytes.data, count);
+    if (isfinite(weight->largest))
+        return status_ok();
+    size_t at = weight_first_not_finite(weight->type, weight->bytes.data, count);
+    size_t columns = (size_t)bert_weight_columns(weight, weight->layout);
+    return status_error(STATUS_INVALID_ARGUMENT,
+                        "%s: tensor \"%.*s\" holds a number that is not finite: row %zu, column %zu, counted from 0",
+                        where(checkpoint), SLICE_ARGS(weight->name), at / columns, at % columns);
+}
+
 static const struct weight *find_any(const struct bert_checkpoint *checkpoint, const struct bert_names *names) {
     struct weight_set set = stored_tensors(checkpoint);
     const struct weight *found = NULL;
@@ -88,6 +103,7 @@ static struct status take_stored(struct bert_checkpoint *checkpoint, const struc
     weight->origin = BERT_FROM_FILE;
     weight->type = found->type;
     weight->bytes = found->bytes;
+    STATUS_TRY(check_finite(checkpoint, weight));
     if (!checkpoint->form) /* all are of one type as a rule; the first, the word embeddings, speaks for them */
         checkpoint->form =
             arena_printf(checkpoint->arena, "%s, %s",

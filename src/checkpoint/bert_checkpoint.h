@@ -18,9 +18,9 @@ struct bert_checkpoint;
 /* `path`: a folder; a .safetensors file; the PREFIX of a TensorFlow checkpoint (or its .index file); or "random:SEED".
  * `config_path`: a configuration to use in place of the one beside the weights, or NULL.
  * All weights of the encoder and of the heads that there are are found, their shapes compared with the configuration
- * and their checksums (where there are any) verified before this returns, so that reading cannot fail. Errors:
- * NOT_FOUND tells what was looked for; INVALID_ARGUMENT lists the missing tensors, or tells expected and stored shape;
- * the errors of the readers. */
+ * their checksums (where there are any) verified and all their numbers found to be finite before this returns, so that
+ * reading cannot fail. Errors: NOT_FOUND tells what was looked for; INVALID_ARGUMENT lists the missing tensors, or
+ * tells expected and stored shape, or where a number is not finite; the errors of the readers. */
 struct status bert_checkpoint_open(const char *path, const char *config_path,
                                    struct bert_checkpoint **ret) STATUS_MUST_CHECK;
 /* Whether all that was read so far was in the files. DATA_LOSS. */

@@ -36,6 +36,7 @@ struct bert_weight {
     enum bert_origin origin;
     enum weight_type type; /* as stored */
     struct slice bytes;    /* BERT_FROM_FILE: as stored */
+    float largest;         /* BERT_FROM_FILE: the largest magnitude among the numbers; all are finite */
     uint64_t key;          /* BERT_FROM_RANDOM */
     float constant;        /* BERT_FROM_CONSTANT */
 };

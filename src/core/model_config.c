@@ -192,6 +192,13 @@ struct status model_config_add_input(struct model_config *config, struct slice n
     return fill_tensor(config, tensor, name, dims, rank);
 }
 
+struct status model_config_add_optional_input(struct model_config *config, struct slice name, enum datatype type,
+                                              const int64_t *dims, int rank) {
+    STATUS_TRY(model_config_add_input(config, name, type, dims, rank));
+    config->message->input.items[config->message->input.count - 1].optional = true;
+    return status_ok();
+}
+
 struct status model_config_add_output(struct model_config *config, struct slice name, enum datatype type,
                                       const int64_t *dims, int rank) {
     struct pb_model_output *output = pb_append(config->arena, message_field("output"), config->message);

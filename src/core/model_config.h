@@ -120,6 +120,8 @@ bool model_config_parameter(const struct model_config *config, const char *key, 
  * rank 0 becomes dims [1] with an empty reshape. */
 struct status model_config_add_input(struct model_config *config, struct slice name, enum datatype type,
                                      const int64_t *dims, int rank) STATUS_MUST_CHECK;
+struct status model_config_add_optional_input(struct model_config *config, struct slice name, enum datatype type,
+                                              const int64_t *dims, int rank) STATUS_MUST_CHECK;
 struct status model_config_add_output(struct model_config *config, struct slice name, enum datatype type,
                                       const int64_t *dims, int rank) STATUS_MUST_CHECK;
 /* What complete_config may look at and set before the derived fields exist. */

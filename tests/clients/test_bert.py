@@ -181,3 +181,30 @@ def test_vectors_of_sequences(tmp_path, task, outputs):
             assert got.shape == numpy.shape(expected[name])
             assert numpy.abs(got - expected[name]).max() < 1e-4
     server.stop()
+
+
+@case("bert-7", "HTTP", "a load with `{\"backend\": \"bert\", \"instance_group\": [{\"count\": 2}]}` for a config, of a model that was exported; its inputs, "
+      "and an inference with `unique_ids`", "the inputs that `inferd export` writes, `unique_ids` optional; the answer of the exported config")
+def test_a_minimal_config_has_the_inputs_of_an_export(tmp_path):
+    run("export", "--checkpoint", CHECKPOINT, "--model-repository", str(tmp_path), "--model", "bert", "--max-seq-length", "48")
+    server = Server(tmp_path, "--model-control-mode=explicit", "--load-model=bert")
+    ids = tokens(2, 12)
+    with httpclient.InferenceServerClient(server.http_url) as client:
+        def inputs():
+            return {entry["name"]: entry for entry in client.get_model_config("bert")["input"]}
+
+        def ask():
+            tensors = []
+            for name, values in (("input_ids", ids), ("input_mask", numpy.ones_like(ids)), ("segment_ids", numpy.zeros_like(ids)),
+                                 ("unique_ids", numpy.array([[7], [8]], numpy.int32))):
+                tensors.append(httpclient.InferInput(name, list(values.shape), "INT32"))
+                tensors[-1].set_data_from_numpy(values)
+            return client.infer("bert", tensors).as_numpy("start_logits").tobytes()
+
+        exported, expected = inputs(), ask()
+        client.load_model("bert", config=json.dumps({"backend": "bert", "instance_group": [{"count": 2}]}))
+        assert client.get_model_config("bert")["instance_group"][0]["count"] == 2
+        assert inputs() == exported
+        assert exported["unique_ids"]["optional"]
+        assert ask() == expected
+    server.stop()

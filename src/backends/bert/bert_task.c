@@ -23,16 +23,20 @@ struct status bert_task_of(const struct model_config *config, const struct bert_
 
 /* ---- completing ---- */
 
+static struct status add_input(struct model_config *config, const struct bert_tensor *tensor) {
+    const int64_t dims[] = {tensor->dims == BERT_TENSOR_ONE ? 1 : -1};
+    struct slice name = slice_of(tensor->name);
+    if (tensor->need == BERT_TENSOR_LOOSE)
+        return model_config_add_optional_input(config, name, tensor->type, NULL, 0);
+    return model_config_add_input(config, name, tensor->type, dims, 1);
+}
+
 struct status bert_task_complete_config(const struct bert_task *task, struct model_config *config) {
     bool no_inputs = model_config_message_inputs(config) == 0, no_outputs = model_config_message_outputs(config) == 0;
     if (no_inputs && no_outputs && model_config_max_batch_size(config) == 0)
         model_config_set_max_batch_size(config, DEFAULT_MAX_BATCH_SIZE);
-    for (size_t i = 0; no_inputs && i < task->input_count; i++) {
-        const struct bert_tensor *tensor = &task->inputs[i];
-        const int64_t dims[] = {tensor->dims == BERT_TENSOR_ONE ? 1 : -1};
-        if (tensor->need != BERT_TENSOR_LOOSE)
-            STATUS_TRY(model_config_add_input(config, slice_of(tensor->name), tensor->type, dims, 1));
-    }
+    for (size_t i = 0; no_inputs && i < task->default_input_count; i++)
+        STATUS_TRY(add_input(config, &task->inputs[i]));
     for (size_t i = 0; no_outputs && i < task->default_output_count; i++)
         STATUS_TRY(model_config_add_output(config, slice_of(task->outputs[i].name), task->outputs[i].type,
                                            (const int64_t[]){-1}, 1));

@@ -22,7 +22,7 @@ struct bert_tensor {
         BERT_TENSOR_OPEN  /* dims [ -1 ]: each request has its own length */
     } dims;
     enum {
-        BERT_TENSOR_LOOSE,    /* a config may have it, of any dims */
+        BERT_TENSOR_LOOSE,    /* a config may have it, of any dims; it gets it as an optional number for each row */
         BERT_TENSOR_OPTIONAL, /* a config may have it */
         BERT_TENSOR_NEEDED    /* a config must have it, and requests too */
     } need;
@@ -32,7 +32,8 @@ struct bert_task {
     const char *name; /* of config parameter `task` */
     const struct bert_tensor *inputs, *outputs;
     size_t input_count, output_count;
-    size_t default_output_count;   /* those that a config without outputs gets: the first */
+    size_t default_input_count;    /* those that a config without inputs gets: the first */
+    size_t default_output_count;   /* likewise */
     enum bert_head head;           /* that the model must have; BERT_HEAD_COUNT: none */
     const char *const *parameters; /* of the config, that this task alone knows */
     size_t parameter_count;

@@ -294,6 +294,7 @@ const struct bert_task request_questions_task = {
     .inputs = inputs,
     .outputs = outputs,
     .input_count = sizeof inputs / sizeof inputs[0],
+    .default_input_count = sizeof inputs / sizeof inputs[0],
     .output_count = OUTPUT_COUNT,
     .default_output_count = OUTPUT_COUNT,
     .head = BERT_HEAD_SPAN,

@@ -86,9 +86,10 @@ static struct infer_response *answer(const struct bert_model *model, const struc
 #define TASK(task_name, task_outputs, needed_head)                                                                     \
     {                                                                                                                  \
         .name = task_name, .inputs = request_tokens_inputs, .outputs = task_outputs,                                   \
-        .input_count = REQUEST_TOKENS_INPUTS, .output_count = OUTPUT_COUNT, .default_output_count = 1,                 \
-        .head = needed_head, .parameters = request_tokens_parameters, .parameter_count = REQUEST_TOKENS_PARAMETERS,    \
-        .load = load, .cost = request_tokens_cost, .append = append, .answer = answer,                                 \
+        .input_count = REQUEST_TOKENS_INPUTS, .output_count = OUTPUT_COUNT,                                            \
+        .default_input_count = REQUEST_TOKENS_INPUTS - 1, .default_output_count = 1, .head = needed_head,              \
+        .parameters = request_tokens_parameters, .parameter_count = REQUEST_TOKENS_PARAMETERS, .load = load,           \
+        .cost = request_tokens_cost, .append = append, .answer = answer,                                               \
     }
 
 const struct bert_task request_sequences_classification =

@@ -170,6 +170,7 @@ const struct bert_task request_tokens_task = {
     .outputs = outputs,
     .input_count = REQUEST_TOKENS_INPUTS,
     .output_count = OUTPUT_COUNT,
+    .default_input_count = REQUEST_TOKENS_INPUTS, /* what inferd export writes, for clients of the recipe */
     .default_output_count = OUTPUT_COUNT,
     .head = BERT_HEAD_SPAN,
     .parameters = request_tokens_parameters,

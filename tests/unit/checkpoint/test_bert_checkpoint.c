@@ -327,6 +327,53 @@ static void damage_is_found_on_opening(void **state) {
     scratch_remove(&scratch);
 }
 
+/* Of the small checkpoint, whose numbers are bfloat16, with `bits` in place of one. */
+static struct status open_with_number(const char *tensor, size_t at, uint16_t bits) {
+    struct scratch scratch = scratch_create();
+    struct bert_checkpoint *checkpoint = NULL;
+    struct buf file = BUF_EMPTY;
+    uint64_t length;
+    char name[128];
+    expect_ok(file_read(HF "/model.safetensors", 1 << 20, &file));
+    memcpy(&length, file.data, sizeof length);
+    snprintf(name, sizeof name, "\"%s\"", tensor);
+    const char *header = file.data + 8, *offsets = strstr(strstr(header, name), "data_offsets\":[");
+    assert_true(offsets && offsets < header + length);
+    size_t begin = strtoul(offsets + strlen("data_offsets\":["), NULL, 10);
+    memcpy(file.data + 8 + length + begin + at * sizeof bits, &bits, sizeof bits);
+    scratch_write(&scratch, "model.safetensors", buf_slice(&file));
+    scratch_copy(&scratch, "config.json", HF "/config.json");
+    struct status status = bert_checkpoint_open(scratch.folder, NULL, &checkpoint);
+    bert_checkpoint_close(checkpoint);
+    buf_free(&file);
+    scratch_remove(&scratch);
+    return status;
+}
+
+static void numbers_must_be_finite(void **state) {
+    (void)state;
+    static const struct {
+        const char *tensor;
+        size_t at;
+        uint16_t bits;
+        const char *text; /* "": it is opened */
+    } rows[] = {
+        {"bert.encoder.layer.0.output.dense.weight", 3 * 64 + 5, 0x7fc0,
+         "tensor \"bert.encoder.layer.0.output.dense.weight\" holds a number that is not finite: row 3, column 5"},
+        {"bert.encoder.layer.1.attention.self.query.bias", 31, 0xff80, "not finite: row 31, column 0"},
+        {"bert.embeddings.word_embeddings.weight", 63 * 32 + 31, 0x7f80, "not finite: row 63, column 31"},
+        {"qa_outputs.bias", 1, 0x7f81, "tensor \"qa_outputs.bias\" holds a number that is not finite: row 1, column 0"},
+        {"bert.encoder.layer.0.output.dense.weight", 3 * 64 + 5, 0x7f7f, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct status status = open_with_number(rows[i].tensor, rows[i].at, rows[i].bits);
+        if (rows[i].text[0])
+            expect_error(status, STATUS_INVALID_ARGUMENT, rows[i].text);
+        else
+            expect_ok(status);
+    }
+}
+
 /* cmocka puts a handler of its own in the place of the guard's, for each test. */
 static struct sigaction guard;
 
@@ -392,6 +439,7 @@ int main(void) {
         cmocka_unit_test(finds_the_heads),
         cmocka_unit_test(a_classifier_of_tokens_is_none),
         cmocka_unit_test(damage_is_found_on_opening),
+        cmocka_unit_test(numbers_must_be_finite),
         cmocka_unit_test(a_cut_is_told),
     };
     install_guard();

@@ -103,6 +103,7 @@ mkdir "$scratch/repository"
 ln -s "$(readlink -f "$repository/$model_name")" "$scratch/repository/$model_name"
 
 echo "== serve: $model_name"
+: >"$scratch/log" # the server's shell makes it only when it gets to run
 "$inferd" serve --model-repository "$scratch/repository" --http-address 127.0.0.1 --grpc-address 127.0.0.1 \
   --metrics-address 127.0.0.1 --http-port 0 --grpc-port 0 --metrics-port 0 --exit-on-error=true 2>"$scratch/log" &
 server=$!

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Compares the logits of a served model with PyTorch's, in fp32, on windows of a SQuAD file that inferd's own text code cuts:
-the largest difference over all of them. Offline check, not part of the test suites; needs torch and transformers.
+the largest difference over all of them. Offline check, not part of the test suites; needs torch and transformers, and
+build/tests/text_squad, which cuts the windows: the test build makes it (scripts/setup installs what that needs), `make` does not.
 
+    cmake --preset release && cmake --build --preset release --target text_squad
     inferd export --checkpoint models/minilm-squad --model-repository /tmp/repository --model bert --precision fp32
     inferd serve --model-repository /tmp/repository &
     scripts/verify_engine.py SQUAD_FILE [--windows 1000] [--url localhost:8000] [--model bert]

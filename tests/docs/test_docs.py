@@ -43,3 +43,31 @@ def test_documented_flags_exist(command):
             continue
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
             assert flag in known | foreign, flag
+
+
+def cache_entry(build, name):
+    found = re.search(rf"^{name}:\w+=(.*)$", (build / "CMakeCache.txt").read_text(), re.M)
+    return found.group(1) if found else ""
+
+
+def test_the_engines_example_compiles_and_runs(tmp_path):
+    """docs/engine.md: the C program of "Without the server", by the page's own command, prints what the page says."""
+    page = (ROOT / "docs/engine.md").read_text().split("## Without the server")[1]
+    build = ROOT / os.environ.get("INFERD_BUILD_DIR", "build")
+    (tmp_path / "logits.c").write_text(re.search(r"```c\n(.*?)```", page, re.S).group(1))
+    command = re.search(r"^    cc (.*)$", page, re.M).group(1).split()
+    command[command.index("logits.c")] = str(tmp_path / "logits.c")
+    command[command.index("logits")] = str(tmp_path / "logits")
+    command[command.index("-Lbuild")] = f"-L{build}"
+    if not (build / "libyyjson_static.a").exists():
+        command[command.index("-lyyjson_static")] = "-lyyjson"
+    sanitize = cache_entry(build, "INFERD_SANITIZE")
+    extra = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", *([f"-fsanitize={sanitize}"] if sanitize else [])]
+    subprocess.run([cache_entry(build, "CMAKE_C_COMPILER") or "cc", *extra, *command], cwd=ROOT, check=True)
+    printed = subprocess.run([tmp_path / "logits", "models/minilm-squad"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    expected = re.findall(r"^    (\d+) (-?\d+\.\d+) (-?\d+\.\d+)$", page, re.M)
+    got = [line.split() for line in printed.splitlines()]
+    assert len(got) == 11 and len(expected) == 3
+    for wanted, row in zip(expected, got):
+        assert row[0] == wanted[0]
+        assert [float(number) for number in row[1:]] == pytest.approx([float(number) for number in wanted[1:]], abs=0.01)

@@ -62,9 +62,11 @@ struct status workload_shape_of(const struct workload_config *config, const stru
                             SLICE_ARGS(input->name));
     for (size_t i = 0; i < rank; i++) {
         if (dims[i] < 0)
-            return status_error(STATUS_INVALID_ARGUMENT,
-                                "input %.*s has a variable dim: give its shape with --shape %.*s:d,d...",
-                                SLICE_ARGS(input->name), SLICE_ARGS(input->name));
+            return status_error(
+                STATUS_INVALID_ARGUMENT, "input %.*s has a variable dim: give its shape with --shape %.*s:d,d...%s",
+                SLICE_ARGS(input->name), SLICE_ARGS(input->name),
+                workload_text_suits(config->model) ? ", or send a BERT model the questions of a file with --text FILE"
+                                                   : "");
     }
     *ret = (struct infer_tensor){input->name, input->datatype, dims, rank, {NULL, 0}};
     return status_ok();

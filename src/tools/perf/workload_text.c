@@ -22,6 +22,10 @@ static struct status out_of_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the texts");
 }
 
+bool workload_text_suits(const struct infer_model_info *model) {
+    return infer_tensor_info_find(model->inputs, model->input_count, slice_of(part_names[PART_IDS])) != NULL;
+}
+
 static struct status find_inputs(struct text_reader *reader) {
     const struct infer_model_info *model = reader->config->model;
     for (size_t part = 0; part < PART_COUNT; part++) {

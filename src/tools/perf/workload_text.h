@@ -14,6 +14,9 @@ struct workload_text {
     bool pad; /* every window to max_seq_length */
 };
 
+/* Whether the model has an input of token ids, so that --text is worth a try. */
+bool workload_text_suits(const struct infer_model_info *model);
+
 /* One stream of all windows, in the order of the file. Errors: FAILED_PRECONDITION for a model that is no BERT model;
  * what the readers of vocabulary and file say; RESOURCE_EXHAUSTED. */
 struct status workload_read_text(struct arena *arena, const struct workload_config *config,

@@ -44,7 +44,7 @@ def add_model(repository, name, number, precision):
         f'backend: "bert" max_batch_size: 8 parameters {{ key: "inference_precision" value {{ string_value: "{precision}" }} }}')
 
 
-@case("CK01", "command", "`inferd export`, to each format, of a checkpoint with a NaN or an infinity",
+@case("NF01", "command", "`inferd export`, to each format, of a checkpoint with a NaN or an infinity",
       "exit code 1, which tensor, row and column; no model")
 @pytest.mark.parametrize("number", [numpy.nan, -numpy.inf])
 @pytest.mark.parametrize("format", ["bert", "onnx", "savedmodel"])
@@ -57,7 +57,7 @@ def test_export_refuses(tmp_path, number, format):
     assert not (tmp_path / "models/m").exists()
 
 
-@case("CK02", "HTTP", "checkpoints with a NaN, an infinity, a number that no bf16 holds, in each precision of backend bert",
+@case("NF02", "HTTP", "checkpoints with a NaN, an infinity, a number that no bf16 holds, in each precision of backend bert",
       "503 with the tensor's name; what can be computed in the precision is served")
 def test_load_refuses(tmp_path):
     for precision in ("fp32", "bf16", "int8"):

@@ -55,10 +55,9 @@ static struct status wrong_kind(const struct infer_parameter *parameter, const c
 }
 
 static struct status set_sequence_text(struct infer_request *request, struct slice text) {
-    enum { LONGEST = 128 }; /* bytes; Triton's bound, and its words */
-    if (text.size > LONGEST)
+    if (text.size > SEQUENCE_ID_MAX) /* in Triton's words */
         return status_error(STATUS_UNSUPPORTED, "string correlation ID cannot be longer than %d characters, got %zu",
-                            LONGEST, text.size);
+                            SEQUENCE_ID_MAX, text.size);
     if (text.size > 0) {
         request->sequence.kind = SEQUENCE_STRING;
         request->sequence.string = text;

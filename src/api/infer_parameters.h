@@ -10,11 +10,13 @@
 
 #include "core/infer_request.h"
 
+enum { SEQUENCE_ID_MAX = 128 }; /* bytes of one that is a string; Triton's bound */
+
 /* Room for `count` parameters in request->parameters. */
 struct status infer_parameters_reserve(struct infer_request *request, size_t count) STATUS_MUST_CHECK;
 /* Takes one parameter; its slices must live as long as the request. `now_ns` (monotonic) is when a timeout begins.
- * INVALID_ARGUMENT names the parameter, what was expected and got; UNSUPPORTED: a sequence_id of more than 128 bytes.
- */
+ * INVALID_ARGUMENT names the parameter, what was expected and got; UNSUPPORTED: a sequence_id of more than
+ * SEQUENCE_ID_MAX bytes. */
 struct status infer_parameters_apply(struct infer_request *request, const struct infer_parameter *parameter,
                                      uint64_t now_ns) STATUS_MUST_CHECK;
 /* True for names that mean something to the server, or are kept for it: none of the model's own. */

@@ -9,6 +9,7 @@
 #include "api/gpu_usage.h"
 #include "api/header_pattern.h"
 #include "api/infer_call.h"
+#include "api/infer_parameters.h"
 #include "api/infer_stream.h"
 #include "api/reflection.h"
 #include "api/token_file.h"
@@ -18,6 +19,7 @@
 #include "codec/pb.h"
 #include "core/core_limits.h"
 #include "core/shared_memory.h"
+#include "core/statistics.h"
 #include "core/tensor.h"
 #include "grpc/metadata.h"
 #include "http/http_limits.h"
@@ -121,6 +123,8 @@ const struct limit_row limit_rows[] = {
     {"dimensions of a tensor", "#", {COUNT(TENSOR_RANK_MAX)}},
     {"elements, bytes of a shape", "what 64 bits count", {{0}}},
     {"numbers in JSON", "the range of the datatype", {{0}}},
+    {"a string sequence_id", "#, as Triton", {BYTES(SEQUENCE_ID_MAX)}},
+    {"responses of a request that response_stats tells apart", "#", {COUNT(RESPONSE_STATS_MAX)}},
     {"batch", "the model's max_batch_size", {{0}}},
     {"classes of an answer: over its outputs, rows times the classes of a row",
      "#",

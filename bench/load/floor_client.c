@@ -1,6 +1,6 @@
 /* floor_client: what a request costs a client that does nothing with the answer: one send, epoll_wait and recv, of as
- * many bytes as the load generators have. No client of HTTP/1.1 over TCP that sleeps until an answer is there can cost
- * less CPU.
+ * many bytes as the load generators have. With one connection, no client of HTTP/1.1 over TCP that sleeps until an
+ * answer is there makes fewer system calls with epoll; with many it is no bound.
  *
  * usage: floor_client PORT REQUEST_FILE ANSWER_BYTES CONNECTIONS SECONDS
  *

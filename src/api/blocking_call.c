@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-/* What the decoded form of a request may take: a multiple of its size, and a little for the small ones. */
-enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
+#include "api/decoded_size.h"
 
 /* Who comes first to take a call that waits: a worker, or the client who leaves. */
 enum { STAGE_WAITING, STAGE_AT_WORK, STAGE_LEFT };
@@ -17,13 +16,10 @@ static void free_contents(struct blocking_call *call) {
 
 void *blocking_call_create(const struct blocking_call_ops *ops, size_t size, const struct api_context *context,
                            void *exchange, size_t body_size) {
-    size_t limit;
-    if (__builtin_mul_overflow(body_size, ARENA_FACTOR, &limit) || __builtin_add_overflow(limit, ARENA_BASE, &limit))
-        limit = SIZE_MAX;
     struct blocking_call *call = calloc(1, size);
     if (!call)
         return NULL;
-    call->arena = arena_create(limit);
+    call->arena = arena_create(decoded_size_max(body_size));
     if (!call->arena) {
         free(call);
         return NULL;

@@ -3,13 +3,12 @@
 #include <stdlib.h>
 
 #include "api/call_log.h"
+#include "api/decoded_size.h"
 #include "api/infer_record.h"
 #include "api/infer_trace.h"
 #include "base/clock.h"
 
-/* Honest requests of any form need less: the widest growth is that of one-byte varints into 64-bit integers, in arrays
- * with room to spare. */
-enum { ARENA_FACTOR = 16, ARENA_BASE = 1 << 20 };
+enum { JSON_VALUE_BYTES = 16 }; /* that the parser takes for each */
 
 static struct infer_call *call_of(struct api_task *task) {
     return (void *)((char *)task - offsetof(struct infer_call, task));
@@ -182,19 +181,12 @@ static void on_release(struct infer_request *request, void *user) {
     buf_free(&body);
 }
 
-static size_t arena_limit(size_t body_size) {
-    size_t limit;
-    if (__builtin_mul_overflow(body_size, ARENA_FACTOR, &limit) || __builtin_add_overflow(limit, ARENA_BASE, &limit))
-        limit = SIZE_MAX;
-    return limit;
-}
-
 void *infer_call_create(const struct infer_call_ops *ops, size_t size, const struct api_context *context,
                         void *exchange, size_t body_size) {
     struct infer_call *call = calloc(1, size);
     if (!call)
         return NULL;
-    call->request = infer_request_create(arena_limit(body_size));
+    call->request = infer_request_create(decoded_size_max(body_size));
     if (!call->request || pthread_mutex_init(&call->lock, NULL) != 0) {
         infer_request_destroy(call->request);
         free(call);
@@ -213,7 +205,7 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
 }
 
 void infer_call_set_body_size(struct infer_call *call, size_t body_size) {
-    arena_set_limit(call->request->arena, arena_limit(body_size));
+    arena_set_limit(call->request->arena, decoded_size_max(body_size));
 }
 
 /* ---- decoding ---- */
@@ -243,9 +235,18 @@ struct status infer_call_reserve(struct infer_call *call, size_t bytes, const ch
     return reserve(call, bytes) ? status_ok() : no_room(call, bytes, what);
 }
 
+struct status infer_call_reserve_json(struct infer_call *call, struct slice json) {
+    if (json.size <= INFER_WEIGHT_LIGHT)
+        return status_ok();
+    size_t values = 1;
+    for (size_t i = 0; i < json.size; i++)
+        values += json.data[i] == ',' || json.data[i] == ':' || json.data[i] == '[' || json.data[i] == '{';
+    return infer_call_reserve(call, json.size + values * JSON_VALUE_BYTES, "the JSON, taken apart");
+}
+
 /* What the request holds from now on is its exchange's to book. */
 static void give_back(struct infer_call *call) {
-    if (call->context->budget)
+    if (call->reserved > 0 && call->context->budget)
         http_budget_give(call->context->budget, call->reserved);
     call->reserved = 0;
 }

@@ -31,12 +31,11 @@
 #include "trace/trace.h"
 
 struct infer_call;
-struct trace;
 
 enum {
     INFER_WEIGHT_LIGHT = 1 << 20, /* bytes of JSON that a loop decodes itself: some milliseconds */
     INFER_WEIGHT_OF_MESSAGE = 4,  /* bytes of a gRPC message that weigh as much as one of JSON */
-    INFER_WEIGHT_OF_PACKED = 256, /* bytes of JSON that one of a compressed body may stand for, and more seldom */
+    INFER_WEIGHT_OF_PACKED = 256, /* bytes of JSON that one of a compressed body is taken for */
     INFER_INSIDE_BYTES = 1 << 20  /* of inputs: what is larger does not run on the loop */
 };
 
@@ -109,6 +108,8 @@ void infer_call_set_body_size(struct infer_call *call, size_t body_size);
 /* For ops->decode: books memory that the decoding takes, until it is over. RESOURCE_EXHAUSTED when all requests and
  * answers together leave no room for it now, TOO_LARGE when they never could; `what` is said then. */
 struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) STATUS_MUST_CHECK;
+/* The same for what the parser takes for JSON that a loop would not decode: a copy of the text, and a piece a value. */
+struct status infer_call_reserve_json(struct infer_call *call, struct slice json) STATUS_MUST_CHECK;
 /* Has ops->decode fill the request, and then, if the client is still there, calls `decoded` on the loop with the
  * outcome: before this function returns or, where the weight is beyond INFER_WEIGHT_LIGHT, after a decoder has done it.
  * RESOURCE_EXHAUSTED: no thread can be had. The weight is about what decoding costs, as bytes of JSON. */

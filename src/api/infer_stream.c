@@ -14,7 +14,7 @@ struct infer_stream {
     const struct api_context *context;
     struct stream_call *first, *last;                 /* pending requests, as they came */
     struct stream_call *ordered_first, *ordered_last; /* those of them that are answered in this order */
-    struct stream_call *decoding;                     /* a large one that is not pending yet; none is taken meanwhile */
+    struct stream_call *decoding;                     /* one that is not pending yet; none is taken meanwhile */
     size_t pending;
     size_t held_bytes; /* by the pending ones, booked */
     uint64_t wake_ns;  /* asked for; 0: not */
@@ -254,7 +254,6 @@ static void out_of_memory(struct infer_stream *stream) {
 static void start(struct infer_call *base, const struct status *decoded) {
     struct stream_call *call = (struct stream_call *)base;
     struct infer_stream *stream = base->exchange;
-    bool later = stream->decoding == call;
     stream->decoding = NULL;
     struct status status = prepare(stream, call, decoded);
     add_call(stream, call);
@@ -268,18 +267,17 @@ static void start(struct infer_call *base, const struct status *decoded) {
         if (!infer_call_refuse(base, &status))
             out_of_memory(stream);
     }
-    if (later)
-        settle(stream);
+    settle(stream);
 }
 
 static void take_request(struct infer_stream *stream, const struct infer_stream_ops *ops, struct slice message) {
     struct stream_call *call = infer_call_create(&stream_call_ops, sizeof *call, stream->context, stream, message.size);
     if (!call) {
         out_of_memory(stream);
+        settle(stream);
         return;
     }
     struct infer_call *base = &call->call;
-    size_t weight = message.size / INFER_WEIGHT_OF_MESSAGE;
     call->ops = ops;
     call->ordered = true; /* until its model is known */
     call->waiting_last = &call->waiting;
@@ -289,19 +287,18 @@ static void take_request(struct infer_stream *stream, const struct infer_stream_
     base->request->takes_several = true;
     base->request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
     base->request->times.received = clock_monotonic_ns();
-    if (weight > INFER_WEIGHT_LIGHT)
-        stream->decoding = call;
-    infer_call_decode(base, weight, start);
+    stream->decoding = call;
+    infer_call_decode(base, message.size / INFER_WEIGHT_OF_MESSAGE, start);
+    if (stream->decoding)
+        settle(stream); /* no more are taken until a decoder has done it */
 }
 
 void infer_stream_on_message(const struct infer_stream_ops *ops, struct grpc_call *grpc, struct slice message) {
     struct infer_stream *stream = stream_of(grpc);
-    if (!stream) {
+    if (stream)
+        take_request(stream, ops, message);
+    else
         grpc_call_finish(grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory for the request");
-        return;
-    }
-    take_request(stream, ops, message);
-    settle(stream);
 }
 
 void infer_stream_on_half_close(struct grpc_call *grpc) {

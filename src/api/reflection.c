@@ -4,9 +4,6 @@
 #include "codec/pb_file.h"
 #include "codec/reflection_messages.h"
 
-/* A request names a file or a symbol; it comes back in its answer. Answers that wait have at most so many bytes, and
- * one more. */
-
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer");
 }

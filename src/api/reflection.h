@@ -9,7 +9,8 @@
 
 #include "grpc/call.h"
 
-/* Bytes of a request, and of answers that wait for the client before no more requests are taken. */
+/* Bytes of a request, which names a file or a symbol and comes back in its answer, and of answers that wait for the
+ * client before no more requests are taken. */
 enum { REFLECTION_REQUEST_MAX = 64 << 10, REFLECTION_WAITING_MAX = 256 << 10 };
 
 void reflection_on_message(struct grpc_call *call, struct slice message);

@@ -121,19 +121,7 @@ static const struct infer_call_ops infer_ops = {.protocol = "v1-grpc",
                                                 .send = send};
 
 void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
-    const struct api_context *context = grpc_call_user(grpc);
-    struct infer_call *call = infer_call_create(&infer_ops, sizeof *call, context, grpc, message.size);
-    if (!call) {
-        struct status status = no_memory();
-        grpc_front_fail(grpc, &status);
-        return;
-    }
-    grpc_call_set_context(grpc, call);
-    call->body = grpc_call_take_message(grpc, &message);
-    call->message = message;
-    call->request->deadline_ns = grpc_call_deadline_ns(grpc);
-    call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-    infer_start(call, message.size / INFER_WEIGHT_OF_MESSAGE);
+    infer_start_message(&infer_ops, grpc, message);
 }
 
 /* ---- StreamInfer ---- */

@@ -145,23 +145,16 @@ void v1_infer_http(struct http_call *http) {
         answer_failure(http, 0, &status);
         return;
     }
-    http->infer = &call->call;
-    call->call.body = http_exchange_take_body(http->exchange);
-    call->format = v1_http_format(http);
-    struct infer_request *request = call->call.request;
-    struct status status =
-        pb_text_parse(&pb_v1_infer_request_header_type, text, "NV-InferRequest", request->arena, &call->header, NULL);
+    struct status status = infer_start_take(&call->call, model, version);
     if (!status_is_ok(&status)) {
-        v1_http_refuse(http->exchange, 400);
+        answer_failure(http, 0, &status);
         return;
     }
-    request->model_name = arena_copy(request->arena, model);
-    request->model_version = version;
-    request->times.received = http_exchange_received_ns(http->exchange);
-    if (request->model_name.data) {
+    call->format = v1_http_format(http);
+    status = pb_text_parse(&pb_v1_infer_request_header_type, text, "NV-InferRequest", call->call.request->arena,
+                           &call->header, NULL);
+    if (status_is_ok(&status))
         infer_start(&call->call, 0); /* the tensors are the body as it is */
-    } else {
-        status = no_memory();
-        answer_failure(http, call->header.id, &status);
-    }
+    else
+        v1_http_refuse(http->exchange, 400);
 }

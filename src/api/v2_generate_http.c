@@ -28,6 +28,7 @@ static void answer(struct http_call *http, const char *content_type, struct buf 
 static struct status decode(struct infer_call *call) {
     struct infer_request *request = call->request;
     struct model *model;
+    STATUS_TRY(infer_call_reserve_json(call, buf_slice(&call->body)));
     STATUS_TRY(
         inference_server_acquire_model(call->context->server, request->model_name, request->model_version, &model));
     struct status status =
@@ -142,25 +143,14 @@ static const struct infer_call_ops generate_stream_ops = {.protocol = "v2-genera
 
 /* ---- request ---- */
 
-/* What the head says, for the decoding. */
-static struct status read_head(const struct http_call *http, struct infer_request *request) {
-    request->model_name = arena_copy(request->arena, http->model);
-    if (!request->model_name.data)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    request->model_version = http->version;
-    request->takes_several = true;
-    request->times.received = http_exchange_received_ns(http->exchange);
-    return status_ok();
-}
-
 static struct status create_call(struct http_call *http, const struct infer_call_ops *ops) {
     STATUS_TRY(http_call_check_plain(http)); /* the extension knows no compression */
     size_t size = http_exchange_body(http->exchange).size;
-    http->infer = infer_call_create(ops, sizeof(struct generate), http->context, http, size);
-    if (!http->infer)
+    struct infer_call *call = infer_call_create(ops, sizeof(struct generate), http->context, http, size);
+    if (!call)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    http->infer->body = http_exchange_take_body(http->exchange);
-    return read_head(http, http->infer->request);
+    call->request->takes_several = true;
+    return infer_start_take(call, http->model, http->version);
 }
 
 static void submit(struct http_call *http, const struct infer_call_ops *ops) {

@@ -339,19 +339,7 @@ static const struct infer_call_ops grpc_infer_ops = {
     .protocol = "v2-grpc", .front = TRACE_GRPC, .decode = decode, .refuse = refuse, .encode = encode, .send = send};
 
 void v2_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
-    const struct api_context *context = grpc_call_user(grpc);
-    struct infer_call *call = infer_call_create(&grpc_infer_ops, sizeof *call, context, grpc, message.size);
-    if (!call) {
-        struct status status = no_memory();
-        grpc_front_fail(grpc, &status);
-        return;
-    }
-    grpc_call_set_context(grpc, call);
-    call->body = grpc_call_take_message(grpc, &message); /* so that its memory outlives the call */
-    call->message = message;
-    call->request->deadline_ns = grpc_call_deadline_ns(grpc);
-    call->request->times.received = http_exchange_received_ns(grpc_call_exchange(grpc));
-    infer_start(call, message.size / INFER_WEIGHT_OF_MESSAGE);
+    infer_start_message(&grpc_infer_ops, grpc, message);
 }
 
 void v2_infer_grpc_expire(struct grpc_call *grpc) {

@@ -9,8 +9,6 @@
 #include "api/raw_request.h"
 #include "base/clock.h"
 
-enum { JSON_VALUE_BYTES = 16 }; /* of yyjson */
-
 struct http_infer {
     struct infer_call call;
     enum body_coding body_coding; /* of the request */
@@ -71,26 +69,15 @@ static void refuse_coding(struct http_call *http, const struct status *error) {
     http_answer_error(http->exchange, error, &header, 1);
 }
 
-/* What the parser takes of memory: a copy of the text, and a piece for each value. */
-static struct status reserve_for_json(struct infer_call *call, struct slice json) {
-    if (json.size <= INFER_WEIGHT_LIGHT)
-        return status_ok();
-    size_t values = 1;
-    for (size_t i = 0; i < json.size; i++)
-        values += json.data[i] == ',' || json.data[i] == ':' || json.data[i] == '[' || json.data[i] == '{';
-    return infer_call_reserve(call, json.size + values * JSON_VALUE_BYTES, "the JSON, taken apart");
-}
-
 /* Of struct infer_call_ops. */
 static struct status decode(struct infer_call *call) {
     struct http_infer *infer = (struct http_infer *)call;
-    struct infer_request *request = call->request;
     if (infer->body_coding != BODY_IDENTITY) {
         STATUS_TRY(body_inflate(infer->body_coding, call->context->max_body_bytes, &call->body));
         STATUS_TRY(infer_call_reserve(call, call->body.size, "the body decompressed"));
+        infer_call_set_body_size(call, call->body.size);
     }
     size_t json_size = call->body.size;
-    infer_call_set_body_size(call, json_size);
     if (infer->has_header_length) {
         if (infer->header_length > json_size)
             return status_error(STATUS_INVALID_ARGUMENT,
@@ -106,8 +93,9 @@ static struct status decode(struct infer_call *call) {
     struct slice json = {call->body.data, json_size}, binary = {NULL, 0};
     if (json_size < call->body.size)
         binary = (struct slice){call->body.data + json_size, call->body.size - json_size};
-    STATUS_TRY(reserve_for_json(call, json));
-    return infer_json_decode(json, binary, infer->has_header_length, clock_monotonic_ns(), request, &infer->all_binary);
+    STATUS_TRY(infer_call_reserve_json(call, json));
+    return infer_json_decode(json, binary, infer->has_header_length, clock_monotonic_ns(), call->request,
+                             &infer->all_binary);
 }
 
 static void refuse(struct infer_call *call, const struct status *error) {
@@ -120,7 +108,6 @@ static const struct infer_call_ops http_infer_ops = {
 /* What the head says, for the decoding. */
 static struct status read_head(struct http_call *http, struct http_infer *infer) {
     const struct http_request *head = http_exchange_request(http->exchange);
-    struct infer_request *request = infer->call.request;
     struct slice value;
     if (http_request_header(head, "accept-encoding", &value))
         infer->coding = body_coding_choose(value);
@@ -131,11 +118,6 @@ static struct status read_head(struct http_call *http, struct http_infer *infer)
                             "Inference-Header-Content-Length: expected a number in 0..%zu (the size of the body), "
                             "got '%.*s'",
                             infer->call.body.size, SLICE_ARGS(value));
-    request->model_name = arena_copy(request->arena, http->model);
-    if (!request->model_name.data)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the request");
-    request->model_version = http->version;
-    request->times.received = http_exchange_received_ns(http->exchange);
     return status_ok();
 }
 
@@ -161,10 +143,10 @@ void v2_infer_http(struct http_call *http) {
         http_call_answer_error(http, &status);
         return;
     }
-    http->infer = &infer->call;
     infer->body_coding = coding;
-    infer->call.body = http_exchange_take_body(http->exchange);
-    status = read_head(http, infer);
+    status = infer_start_take(&infer->call, http->model, http->version);
+    if (status_is_ok(&status))
+        status = read_head(http, infer);
     if (status_is_ok(&status))
         infer_start(&infer->call, weight_of(infer));
     else

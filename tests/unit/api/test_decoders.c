@@ -29,7 +29,7 @@ static int tear_down(void **state) {
 }
 
 /* The JSON, and behind it so many blanks that a loop does not decode it. */
-static void send_large(struct session *session, const char *json) {
+static void send_large_to(struct session *session, const char *endpoint, const char *json) {
     size_t size = INFER_WEIGHT_LIGHT + 1;
     char *body = malloc(size + 1);
     assert_non_null(body);
@@ -37,10 +37,15 @@ static void send_large(struct session *session, const char *json) {
     body[size] = '\0';
     memcpy(body, json, strlen(json));
     char head[128];
-    snprintf(head, sizeof head, "POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", size);
+    snprintf(head, sizeof head, "POST /v2/models/m/%s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", endpoint,
+             size);
     served_send(session, head);
     served_send(session, body);
     free(body);
+}
+
+static void send_large(struct session *session, const char *json) {
+    send_large_to(session, "infer", json);
 }
 
 #define GOOD "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"INT32\",\"data\":[7,8]}]}"
@@ -117,6 +122,9 @@ static void memory_of_decoding_is_booked(void **state) {
     send_large(session, GOOD);
     run_decoder();
     served_expect_soon(&served, session, "413", "no room for the JSON, taken apart");
+    send_large_to(session, "generate", "{\"x\":7}");
+    run_decoder();
+    served_expect_soon(&served, session, "413", "no room for the JSON, taken apart");
     budget.max_bytes = (size_t)4 << 20; /* enough, but others have it */
     atomic_store(&budget.held_bytes, (size_t)3 << 20);
     send_large(session, GOOD);
@@ -128,6 +136,9 @@ static void memory_of_decoding_is_booked(void **state) {
     run_decoder();
     served_expect_soon(&served, session, "200", "[7,8]");
     assert_true(atomic_load(&budget.peak_bytes) > INFER_WEIGHT_LIGHT);
+    send_large_to(session, "generate", "{\"x\":7}");
+    run_decoder();
+    served_expect_soon(&served, session, "200", "\"y\":7");
     session->ops->destroy(session);
 }
 

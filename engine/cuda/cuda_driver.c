@@ -1,7 +1,8 @@
 #include "engine/cuda/cuda_driver.h"
 
-#include <dlfcn.h>
-#include <string.h>
+#include <stddef.h>
+
+#include "base/shared_library.h"
 
 /* As cuda.h has them; a CUdevice is an int, and so is a CUresult, whose 0 is success. */
 enum { CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76, NO_DEVICE = 100 };
@@ -16,31 +17,15 @@ struct driver {
     int (*get_error_string)(int error, const char **ret);
 };
 
-/* ISO C has no cast from object to function pointer; POSIX promises this. */
-static bool find(void *library, const char *name, void *ret_function, size_t size) {
-    void *symbol = dlsym(library, name);
-    memcpy(ret_function, &symbol, size);
-    return symbol != NULL;
-}
-
-/* The library stays open: it has been started, and starts once in a process. */
-static struct status open_driver(const char *path, struct driver *ret) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return status_error(STATUS_UNAVAILABLE, "%s", dlerror());
-#define FIND(name, function)                                                                                           \
-    if (!find(library, name, &ret->function, sizeof ret->function))                                                    \
-    return status_error(STATUS_UNAVAILABLE, "%s has no function %s", path, name)
-    FIND("cuInit", init);
-    FIND("cuDeviceGetCount", device_get_count);
-    FIND("cuDeviceGet", device_get);
-    FIND("cuDeviceGetName", device_get_name);
-    FIND("cuDeviceGetAttribute", device_get_attribute);
-    FIND("cuDeviceTotalMem_v2", device_total_mem);
-    FIND("cuGetErrorString", get_error_string);
-#undef FIND
-    return status_ok();
-}
+static const struct library_function functions[] = {
+    {"cuInit", offsetof(struct driver, init), true},
+    {"cuDeviceGetCount", offsetof(struct driver, device_get_count), true},
+    {"cuDeviceGet", offsetof(struct driver, device_get), true},
+    {"cuDeviceGetName", offsetof(struct driver, device_get_name), true},
+    {"cuDeviceGetAttribute", offsetof(struct driver, device_get_attribute), true},
+    {"cuDeviceTotalMem_v2", offsetof(struct driver, device_total_mem), true},
+    {"cuGetErrorString", offsetof(struct driver, get_error_string), true},
+};
 
 static struct status check(const struct driver *driver, const char *function, int error) {
     const char *text = NULL;
@@ -70,7 +55,7 @@ static struct status describe(const struct driver *driver, int index, struct cud
 struct status cuda_driver_ask(const char *library, int index, int *ret_count, struct cuda_device_facts *ret_device) {
     struct driver driver;
     int count = 0;
-    STATUS_TRY(open_driver(library, &driver));
+    STATUS_TRY(shared_library_open(library, functions, sizeof functions / sizeof functions[0], &driver));
     int error = driver.init(0);
     if (error != NO_DEVICE) { /* a driver without a device is a machine without one, not a fault */
         STATUS_TRY(check(&driver, "cuInit", error));

@@ -1,9 +1,9 @@
 #include "api/nvml.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "base/shared_library.h"
 
 /* As nvml.h of the driver has them; every function gives an int, whose 0 is success. */
 struct utilization {
@@ -31,13 +31,7 @@ struct nvml {
 
 /* ---- the library ---- */
 
-struct symbol {
-    const char *name;
-    size_t place; /* of the pointer in struct nvml */
-    bool needed;
-};
-
-static const struct symbol symbols[] = {
+static const struct library_function functions[] = {
     {"nvmlInit_v2", offsetof(struct nvml, init), true},
     {"nvmlShutdown", offsetof(struct nvml, shutdown), true},
     {"nvmlErrorString", offsetof(struct nvml, error_string), true},
@@ -58,18 +52,8 @@ static struct status check(const struct nvml *nvml, const char *function, int er
     return status_error(STATUS_UNAVAILABLE, "%s: error %d, %s", function, error, text ? text : "unknown");
 }
 
-/* The library stays open: drivers leave things behind that would run into unmapped code. */
 static struct status start(struct nvml *nvml, const char *path) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return status_error(STATUS_UNAVAILABLE, "%s", dlerror());
-    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
-        void *symbol = dlsym(library, symbols[i].name);
-        if (!symbol && symbols[i].needed)
-            return status_error(STATUS_UNAVAILABLE, "%s has no function %s", path, symbols[i].name);
-        /* ISO C has no cast from object to function pointer; POSIX promises this. */
-        memcpy((char *)nvml + symbols[i].place, &symbol, sizeof symbol);
-    }
+    STATUS_TRY(shared_library_open(path, functions, sizeof functions / sizeof functions[0], nvml));
     STATUS_TRY(check(nvml, "nvmlInit_v2", nvml->init()));
     nvml->started = true;
     return status_ok();

@@ -13,6 +13,7 @@ import memory_wire
 import models
 import repository as rp
 import streaming
+import tracing
 import wire
 from certificates import Authority
 from serving import Server
@@ -143,6 +144,23 @@ def own_stream_server(start, repository):
     """Starts servers with the same models: own_stream_server(*flags)."""
     streaming.add_models(repository)
     return lambda *flags: start(repository, *flags)
+
+
+@pytest.fixture
+def start_tracing(start, repository):
+    """Starts a server that traces as the arguments of --trace-config tell: start_tracing("level=TIMESTAMPS", ...)."""
+    return tracing.starter(start, repository)
+
+
+@pytest.fixture
+def trace_path(tmp_path):
+    return tmp_path / "trace.json"
+
+
+@pytest.fixture
+def traced(start_tracing, trace_path):
+    """A server that traces each request into a file."""
+    return start_tracing("level=TIMESTAMPS", "rate=1", f"triton,file={trace_path}")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import tritonclient.http as triton_http
 import tritonclient.http.aio as triton_http_aio
 from cases import case
 from serving import run
-from tracing import change, settings, starter
+from tracing import change, settings
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.utils import InferenceServerException
 from wire import get, grpc_call, grpc_error, request
@@ -20,36 +20,19 @@ from wire import get, grpc_call, grpc_error, request
 OFF = {"trace_level": ["OFF"], "trace_rate": "1000", "trace_count": "-1", "log_frequency": "0", "trace_file": "", "trace_mode": "triton"}
 
 
-@pytest.fixture
-def serve(start, repository):
-    """Starts a server that traces as the arguments of --trace-config tell."""
-    return starter(start, repository)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "trace.json"
-
-
-@pytest.fixture
-def traced(serve, path):
-    """A server that traces each request into a file."""
-    return serve("level=TIMESTAMPS", "rate=1", f"triton,file={path}")
-
-
 # ---- settings ----
 
 
 @case("TR01", "HTTP", "GET /v2/trace/setting, of the server and of a model", "Triton's names, defaults, order and kinds: all strings")
-def test_defaults(serve):
-    server = serve()
+def test_defaults(start_tracing):
+    server = start_tracing()
     assert settings(server) == settings(server, "m") == OFF
     assert list(settings(server)) == list(OFF)
 
 
 @case("TR02", "gRPC", "TraceSetting without settings", "the same as lists of strings")
-def test_defaults_over_grpc(serve):
-    server = serve()
+def test_defaults_over_grpc(start_tracing):
+    server = start_tracing()
     answer = pb.TraceSettingResponse.FromString(grpc_call(server.grpc, "TraceSetting", pb.TraceSettingRequest(model_name="m")))
     assert {name: list(value.value) for name, value in answer.settings.items()} == {
         name: value if isinstance(value, list) else [value] for name, value in OFF.items()
@@ -62,10 +45,10 @@ def test_extension(server):
 
 
 @case("TR04", "HTTP", "tritonclient http: update and get, of the server and of a model", "a model's own settings win, others follow the server")
-def test_triton_http(traced, path):
+def test_triton_http(traced, trace_path):
     client = triton_http.InferenceServerClient(traced.http_url)
     new = client.update_trace_settings("m", {"trace_rate": "5", "trace_level": ["TENSORS"]})
-    assert (new["trace_rate"], new["trace_level"], new["trace_file"]) == ("5", ["TENSORS"], str(path))
+    assert (new["trace_rate"], new["trace_level"], new["trace_file"]) == ("5", ["TENSORS"], str(trace_path))
     assert client.get_trace_settings("n")["trace_rate"] == client.get_trace_settings()["trace_rate"] == "1"
     new = client.update_trace_settings(settings={"trace_rate": "7", "trace_count": "9"})
     assert (new["trace_rate"], new["trace_count"]) == ("7", "9")
@@ -204,8 +187,8 @@ def test_kinder_than_triton(traced):
 
 
 @case("TR16", "HTTP", "a server that was started without a file, then level TIMESTAMPS", "400: the flag that is missing; OFF is good")
-def test_no_file(serve):
-    server = serve()
+def test_no_file(start_tracing):
+    server = start_tracing()
     answer = change(server, {"trace_level": ["TIMESTAMPS"]})
     assert answer.status == 400 and "--trace-config=triton,file=" in answer.error
     assert change(server, {"trace_level": ["OFF"], "trace_rate": "0"}).status == 200
@@ -242,8 +225,8 @@ def test_old_flags(flag, repository):
 
 
 @case("TR38", "environment", "INFERD_TRACE_CONFIG with ';' between", "as the flags")
-def test_environment(start, repository, path):
+def test_environment(start, repository, trace_path):
     models.add(repository, "m", models.BATCHED + models.pair("INT32", "-1"))
-    config = f"level=TIMESTAMPS;rate=1;triton,file={path};opentelemetry,url=http://a:1/b"
+    config = f"level=TIMESTAMPS;rate=1;triton,file={trace_path};opentelemetry,url=http://a:1/b"
     server = start(repository, environment={"INFERD_TRACE_CONFIG": config})
-    assert settings(server)["trace_rate"] == "1" and settings(server)["trace_file"] == str(path)
+    assert settings(server)["trace_rate"] == "1" and settings(server)["trace_file"] == str(trace_path)

@@ -9,16 +9,10 @@ import pytest
 from cases import case
 from collector import Collector, attributes, events
 from serving import wait_until
-from tracing import change, infer, settings, starter, trace_metric
+from tracing import change, infer, settings, trace_metric
 from wire import grpc_infer, infer_message
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-@pytest.fixture
-def serve(start, repository):
-    """Starts a server that traces as the arguments of --trace-config tell."""
-    return starter(start, repository)
 
 
 @pytest.fixture
@@ -29,9 +23,9 @@ def collector():
 
 
 @pytest.fixture
-def exporting(serve, collector):
+def exporting(start_tracing, collector):
     """A server that sends spans soon."""
-    return serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
+    return start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
                  "opentelemetry,bsp_schedule_delay=10")  # fmt: skip
 
 
@@ -76,8 +70,8 @@ def test_spans_of_grpc(exporting, collector):
 
 
 @case("TR42", "HTTP, gRPC", "a traceparent that is sampled, rate 0", "traced, in the client's trace, below its span")
-def test_client_context(serve, collector):
-    server = serve("level=TIMESTAMPS", "rate=0", "count=0", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
+def test_client_context(start_tracing, collector):
+    server = start_tracing("level=TIMESTAMPS", "rate=0", "count=0", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
                    "opentelemetry,bsp_schedule_delay=10")  # fmt: skip
     infer(server)
     infer(server, headers={"traceparent": PARENT})
@@ -110,8 +104,8 @@ def test_error_status(exporting, collector):
 
 
 @case("TR45", "flag", "opentelemetry,resource=k=v, several, and one twice", "attributes of the resource; the last of equal ones")
-def test_resources(serve, collector):
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}", "opentelemetry,bsp_schedule_delay=10",
+def test_resources(start_tracing, collector):
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}", "opentelemetry,bsp_schedule_delay=10",
                    "opentelemetry,resource=service.name=a", "opentelemetry,resource=deployment=x=y", "opentelemetry,resource=service.name=bert")  # fmt: skip
     infer(server)
     collector.wait_for(3)
@@ -131,8 +125,8 @@ def test_settings_in_opentelemetry_mode(exporting, collector):
 
 
 @case("TR47", "HTTP", "bsp_max_export_batch_size 6 and a long delay, five requests", "portions of two traces at once; the rest when the server stops")
-def test_batches(serve, collector):
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
+def test_batches(start_tracing, collector):
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}",
                    "opentelemetry,bsp_schedule_delay=3600000", "opentelemetry,bsp_max_export_batch_size=6")  # fmt: skip
     for i in range(5):
         infer(server, identity=str(i))
@@ -144,11 +138,11 @@ def test_batches(serve, collector):
 
 
 @case("TR48", "HTTP", "no collector there", "requests are answered as ever; the log tells once, metrics count; the server ends cleanly")
-def test_dead_collector(serve):
+def test_dead_collector(start_tracing):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1/traces"
-        server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={url}", "opentelemetry,bsp_schedule_delay=1")
+        server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={url}", "opentelemetry,bsp_schedule_delay=1")
         for _ in range(20):
             infer(server)
         wait_until(lambda: trace_metric(server, "failed") == 20)
@@ -158,9 +152,9 @@ def test_dead_collector(serve):
 
 
 @case("TR49", "HTTP", "a collector that comes up later", "the log tells that traces are written again, and how many were lost")
-def test_collector_comes_back(serve, collector):
+def test_collector_comes_back(start_tracing, collector):
     collector.status = 503
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}", "opentelemetry,bsp_schedule_delay=1")
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={collector.url}", "opentelemetry,bsp_schedule_delay=1")
     infer(server)
     server.wait_for("traces are lost: .*answered: HTTP/1.0 503")
     collector.status = 200
@@ -170,9 +164,9 @@ def test_collector_comes_back(serve, collector):
 
 
 @case("TR50", "HTTP", "a collector that takes ages, a queue of 30 spans, hundreds of requests", "all are answered; what does not fit is dropped and counted; the end comes within seconds")
-def test_slow_collector(serve):
+def test_slow_collector(start_tracing):
     slow = Collector(delay=120)
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={slow.url}", "opentelemetry,bsp_schedule_delay=1",
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={slow.url}", "opentelemetry,bsp_schedule_delay=1",
                    "opentelemetry,bsp_max_queue_size=30", "opentelemetry,bsp_max_export_batch_size=3")  # fmt: skip
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: infer(server, identity=str(i)), range(300)))
@@ -190,17 +184,17 @@ def test_hostile_ids_in_spans(exporting, collector):
 
 
 @case("TR52", "flag", "opentelemetry,url without a scheme and a path", "http and /v1/traces")
-def test_url_without_scheme(serve, collector):
+def test_url_without_scheme(start_tracing, collector):
     address = collector.url.removeprefix("http://").removesuffix("/v1/traces")
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={address}", "opentelemetry,bsp_schedule_delay=10")
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", f"opentelemetry,url={address}", "opentelemetry,bsp_schedule_delay=10")
     infer(server)
     collector.wait_for(3)
     assert collector.requests[0][0] == "/v1/traces"
 
 
 @case("TR53", "flag", "a collector named by a host that does not exist", "the server serves, and ends")
-def test_unknown_host(serve):
-    server = serve("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", "opentelemetry,url=http://no-such-host.invalid:4318", "opentelemetry,bsp_schedule_delay=1")
+def test_unknown_host(start_tracing):
+    server = start_tracing("level=TIMESTAMPS", "rate=1", "mode=opentelemetry", "opentelemetry,url=http://no-such-host.invalid:4318", "opentelemetry,bsp_schedule_delay=1")
     infer(server)
     server.wait_for("traces are lost")
     infer(server)

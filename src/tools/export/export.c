@@ -72,8 +72,7 @@ static const struct option_row option_rows[] = {
      NULL},
     {OPTION_INT, "instances", NULL, FIELD(instances), NULL, "N",
      "Execution instances, of KIND_GPU for fp16 and fp8, else of KIND_CPU; without it the configuration leaves kind "
-     "and "
-     "number to the server.",
+     "and number to the server.",
      1, 1024, NULL},
 };
 

@@ -104,4 +104,14 @@ static inline void step_until_requests(struct infer_client *client, struct fake_
     assert_int_equal(server->request_count, requests);
 }
 
+/* After five that failed the client is as new: another inference goes well. */
+static inline void expect_one_more(struct infer_client *client, struct fake_server *server, struct seen *seen) {
+    server->on_http = http_echo;
+    server->on_grpc = grpc_echo;
+    infer(client, 9, on_result, seen);
+    drive(client, server);
+    assert_int_equal(seen->codes[5], STATUS_OK);
+    assert_int_equal(seen->values[5], 9);
+}
+
 #endif

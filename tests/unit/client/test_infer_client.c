@@ -196,16 +196,6 @@ static void test_close_with_requests_in_flight(void **state) {
     }
 }
 
-/* After five that failed the client is as new: another inference goes well. */
-static void expect_one_more(struct infer_client *client, struct fake_server *server, struct seen *seen) {
-    server->on_http = http_echo;
-    server->on_grpc = grpc_echo;
-    infer(client, 9, on_result, seen);
-    drive(client, server);
-    assert_int_equal(seen->codes[5], STATUS_OK);
-    assert_int_equal(seen->values[5], 9);
-}
-
 static void test_cancelled_it_is_as_new(void **state) {
     (void)state;
     for (int is_grpc = 0; is_grpc < 2; is_grpc++) {

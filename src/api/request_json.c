@@ -64,6 +64,8 @@ static int compare_keys(const void *left, const void *right) {
 static size_t list_keys(yyjson_val *object, struct slice *ret) {
     size_t at, count;
     yyjson_val *key, *value;
+    if (!object)
+        return 0;
     yyjson_obj_foreach(object, at, count, key, value) ret[at] = text_of(key);
     return yyjson_obj_size(object);
 }

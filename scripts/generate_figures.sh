@@ -131,6 +131,7 @@ check_server() {
 }
 
 stop_server() {
+  check_server "after it was measured"
   kill -TERM "$server"
   wait "$server" || { server=""; cat "$scratch/log" >&2; fail "the server did not stop cleanly"; }
   server=""
@@ -147,7 +148,9 @@ ask() {
   # 2: the windows did not agree. Ours measures such a point all the same, and the table says so; perf_analyzer tells nothing of it.
   case $code in
     0 | 2) ;;
-    *) tail -n 20 "$text" >&2; fail "the load generator ended with exit code $code" ;;
+    *) sleep 1 # a server that dies closes its connections before it is gone
+      check_server "while it was measured at concurrency $load"
+      tail -n 20 "$text" >&2; fail "the load generator ended with exit code $code" ;;
   esac
 }
 

@@ -74,15 +74,28 @@ def command(generator, server, folder, protocol, concurrency, elements, seconds)
 
 
 def measure(generator, server, folder, core, case, seconds):
-    """Requests that the server counted for each second of the generator's CPU."""
+    """Requests that the server counted for each second of the generator's CPU; None: the generator did not end."""
     words, environment = command(generator, server, folder, *case, seconds)
     counted, before = sum(server.counts()), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(["taskset", "-c", str(core), *words], capture_output=True, text=True, env=environment, timeout=60 + 5 * seconds)
+    try:
+        done = subprocess.run(["taskset", "-c", str(core), *words], capture_output=True, text=True, env=environment, timeout=5 * seconds + 15)
+    except subprocess.TimeoutExpired:
+        return None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"bench: {generator}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (sum(server.counts()) - counted) / cpu
+
+
+def line_of(case, runs):
+    """Medians of the runs that ended, and of the ratios of the rounds in which both did."""
+    speeds = {name: [speed for speed in found if speed is not None] for name, found in runs.items()}
+    medians = [f"{statistics.median(speeds[name]):.0f}" if speeds[name] else "-" for name in ("floor", "inferd perf", "perf_analyzer")]
+    ratios = sorted(a / b for a, b in zip(runs["inferd perf"], runs["perf_analyzer"]) if a and b)
+    words = f"{statistics.median(ratios):7.1f}  ({ratios[0]:.1f}-{ratios[-1]:.1f})" if ratios else f"{'-':>7}"
+    unended = [f"{name}: {found.count(None)} of {len(found)} runs did not end" for name, found in runs.items() if None in found]
+    return f"{name_of(case):28} {medians[0]:>8} {medians[1]:>12} {medians[2]:>14} {words}  {'; '.join(unended)}".rstrip()
 
 
 def parse_options():
@@ -114,10 +127,7 @@ def main():
         print(f"{machine()}; {options.rounds} rounds\nrequests for each second of the generator's CPU (median)")
         print(f"{'case':28} {'floor':>8} {'inferd perf':>12} {'perf_analyzer':>14} {'ratio':>7}  (rounds)")
         for case, runs in found.items():
-            ratios = sorted(a / b for a, b in zip(runs["inferd perf"], runs["perf_analyzer"]))
-            floor = f"{statistics.median(runs['floor']):.0f}" if runs["floor"] else "-"
-            print(f"{name_of(case):28} {floor:>8} {statistics.median(runs['inferd perf']):12.0f} {statistics.median(runs['perf_analyzer']):14.0f}"
-                  f" {statistics.median(ratios):7.1f}  ({ratios[0]:.1f}-{ratios[-1]:.1f})", flush=True)
+            print(line_of(case, runs), flush=True)
     finally:
         if server:
             server.stop()

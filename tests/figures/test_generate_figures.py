@@ -112,6 +112,7 @@ def test_what_an_interruption_leaves(tmp_path, number, all_of_them):
         return
     other = start(tmp_path, "--quick", "", 17, "", TINY)
     assert "== restart: the points" in other.stdout.readline()
+    assert "== probe" in other.stdout.readline()  # so they are gone
     os.kill(other.pid, signal.SIGTERM)
     finish(other)
     assert not set(points(tmp_path).values()) & set(kept.values())
@@ -134,9 +135,16 @@ def test_an_interrupted_run_is_completed(tmp_path):
     assert all(f'<section id="{section}">' in page for section in ("batch-size", "batching", "instances", "summary"))
 
 
-def test_a_server_that_crashes_is_told(tmp_path):
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_server_that_crashes_is_told(tmp_path, code):
     generator = tmp_path / "generator"
-    generator.write_text("#!/bin/sh\n# Ends its sister, the server.\nkill -KILL $(pgrep -P $PPID -f ' serve ')\nexit 0\n")
+    generator.write_text("""#!/bin/sh
+# Ends its sister, the server, and ends when that is gone: a zombie at most.
+server=$(pgrep -P $PPID -f ' serve ')
+kill -KILL $server
+while ps -o stat= -p $server | grep -qv Z; do sleep 0.01; done
+exit %d
+""" % code)
     generator.chmod(0o755)
     process = start(tmp_path, "--quick", "", 16, "", TINY, PERF=str(generator))
     done = finish(process)

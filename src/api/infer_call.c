@@ -67,15 +67,16 @@ static void send_own(struct infer_call *call, struct infer_answer *answer) {
     call_unref(call);
 }
 
-/* On the loop thread: sends what has been encoded. The reference that the request had goes with its final answer. */
-static void send_answers(struct api_task *task) {
-    struct infer_call *call = call_of(task);
-    pthread_mutex_lock(&call->lock);
+/* Under the lock: what has been encoded so far. */
+static struct infer_answer *take_answers(struct infer_call *call) {
     struct infer_answer *answer = call->first;
     call->first = NULL;
     call->last = &call->first;
-    call->posted = false;
-    pthread_mutex_unlock(&call->lock);
+    return answer;
+}
+
+/* Loop thread. The reference that the request had goes with its final answer. */
+static void send_all(struct infer_call *call, struct infer_answer *answer) {
     bool final = false;
     while (answer) {
         struct infer_answer *next = answer->next;
@@ -85,6 +86,15 @@ static void send_answers(struct api_task *task) {
     }
     if (final)
         call_unref(call);
+}
+
+static void run_task(struct api_task *task) {
+    struct infer_call *call = call_of(task);
+    pthread_mutex_lock(&call->lock);
+    struct infer_answer *answer = take_answers(call);
+    call->posted = false;
+    pthread_mutex_unlock(&call->lock);
+    send_all(call, answer);
 }
 
 /* Called with the lock held, which it leaves. The call may be gone after it when the answer is the final one. */
@@ -199,7 +209,7 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     if (tracer_is_on(context->tracer))
         call->created_ns = clock_monotonic_ns();
     call->last = &call->first;
-    call->task.run = send_answers;
+    call->task.run = run_task;
     atomic_init(&call->references, 1);
     return call;
 }
@@ -256,7 +266,7 @@ static void end_decoding(struct api_task *task) {
     struct infer_call *call = call_of(task);
     struct status status = call->end.status;
     call->end.status = status_ok();
-    task->run = send_answers;
+    task->run = run_task;
     give_back(call);
     if (call->exchange)
         call->decoded(call, &status);
@@ -288,7 +298,7 @@ void infer_call_decode(struct infer_call *call, size_t weight,
     atomic_fetch_add(&call->references, 1);
     if (decoders->submit(decoders, &call->task))
         return;
-    call->task.run = send_answers;
+    call->task.run = run_task;
     struct status status =
         status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
     decoded(call, &status);
@@ -313,10 +323,9 @@ struct status infer_call_book(const struct infer_call *call, struct http_exchang
 static void end_submission(struct infer_call *call) {
     pthread_mutex_lock(&call->lock);
     call->submitting = false;
-    bool send = call->first && !call->posted;
+    struct infer_answer *answer = call->posted ? NULL : take_answers(call);
     pthread_mutex_unlock(&call->lock);
-    if (send)
-        send_answers(&call->task);
+    send_all(call, answer);
 }
 
 /* Of the inputs together, wherever they lie. */

@@ -66,6 +66,8 @@ def measure(options, folder, server, way, size, concurrency):
     recorded_regions = make_body in (bodies.http_shared, bodies.grpc_shared)
     body = make_body(folder, size) if make_body else None
     load = generators.Load(options.load_core, folder, options.seconds, body, size, concurrency)
+    if server.has_died():  # behind the case before
+        server.start()
     (good, bad), before, begun = server.counts(), server.user_and_system_seconds(), time.monotonic()
     try:
         with server.shared_memory(size) if recorded_regions else contextlib.nullcontext():

@@ -244,8 +244,10 @@ static struct served *start(void) {
     FUZZ_CHECK(metrics);
     const struct api_context context = {.server = served.core,
                                         .workers = &served.workers,
+                                        .server_name = "fuzz",
                                         .version = "fuzz",
                                         .classes = API_ALL,
+                                        .grpc = true,
                                         .max_body_bytes = served.limits.max_body_bytes,
                                         .max_stream_requests = 4,
                                         .exiting = &served.exiting,

@@ -61,7 +61,9 @@ struct api_context {
     struct api_workers *decoders; /* bodies that are large to decode */
     struct http_budget *budget;   /* of the memory of requests and answers; NULL: none */
     const char *version;          /* of the program */
-    unsigned classes;             /* enum api_class bits that this port serves; others are "not found" */
+    const char *server_name;      /* in the metadata of the server */
+    unsigned classes;             /* enum api_class bits that this port serves over HTTP; others are "not found" */
+    bool grpc;                    /* this port serves gRPC */
     size_t max_body_bytes;        /* of a request, also after decompression */
     size_t max_stream_requests;   /* pending at once on one stream of inferences; at least 1 */
     const atomic_bool *exiting;   /* the server is being stopped: not ready, but requests are still answered */

@@ -26,8 +26,11 @@ struct model_row {
 };
 
 struct metrics_options metrics_options_default(void) {
-    return (struct metrics_options){
-        .counter_latencies = true, .histogram_latencies = true, .gpus = true, .interval_ns = 2000 * NS_PER_MS};
+    return (struct metrics_options){.counter_latencies = true,
+                                    .histogram_latencies = true,
+                                    .cpu = true,
+                                    .gpus = true,
+                                    .interval_ns = 2000 * NS_PER_MS};
 }
 
 struct status metrics_options_apply(struct metrics_options *options, struct slice setting) {
@@ -274,7 +277,8 @@ struct status metrics_text_write(struct inference_server *server, struct metrics
     size_t count;
     STATUS_TRY(collect(server, arena, &rows, &count));
     write_models(out, &state->options, rows, count);
-    write_machine(out, state->machine);
+    if (state->options.cpu)
+        write_machine(out, state->machine);
     write_gpus(out, state->gpus);
     if (tracer)
         write_outcomes(out, "inferd_traces_total",

@@ -16,6 +16,7 @@ struct tracer;
 struct metrics_options {
     bool counter_latencies;   /* cumulated durations, nv_inference_*_duration_us */
     bool histogram_latencies; /* inferd_*_duration_seconds */
+    bool cpu;                 /* nv_cpu_*: the machine's CPUs and memory */
     bool gpus;                /* nv_gpu_*, where the machine has the driver's library for them */
     uint64_t interval_ns;     /* shortest time that the use of the CPUs is measured over; how often GPUs are asked */
 };

@@ -88,7 +88,7 @@ struct status v2_call_server_metadata(const struct api_context *context, const v
     (void)request, (void)ret_pinned;
     enum { EXTENSION_COUNT = sizeof extensions / sizeof extensions[0] };
     struct pb_server_metadata_response *answer = response;
-    answer->name = SLICE_LITERAL("inferd");
+    answer->name = slice_of(context->server_name);
     answer->version = slice_of(context->version);
     answer->extensions.items = arena_calloc(arena, EXTENSION_COUNT, sizeof *answer->extensions.items);
     if (!answer->extensions.items)

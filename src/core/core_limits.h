@@ -7,11 +7,12 @@ enum {
     CORE_CONFIG_FILE_MAX = 16 << 20,   /* bytes of a config.pbtxt */
     CORE_CONFIG_MEMORY_MAX = 64 << 20, /* and of what it is parsed to */
     CORE_LABEL_FILE_MAX = 64 << 20,
-    CORE_TENSORS_MAX = 1024,       /* inputs of a model, and outputs */
-    CORE_VERSIONS_MAX = 1024,      /* that a version policy lists */
-    CORE_INSTANCES_MAX = 1024,     /* of a model, over all groups */
-    CORE_ENGINE_NAME_MAX = 64,     /* bytes */
-    CORE_LOADERS_MAX = 4,          /* models loaded at once at start */
+    CORE_TENSORS_MAX = 1024,   /* inputs of a model, and outputs */
+    CORE_VERSIONS_MAX = 1024,  /* that a version policy lists */
+    CORE_INSTANCES_MAX = 1024, /* of a model, over all groups */
+    CORE_ENGINE_NAME_MAX = 64, /* bytes */
+    CORE_LOADERS = 4,          /* models loaded at once at start, unless told otherwise */
+    CORE_LOADERS_MAX = 64,
     CORE_LOAD_FILES_MAX = 4096,    /* that come with a load */
     CORE_LOAD_PATH_MAX = 1024,     /* bytes of the path of one */
     CORE_LOAD_PATH_NAMES_MAX = 16, /* names in it */

@@ -37,6 +37,7 @@ static struct status create_repository(struct inference_server *server,
     struct model_repository_options repository = {.loader = loader,
                                                   .folders = {options->repositories, options->repository_count},
                                                   .load_all = options->control == MODEL_CONTROL_NONE,
+                                                  .loader_count = options->loader_count,
                                                   .temporary_directory = options->temporary_directory,
                                                   .on_change = options->on_change,
                                                   .on_change_user = options->on_change_user};

@@ -23,9 +23,10 @@ struct inference_server_options {
     enum model_control control;
     const char *const *startup_models; /* EXPLICIT: names to load at start; "*" means all */
     size_t startup_model_count;
-    const char *temporary_directory;                   /* for files that come with a load; NULL: /tmp */
-    bool strict_readiness;                             /* every model must be ready for the server to be */
-    const char *backend_directory;                     /* where inferd_backend_<name>.so lie */
+    size_t loader_count;             /* models loaded at once at start, at most CORE_LOADERS_MAX; 0: chosen */
+    const char *temporary_directory; /* for files that come with a load; NULL: /tmp */
+    bool strict_readiness;           /* every model must be ready for the server to be */
+    const char *backend_directory;   /* where inferd_backend_<name>.so lie */
     const struct backend_ops *const *builtin_backends; /* compiled in */
     size_t builtin_backend_count;
     struct shared_memory_options shared_memory;

@@ -20,6 +20,7 @@ struct model_repository_options {
     bool load_all; /* at start; otherwise only `names` */
     const char *const *names;
     size_t name_count;
+    size_t loader_count;             /* models loaded at once at start; 0: chosen */
     const char *temporary_directory; /* for files that come with a load; NULL: /tmp */
     void (*on_change)(void *user);   /* as in inference_server.h; NULL: nobody listens */
     void *on_change_user;

@@ -22,15 +22,20 @@ static void *loader_run(void *argument) {
     return NULL;
 }
 
+static size_t choose_loaders(size_t asked_for) {
+    if (asked_for > 0)
+        return asked_for < CORE_LOADERS_MAX ? asked_for : CORE_LOADERS_MAX;
+    size_t cpus = (size_t)cpu_available_count();
+    return cpus < CORE_LOADERS ? cpus : CORE_LOADERS;
+}
+
 /* Returns how many versions, or models as a whole, failed. */
 static size_t load_all(struct model_repository *repository, const char *const *names, size_t count) {
     struct load_job job = {.repository = repository, .names = names, .count = count};
     atomic_init(&job.next, 0);
     atomic_init(&job.failed, 0);
     pthread_t helpers[CORE_LOADERS_MAX - 1];
-    size_t wanted = (size_t)cpu_available_count();
-    if (wanted > CORE_LOADERS_MAX)
-        wanted = CORE_LOADERS_MAX;
+    size_t wanted = choose_loaders(repository->options.loader_count);
     if (wanted > count)
         wanted = count;
     size_t started = 0;

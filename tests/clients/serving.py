@@ -43,9 +43,9 @@ class Server:
         self.reader.start()
         if wait:
             self.wait_for(r"server (ready in|is not ready after)")
-            self.http = self.port("HTTP")
-            self.grpc = self.port("gRPC")
-            self.metrics = self.port("metrics")
+            self.http = self.port("HTTP") if "--allow-http=false" not in flags else None
+            self.grpc = self.port("gRPC") if "--allow-grpc=false" not in flags else None
+            self.metrics = self.port("metrics") if "--allow-metrics=false" not in flags else None
 
     def _read(self):
         for line in self.process.stderr:
@@ -104,6 +104,19 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.wait()
+
+
+def threads_of(server, prefix=""):
+    """Threads of the process whose name begins so."""
+    folder = f"/proc/{server.process.pid}/task"
+    names = []
+    for thread in os.listdir(folder):
+        try:
+            with open(f"{folder}/{thread}/comm") as comm:
+                names.append(comm.read())
+        except OSError:  # it has ended
+            pass
+    return sum(name.startswith(prefix) for name in names)
 
 
 def run(*arguments, timeout=PATIENCE_S, environment=None):

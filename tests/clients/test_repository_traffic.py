@@ -10,7 +10,7 @@ import repository as rp
 from cases import case
 from models import parameter
 from repository import Failure, config_json, infer, rows_of
-from serving import wait_until
+from serving import threads_of, wait_until
 from tritonclient.grpc import service_pb2 as pb
 from wire import SERVICE, Socket, get, grpc_call, grpc_channel, grpc_error, infer_message
 
@@ -365,19 +365,6 @@ def test_end_during_the_start(start, repository):
 
 
 # ---- nothing is left ----
-
-
-def threads_of(server, prefix=""):
-    """Threads of the process whose name begins so."""
-    folder = f"/proc/{server.process.pid}/task"
-    names = []
-    for thread in os.listdir(folder):
-        try:
-            with open(f"{folder}/{thread}/comm") as comm:
-                names.append(comm.read())
-        except OSError:  # it has ended
-            pass
-    return sum(name.startswith(prefix) for name in names)
 
 
 @case("RT40", "HTTP, gRPC", "200 loads and unloads of a model, half of them with files", "as many threads and open files as before, and no file left")

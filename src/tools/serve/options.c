@@ -1,9 +1,12 @@
 #include "tools/serve/options.h"
 
 #include "api/nvml.h"
+#include "core/core_limits.h"
 #include "record/recorder.h"
 
 #define FIELD(name) offsetof(struct serve_options, name)
+#define REFUSED(flag, reason)                                                                                          \
+    { .type = OPTION_REFUSED, .name = flag, .help = reason }
 
 static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "Models"},
@@ -21,6 +24,8 @@ static const struct option_row rows[] = {
     {OPTION_LIST, "load-model", NULL, FIELD(load_models), NULL, "NAME",
      "Model to load at start with --model-control-mode=explicit; '*' alone: all. May be given several times.", 0, 0,
      NULL},
+    {OPTION_INT, "model-load-thread-count", NULL, FIELD(loader_count), "0", "N",
+     "Models that are loaded at once at start; 0: one a CPU, at most 4.", 0, CORE_LOADERS_MAX, NULL},
     {OPTION_BOOL, "exit-on-error", NULL, FIELD(exit_on_error), "false", NULL,
      "Stop with exit code 1 when a model cannot be loaded at start.", 0, 0, NULL},
     {OPTION_BOOL, "strict-readiness", NULL, FIELD(strict_readiness), "true", NULL,
@@ -30,6 +35,15 @@ static const struct option_row rows[] = {
 
     {.type = OPTION_HEADING,
      .help = "Addresses (HTTP/1.1, HTTP/2 and gRPC are told apart on either of the first two ports)"},
+    {OPTION_STRING, "id", NULL, FIELD(id), NULL, "NAME",
+     "Name of the server in its metadata (without it: inferd) and server_id of TRTIS v1 (without it: inference:0).", 0,
+     0, NULL},
+    {OPTION_BOOL, "allow-http", NULL, FIELD(allow_http), "true", NULL,
+     "Serve HTTP; false: there is no HTTP port, and the gRPC port serves gRPC only.", 0, 0, NULL},
+    {OPTION_BOOL, "allow-grpc", NULL, FIELD(allow_grpc), "true", NULL,
+     "Serve gRPC; false: there is no gRPC port, and the HTTP port serves HTTP only.", 0, 0, NULL},
+    {OPTION_BOOL, "allow-metrics", NULL, FIELD(allow_metrics), "true", NULL,
+     "Serve /metrics; false: there is no metrics port, and the HTTP port does not know the path.", 0, 0, NULL},
     {OPTION_STRING, "http-address", NULL, FIELD(http_address), "0.0.0.0", "ADDRESS", "Where to listen for HTTP.", 0, 0,
      NULL},
     {OPTION_INT, "http-port", NULL, FIELD(http_port), "8000", "PORT", "Port for HTTP; 0: a free one, which is logged.",
@@ -82,12 +96,12 @@ static const struct option_row rows[] = {
      "model-repository, shared-memory, trace, logging. FILE is read again when it changes. May be given several times "
      "(in the environment with ';' between).",
      0, 0, ";"},
-    {OPTION_REFUSED, "http-restricted-api", NULL, 0, NULL, NULL,
-     "a secret on the command line can be read by everybody on the machine; put it in a file: --restrict=APIS:FILE", 0,
-     0, NULL},
-    {OPTION_REFUSED, "grpc-restricted-protocol", NULL, 0, NULL, NULL,
-     "a secret on the command line can be read by everybody on the machine; put it in a file: --restrict=APIS:FILE", 0,
-     0, NULL},
+    REFUSED("http-restricted-api",
+            "a secret on the command line can be read by everybody on the machine; put it in a file: "
+            "--restrict=APIS:FILE"),
+    REFUSED("grpc-restricted-protocol",
+            "a secret on the command line can be read by everybody on the machine; put it in a file: "
+            "--restrict=APIS:FILE"),
 
     {.type = OPTION_HEADING, .help = "Limits"},
     {OPTION_INT, "max-request-size", "http-max-input-size", FIELD(max_request_bytes), "67108864", "BYTES",
@@ -118,6 +132,8 @@ static const struct option_row rows[] = {
     {OPTION_INT, "metrics-interval-ms", NULL, FIELD(metrics_interval_ms), "2000", "MILLISECONDS",
      "Shortest time that the use of the CPUs is measured over, and how often GPUs are asked for their figures.", 1,
      86400000, NULL},
+    {OPTION_BOOL, "allow-cpu-metrics", NULL, FIELD(allow_cpu_metrics), "true", NULL,
+     "Give the use of the machine's CPUs and memory.", 0, 0, NULL},
     {OPTION_BOOL, "allow-gpu-metrics", NULL, FIELD(allow_gpu_metrics), "true", NULL,
      "Give the figures of NVIDIA GPUs, where the driver's library for them (" NVML_LIBRARY ") is there.", 0, 0, NULL},
 
@@ -138,12 +154,45 @@ static const struct option_row rows[] = {
      "opentelemetry,bsp_max_queue_size=N, opentelemetry,bsp_schedule_delay=MS, "
      "opentelemetry,bsp_max_export_batch_size=N. In the environment with ';' between.",
      0, 0, ";"},
-    {.type = OPTION_REFUSED, .name = "trace-file", .help = "use --trace-config=triton,file=PATH"},
-    {.type = OPTION_REFUSED, .name = "trace-level", .help = "use --trace-config=level=LEVEL"},
-    {.type = OPTION_REFUSED, .name = "trace-rate", .help = "use --trace-config=rate=N"},
-    {.type = OPTION_REFUSED, .name = "trace-count", .help = "use --trace-config=count=N"},
-    {.type = OPTION_REFUSED, .name = "trace-log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
-    {.type = OPTION_REFUSED, .name = "log-frequency", .help = "use --trace-config=triton,log-frequency=N"},
+    REFUSED("trace-file", "use --trace-config=triton,file=PATH"),
+    REFUSED("trace-level", "use --trace-config=level=LEVEL"),
+    REFUSED("trace-rate", "use --trace-config=rate=N"),
+    REFUSED("trace-count", "use --trace-config=count=N"),
+    REFUSED("trace-log-frequency", "use --trace-config=triton,log-frequency=N"),
+    REFUSED("log-frequency", "use --trace-config=triton,log-frequency=N"),
+
+    /* Flags of Triton for what is not here, or is done otherwise. */
+    REFUSED("repository-poll-secs",
+            "the repository is not polled; --model-control-mode=explicit takes calls that load"),
+    REFUSED("model-load-retry-count", "a load that failed is not tried again"),
+    REFUSED("model-namespacing", "the names of models are one space for all repositories"),
+    REFUSED("model-config-name", "a model's config is its config.pbtxt"),
+    REFUSED("disable-auto-complete-config", "a config is completed where it leaves out what the model's file tells"),
+    REFUSED("strict-model-config", "a config is completed where it leaves out what the model's file tells"),
+    REFUSED("grpc-infer-thread-count", "use --http-thread-count, which counts the threads of all connections"),
+    REFUSED("grpc-infer-allocation-pool-size", "requests are not pooled; --max-inflight-size bounds their memory"),
+    REFUSED("grpc-max-response-pool-size", "answers are not pooled; --max-inflight-size bounds their memory"),
+    REFUSED("grpc-infer-response-compression-level", "answers over gRPC are plain"),
+    REFUSED("grpc-keepalive-time", "the server sends no pings; see --idle-timeout-secs"),
+    REFUSED("grpc-keepalive-timeout", "the server sends no pings; see --idle-timeout-secs"),
+    REFUSED("grpc-max-connection-age", "connections may be of any age; see --idle-timeout-secs"),
+    REFUSED("grpc-max-connection-age-grace", "connections may be of any age; see --idle-timeout-secs"),
+    REFUSED("reuse-http-port", "a port belongs to one server"),
+    REFUSED("reuse-grpc-port", "a port belongs to one server"),
+    REFUSED("allow-sagemaker", "there is no such end point"),
+    REFUSED("allow-vertex-ai", "there is no such end point"),
+    REFUSED("backend-config", "engines are configured by the parameters of each model's config.pbtxt"),
+    REFUSED("cache-config", "there is no cache of answers"),
+    REFUSED("cache-directory", "there is no cache of answers"),
+    REFUSED("response-cache-byte-size", "there is no cache of answers"),
+    REFUSED("repoagent-directory", "there are no repository agents"),
+    REFUSED("rate-limit", "there is no rate limiter; instances of a model run as they are free"),
+    REFUSED("rate-limit-resource", "there is no rate limiter; instances of a model run as they are free"),
+    REFUSED("pinned-memory-pool-byte-size", "there is no such pool; see --max-inflight-size"),
+    REFUSED("cuda-memory-pool-byte-size", "there is no such pool"),
+    REFUSED("buffer-manager-thread-count", "there is no such pool of threads"),
+    REFUSED("host-policy", "threads are not bound; run the server under taskset or numactl"),
+    REFUSED("min-supported-compute-capability", "there is no such bound"),
 
     {.type = OPTION_HEADING, .help = "Record (for inferd perf --replay)"},
     {OPTION_STRING, "record", NULL, FIELD(record_file), NULL, "FILE",

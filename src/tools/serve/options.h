@@ -9,9 +9,13 @@ struct serve_options {
     const char *backend_directory; /* NULL: beside the executable */
     const char *model_control_mode;
     struct option_list load_models; /* at start, with control mode "explicit" */
+    int64_t loader_count;           /* 0: chosen */
     bool exit_on_error, strict_readiness;
     int64_t exit_timeout_secs;
 
+    const char *id; /* NULL: the defaults of the protocols */
+
+    bool allow_http, allow_grpc, allow_metrics; /* false: no port, and not on the others either */
     const char *http_address, *grpc_address, *metrics_address;
     int64_t http_port, grpc_port, metrics_port;
     int64_t thread_count;                                    /* 0: chosen */
@@ -35,7 +39,7 @@ struct serve_options {
 
     struct option_list metrics_config;
     int64_t metrics_interval_ms;
-    bool allow_gpu_metrics;
+    bool allow_cpu_metrics, allow_gpu_metrics;
 
     int64_t log_verbose;
     bool log_info, log_warning, log_error;

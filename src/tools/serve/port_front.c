@@ -79,7 +79,7 @@ void port_front_init(struct port_front *front, const struct api_context *context
     front->context = *context;
     front->context.loop = loop;
     front->service = grpc_front_service(&front->context, limits->max_body_bytes);
-    front->service_count = context->classes & API_INFERENCE ? 1 : 0;
+    front->service_count = context->grpc ? 1 : 0;
     front->handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
                                            .on_end = on_end,

@@ -38,7 +38,7 @@ static struct status open_access(struct security *security) {
         return status_ok();
     STATUS_TRY(access_create(settings->access_rules, settings->access_rule_count, &security->access));
     log_access(security, "permissions");
-    if (uses_tokens(settings) && !(security->tls.http && security->tls.grpc))
+    if (uses_tokens(settings) && (settings->tls.plain_http || settings->tls.plain_grpc))
         LOG_WARNING(security->log, "tokens are sent in clear over ports without TLS: see --tls-cert-file");
     return status_ok();
 }

@@ -83,6 +83,7 @@ static struct status create_core(struct server *server, const struct serve_setti
         .control = settings->control,
         .startup_models = options->load_models.items,
         .startup_model_count = options->load_models.count,
+        .loader_count = (size_t)options->loader_count,
         .temporary_directory = getenv("TMPDIR"),
         .backend_directory = directory,
         .builtin_backends = server->builtin,
@@ -139,33 +140,21 @@ static struct http_limits limits_of(const struct serve_options *options, struct 
     return limits;
 }
 
-static struct status open_ports(struct server *server) {
+/* What all ports have in common: the limits of the server and the pattern of the handlers' context. */
+static struct api_context prepare_context(struct server *server) {
     const struct serve_options *options = server->options;
-    const struct {
-        const char *name, *address;
-        int64_t number;
-        unsigned classes;
-        struct tls_context *tls;
-        const struct http_limits *limits;
-    } rows[PORT_COUNT] = {
-        [PORT_HTTP] = {"HTTP", options->http_address, options->http_port, API_ALL, server->security.tls.http,
-                       &server->limits},
-        [PORT_GRPC] = {"gRPC", options->grpc_address, options->grpc_port, API_ALL, server->security.tls.grpc,
-                       &server->limits},
-        [PORT_METRICS] = {"metrics", options->metrics_address, options->metrics_port, API_METRICS,
-                          server->security.tls.metrics, &server->metrics_limits},
-    };
     server->limits = limits_of(options, &server->budget);
     server->metrics_limits =
         server->limits; /* metrics can be had when requests hold all the memory there is for them */
     server->metrics_limits.budget = &server->metrics_budget;
     server->metrics_budget =
         (struct http_budget){.max_bytes = SERVER_METRICS_INFLIGHT, .share_bytes = SERVER_SHARE_MIN};
-    struct api_context context = {
+    return (struct api_context){
         .server = server->core,
         .workers = &server->workers.api,
         .decoders = &server->decoders.api,
         .budget = &server->budget,
+        .server_name = options->id ? options->id : "inferd",
         .version = server->version,
         .max_body_bytes = server->limits.max_body_bytes,
         .max_stream_requests = (size_t)options->max_stream_requests,
@@ -181,20 +170,47 @@ static struct status open_ports(struct server *server) {
         .grpc_forwarded = server->settings->grpc_forwarded,
         .v1 = &server->v1,
     };
+}
+
+/* What is not allowed is on no port: the two that serve everything leave it out. */
+static struct status open_ports(struct server *server) {
+    const struct serve_options *options = server->options;
+    const unsigned all = options->allow_metrics ? API_ALL : API_ALL & ~(unsigned)API_METRICS;
+    const unsigned http = options->allow_http ? all : 0;
+    const struct {
+        bool allowed, grpc;
+        unsigned classes;
+        struct port_options port;
+    } rows[PORT_COUNT] = {
+        [PORT_HTTP] = {options->allow_http,
+                       options->allow_grpc,
+                       http,
+                       {"HTTP", options->http_address, (int)options->http_port, &server->limits,
+                        (size_t)options->max_connections, server->security.tls.http}},
+        [PORT_GRPC] = {options->allow_grpc,
+                       true,
+                       http,
+                       {"gRPC", options->grpc_address, (int)options->grpc_port, &server->limits,
+                        (size_t)options->max_connections, server->security.tls.grpc}},
+        [PORT_METRICS] = {options->allow_metrics,
+                          false,
+                          API_METRICS,
+                          {"metrics", options->metrics_address, (int)options->metrics_port, &server->metrics_limits,
+                           (size_t)options->max_connections, server->security.tls.metrics}},
+    };
+    struct api_context context = prepare_context(server);
     for (int i = 0; i < PORT_COUNT; i++) {
         struct port *port = &server->ports[i];
-        const struct port_options port_options = {.name = rows[i].name,
-                                                  .address = rows[i].address,
-                                                  .number = (int)rows[i].number,
-                                                  .limits = rows[i].limits,
-                                                  .max_connections = (size_t)options->max_connections,
-                                                  .tls = rows[i].tls};
+        const char *address = rows[i].port.address;
+        if (!rows[i].allowed)
+            continue;
         context.classes = rows[i].classes;
-        struct status status = port_open(port, &port_options, &context, server->threads, server->thread_count);
+        context.grpc = rows[i].grpc;
+        struct status status = port_open(port, &rows[i].port, &context, server->threads, server->thread_count);
         if (!status_is_ok(&status))
-            return status_prefix(status, "%s port", rows[i].name);
-        bool colons = strchr(rows[i].address, ':') != NULL;
-        LOG_INFO(server->log, "%s listening on %s%s%s:%d", rows[i].name, colons ? "[" : "", rows[i].address,
+            return status_prefix(status, "%s port", rows[i].port.name);
+        bool colons = strchr(address, ':') != NULL;
+        LOG_INFO(server->log, "%s listening on %s%s%s:%d", rows[i].port.name, colons ? "[" : "", address,
                  colons ? "]" : "", listener_port(port->listener));
     }
     return status_ok();
@@ -264,7 +280,8 @@ static struct server *server_create(const struct serve_options *options, const s
     server->version = version;
     server->on_failure_fd = on_failure_fd;
     server->started_ns = clock_monotonic_ns();
-    server->v1 = (struct v1_state){.server_id = "inference:0", .started_ns = server->started_ns};
+    server->v1 =
+        (struct v1_state){.server_id = options->id ? options->id : "inference:0", .started_ns = server->started_ns};
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -339,6 +356,13 @@ static void on_drained(void *user) {
     pthread_mutex_unlock(&server->lock);
 }
 
+static void drain_port(struct server *server, int index) {
+    if (server->ports[index].listener)
+        listener_drain(server->ports[index].listener, on_drained, server);
+    else
+        on_drained(server); /* a port that is not allowed was never opened */
+}
+
 /* Waits until so many ports are drained and the models are loaded; false when the deadline passes first. */
 static bool wait_for(struct server *server, size_t drained_ports, uint64_t deadline_ns) {
     const struct timespec deadline = {(time_t)(deadline_ns / NS_PER_S), (long)(deadline_ns % NS_PER_S)};
@@ -354,7 +378,7 @@ static bool wait_for(struct server *server, size_t drained_ports, uint64_t deadl
 static struct status not_drained(struct server *server) {
     size_t connections = 0;
     for (int i = 0; i < PORT_COUNT; i++)
-        connections += listener_connection_count(server->ports[i].listener);
+        connections += server->ports[i].listener ? listener_connection_count(server->ports[i].listener) : 0;
     return status_error(STATUS_DEADLINE_EXCEEDED, "%zu connections with requests under way", connections);
 }
 
@@ -382,8 +406,8 @@ struct status server_drain(struct server *server, uint64_t deadline_ns) {
     readiness_notify(server->readiness);
     inference_server_refuse_loads(server->core);
     join_loader(server);
-    listener_drain(server->ports[PORT_HTTP].listener, on_drained, server);
-    listener_drain(server->ports[PORT_GRPC].listener, on_drained, server);
+    drain_port(server, PORT_HTTP);
+    drain_port(server, PORT_GRPC);
     if (!wait_for(server, 2, deadline_ns))
         return not_drained(server);
     if (!worker_pool_wait_idle(&server->workers, deadline_ns))
@@ -391,7 +415,7 @@ struct status server_drain(struct server *server, uint64_t deadline_ns) {
     struct status status = inference_server_drain(server->core, deadline_ns);
     if (!status_is_ok(&status))
         return status_error(STATUS_DEADLINE_EXCEEDED, "%s", status.message);
-    listener_drain(server->ports[PORT_METRICS].listener, on_drained, server);
+    drain_port(server, PORT_METRICS);
     return wait_for(server, PORT_COUNT, deadline_ns) ? status_ok() : not_drained(server);
 }
 

@@ -7,7 +7,8 @@
 static struct status parse_metrics(const struct serve_options *options, struct metrics_options *ret) {
     *ret = metrics_options_default();
     ret->interval_ns = (uint64_t)options->metrics_interval_ms * NS_PER_MS;
-    ret->gpus = options->allow_gpu_metrics;
+    ret->cpu = options->allow_cpu_metrics;
+    ret->gpus = options->allow_gpu_metrics && options->allow_metrics; /* nobody else asks for them */
     for (size_t i = 0; i < options->metrics_config.count; i++) {
         struct status status = metrics_options_apply(ret, slice_of(options->metrics_config.items[i]));
         if (!status_is_ok(&status))
@@ -32,6 +33,24 @@ static struct status parse_control(const struct serve_options *options, enum mod
         if (strcmp(models->items[i], "*") == 0)
             return status_error(STATUS_INVALID_ARGUMENT, "--load-model: expected '*', for all models, or names, got "
                                                          "both");
+    return status_ok();
+}
+
+/* It goes into JSON, protobuf and a header of HTTP. */
+static struct status check_id(const char *id) {
+    if (!id)
+        return status_ok();
+    bool good = *id && slice_is_utf8(slice_of(id));
+    for (const char *at = id; *at && good; at++)
+        good = (unsigned char)*at >= ' ' && *at != 0x7f;
+    return good ? status_ok()
+                : status_error(STATUS_INVALID_ARGUMENT, "--id: expected a name in UTF-8, without control characters");
+}
+
+static struct status check_protocols(const struct serve_options *options) {
+    if (!options->allow_http && !options->allow_grpc)
+        return status_error(STATUS_INVALID_ARGUMENT, "--allow-http=false and --allow-grpc=false: expected at most one "
+                                                     "of them; without both nobody could ask for anything");
     return status_ok();
 }
 
@@ -64,6 +83,8 @@ static struct status parse_trace(const struct serve_options *options, struct are
 
 struct status settings_parse(const struct serve_options *options, struct arena *arena, struct serve_settings *ret) {
     STATUS_TRY(parse_control(options, &ret->control));
+    STATUS_TRY(check_id(options->id));
+    STATUS_TRY(check_protocols(options));
     if (options->record_bodies && !options->record_file)
         return status_error(STATUS_INVALID_ARGUMENT, "--record-bodies: expected only with --record=FILE");
     STATUS_TRY(parse_metrics(options, &ret->metrics));

@@ -21,6 +21,10 @@ static struct status check_pairs(const struct serve_options *options) {
         {options->tls_key_file, options->tls_cert_file, "tls-key-file", "--tls-cert-file"},
         {options->tls_client_ca_file, options->tls_cert_file || grpc, "tls-client-ca-file", "--tls-cert-file"},
         {options->tls_metrics, options->tls_cert_file, "tls-metrics", "--tls-cert-file"},
+        {options->tls_metrics, options->allow_metrics, "tls-metrics", "--allow-metrics"},
+        {grpc, options->allow_grpc, options->grpc_use_ssl ? "grpc-use-ssl" : "grpc-use-ssl-mutual", "--allow-grpc"},
+        {options->tls_cert_file, options->allow_http || !options->grpc_server_cert || options->tls_metrics,
+         "tls-cert-file", "--allow-http or --tls-metrics, as the gRPC port has a certificate of its own,"},
         {options->grpc_server_cert, grpc, "grpc-server-cert", "--grpc-use-ssl"},
         {options->grpc_server_key, grpc, "grpc-server-key", "--grpc-use-ssl"},
         {options->grpc_server_cert, options->grpc_server_key, "grpc-server-cert", "--grpc-server-key"},
@@ -46,15 +50,21 @@ struct status tls_settings_parse(const struct serve_options *options, struct tls
         .min_version = strcmp(options->tls_min_version, "1.3") == 0 ? TLS_VERSION_1_3 : TLS_VERSION_1_2,
         .protocols = SLICE_LITERAL(PORT_PROTOCOLS),
     };
-    *ret = (struct tls_settings){.http = common, .grpc = common};
+    *ret = (struct tls_settings){.plain_http = options->allow_http && !common.certificate_file};
+    if (options->allow_http)
+        ret->http = common;
     if (options->tls_metrics)
         ret->metrics = common;
+    if (!options->allow_grpc)
+        return status_ok();
+    ret->grpc = common;
     if (options->grpc_server_cert) {
         ret->grpc.certificate_file = options->grpc_server_cert;
         ret->grpc.key_file = options->grpc_server_key;
     }
     if (options->grpc_root_cert)
         ret->grpc.client_ca_file = options->grpc_root_cert;
+    ret->plain_grpc = !ret->grpc.certificate_file;
     return status_ok();
 }
 
@@ -83,15 +93,21 @@ struct status tls_ports_open(const struct tls_settings *settings, const struct l
         STATUS_TRY(tls_context_create(&settings->http, &ret->http));
         log_context(log, shared ? "the HTTP and gRPC ports" : "the HTTP port", ret->http, &settings->http);
     }
-    if (settings->metrics.certificate_file)
-        ret->metrics = ret->http; /* the only certificate that it may have */
     if (shared) {
         ret->grpc = ret->http;
-    } else {
+    } else if (settings->grpc.certificate_file) {
         STATUS_TRY(tls_context_create(&settings->grpc, &ret->grpc));
         log_context(log, "the gRPC port", ret->grpc, &settings->grpc);
     }
-    if (ret->grpc && !ret->http)
+    if (!settings->metrics.certificate_file)
+        ret->metrics = NULL;
+    else if (ret->http) /* the only certificate that it may have */
+        ret->metrics = ret->http;
+    else if (same(&settings->metrics, &settings->grpc))
+        ret->metrics = ret->grpc;
+    else
+        STATUS_TRY(tls_context_create(&settings->metrics, &ret->metrics));
+    if (ret->grpc && settings->plain_http)
         LOG_WARNING(log, "the HTTP port serves the same calls without TLS: give --tls-cert-file to protect both");
     return status_ok();
 }
@@ -110,13 +126,22 @@ static void reload(struct tls_context *context, const char *port, const struct l
     }
 }
 
+/* True when the metrics port has a context that neither of the others has. */
+static bool metrics_alone(const struct tls_ports *ports) {
+    return ports->metrics != ports->http && ports->metrics != ports->grpc;
+}
+
 void tls_ports_reload(struct tls_ports *ports, const struct log *log) {
     reload(ports->http, "HTTP", log);
     if (ports->grpc != ports->http)
         reload(ports->grpc, "gRPC", log);
+    if (metrics_alone(ports))
+        reload(ports->metrics, "metrics", log);
 }
 
 void tls_ports_close(struct tls_ports *ports) {
+    if (metrics_alone(ports))
+        tls_context_destroy(ports->metrics);
     if (ports->grpc != ports->http)
         tls_context_destroy(ports->grpc);
     tls_context_destroy(ports->http);

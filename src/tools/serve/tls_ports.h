@@ -8,15 +8,16 @@
 #include "net/tls_context.h"
 #include "tools/serve/options.h"
 
-/* certificate_file is NULL where a port is plain. */
+/* certificate_file is NULL where a port is plain, or is not there. */
 struct tls_settings {
     struct tls_options http, grpc, metrics;
+    bool plain_http, plain_grpc; /* there is such a port, without TLS */
 };
 
 /* INVALID_ARGUMENT names the flag that does not fit with the others. */
 struct status tls_settings_parse(const struct serve_options *options, struct tls_settings *ret) STATUS_MUST_CHECK;
 
-/* NULL where a port is plain. Ports with the same settings share a context. */
+/* NULL where a port is plain or not there. Ports with the same settings share a context. */
 struct tls_ports {
     struct tls_context *http, *grpc, *metrics;
 };

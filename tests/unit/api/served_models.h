@@ -163,6 +163,7 @@ static inline void served_start(struct served *served) {
                                            .loop = &served->loop,
                                            .workers = &served->workers.api,
                                            .decoders = &served->decoders.api,
+                                           .server_name = "a server",
                                            .version = "1.2.3",
                                            .classes = API_ALL,
                                            .max_body_bytes = 1 << 20,

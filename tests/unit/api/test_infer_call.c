@@ -285,7 +285,7 @@ static void plain_calls_answer_at_once(void **state) {
     static const struct {
         const char *path, *status, *part;
     } rows[] = {
-        {"/v2", "200", "{\"name\":\"inferd\",\"version\":\"1.2.3\",\"extensions\":["},
+        {"/v2", "200", "{\"name\":\"a server\",\"version\":\"1.2.3\",\"extensions\":["},
         {"/v2/models/fast", "200",
          "{\"name\":\"fast\",\"versions\":[\"1\"],\"platform\":\"identity\",\"inputs\":[{\"name\":\"x\",\"datatype\":"
          "\"INT32\",\"shape\":[-1,-1]}],\"outputs\":[{\"name\":\"y\",\"datatype\":\"INT32\",\"shape\":[-1,-1]}]}"},

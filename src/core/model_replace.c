@@ -131,8 +131,10 @@ static struct status open_folder(struct replacement *load) {
 static struct outcome load_version(struct replacement *load, int64_t version) {
     const struct model_loader *loader = &load->repository->options.loader;
     struct outcome outcome = {.status = status_error(STATUS_UNAVAILABLE, "the server is stopping")};
-    if (!is_refusing(load->repository))
+    if (!is_refusing(load->repository)) { /* from the line on it is finished, whatever comes */
+        LOG_INFO(loader->log, "loading '%.*s' version %" PRId64, SLICE_ARGS(name_of(load)), version);
         outcome.status = model_loader_load(loader, &load->folder, version, &outcome.model);
+    }
     if (!outcome.model)
         LOG_ERROR(loader->log, "failed to load '%.*s' version %" PRId64 ": %s", SLICE_ARGS(name_of(load)), version,
                   outcome.status.message);

@@ -252,7 +252,7 @@ def test_client_leaves_during_a_load(start, repository):
     running = start(repository, EXPLICIT)
     with Socket(running.http) as client:
         client.send(POST % (b"long", b"load"))
-        wait_for_state(rp.Http(running), "long", "LOADING")
+        running.wait_for("loading 'long' version 1")  # LOADING tells that it is going to be, and a stopping server begins none
         client.abort()
     wait_for_state(rp.Http(running), "long", "READY")
 
@@ -347,7 +347,7 @@ def test_end_after_the_client_of_a_load_left(start, repository):
     running = start(repository, EXPLICIT)
     with Socket(running.http) as client:
         client.send(POST % (b"long", b"load"))
-        wait_for_state(rp.Http(running), "long", "LOADING")
+        running.wait_for("loading 'long' version 1")  # LOADING tells that it is going to be, and a stopping server begins none
         client.abort()
     running.stop()
     assert "loaded 'long' version 1" in running.log

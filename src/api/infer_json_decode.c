@@ -103,11 +103,13 @@ struct tensor_form {
     bool binary_data;
 };
 
-/* A name that is not known may have any value, within the nesting limit. */
+/* A name that means nothing there may have any value, within the nesting limit. */
 static struct status read_tensor_parameter(struct reader *reader, struct json_place place, yyjson_val *key,
                                            yyjson_val *value, struct tensor_form *ret) {
-    bool is_size = yyjson_equals_str(key, "binary_data_size"), is_binary = yyjson_equals_str(key, "binary_data");
-    if (!is_size && !is_binary && !tensor_parameter_is_known((struct slice){yyjson_get_str(key), yyjson_get_len(key)}))
+    const struct slice name = {yyjson_get_str(key), yyjson_get_len(key)};
+    bool is_size = !ret->common.of_output && slice_equal_text(name, "binary_data_size");
+    bool is_binary = ret->common.of_output && slice_equal_text(name, "binary_data");
+    if (!is_size && !is_binary && !tensor_parameter_is_known(&ret->common, name))
         return json_nested_deeper(value, JSON_NESTING_MAX)
                    ? request_json_error(place, "parameters", "nested more than 100 deep")
                    : status_ok();
@@ -119,13 +121,12 @@ static struct status read_tensor_parameter(struct reader *reader, struct json_pl
     }
     if (is_binary)
         return read_bool(place, "parameters.binary_data", &parameter, &ret->binary_data);
-    return tensor_parameters_apply(&ret->common, &parameter, place.list, place.index);
+    return tensor_parameters_apply(&ret->common, &parameter, place.index);
 }
 
 /* Nothing, null and an empty array say the same: no parameters. */
 static struct status read_tensor_parameters(struct reader *reader, struct json_place place, yyjson_val *object,
                                             struct tensor_form *ret) {
-    *ret = (struct tensor_form){0};
     if (!object || yyjson_is_null(object) || (yyjson_is_arr(object) && yyjson_arr_size(object) == 0))
         return status_ok();
     if (!yyjson_is_obj(object))
@@ -134,7 +135,7 @@ static struct status read_tensor_parameters(struct reader *reader, struct json_p
     size_t at, count;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, at, count, key, value) STATUS_TRY(read_tensor_parameter(reader, place, key, value, ret));
-    return tensor_parameters_check(&ret->common, place.list, place.index);
+    return tensor_parameters_check(&ret->common, place.index);
 }
 
 static struct status read_shape(struct json_place place, yyjson_val *value, struct tensor *tensor) {
@@ -212,7 +213,7 @@ static struct status read_input(struct reader *reader, size_t index, yyjson_val 
     STATUS_TRY(request_json_string(place, "name", members[NAME], reader->request->arena, &tensor->name));
     STATUS_TRY(read_datatype(place, members[DATATYPE], tensor));
     STATUS_TRY(read_shape(place, members[SHAPE], tensor));
-    struct tensor_form form;
+    struct tensor_form form = {.common = {.of_output = false}};
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
     bool shared = form.common.part.region.size > 0;
     if ((members[DATA] != NULL) + form.has_size + shared != 1)
@@ -257,7 +258,7 @@ static struct status read_output(struct reader *reader, size_t index, yyjson_val
     yyjson_val *members[MEMBER_COUNT];
     STATUS_TRY(read_members(place, object, names, MEMBER_COUNT, members));
     STATUS_TRY(request_json_string(place, "name", members[NAME], reader->request->arena, &output->name));
-    struct tensor_form form;
+    struct tensor_form form = {.common = {.of_output = true}};
     STATUS_TRY(read_tensor_parameters(reader, place, members[PARAMETERS], &form));
     output->classification = (uint32_t)form.common.classification;
     output->part = form.common.part;

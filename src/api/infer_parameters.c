@@ -164,76 +164,78 @@ struct status infer_parameters_apply(struct infer_request *request, const struct
     return status_ok();
 }
 
-static struct status wrong_member(const struct infer_parameter *parameter, const char *list, size_t index,
-                                  const char *expected) {
+static const char *list_of(const struct tensor_parameters *parameters) {
+    return parameters->of_output ? "outputs" : "inputs";
+}
+
+static struct status wrong_member(const struct tensor_parameters *parameters, const struct infer_parameter *parameter,
+                                  size_t index, const char *expected) {
     char got[128];
     infer_parameter_describe(parameter, got, sizeof got);
-    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu].parameters.%.*s: expected %s, got %s", list, index,
-                        SLICE_ARGS(parameter->name), expected, got);
+    return status_error(STATUS_INVALID_ARGUMENT, "%s[%zu].parameters.%.*s: expected %s, got %s", list_of(parameters),
+                        index, SLICE_ARGS(parameter->name), expected, got);
 }
 
 static struct status set_classification(struct tensor_parameters *parameters, const struct infer_parameter *p,
-                                        const char *list, size_t index) {
+                                        size_t index) {
     uint64_t count;
     if (!infer_parameter_as_u64(p, &count) || count == 0 || count > UINT32_MAX)
-        return wrong_member(p, list, index, "an integer in 1..4294967295");
+        return wrong_member(parameters, p, index, "an integer in 1..4294967295");
     parameters->classification = count;
     return status_ok();
 }
 
-static struct status set_region(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
-                                size_t index) {
+static struct status set_region(struct tensor_parameters *parameters, const struct infer_parameter *p, size_t index) {
     if (p->kind != PARAMETER_STRING || p->value.string.size == 0)
-        return wrong_member(p, list, index, "the name of a region, a string that is not empty");
+        return wrong_member(parameters, p, index, "the name of a region, a string that is not empty");
     parameters->part.region = p->value.string;
     return status_ok();
 }
 
-static struct status set_offset(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
-                                size_t index) {
+static struct status set_offset(struct tensor_parameters *parameters, const struct infer_parameter *p, size_t index) {
     if (!infer_parameter_as_u64(p, &parameters->part.offset))
-        return wrong_member(p, list, index, "bytes, an integer of 0 or more");
+        return wrong_member(parameters, p, index, "bytes, an integer of 0 or more");
     parameters->has_offset = true;
     return status_ok();
 }
 
-static struct status set_size(struct tensor_parameters *parameters, const struct infer_parameter *p, const char *list,
-                              size_t index) {
+static struct status set_size(struct tensor_parameters *parameters, const struct infer_parameter *p, size_t index) {
     if (!infer_parameter_as_u64(p, &parameters->part.size))
-        return wrong_member(p, list, index, "bytes, an integer of 0 or more");
+        return wrong_member(parameters, p, index, "bytes, an integer of 0 or more");
     parameters->has_size = true;
     return status_ok();
 }
 
 static const struct tensor_row {
     const char *name;
-    struct status (*set)(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
-                         const char *list, size_t index);
+    bool of_inputs; /* not of outputs alone */
+    struct status (*set)(struct tensor_parameters *parameters, const struct infer_parameter *parameter, size_t index);
 } tensor_rows[] = {
-    {"classification", set_classification},
-    {"shared_memory_region", set_region},
-    {"shared_memory_offset", set_offset},
-    {"shared_memory_byte_size", set_size},
+    {"classification", false, set_classification},
+    {"shared_memory_region", true, set_region},
+    {"shared_memory_offset", true, set_offset},
+    {"shared_memory_byte_size", true, set_size},
 };
 
-static const struct tensor_row *find_tensor_row(struct slice name) {
+static const struct tensor_row *find_tensor_row(const struct tensor_parameters *parameters, struct slice name) {
     for (size_t i = 0; i < sizeof tensor_rows / sizeof tensor_rows[0]; i++)
         if (slice_equal_text(name, tensor_rows[i].name))
-            return &tensor_rows[i];
+            return parameters->of_output || tensor_rows[i].of_inputs ? &tensor_rows[i] : NULL;
     return NULL;
 }
 
-bool tensor_parameter_is_known(struct slice name) {
-    return find_tensor_row(name) != NULL;
+bool tensor_parameter_is_known(const struct tensor_parameters *parameters, struct slice name) {
+    return find_tensor_row(parameters, name) != NULL;
 }
 
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
-                                      const char *list, size_t index) {
-    const struct tensor_row *row = find_tensor_row(parameter->name);
-    return row ? row->set(parameters, parameter, list, index) : status_ok();
+                                      size_t index) {
+    const struct tensor_row *row = find_tensor_row(parameters, parameter->name);
+    return row ? row->set(parameters, parameter, index) : status_ok();
 }
 
-struct status tensor_parameters_check(const struct tensor_parameters *parameters, const char *list, size_t index) {
+struct status tensor_parameters_check(const struct tensor_parameters *parameters, size_t index) {
+    const char *list = list_of(parameters);
     bool region = parameters->part.region.size > 0;
     if (!region && (parameters->has_offset || parameters->has_size))
         return status_error(STATUS_INVALID_ARGUMENT,

@@ -26,20 +26,20 @@ void infer_parameter_describe(const struct infer_parameter *parameter, char *tex
 /* The value as a number of 0 or more; false for other kinds and negative ones. */
 bool infer_parameter_as_u64(const struct infer_parameter *parameter, uint64_t *ret);
 
-/* What may stand in the parameters of an input or a requested output, besides what one protocol alone knows. Unknown
- * names are ignored, as the protocol wants, whatever their values. */
+/* What may stand in the parameters of an input or a requested output, besides what one protocol alone knows. Names that
+ * mean nothing there are ignored, as the protocol wants, whatever their values: so is classification of an input. */
 struct tensor_parameters {
+    bool of_output;          /* whose they are; set it first */
     uint64_t classification; /* top-k; 0: not asked for */
     struct memory_part
         part; /* shared_memory_region, _offset and _byte_size; its text lives as long as the parameter's */
     bool has_offset, has_size;
 };
-bool tensor_parameter_is_known(struct slice name);
-/* List and index are for messages: "inputs[1]". */
+bool tensor_parameter_is_known(const struct tensor_parameters *parameters, struct slice name);
+/* The index in its list is for messages: "inputs[1]". */
 struct status tensor_parameters_apply(struct tensor_parameters *parameters, const struct infer_parameter *parameter,
-                                      const char *list, size_t index) STATUS_MUST_CHECK;
-/* After the last one: whether they go together. */
-struct status tensor_parameters_check(const struct tensor_parameters *parameters, const char *list,
                                       size_t index) STATUS_MUST_CHECK;
+/* After the last one: whether they go together. */
+struct status tensor_parameters_check(const struct tensor_parameters *parameters, size_t index) STATUS_MUST_CHECK;
 
 #endif

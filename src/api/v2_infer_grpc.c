@@ -114,14 +114,15 @@ static struct status read_content(const struct pb_model_infer_request *message, 
     return tensor_contents_decode(contents ? contents : &empty, index, arena, tensor);
 }
 
-/* One entry of an input's parameters, or an output's; what is not known may be anything, even without a value. */
+/* One entry of an input's parameters, or an output's; what means nothing there may be anything, even without a value.
+ */
 static struct status read_tensor_parameter(struct slice key, const struct pb_infer_parameter *value,
-                                           struct tensor_parameters *ret, const char *list, size_t index) {
-    if (!tensor_parameter_is_known(key))
+                                           struct tensor_parameters *ret, size_t index) {
+    if (!tensor_parameter_is_known(ret, key))
         return status_ok();
     struct infer_parameter parameter;
     STATUS_TRY(read_parameter(key, value, &parameter));
-    return tensor_parameters_apply(ret, &parameter, list, index);
+    return tensor_parameters_apply(ret, &parameter, index);
 }
 
 /* *next_raw: the first entry of raw_input_contents that no input has taken yet. */
@@ -137,11 +138,11 @@ static struct status read_input(const struct pb_model_infer_request *message, si
             "INT64, FP16, FP32, FP64, BYTES, BF16, got '%.*s'",
             index, SLICE_ARGS(input->datatype));
     STATUS_TRY(read_shape(input, index, tensor));
-    struct tensor_parameters parameters = {0};
+    struct tensor_parameters parameters = {.of_output = false};
     for (size_t i = 0; i < input->parameters.count; i++)
         STATUS_TRY(read_tensor_parameter(input->parameters.items[i].key, input->parameters.items[i].value, &parameters,
-                                         "inputs", index));
-    STATUS_TRY(tensor_parameters_check(&parameters, "inputs", index));
+                                         index));
+    STATUS_TRY(tensor_parameters_check(&parameters, index));
     if (parameters.part.region.size == 0)
         return read_content(message, index, next_raw, arena, tensor);
     if (input->contents)
@@ -171,11 +172,11 @@ static struct status read_outputs(const struct pb_model_infer_request *message, 
     request->output_count = count;
     for (size_t i = 0; i < count; i++) {
         const struct pb_model_infer_request_infer_requested_output_tensor *output = &message->outputs.items[i];
-        struct tensor_parameters parameters = {0};
+        struct tensor_parameters parameters = {.of_output = true};
         for (size_t p = 0; p < output->parameters.count; p++)
             STATUS_TRY(read_tensor_parameter(output->parameters.items[p].key, output->parameters.items[p].value,
-                                             &parameters, "outputs", i));
-        STATUS_TRY(tensor_parameters_check(&parameters, "outputs", i));
+                                             &parameters, i));
+        STATUS_TRY(tensor_parameters_check(&parameters, i));
         request->outputs[i].name = output->name;
         request->outputs[i].classification = (uint32_t)parameters.classification;
         request->outputs[i].part = parameters.part;

@@ -109,6 +109,25 @@ def test_parameters_without_a_value(server):
     assert code == grpc.StatusCode.INVALID_ARGUMENT and "'x'" in text
 
 
+@case("TP21", "HTTP", "a parameter of outputs alone (classification, binary_data) on an input, of inputs alone on an output", "ignored, whatever its value")
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_parameters_of_the_other_list(server, value):
+    members = {"inputs": [infer_input([3], parameters={"classification": value, "binary_data": value})],
+               "outputs": [{"name": "OUT", "parameters": {"binary_data_size": value}}]}
+    assert infer(server, **members)["outputs"][0]["data"] == [3]
+
+
+@case("TP22", "gRPC", "classification of an input, without a value or with a bad one", "ignored; of an output INVALID_ARGUMENT")
+def test_classification_of_an_input(server):
+    request = message()
+    request.inputs[0].parameters["classification"].SetInParent()
+    assert list(grpc_infer(server.grpc, request).raw_output_contents) == [b"\3\0\0\0"]
+    request.inputs[0].parameters["classification"].int64_param = -1
+    assert list(grpc_infer(server.grpc, request).raw_output_contents) == [b"\3\0\0\0"]
+    request.outputs.add(name="OUT").parameters["classification"].SetInParent()
+    assert grpc_error(server.grpc, "ModelInfer", request)[0] == grpc.StatusCode.INVALID_ARGUMENT
+
+
 # ---- sequences and timeouts ----
 
 

@@ -172,6 +172,15 @@ static void bad_requests_tell_the_place(void **state) {
     }
 }
 
+/* What is for outputs alone means nothing to an input, and the other way round. */
+static void parameters_of_the_other_list_may_be_anything(void **state) {
+    (void)state;
+    assert_good(decode("{\"inputs\":[{\"name\":\"A\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[1],\"parameters\":{"
+                       "\"classification\":null,\"binary_data\":7}}],"
+                       "\"outputs\":[{\"name\":\"O\",\"parameters\":{\"binary_data_size\":-1}}]}"));
+    assert_int_equal(request->outputs[0].classification, 0);
+}
+
 /* Of tensors; "the protocol wants unknown ones ignored" holds for their values too. */
 static void unknown_parameters_may_be_anything(void **state) {
     (void)state;
@@ -355,6 +364,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(binary_inputs_take_the_bytes_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_requests_tell_the_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_parameters_may_be_anything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parameters_of_the_other_list_may_be_anything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(syntax_errors_tell_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_sizes_must_add_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_is_left_to_the_core, set_up, tear_down),

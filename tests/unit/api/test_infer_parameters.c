@@ -160,18 +160,32 @@ static void others_are_the_models_own(void **state) {
 
 static void tensor_parameters_are_read(void **state) {
     (void)state;
-    struct tensor_parameters parameters = {0};
+    struct tensor_parameters parameters = {.of_output = true};
     struct infer_parameter p = integer("classification", 5);
-    struct status status = tensor_parameters_apply(&parameters, &p, "outputs", 2);
+    struct status status = tensor_parameters_apply(&parameters, &p, 2);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(parameters.classification, 5);
     p = integer("classification", 0);
-    status = tensor_parameters_apply(&parameters, &p, "outputs", 2);
+    status = tensor_parameters_apply(&parameters, &p, 2);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     assert_non_null(strstr(status.message, "outputs[2].parameters.classification"));
     p = string("color", "red");
-    status = tensor_parameters_apply(&parameters, &p, "inputs", 0);
+    status = tensor_parameters_apply(&parameters, &p, 0);
     assert_int_equal(status.code, STATUS_OK);
+}
+
+static void classification_means_nothing_to_inputs(void **state) {
+    (void)state;
+    const struct tensor_parameters input = {.of_output = false}, output = {.of_output = true};
+    const struct slice classification = SLICE_LITERAL("classification"), region = SLICE_LITERAL("shared_memory_region");
+    assert_false(tensor_parameter_is_known(&input, classification));
+    assert_true(tensor_parameter_is_known(&output, classification));
+    assert_true(tensor_parameter_is_known(&input, region));
+    assert_true(tensor_parameter_is_known(&output, region));
+    struct tensor_parameters parameters = input;
+    struct infer_parameter p = integer("classification", 0);
+    assert_int_equal(tensor_parameters_apply(&parameters, &p, 0).code, STATUS_OK);
+    assert_int_equal(parameters.classification, 0);
 }
 
 static void shared_memory_parameters_are_read(void **state) {
@@ -180,8 +194,8 @@ static void shared_memory_parameters_are_read(void **state) {
     const struct infer_parameter good[] = {string("shared_memory_region", "r"), integer("shared_memory_offset", 12),
                                            integer("shared_memory_byte_size", 0)};
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(tensor_parameters_apply(&parameters, &good[i], "inputs", 0).code, STATUS_OK);
-    assert_int_equal(tensor_parameters_check(&parameters, "inputs", 0).code, STATUS_OK);
+        assert_int_equal(tensor_parameters_apply(&parameters, &good[i], 0).code, STATUS_OK);
+    assert_int_equal(tensor_parameters_check(&parameters, 0).code, STATUS_OK);
     assert_true(slice_equal_text(parameters.part.region, "r"));
     assert_int_equal(parameters.part.offset, 12);
     assert_int_equal(parameters.part.size, 0);
@@ -189,9 +203,9 @@ static void shared_memory_parameters_are_read(void **state) {
                                           integer("shared_memory_offset", -1), string("shared_memory_offset", "1"),
                                           integer("shared_memory_byte_size", -1)};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct status status = tensor_parameters_apply(&parameters, &bad[i], "outputs", 3);
+        struct status status = tensor_parameters_apply(&parameters, &bad[i], 3);
         assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
-        assert_non_null(strstr(status.message, "outputs[3].parameters.shared_memory_"));
+        assert_non_null(strstr(status.message, "inputs[3].parameters.shared_memory_"));
     }
 }
 
@@ -212,8 +226,11 @@ static void shared_memory_parameters_go_together(void **state) {
         {{.classification = 1}, ""},
         {{.classification = 0}, ""},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(tensor_parameters_check(&rows[i].parameters, "outputs", 1).message, rows[i].message);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tensor_parameters parameters = rows[i].parameters;
+        parameters.of_output = true;
+        assert_string_equal(tensor_parameters_check(&parameters, 1).message, rows[i].message);
+    }
 }
 
 int main(void) {
@@ -230,6 +247,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reserved_names_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_are_the_models_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tensor_parameters_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(classification_means_nothing_to_inputs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_parameters_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_parameters_go_together, set_up, tear_down),
     };

@@ -91,7 +91,7 @@ def test_other_changes_are_not_told(controlled):
 
 @case("WA04", "gRPC", "Health/Watch while models are being loaded at start", "NOT_SERVING, then SERVING")
 def test_start(start, repository):
-    models.add(repository, "slow", MODEL + parameter("load_delay_ms", "2000"))
+    models.add(repository, "slow", MODEL + parameter("load_delay_ms", "5000"))
     server = start(repository, wait=False)
     server.grpc = server.port("gRPC")
     with Watch(server) as watch:

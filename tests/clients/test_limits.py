@@ -396,7 +396,6 @@ def test_slow_http2(impatient):
 ])
 def test_frames_that_only_cost(server, flood):
     with Socket(server.http) as connection:
-        connection.socket.settimeout(20)
         try:
             connection.send(HELLO + flood)
             connection.read_to_end()

@@ -381,7 +381,7 @@ def test_log_file_cannot_be_opened(repository, tmp_path):
 
 @case("LG27", "HTTP", "a client that resets its connection in the middle of an inference", "a line: broken off, status 0")
 def test_broken_off(start, repository):
-    models.add(repository, "slow", models.PLAIN + models.pair("INT32", "1") + models.parameter("execute_delay_ms", "500"))
+    models.add(repository, "slow", models.PLAIN + models.pair("INT32", "1") + models.parameter("execute_delay_ms", "5000"))
     running = start(repository, "--log-verbose=1", "--http-thread-count=1")
     body = json.dumps({"id": "gone", "inputs": [infer_input([1], shape=[1])]}).encode()
     with Socket(running.http) as connection:

@@ -106,8 +106,9 @@ def test_grpc_timeout_in_the_queue(small):
 
 
 @case("LI08", "HTTP", "more connections than --max-connections", "the surplus is told to come back; the first ones work")
-def test_too_many_connections(small):
-    connections = [Socket(small.http) for _ in range(20)]
+def test_too_many_connections(start, repository):
+    running = start(repository, "--max-connections=8")  # the first ones stay, for they are not idle for too long
+    connections = [Socket(running.http) for _ in range(20)]
     try:
         statuses = []
         for connection in connections:
@@ -117,7 +118,7 @@ def test_too_many_connections(small):
     finally:
         for connection in connections:
             connection.socket.close()
-    wait_until(lambda: is_alive(small.http))  # it sees them go, and then there is room again
+    wait_until(lambda: is_alive(running.http))  # it sees them go, and then there is room again
 
 
 def is_alive(port):

@@ -178,10 +178,10 @@ def test_race_of_loads_and_unloads(start, repository, pool):
 @case("RT10", "HTTP, gRPC", "a load that takes long, on a server with one thread for connections", "LOADING in the index; inferences and health are answered meanwhile; inferences of it 503")
 def test_a_load_holds_nothing_up(start, repository, pool, protocol):
     rp.add(repository, "m")
-    rp.add(repository, "long", slow_load(1500))
+    rp.add(repository, "long", slow_load(4000))
     running = start(repository, EXPLICIT, "--load-model=m", "--http-thread-count=1")
     load = pool.submit(protocol(running).load, "long")
-    wait_for_state(protocol(running), "long", "LOADING")
+    running.wait_for("loading 'long' version 1")  # LOADING is seen before the versions are known
     assert rows_of(protocol(running), "long") == [("1", "LOADING", "")]
     assert infer(running, "m", 4) == (200, [4])
     assert infer(running, "long", 4) == (503, "Request for unknown model: 'long' version 1 is not at ready state: it is being loaded")
@@ -207,7 +207,7 @@ def test_a_reload_holds_nothing_up(start, repository, pool, protocol):
 @case("RT12", "HTTP, gRPC", "a load of one model while another is being loaded", "it does not wait; a load of the same model does")
 def test_loads_side_by_side(start, repository, pool, protocol):
     rp.add(repository, "m")
-    rp.add(repository, "long", slow_load(1000))
+    rp.add(repository, "long", slow_load(4000))
     running = start(repository, EXPLICIT)
     calls = protocol(running)
     first = pool.submit(calls.load, "long")
@@ -252,7 +252,7 @@ def test_client_leaves_during_a_load(start, repository):
     running = start(repository, EXPLICIT)
     with Socket(running.http) as client:
         client.send(POST % (b"long", b"load"))
-        running.wait_for("loading 'long' version 1")  # LOADING tells that it is going to be, and a stopping server begins none
+        running.wait_for("loading 'long' version 1")
         client.abort()
     wait_for_state(rp.Http(running), "long", "READY")
 
@@ -260,7 +260,7 @@ def test_client_leaves_during_a_load(start, repository):
 @case("RT21", "HTTP", "clients that close their connections while their loads wait for a thread", "those loads never begin")
 def test_clients_leave_before_their_loads(start, repository):
     for i in range(8):
-        rp.add(repository, f"long{i}", slow_load(1000))
+        rp.add(repository, f"long{i}", slow_load(4000))
     rp.add(repository, "never")
     running = start(repository, EXPLICIT, "--http-thread-count=1")
     occupants = [Socket(running.http) for _ in range(8)]
@@ -278,9 +278,9 @@ def test_clients_leave_before_their_loads(start, repository):
 
 @case("RT22", "gRPC", "a deadline that passes while a load runs", "DEADLINE_EXCEEDED; the model is loaded all the same")
 def test_deadline_during_a_load(start, repository):
-    rp.add(repository, "long", slow_load(700))
-    running = start(repository, EXPLICIT)
-    code, _ = grpc_error(running.grpc, "RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="long"), timeout=0.2)
+    rp.add(repository, "long", slow_load(8000))
+    running = start(repository, EXPLICIT)  # the deadline leaves time for the call to arrive, however busy the machine is
+    code, _ = grpc_error(running.grpc, "RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="long"), timeout=5)
     assert code == grpc.StatusCode.DEADLINE_EXCEEDED
     wait_for_state(rp.Grpc(running), "long", "READY")
 
@@ -291,7 +291,7 @@ def test_cancelled_load(start, repository):
     running = start(repository, EXPLICIT)
     with grpc_channel(running.grpc) as channel:
         call = channel.unary_unary(SERVICE + "RepositoryModelLoad").future(pb.RepositoryModelLoadRequest(model_name="long").SerializeToString())
-        wait_for_state(rp.Grpc(running), "long", "LOADING")
+        running.wait_for("loading 'long' version 1")
         call.cancel()
     wait_for_state(rp.Grpc(running), "long", "READY")
 
@@ -301,11 +301,11 @@ def test_cancelled_load(start, repository):
 
 @case("RT30", "HTTP, gRPC", "SIGTERM while a load runs and others wait for it", "the first is finished, the others are refused with 503; exit code 0")
 def test_end_during_a_load(start, repository, pool, protocol):
-    rp.add(repository, "long", slow_load(1000))
+    rp.add(repository, "long", slow_load(4000))
     running = start(repository, EXPLICIT, "--http-thread-count=1")
     calls = protocol(running)
     first = pool.submit(calls.load, "long")
-    wait_for_state(calls, "long", "LOADING")
+    running.wait_for("loading 'long' version 1")
     with Socket(running.http) as client:
         client.send(POST % (b"long", b"load"))
         assert get(running.http, "/v2/health/live").status == 200  # the one loop has read what came before
@@ -335,7 +335,7 @@ def test_end_during_an_endless_load(start, repository, pool, protocol):
     rp.add(repository, "long", slow_load(600_000))
     running = start(repository, EXPLICIT, "--exit-timeout-secs=1")
     pool.submit(protocol(running).load, "long")
-    wait_for_state(protocol(running), "long", "LOADING")
+    running.wait_for("loading 'long' version 1")
     running.signal()
     assert running.wait() == 1
     assert "exit timeout of 1 s has passed" in running.log

@@ -203,7 +203,7 @@ def test_refused_inferences(traced, trace_path):
 
 @case("TR32", "HTTP", "a client that resets its connection in the middle", "a trace without HTTP_SEND_END; the server goes on")
 def test_lost_client(start, repository, trace_path):
-    models.add(repository, "slow", models.PLAIN + models.pair("INT32", "1") + models.parameter("execute_delay_ms", "500"))
+    models.add(repository, "slow", models.PLAIN + models.pair("INT32", "1") + models.parameter("execute_delay_ms", "5000"))
     server = start(repository, "--trace-config=level=TIMESTAMPS", "--trace-config=rate=1", f"--trace-config=triton,file={trace_path}", "--http-thread-count=1")
     body = json.dumps({"inputs": [infer_input([1], shape=[1])]}).encode()
     with Socket(server.http) as connection:

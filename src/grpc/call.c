@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "grpc/call_head.h"
+#include "grpc/ending.h"
 #include "grpc/message_reader.h"
 #include "grpc/metadata.h"
 
@@ -32,51 +34,10 @@ struct grpc_call {
     bool detached; /* the last callback was given */
 };
 
-static const struct http_header content_type = {{"content-type", 12}, {"application/grpc", 16}};
-
-static struct http_header accept_encoding(void) {
-    return (struct http_header){SLICE_LITERAL("grpc-accept-encoding"), grpc_accepted_encodings()};
-}
-
 /* ---- status ---- */
 
-enum {
-    STATUS_FIELDS = 3,
-    BUSY_RETRY_MS = 1000 /* what a client is asked to wait when there is no memory for its message */
-};
-
-/* How a call ends. */
-struct ending {
-    enum grpc_code code;
-    const char *message;
-    uint32_t retry_ms; /* 0: nothing is said of another try */
-};
-
-/* grpc-status, grpc-message and grpc-retry-pushback-ms, in arena memory; how many of the three. */
-static size_t status_fields(struct http_exchange *exchange, const struct ending *ending,
-                            struct http_header fields[static STATUS_FIELDS]) {
-    struct arena *arena = http_exchange_arena(exchange);
-    size_t count = 0;
-    http_exchange_set_inner_status(exchange, (int)ending->code);
-    fields[count++] = (struct http_header){SLICE_LITERAL("grpc-status"), arena_u64(arena, ending->code)};
-    struct slice text = grpc_encode_message(arena, slice_of(ending->message));
-    if (text.size > 0)
-        fields[count++] = (struct http_header){SLICE_LITERAL("grpc-message"), text};
-    const char *retry = ending->retry_ms ? arena_printf(arena, "%u", (unsigned)ending->retry_ms) : NULL;
-    if (retry)
-        fields[count++] = (struct http_header){SLICE_LITERAL("grpc-retry-pushback-ms"), slice_of(retry)};
-    return count;
-}
-
-/* The whole answer in one block of fields. http_status is 200 except for what is no call at all. */
-static void answer_trailers_only(struct http_exchange *exchange, int http_status, const struct ending *ending) {
-    struct http_header fields[2 + STATUS_FIELDS] = {content_type, accept_encoding()};
-    size_t count = 2 + status_fields(exchange, ending, fields + 2);
-    http_respond(exchange, http_status, fields, count, NULL);
-}
-
 void grpc_refuse(struct http_exchange *exchange, enum grpc_code code, const char *message, uint32_t retry_ms) {
-    answer_trailers_only(exchange, 200, &(struct ending){code, message, retry_ms});
+    ending_answer(exchange, 200, &(struct ending){code, message, retry_ms});
 }
 
 void grpc_call_finish_for_now(struct grpc_call *call, enum grpc_code code, const char *message, uint32_t retry_ms) {
@@ -85,11 +46,11 @@ void grpc_call_finish_for_now(struct grpc_call *call, enum grpc_code code, const
         return;
     call->finished = true;
     if (!call->head_sent) {
-        answer_trailers_only(call->exchange, 200, &ending);
+        ending_answer(call->exchange, 200, &ending);
         return;
     }
-    struct http_header fields[STATUS_FIELDS];
-    size_t count = status_fields(call->exchange, &ending, fields);
+    struct http_header fields[ENDING_FIELDS_MAX];
+    size_t count = ending_fields(call->exchange, &ending, fields);
     http_respond_end(call->exchange, fields, count);
 }
 
@@ -120,100 +81,25 @@ bool grpc_is_call(const struct http_request *request) {
     return http_request_header(request, "content-type", &value) && grpc_is_content_type(value);
 }
 
-static const struct grpc_method *find_method(const struct grpc_service *services, size_t service_count,
-                                             struct slice path, const struct grpc_service **ret_service) {
-    for (size_t i = 0; i < service_count; i++) {
-        for (size_t k = 0; k < services[i].method_count; k++) {
-            if (slice_equal(path, services[i].methods[k].path)) {
-                *ret_service = &services[i];
-                return &services[i].methods[k];
-            }
-        }
-    }
-    return NULL;
-}
-
-/* Requests that do not even speak gRPC get an HTTP status. True when this one was answered. */
-static bool refuse_other_protocols(struct http_exchange *exchange, const struct http_request *request) {
-    if (request->version < 20) {
-        static const struct http_header type = {{"content-type", 12}, {"text/plain", 10}};
-        struct buf text = BUF_EMPTY;
-        buf_append_text(&text, "gRPC needs HTTP/2\n");
-        http_respond(exchange, 505, &type, 1, &text);
-        return true;
-    }
-    if (!grpc_is_call(request)) {
-        answer_trailers_only(exchange, 415,
-                             &(struct ending){GRPC_UNKNOWN, "the content-type is not application/grpc", 0});
-        return true;
-    }
-    if (!slice_equal_text(request->method, "POST")) {
-        answer_trailers_only(exchange, 405, &(struct ending){GRPC_INTERNAL, "the HTTP method of a call is POST", 0});
-        return true;
-    }
-    return false;
-}
-
-static void refuse_value(struct http_exchange *exchange, enum grpc_code code, const char *what, struct slice value) {
-    char text[256];
-    snprintf(text, sizeof text, "%s: %.*s", what, SLICE_ARGS(value));
-    grpc_refuse(exchange, code, text, 0);
-}
-
-/* From grpc-timeout; 0: none. False: the field is broken. */
-static bool find_deadline(const struct http_exchange *exchange, const struct http_request *request, uint64_t *ret) {
-    struct slice value;
-    uint64_t timeout;
-    *ret = 0;
-    if (!http_request_header(request, "grpc-timeout", &value))
-        return true;
-    if (!grpc_parse_timeout(value, &timeout))
-        return false;
-    if (__builtin_add_overflow(http_exchange_received_ns(exchange), timeout, ret))
-        *ret = 0; /* centuries away */
-    return true;
-}
-
-/* Asks the service; for a path that none has, the first one. */
-static bool is_admitted(const struct grpc_service *service, size_t service_count, const struct grpc_method *method,
-                        struct http_exchange *exchange) {
-    return service_count == 0 || !service->admit || service->admit(service->user, method, exchange);
-}
-
 void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange) {
-    const struct http_request *request = http_exchange_request(exchange);
-    const struct grpc_service *service = NULL;
-    struct slice encoding_name = SLICE_LITERAL("identity"), timeout = {NULL, 0};
-    enum grpc_encoding encoding;
-    uint64_t deadline_ns;
+    struct call_head head;
     http_exchange_set_context(exchange, NULL);
-    if (refuse_other_protocols(exchange, request))
+    if (!call_head_read(services, service_count, exchange, &head))
         return;
-    http_request_header(request, "grpc-encoding", &encoding_name);
-    http_request_header(request, "grpc-timeout", &timeout);
-    const struct grpc_method *method = find_method(services, service_count, request->path, &service);
-    if (!is_admitted(method ? service : services, service_count, method, exchange))
+    struct grpc_call *call = arena_calloc(http_exchange_arena(exchange), 1, sizeof *call);
+    if (!call) {
+        grpc_refuse(exchange, GRPC_RESOURCE_EXHAUSTED, "no memory for a call", ENDING_BUSY_RETRY_MS);
         return;
-    struct grpc_call *call = method ? arena_calloc(http_exchange_arena(exchange), 1, sizeof *call) : NULL;
-    if (!method) {
-        refuse_value(exchange, GRPC_UNIMPLEMENTED, "unknown method", request->path);
-    } else if (!grpc_parse_encoding(encoding_name, &encoding)) {
-        refuse_value(exchange, GRPC_UNIMPLEMENTED, "unknown grpc-encoding", encoding_name);
-    } else if (!find_deadline(exchange, request, &deadline_ns)) {
-        refuse_value(exchange, GRPC_INTERNAL, "malformed grpc-timeout", timeout);
-    } else if (!call) {
-        grpc_refuse(exchange, GRPC_RESOURCE_EXHAUSTED, "no memory for a call", BUSY_RETRY_MS);
-    } else {
-        call->exchange = exchange;
-        call->service = service;
-        call->method = method;
-        call->deadline_ns = deadline_ns;
-        call->reader.encoding = encoding;
-        call->reader.max_bytes = service->max_message_bytes;
-        http_exchange_set_context(exchange, call);
-        http_exchange_stream_body(exchange, method->client_streaming);
-        http_exchange_set_deadline(exchange, deadline_ns);
     }
+    call->exchange = exchange;
+    call->service = head.service;
+    call->method = head.method;
+    call->deadline_ns = head.deadline_ns;
+    call->reader.encoding = head.encoding;
+    call->reader.max_bytes = head.service->max_message_bytes;
+    http_exchange_set_context(exchange, call);
+    http_exchange_stream_body(exchange, head.method->client_streaming);
+    http_exchange_set_deadline(exchange, head.deadline_ns);
 }
 
 /* ---- messages ---- */
@@ -241,7 +127,7 @@ static void finish_without_room(struct grpc_call *call, const char *what) {
     snprintf(text, sizeof text,
              "no room for the %s: all requests and answers together hold as many bytes as they may; try again later",
              what);
-    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, text, BUSY_RETRY_MS);
+    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, text, ENDING_BUSY_RETRY_MS);
 }
 
 /* Makes what the call has in memory known, with what the method has of it. */
@@ -475,7 +361,7 @@ void grpc_call_send_with_tail(struct grpc_call *call, struct buf *message, struc
         return;
     }
     if (!call->head_sent) {
-        const struct http_header head[] = {content_type, accept_encoding()};
+        const struct http_header head[] = {ending_content_type, ending_accept_encoding()};
         call->head_sent = true;
         http_respond_head(call->exchange, 200, head, sizeof head / sizeof head[0]);
     }

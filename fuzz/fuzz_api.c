@@ -245,6 +245,7 @@ static struct served *start(void) {
     const struct api_context context = {.server = served.core,
                                         .workers = &served.workers,
                                         .server_name = "fuzz",
+                                        .decoders = &served.workers,
                                         .version = "fuzz",
                                         .classes = API_ALL,
                                         .grpc = true,

@@ -3,14 +3,15 @@
  * byte of length, then text), and a body of a told length: raw, or records (flag byte, two bytes of length, message)
  * that get a right prefix and, with the flag's second bit, are compressed.
  * Holds: the client sees well-formed HTTP/2 and at most one grpc-status a call, from 0 to 16; methods get callbacks in
- * order, the last one once; a message is never larger than allowed. */
+ * order, the last one once; a message is never larger than allowed; nothing stays booked, whenever a message is
+ * unpacked that the loop leaves to others. */
 #include <nghttp2/nghttp2.h>
 #include <zlib.h>
 
 #include "fuzz_session.h"
 #include "grpc/call.h"
 
-enum { CALLS_MAX = 3, MESSAGE_MAX = 4096, ROUNDS_MAX = 4096 };
+enum { CALLS_MAX = 3, WORKS_MAX = 2, MESSAGE_MAX = 4096, ROUNDS_MAX = 4096 };
 
 enum choice {
     CHOICE_METHOD = 7, /* index into `paths` */
@@ -42,6 +43,9 @@ struct grpc_fuzz {
     size_t held_count;
     struct grpc_call *paused[CALLS_MAX];
     size_t paused_count;
+    struct grpc_work *works[WORKS_MAX]; /* of the other thread, that there is none of */
+    size_t work_count;
+    bool first_has_run;
     size_t taken; /* bytes of driver.out that the client has seen */
 };
 
@@ -160,6 +164,30 @@ static void release_held(struct grpc_fuzz *fuzz) {
         grpc_call_send(call, &answer);
         grpc_call_finish(call, GRPC_OK, NULL);
     }
+}
+
+/* ---- the other thread ---- */
+
+static bool submit(void *user, struct grpc_work *work) {
+    struct grpc_fuzz *fuzz = user;
+    if (fuzz->work_count == WORKS_MAX)
+        return false;
+    fuzz->works[fuzz->work_count++] = work;
+    return true;
+}
+
+/* A step of the first work, so that anything may come between the two. */
+static void advance_work(struct grpc_fuzz *fuzz) {
+    if (fuzz->work_count == 0)
+        return;
+    struct grpc_work *work = fuzz->works[0];
+    fuzz->first_has_run = !fuzz->first_has_run;
+    if (fuzz->first_has_run) {
+        work->run(work);
+        return;
+    }
+    memmove(fuzz->works, fuzz->works + 1, --fuzz->work_count * sizeof work);
+    work->done(work);
 }
 
 /* ---- the composition ---- */
@@ -327,6 +355,13 @@ static void talk(struct grpc_fuzz *fuzz, nghttp2_session *client, uint8_t seed) 
                 to_client(fuzz, client);
         }
         to_client(fuzz, client);
+        advance_work(fuzz);
+        release_held(fuzz);
+        to_client(fuzz, client);
+    }
+    /* What is left to run behind the end has nothing booked. */
+    while (fuzz->first_has_run || (fuzz->work_count > 0 && !(fuzz->driver.flags & FUZZ_GONE))) {
+        advance_work(fuzz);
         release_held(fuzz);
         to_client(fuzz, client);
     }
@@ -361,7 +396,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz.service = (struct grpc_service){.methods = methods,
                                          .method_count = sizeof methods / sizeof methods[0],
                                          .user = &fuzz,
-                                         .max_message_bytes = MESSAGE_MAX};
+                                         .max_message_bytes = MESSAGE_MAX,
+                                         .submit = submit};
     struct status status = h2_session_create(&fuzz.driver.handler, &fuzz.driver.limits, &fuzz.driver.session);
     FUZZ_CHECK(status_is_ok(&status));
     nghttp2_session *client = client_create(&fuzz);
@@ -369,6 +405,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         submit_call(&fuzz, client, &input);
     talk(&fuzz, client, seed);
     fuzz_driver_run(&fuzz.driver, (struct slice){NULL, 0}, seed); /* ends it, with the checks of all sessions */
+    while (fuzz.work_count > 0)
+        advance_work(&fuzz); /* whose calls have gone */
     FUZZ_CHECK(fuzz.announced == fuzz.ended && fuzz.held_count == 0);
     for (size_t i = 0; i < fuzz.call_count; i++)
         buf_free(&fuzz.calls[i].body);

@@ -8,6 +8,7 @@ of a target's input (top of each fuzz_*.c) change."""
 
 import gzip
 import json
+import random
 import socket
 import ssl
 import struct
@@ -239,6 +240,18 @@ def grpc_seeds(connections):
             records += struct.pack("<BH", 0, 2) + b"xy" + struct.pack("<BH", 3, 1) + b"!"
         call = bytes([choice]) + fields + struct.pack("<H", len(records)) + records
         write("grpc_framing", f"call-{i}", CUTS + b"\0" + call * 2)
+    write_packed_calls()
+
+
+def write_packed_calls():
+    """Messages that are too heavy for the loop to unpack."""
+    noise = random.Random(1).randbytes(1100)
+    heavy, light = struct.pack("<BH", 3, len(noise)) + noise, struct.pack("<BH", 3, 5) + b"hello"
+    for i, choice in enumerate((0x60, 0x40, 0x63, 0xE3, 0xE1)):
+        records = light + heavy + light + heavy if choice & 7 == 3 else heavy
+        for flags in (0, 8, 16):
+            call = bytes([choice]) + struct.pack("<H", len(records)) + records
+            write("grpc_framing", f"packed-{i}-{flags}", CUTS + bytes([flags]) + call)
 
 
 def fill(message, depth=0):

@@ -8,6 +8,7 @@
 #include "api/status_map.h"
 #include "api/v1_service.h"
 #include "api/v2_service.h"
+#include "api/work_carrier.h"
 #include "codec/health_messages.h"
 #include "codec/inference_messages.h"
 
@@ -134,7 +135,8 @@ struct grpc_service grpc_front_service(const struct api_context *context, size_t
                                  .method_count = sizeof methods / sizeof methods[0],
                                  .user = (void *)(uintptr_t)context, /* handlers only read it */
                                  .max_message_bytes = max_message_bytes,
-                                 .admit = admit};
+                                 .admit = admit,
+                                 .submit = work_carrier_submit};
 }
 
 void grpc_front_fail(struct grpc_call *call, const struct status *error) {

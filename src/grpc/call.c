@@ -11,7 +11,9 @@
 #include "grpc/call_head.h"
 #include "grpc/ending.h"
 #include "grpc/message_reader.h"
+#include "grpc/message_unpack.h"
 #include "grpc/metadata.h"
+#include "grpc/unpacking.h"
 
 /* Messages up to this size are moved to make room for their prefix; larger ones get it in a buffer of its own. */
 enum { PREFIX_BY_MOVE_MAX = 64 << 10 };
@@ -24,10 +26,14 @@ struct grpc_call {
     uint64_t deadline_ns;
     uint64_t wake_ns; /* 0: not wanted */
     struct message_reader reader;
-    struct buf message; /* the one that was last complete */
-    size_t lent_bytes;  /* held by the method */
+    struct buf message;          /* the one that was last complete */
+    size_t lent_bytes;           /* held by the method */
+    struct unpacking *unpacking; /* of the message under way, by another thread; NULL: none */
+    size_t packed_bytes;         /* which that has */
+    size_t unpacked_here;        /* bytes, by the on_data that runs */
     bool paused;
     bool has_message; /* unary: it has come */
+    bool half_closed; /* by the client, while a message was unpacked */
     bool announced;   /* the method got a callback, so a last one is owed */
     bool head_sent;
     bool finished;
@@ -35,6 +41,12 @@ struct grpc_call {
 };
 
 /* ---- status ---- */
+
+static void leave_unpacking(struct grpc_call *call) {
+    unpacking_leave(call->unpacking);
+    call->unpacking = NULL;
+    call->packed_bytes = 0;
+}
 
 void grpc_refuse(struct http_exchange *exchange, enum grpc_code code, const char *message, uint32_t retry_ms) {
     ending_answer(exchange, 200, &(struct ending){code, message, retry_ms});
@@ -45,6 +57,7 @@ void grpc_call_finish_for_now(struct grpc_call *call, enum grpc_code code, const
     if (call->finished)
         return;
     call->finished = true;
+    leave_unpacking(call);
     if (!call->head_sent) {
         ending_answer(call->exchange, 200, &ending);
         return;
@@ -132,8 +145,86 @@ static void finish_without_room(struct grpc_call *call, const char *what) {
 
 /* Makes what the call has in memory known, with what the method has of it. */
 static bool hold(struct grpc_call *call, size_t lent_bytes) {
-    return http_exchange_hold(call->exchange, lent_bytes + call->message.size + call->reader.message.size);
+    return http_exchange_hold(call->exchange,
+                              lent_bytes + call->message.size + call->reader.message.size + call->packed_bytes);
 }
+
+/* Books what the reader has; false, and the call has ended, when there is no room for it. */
+static bool hold_message(struct grpc_call *call) {
+    if (hold(call, call->lent_bytes))
+        return true;
+    finish_without_room(call, "message");
+    cancel(call);
+    return false;
+}
+
+/* Silence is all right between the messages of a stream, and while we take none. */
+static void allow_idle(struct grpc_call *call) {
+    http_exchange_allow_idle(
+        call->exchange, call->unpacking || (call->method->client_streaming && message_reader_is_empty(&call->reader)));
+}
+
+/* ---- packed messages ---- */
+
+/* The message has come back from the thread that unpacked it; what has come meanwhile is next. */
+static void on_unpacked(struct unpacking *unpacking) {
+    struct grpc_call *call = unpacking->call;
+    call->unpacking = NULL;
+    call->packed_bytes = 0;
+    call->reader.message = unpacking->message;
+    unpacking->message = BUF_EMPTY;
+    if (unpacking->status.code == STATUS_UNAVAILABLE) {
+        finish_without_room(call, "message, unpacked");
+        cancel(call);
+    } else if (!status_is_ok(&unpacking->status)) {
+        fail_with(call, &unpacking->status);
+    } else if (hold_message(call)) {
+        take_message(call);
+        allow_idle(call);
+        if (call->half_closed)
+            grpc_on_end(call->exchange);
+        else
+            http_exchange_resume_body(call->exchange);
+    }
+}
+
+/* Gives the message to another thread. */
+static void unpack_elsewhere(struct grpc_call *call) {
+    const struct unpacking order = {.encoding = call->reader.encoding,
+                                    .max_bytes = call->reader.max_bytes,
+                                    .budget = http_exchange_budget(call->exchange),
+                                    .on_end = on_unpacked,
+                                    .call = call,
+                                    .message = call->reader.message};
+    call->unpacking = unpacking_start(call->service, &order);
+    if (call->unpacking) {
+        call->packed_bytes = order.message.size;
+        call->reader.message = BUF_EMPTY;
+        return;
+    }
+    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED,
+                             "no thread can be had to unpack the message; try again later", ENDING_BUSY_RETRY_MS);
+    cancel(call);
+}
+
+/* Unpacks the message, which is complete, here or elsewhere. Small ones that come together are many, too. */
+static void take_packed(struct grpc_call *call) {
+    struct buf *message = &call->reader.message;
+    bool quick = message->size <= UNPACKING_HERE_PACKED && call->unpacked_here < UNPACKING_HERE_BYTES;
+    if (message->size > 0 && !quick && call->service->submit) {
+        unpack_elsewhere(call);
+        return;
+    }
+    struct status status =
+        message_unpack(call->reader.encoding, call->reader.max_bytes, (struct message_gate){NULL, NULL}, message);
+    call->unpacked_here += message->size;
+    if (!status_is_ok(&status))
+        fail_with(call, &status);
+    else if (hold_message(call))
+        take_message(call);
+}
+
+/* ---- what the client sends ---- */
 
 /* Takes bytes of one message; returns how many. */
 static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
@@ -144,22 +235,23 @@ static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
         fail_with(call, &status);
         return size;
     }
-    if (!hold(call, call->lent_bytes)) {
-        finish_without_room(call, "message");
-        cancel(call);
+    if (!hold_message(call))
         return size;
-    }
-    if (complete)
+    if (complete && message_reader_is_packed(&call->reader))
+        take_packed(call);
+    else if (complete)
         take_message(call);
-    http_exchange_allow_idle(call->exchange, call->method->client_streaming && message_reader_is_empty(&call->reader));
+    allow_idle(call);
     return taken;
 }
 
 size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t size) {
     struct grpc_call *call = http_exchange_context(exchange);
     size_t at = 0;
+    if (call)
+        call->unpacked_here = 0;
     while (call && at < size && !call->finished) {
-        if (call->paused && message_reader_is_empty(&call->reader))
+        if (call->unpacking || (call->paused && message_reader_is_empty(&call->reader)))
             return at;
         if (call->has_message)
             fail(call, GRPC_UNIMPLEMENTED, "the method takes exactly one message, the client sent more");
@@ -173,7 +265,9 @@ void grpc_on_end(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (!call || call->finished)
         return;
-    if (call->deadline_ns != 0 && clock_monotonic_ns() >= call->deadline_ns) {
+    if (call->unpacking) {
+        call->half_closed = true; /* on_unpacked goes on with that */
+    } else if (call->deadline_ns != 0 && clock_monotonic_ns() >= call->deadline_ns) {
         grpc_on_deadline(exchange);
     } else if (!message_reader_is_empty(&call->reader)) {
         fail(call, GRPC_INTERNAL, "the client half-closed in the middle of a message");
@@ -191,6 +285,7 @@ void grpc_on_end(struct http_exchange *exchange) {
 /* ---- ends ---- */
 
 static void free_buffers(struct grpc_call *call) {
+    leave_unpacking(call);
     message_reader_free(&call->reader);
     buf_free(&call->message);
 }

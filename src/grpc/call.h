@@ -56,6 +56,12 @@ struct grpc_method {
     void (*on_shutdown)(struct grpc_call *call);
 };
 
+/* Work for another thread than the loop's. */
+struct grpc_work {
+    void (*run)(struct grpc_work *work);  /* any thread */
+    void (*done)(struct grpc_work *work); /* afterwards, loop thread of the call. The work is gone when it returns */
+};
+
 struct grpc_service {
     const struct grpc_method *methods;
     size_t method_count;
@@ -64,6 +70,11 @@ struct grpc_service {
     /* Optional. Whether the client may make this call: asked when its head is there, before anything of its body is
      * read. `method` is NULL when there is none of that path. False: grpc_refuse was called. */
     bool (*admit)(void *user, const struct grpc_method *method, struct http_exchange *exchange);
+    /* Has another thread run the work, and then the loop thread that this is called on what is to be done. Without
+     * delay; later, the call that wanted it may be gone. False: no thread can be had, and nothing happens. Messages
+     * that take long to unpack are unpacked this way, while their call takes no more. Optional: without it the loop
+     * does. */
+    bool (*submit)(void *user, struct grpc_work *work);
 };
 
 /* True when the head is a gRPC call (content-type application/grpc, application/grpc+proto). */

@@ -1,11 +1,9 @@
 #include "grpc/message_reader.h"
 
 #include <string.h>
-#include <zlib.h>
 
 enum {
     FIRST_RESERVE = 2 << 20, /* memory for a message that has hardly begun */
-    UNPACK_FIRST = 16 << 10,
     FLAG_COMPRESSED = 1
 };
 
@@ -37,50 +35,6 @@ static void append(struct message_reader *reader, const char *data, size_t n) {
     buf_append(message, data, n);
 }
 
-/* Inflates `packed` into `out`, at most max bytes. */
-static struct status inflate_into(z_stream *z, size_t max, struct buf *out) {
-    size_t step = UNPACK_FIRST;
-    for (;;) {
-        size_t room = max - out->size < step ? max - out->size : step;
-        /* One byte beyond the limit tells a message that is too large from one that just fits. */
-        if (!buf_reserve(out, room + 1))
-            return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a message");
-        z->next_out = (Bytef *)out->data + out->size;
-        z->avail_out = (uInt)(room + 1);
-        int result = inflate(z, Z_NO_FLUSH);
-        out->size += room + 1 - z->avail_out;
-        if (out->size > max)
-            return status_error(STATUS_RESOURCE_EXHAUSTED, "received message larger than max (%zu when decompressed)",
-                                max);
-        if (result == Z_STREAM_END)
-            break;
-        if (result != Z_OK || (z->avail_in == 0 && z->avail_out > 0))
-            return status_error(STATUS_INTERNAL, "a compressed message is broken");
-        step = out->size < (size_t)1 << 30 ? out->size : (size_t)1 << 30;
-        if (step < UNPACK_FIRST)
-            step = UNPACK_FIRST;
-    }
-    if (z->avail_in > 0)
-        return status_error(STATUS_INTERNAL, "a compressed message has %u bytes behind its end", z->avail_in);
-    return status_ok();
-}
-
-/* Replaces the message by what it unpacks to. */
-static struct status unpack(struct message_reader *reader) {
-    enum { WINDOW_ZLIB = 15, WINDOW_GZIP = 15 + 16 };
-    struct buf unpacked = BUF_EMPTY;
-    z_stream z = {.next_in = (Bytef *)reader->message.data, .avail_in = (uInt)reader->message.size};
-    if (reader->message.size == 0)
-        return status_ok(); /* zlib's own clients leave an empty message empty */
-    if (inflateInit2(&z, reader->encoding == GRPC_ENCODING_GZIP ? WINDOW_GZIP : WINDOW_ZLIB) != Z_OK)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to unpack a message");
-    struct status status = inflate_into(&z, reader->max_bytes, &unpacked);
-    inflateEnd(&z);
-    buf_free(&reader->message);
-    reader->message = unpacked;
-    return status;
-}
-
 struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
                                   bool *ret_complete) {
     size_t at = 0;
@@ -98,10 +52,12 @@ struct status message_reader_take(struct message_reader *reader, const char *dat
     if (buf_failed(&reader->message))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a message");
     *ret_taken = at + piece;
-    if (piece < missing)
-        return status_ok();
-    *ret_complete = true;
-    return reader->prefix[0] == FLAG_COMPRESSED ? unpack(reader) : status_ok();
+    *ret_complete = piece == missing;
+    return status_ok();
+}
+
+bool message_reader_is_packed(const struct message_reader *reader) {
+    return reader->prefix[0] == FLAG_COMPRESSED;
 }
 
 void message_reader_next(struct message_reader *reader) {

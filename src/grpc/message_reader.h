@@ -1,5 +1,5 @@
 /* message_reader.h: takes length-prefixed messages out of a byte stream (PROTOCOL-HTTP2.md: flag, 32-bit length,
- * message), and unpacks compressed ones within a limit. */
+ * message); compressed ones are message_unpack's to unpack. */
 #ifndef INFERD_GRPC_MESSAGE_READER_H
 #define INFERD_GRPC_MESSAGE_READER_H
 
@@ -11,7 +11,7 @@ enum { MESSAGE_PREFIX_BYTES = 5 };
 
 struct message_reader {
     enum grpc_encoding encoding;
-    size_t max_bytes; /* of a message, packed and unpacked */
+    size_t max_bytes; /* of a message as it comes */
     unsigned char prefix[MESSAGE_PREFIX_BYTES];
     size_t prefix_size;
     size_t wanted;      /* size of the message, once the prefix is complete */
@@ -19,10 +19,12 @@ struct message_reader {
 };
 
 /* Takes bytes up to the end of the message under way; *ret_taken of them. *ret_complete: reader->message is a whole
- * message, unpacked; take it out or leave it, then call message_reader_next. Errors: INTERNAL for framing that cannot
+ * message, as it came; take it out or leave it, then call message_reader_next. Errors: INTERNAL for framing that cannot
  * be, RESOURCE_EXHAUSTED for messages over the limit. */
 struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
                                   bool *ret_complete) STATUS_MUST_CHECK;
+/* Whether the message, which is complete, came compressed. */
+bool message_reader_is_packed(const struct message_reader *reader);
 void message_reader_next(struct message_reader *reader);
 /* True between messages. */
 bool message_reader_is_empty(const struct message_reader *reader);

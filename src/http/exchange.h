@@ -86,6 +86,8 @@ void http_exchange_resume_body(struct http_exchange *exchange);
 bool http_exchange_hold(struct http_exchange *exchange, size_t bytes);
 /* Whether an answer of that size, or a piece of one, would find room in the budget now. */
 bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes);
+/* Where that is booked, for work on the request by other threads (http_budget_take); NULL: there is no bound. */
+struct http_budget *http_exchange_budget(const struct http_exchange *exchange);
 struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */
 uint64_t http_exchange_received_ns(const struct http_exchange *exchange); /* monotonic, when the head began */
 void http_exchange_set_deadline(struct http_exchange *exchange, uint64_t monotonic_ns); /* 0: none */

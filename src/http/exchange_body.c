@@ -37,6 +37,10 @@ bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes) 
     return http_account_has_room(exchange->account, bytes);
 }
 
+struct http_budget *http_exchange_budget(const struct http_exchange *exchange) {
+    return exchange->limits->budget;
+}
+
 void exchange_free_body(struct http_exchange *exchange) {
     buf_free(&exchange->body);
     exchange->body_at = 0;

@@ -1,5 +1,6 @@
 """Small requests that want much memory, and answers that nobody takes."""
 
+import contextlib
 import gzip
 import json
 import struct
@@ -77,6 +78,24 @@ def test_grpc_bombs(target):
                 call = connection.begin("POST", "/inference.GRPCInferenceService/ModelInfer", fields)
                 connection.data(call, b"\1" + struct.pack(">I", len(packed)) + packed)
                 assert connection.answer(call)["fields"]["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+
+
+@case("AB40", "gRPC", "gzip bombs of 15 MiB each, which is allowed, on all streams of many connections at once", "INVALID_ARGUMENT or RESOURCE_EXHAUSTED; memory stays in its budget")
+def test_allowed_grpc_bombs(target):
+    allowed = (grpc.StatusCode.INVALID_ARGUMENT.value[0], grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+    packed = gzip.compress(infer_message("id_int32", ("IN", "INT32", [1, 1], bytes(15 << 20))).SerializeToString())
+    fields = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip")]
+    with unharmed(target), contextlib.ExitStack() as open_connections:
+        for _ in rounds(target, count(1, 5)):
+            connections = [open_connections.enter_context(Http2(target.grpc)) for _ in range(count(4, 20))]
+            calls = []
+            for connection in connections:
+                for _ in range(count(16, 64)):
+                    call = connection.begin("POST", "/inference.GRPCInferenceService/ModelInfer", fields)
+                    connection.data(call, b"\1" + struct.pack(">I", len(packed)) + packed)
+                    calls.append((connection, call))
+            for connection, call in calls:
+                assert int(connection.answer(call)["fields"]["grpc-status"]) in allowed
 
 
 @case("AB34", "HTTP", "JSON nested a million deep; arrays of millions of small things", "400, 413 or 503")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import struct
 
 import models
@@ -105,3 +106,28 @@ def test_no_room_for_an_answer(narrow):
     answer = post_infer(narrow.http, "id_int32", text + values, {"Inference-Header-Content-Length": str(len(text))})
     assert answer.status == 503
     assert "no room for the answer" in answer.error
+
+
+@pytest.mark.parametrize("noise", [0, 2000], ids=["small", "unpacked-by-a-thread"])
+@case("IF08", "gRPC", "a small message that is too large for --max-inflight-size when it is unpacked beside a body", "RESOURCE_EXHAUSTED; later it is looked at")
+def test_no_room_for_an_unpacked_message(narrow, noise):
+    data = random.Random(1).randbytes(noise) + bytes(96_000 - noise)
+    packed = gzip.compress(infer_message("id_int32", ("IN", "INT32", [1, 1], data)).SerializeToString())
+    head = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip")]
+
+    def ask():
+        with Http2(narrow.grpc) as connection:
+            call = connection.begin("POST", SERVICE + "ModelInfer", head)
+            connection.data(call, struct.pack(">BI", 1, len(packed)) + packed)
+            answer = connection.answer(call)
+        return {**answer["fields"], **answer["trailers"]}
+
+    with Socket(narrow.http) as hoarder:
+        hoarder.send(INFER % (b"id_int32", FREE) + bytes(FREE * 8 // 10))
+        while (fields := ask())["grpc-status"] == "3":
+            pass  # its bytes may not have arrived yet
+        assert fields["grpc-status"] == "8" and fields["grpc-retry-pushback-ms"] == "1000"
+        assert fields["grpc-message"].startswith("no room for the message" + (", unpacked" if noise else ":"))
+    while ask()["grpc-status"] == "8":
+        pass  # the server sees the hoarder go
+    assert ask()["grpc-status"] == "3"  # not the bytes of its shape, but there is room

@@ -2,17 +2,22 @@
 
 import gzip
 import json
+import random
 import select
+import struct
+import zlib
 
 import grpc
 import models
 import pytest
 from cases import case
 from models import BATCHED, pair
+from streaming import Stream
 from tritonclient.grpc import service_pb2 as pb
-from wire import SERVICE, Socket, get
+from wire import SERVICE, Http2, Socket, get, infer_message
 
 COUNT = 15_000_000
+BOMB = 256 << 20
 
 
 @pytest.fixture
@@ -71,4 +76,58 @@ def test_typed_contents(served, stream):
         else:
             answer = method(request)
     assert len(answer.raw_output_contents[0]) == 8 * COUNT
+    assert get(served.http, "/v2/health/live").status == 200
+
+
+def bomb(size):
+    """A packed message of so many zeros."""
+    packer, chunk = zlib.compressobj(1, wbits=31), bytes(1 << 20)
+    packed = b"".join(packer.compress(chunk) for _ in range(size >> 20)) + packer.flush()
+    return struct.pack(">BI", 1, len(packed)) + packed
+
+
+@pytest.mark.parametrize("method", ["ModelInfer", "ModelStreamInfer", "ServerLive"])
+@case("DC04", "gRPC", "a gzip message of 1 MB that becomes 256 MiB, more than is allowed", "health is told on another connection before it is refused: RESOURCE_EXHAUSTED")
+def test_packed_message(start, repository, method):
+    server = start(repository, f"--max-request-size={BOMB - 1}")
+    with Http2(server.grpc) as connection:
+        call = connection.begin("POST", SERVICE + method, [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip")])
+        connection.data(call, bomb(BOMB))
+        for _ in range(3):
+            assert get(server.http, "/v2/health/live").status == 200
+        while select.select([connection.socket], [], [], 0)[0]:
+            connection.receive()
+        assert not connection.streams[call]["ended"]
+        fields = connection.answer(call)["fields"]
+    assert fields["grpc-status"] == "8" and "when decompressed" in fields["grpc-message"]
+
+
+@case("DC05", "gRPC", "ModelStreamInfer with gzip: 40 requests, some of which are unpacked by other threads", "answers in the order of the requests")
+def test_packed_stream(served):
+    noise = random.Random(1)
+    sizes = [noise.choice((1, 10, 2000, 500_000)) for _ in range(40)]
+    requests = []
+    for i, size in enumerate(sizes):
+        data = noise.choice((bytes, noise.randbytes))(size)
+        requests.append(infer_message("id_int8", ("IN", "INT8", [1, size], data), id=str(i)))
+    with Stream(served.grpc, compression=grpc.Compression.Gzip) as stream:
+        stream.send(*requests)
+        answers = [answer.infer_response for answer in stream.rest()]
+    assert [answer.id for answer in answers] == [str(i) for i in range(len(sizes))]
+    for request, answer in zip(requests, answers):
+        assert answer.raw_output_contents[0] == request.raw_input_contents[0]
+
+
+@case("DC06", "gRPC", "the same by ModelInfer, calls whose clients leave in the middle between them", "all answered; the server goes on")
+def test_packed_calls(served):
+    message = infer_message("id_int8", ("IN", "INT8", [1, COUNT], bytes(COUNT))).SerializeToString()
+    options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{served.grpc}", options=options) as channel:
+        method = channel.unary_unary(SERVICE + "ModelInfer", response_deserializer=pb.ModelInferResponse.FromString)
+        calls = [method.future(message, compression=grpc.Compression.Gzip) for _ in range(9)]
+        for call in calls[::3]:
+            call.cancel()
+        for i, call in enumerate(calls):
+            if i % 3:
+                assert len(call.result().raw_output_contents[0]) == COUNT
     assert get(served.http, "/v2/health/live").status == 200

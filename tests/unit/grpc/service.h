@@ -14,6 +14,8 @@ struct fixture {
     struct peer peer;
     struct buf log;
     struct grpc_call *held;
+    struct grpc_work *works[8]; /* of `submit`, not done yet */
+    size_t work_count;
 };
 
 /* ---- the service ---- */
@@ -143,6 +145,11 @@ static inline void on_exchange_drain(void *user, struct http_exchange *exchange)
     grpc_on_drain(exchange);
 }
 
+static inline void on_shutdown(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_shutdown(exchange);
+}
+
 static inline void on_abort(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_abort(exchange);
@@ -164,6 +171,15 @@ static inline bool admit(void *user, const struct grpc_method *method, struct ht
     return false;
 }
 
+/* For grpc_service.submit: keeps the work. */
+static inline bool submit(void *user, struct grpc_work *work) {
+    struct fixture *f = user;
+    if (f->work_count == sizeof f->works / sizeof f->works[0])
+        return false;
+    f->works[f->work_count++] = work;
+    return true;
+}
+
 static inline void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
     f->handler = (struct http_handler){.on_head = on_head,
@@ -171,6 +187,7 @@ static inline void open_fixture(struct fixture *f, bool h2) {
                                        .on_end = on_end,
                                        .on_deadline = on_deadline,
                                        .on_drain = on_exchange_drain,
+                                       .on_shutdown = on_shutdown,
                                        .on_abort = on_abort,
                                        .on_close = on_exchange_close,
                                        .user = f};

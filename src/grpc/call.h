@@ -70,10 +70,10 @@ struct grpc_service {
     /* Optional. Whether the client may make this call: asked when its head is there, before anything of its body is
      * read. `method` is NULL when there is none of that path. False: grpc_refuse was called. */
     bool (*admit)(void *user, const struct grpc_method *method, struct http_exchange *exchange);
-    /* Has another thread run the work, and then the loop thread that this is called on what is to be done. Without
-     * delay; later, the call that wanted it may be gone. False: no thread can be had, and nothing happens. Messages
-     * that take long to unpack are unpacked this way, while their call takes no more. Optional: without it the loop
-     * does. */
+    /* Has another thread call work->run and then, whatever has become of the call, the loop thread that submits it
+     * work->done. Never waits. False: no thread can be had, and neither is called. A message that would take long to
+     * unpack is unpacked this way, while its call takes no more. Optional: without it the loop
+     * unpacks all. */
     bool (*submit)(void *user, struct grpc_work *work);
 };
 
@@ -108,7 +108,7 @@ void *grpc_call_context(const struct grpc_call *call);
  * unary until the call ends, for streaming from inside on_message. */
 struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_message);
 /* Streaming: no more on_message or on_half_close until grpc_call_resume; the client is made to wait. What has come
- * already is given before grpc_call_resume returns, unless on_message is running. */
+ * already is given before grpc_call_resume returns, unless on_message is running or a message is being unpacked. */
 void grpc_call_pause(struct grpc_call *call);
 void grpc_call_resume(struct grpc_call *call);
 /* Books bytes that the method has in memory for this call beside the message that is coming in (messages that it took,

@@ -22,6 +22,7 @@
 #include "core/statistics.h"
 #include "core/tensor.h"
 #include "grpc/metadata.h"
+#include "grpc/unpacking.h"
 #include "http/http_limits.h"
 #include "net/connection.h"
 #include "net/net_limits.h"
@@ -162,6 +163,9 @@ const struct limit_row limit_rows[] = {
      "# of JSON, a gRPC message of #, a compressed body of #",
      {BYTES(INFER_WEIGHT_LIGHT), BYTES(INFER_WEIGHT_LIGHT *INFER_WEIGHT_OF_MESSAGE),
       BYTES(INFER_WEIGHT_LIGHT / INFER_WEIGHT_OF_PACKED)}},
+    {"unpacked by the thread of the connection",
+     "a compressed gRPC message of #; of several that come together what becomes #, and one more",
+     {BYTES(UNPACKING_HERE_PACKED), BYTES(UNPACKING_HERE_BYTES)}},
     {"inputs of a quick model that is run by the thread of the connection, which also encodes the answer",
      "#",
      {BYTES(INFER_INSIDE_BYTES)}},

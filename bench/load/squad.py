@@ -112,12 +112,12 @@ def compare(runs, way, other):
             "p99_ratio": statistics.median(tails)}
 
 
-def report(runs):
+def report(runs, ways):
     print(f"{'':52} {'windows/s':>9} {'p99 ms':>7} {'EM':>6} {'F1':>6}")
-    rows = [{"way": way, **{key: median(runs, way, key) for key in ("per_second", "p99_ms", "exact", "f1")}} for way in WAYS]
+    rows = [{"way": way, **{key: median(runs, way, key) for key in ("per_second", "p99_ms", "exact", "f1")}} for way in ways]
     for row in rows:
         print(f"{row['way']:52} {row['per_second']:9.1f} {row['p99_ms']:7.0f} {row['exact']:6.2f} {row['f1']:6.2f}")
-    comparisons = [compare(runs, way, other) for way in OURS for other in PEER_WAYS]
+    comparisons = [compare(runs, way, other) for way in OURS for other in PEER_WAYS if way in ways and other in ways]
     for one in comparisons:
         print(f"{one['way']} / {one['other']}: {one['ratio']:.2f}x (from {one['from']:.2f} to {one['to']:.2f}),"
               f" at {one['p99_ratio']:.2f} of its p99")
@@ -130,12 +130,16 @@ def parse_options():
     parser.add_argument("--paragraphs", type=int, default=0, help="only so many, evenly from the file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--only", default="", metavar="TEXT", help="ways with this in their name: int8 (all of them)")
     parser.add_argument("--json", metavar="FILE", help="write the results there too")
     return parser.parse_args()
 
 
 def main():
     options = parse_options()
+    ways = [way for way in WAYS if options.only in way]
+    if not ways:
+        raise SystemExit(f"bench: no way has '{options.only}' in its name")
     folder = Path(tempfile.mkdtemp(prefix="inferd-bench-"))
     os.environ["PATH"] = f"{PEERS}/venv/bin:{os.environ['PATH']}"  # for the python of Triton's backend
     servers = {}
@@ -145,14 +149,14 @@ def main():
         cores = ",".join(map(str, CORES))
         servers["inferd"] = Inferd(ours, cores, folder)
         servers["Triton"] = Triton(peers, cores, folder)
-        for way in WAYS:
+        for way in ways:
             questions = ask(options, folder, data, servers, way)["questions"]
         print(f"{questions} questions a pass, {options.concurrency} in flight, {len(CORES)} cores, {options.rounds} rounds", flush=True)
         runs = []
         for number in range(options.rounds):
-            order = list(WAYS) if number % 2 == 0 else list(WAYS)[::-1]
+            order = ways if number % 2 == 0 else ways[::-1]
             runs.append({way: ask(options, folder, data, servers, way) for way in order})
-        results = report(runs)
+        results = report(runs, ways)
         if options.json:
             Path(options.json).write_text(json.dumps({"questions": questions, **results, "rounds": runs}, indent=1) + "\n")
     finally:

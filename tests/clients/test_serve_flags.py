@@ -10,7 +10,7 @@ from certificates import put
 from models import BATCHED, pair, parameter
 from repository import infer
 from secure import Secure, context_of
-from serving import run, threads_of, wait_until
+from serving import run
 from tritonclient.grpc import service_pb2 as pb
 from wire import get, grpc_call, grpc_error, infer_message
 
@@ -157,16 +157,11 @@ def test_tls_without_http(start, repository, authority, tmp_path, own):
 def test_load_threads(start, repository):
     for i in range(6):
         models.add(repository, f"m{i}", MODEL + parameter("load_delay_ms", "700"))
-    server = start(repository, "--model-load-thread-count=3", wait=False)
-    most = 0
-
-    def is_ready():
-        nonlocal most
-        most = max(most, threads_of(server, "loader"))
-        return "server ready in" in server.log
-
-    wait_until(is_ready)
-    assert most == 3
+    server = start(repository, "--model-load-thread-count=3")
+    at_once = [0]
+    for begun in re.findall(r"load(ing|ed) 'm\d' version 1", server.log):
+        at_once.append(at_once[-1] + (1 if begun == "ing" else -1))
+    assert max(at_once) == 3 and len(at_once) == 13 and at_once[-1] == 0
 
 
 @case("SF12", "command line", "flags of Triton for what is not here", "exit 2 with the reason, or what to use")

@@ -107,8 +107,9 @@ void *grpc_call_context(const struct grpc_call *call);
 /* Moves the memory behind the current message to the caller (buf_free), so that slices into it outlive the call. For
  * unary until the call ends, for streaming from inside on_message. */
 struct buf grpc_call_take_message(struct grpc_call *call, struct slice *ret_message);
-/* Streaming: no more on_message or on_half_close until grpc_call_resume; the client is made to wait. What has come
- * already is given before grpc_call_resume returns, unless on_message is running or a message is being unpacked. */
+/* Streaming: no more on_message until grpc_call_resume; the client is made to wait. on_half_close may come, if nothing
+ * else has come before it. What has come already is given before grpc_call_resume returns, unless on_message is running
+ * or a message is being unpacked. */
 void grpc_call_pause(struct grpc_call *call);
 void grpc_call_resume(struct grpc_call *call);
 /* Books bytes that the method has in memory for this call beside the message that is coming in (messages that it took,

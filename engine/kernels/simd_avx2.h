@@ -87,6 +87,16 @@ SIMD_INLINE vf vf_raise(vf x, vf n) {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
 
+/* The nearest whole number. */
+SIMD_INLINE vf vf_whole(vf x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* x * 2^n, for x near 1 and whole n up to 100; what n there is below -100 is taken for that. */
+SIMD_INLINE vf vf_scale_by_power(vf x, vf n) {
+    vi exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-100))), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
+}
+
 /* 8 numbers of 16 bits; what lies past n is not read. */
 SIMD_INLINE __m128i simd_load_u16(const uint16_t *p, size_t n) {
     uint16_t part[8] = {0};

@@ -85,6 +85,15 @@ SIMD_INLINE vf vf_raise(vf x, vf n) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
 }
 
+/* The nearest whole number. */
+SIMD_INLINE vf vf_whole(vf x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* x * 2^n, for whole n; 0 where that is too small. */
+SIMD_INLINE vf vf_scale_by_power(vf x, vf n) {
+    return _mm512_scalef_ps(x, n);
+}
+
 SIMD_INLINE vf vf_load_bf16(const uint16_t *p, size_t n) {
     __m256i bits =
         n >= 16 ? _mm256_loadu_si256((const __m256i *)(const void *)p) : _mm256_maskz_loadu_epi16(simd_mask(n), p);

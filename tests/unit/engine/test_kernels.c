@@ -264,6 +264,32 @@ static void check_softmax(const struct kernels *kernels, enum kernel_format form
     }
 }
 
+/* The powers themselves: one row of scores that lie between the largest, 0, and -20, against 2^score. Half a step of
+ * bf16 is 2^-8 of the power below. */
+static void check_powers(const struct kernels *kernels) {
+    enum { COLUMNS = 4001 };
+    struct kernel_rows scores = rows_create(KERNEL_F32, 1, COLUMNS), weights = rows_create(KERNEL_BF16, 1, COLUMNS);
+    float *numbers = kernel_row(&scores, 0), sum;
+    for (size_t i = 0; i < COLUMNS; i++)
+        numbers[i] = -0.005f * (float)i;
+    kernels->softmax(&(struct kernel_softmax){numbers, scores.stride, weights, &sum, 1, COLUMNS});
+    for (size_t i = 0; i < COLUMNS; i++) {
+        double power = exp2((double)numbers[i]), got = (double)rows_number(&weights, 0, i);
+        double step = ldexp(1, ilogb(power * (1 + 7.6e-5)) - 8);
+        if (!(fabs(got - power) <= 7.7e-5 * power + step))
+            fail_msg("%s: 2^%g: expected %g, got %g", kernels->name, (double)numbers[i], power, got);
+    }
+    rows_free(&scores);
+    rows_free(&weights);
+}
+
+static void bounds_the_error_of_powers(void **state) {
+    (void)state;
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        if (kernels_of(isa))
+            check_powers(kernels_of(isa));
+}
+
 static void weighs(void **state) {
     (void)state;
     for (int isa = 0; isa < ISA_COUNT; isa++)
@@ -335,6 +361,7 @@ int main(void) {
         cmocka_unit_test(normalises),
         cmocka_unit_test(quantises),
         cmocka_unit_test(weighs),
+        cmocka_unit_test(bounds_the_error_of_powers),
         cmocka_unit_test(packs),
         cmocka_unit_test(takes_spans),
     };

@@ -51,7 +51,7 @@ struct kernel_matrix {
 
 enum kernel_epilogue {
     KERNEL_STORE,     /* c = a * b + bias */
-    KERNEL_SCALE,     /* c = row_scale * a * b + bias */
+    KERNEL_SCALE,     /* c = row_scale * a * b + bias; KERNEL_INT8: the bytes of a are its numbers, without `quant` */
     KERNEL_GELU_ERF,  /* c = gelu(a * b + bias) */
     KERNEL_GELU_TANH, /* the same by the tanh approximation */
     KERNEL_ADD,       /* c += a * b + bias; c is KERNEL_F32 */
@@ -78,11 +78,12 @@ struct kernel_norm {
 };
 
 /* Scores of one query block against a whole sequence, turned into weights that still lack the division by their sum:
- * 2^(score - the whole number nearest to the row's largest). */
+ * 2^(score - the whole number nearest to the row's largest), in int8 255 * 2^(score - the row's largest), rounded. In
+ * int8 the sum is that of the bytes. */
 struct kernel_softmax {
-    float *scores;              /* [rows][L]; base-2 logarithms */
+    float *scores;              /* [rows][L]; base-2 logarithms; int8: up to 3 behind a row's last are written */
     size_t scores_stride;       /* bytes */
-    struct kernel_rows weights; /* KERNEL_F32 (may be the scores themselves) or KERNEL_BF16; filled up to whole words */
+    struct kernel_rows weights; /* KERNEL_F32 (may be the scores themselves), else filled up to whole words */
     float *inverse_sums;
     size_t rows, columns;
 };
@@ -92,7 +93,11 @@ struct kernel_pack {
     struct kernel_rows from; /* KERNEL_F32 or KERNEL_BF16 */
     size_t rows, columns;
     void *panels;
+    float *column_scale; /* pack_inputs of KERNEL_BF16: makes int8 panels, with the scale of each column; or NULL */
 };
+
+/* In int8, weights and values of attention have the bytes of a word a quarter of the row apart: with W words, word w is
+ * of the tokens w, W + w, 2W + w, 3W + w. So vectors of four quarters become words lane by lane. */
 
 struct kernels {
     const char *name;

@@ -77,8 +77,11 @@ static float product(const struct kernel_gemm *gemm, size_t row, size_t column) 
     case KERNEL_FORMAT_COUNT:
         break;
     }
+    float sum = (float)dot_int8(a, words, b->words);
+    if (gemm->epilogue == KERNEL_SCALE)
+        return sum * b->column_scale[column];
     struct kernel_quant quant = gemm->a.quant[row];
-    float sum = (float)dot_int8(a, words, b->words) - quant.zero * b->column_sum[column];
+    sum -= quant.zero * b->column_sum[column];
     return sum * (quant.scale * b->column_scale[column]);
 }
 
@@ -154,12 +157,34 @@ static void layer_norm(const struct kernel_norm *norm) {
     }
 }
 
+/* Where the byte of a token lies in a row of int8 weights, or its number in a column of values. */
+static size_t byte_of(size_t token, size_t words) {
+    return token % words * 4 + token / words;
+}
+
+static float softmax_int8(const float *scores, float most, size_t columns, uint8_t *weights) {
+    size_t words = kernel_word_count(KERNEL_INT8, columns);
+    float sum = 0;
+    memset(weights, 0, words * 4);
+    for (size_t i = 0; i < columns; i++) {
+        float weight = rintf(255 * exp2f(scores[i] - most));
+        weights[byte_of(i, words)] = (uint8_t)weight;
+        sum += weight;
+    }
+    return sum;
+}
+
 static void softmax(const struct kernel_softmax *softmax) {
     const struct kernel_rows scores = {.data = softmax->scores, .stride = softmax->scores_stride, .format = KERNEL_F32};
     for (size_t row = 0; row < softmax->rows; row++) {
         float most = -INFINITY, sum = 0;
         for (size_t i = 0; i < softmax->columns; i++)
             most = fmaxf(most, load(&scores, row, i));
+        if (softmax->weights.format == KERNEL_INT8) {
+            sum = softmax_int8(kernel_row(&scores, row), most, softmax->columns, kernel_row(&softmax->weights, row));
+            softmax->inverse_sums[row] = 1 / sum;
+            continue;
+        }
         for (size_t i = 0; i < softmax->columns; i++) {
             float weight = exp2f(load(&scores, row, i) - rintf(most));
             sum += weight;
@@ -191,7 +216,32 @@ static void pack_outputs(const struct kernel_pack *pack) {
             put(pack, words, row, i, load(&pack->from, row, i));
 }
 
+/* A column of values in bytes, by the scale that its largest magnitude gives. */
+static void pack_column(const struct kernel_pack *pack, size_t words, size_t column) {
+    int8_t *panel = (int8_t *)pack->panels + column / KERNEL_PANEL * words * KERNEL_PANEL * 4;
+    float most = 0;
+    for (size_t row = 0; row < pack->rows; row++)
+        most = fmaxf(most, fabsf(load(&pack->from, row, column)));
+    pack->column_scale[column] = most / 127;
+    for (size_t row = 0; row < pack->rows && most > 0; row++) {
+        size_t byte = byte_of(row, words), word = byte / 4 * KERNEL_PANEL + column % KERNEL_PANEL;
+        panel[word * 4 + byte % 4] = (int8_t)rintf(load(&pack->from, row, column) * (127 / most));
+    }
+}
+
+static void pack_bytes(const struct kernel_pack *pack) {
+    size_t words = kernel_word_count(KERNEL_INT8, pack->rows), panels = kernel_panel_count(pack->columns);
+    memset(pack->panels, 0, kernel_panels_size(pack->columns, words));
+    memset(pack->column_scale, 0, panels * KERNEL_PANEL * sizeof(float));
+    for (size_t column = 0; column < pack->columns; column++)
+        pack_column(pack, words, column);
+}
+
 static void pack_inputs(const struct kernel_pack *pack) {
+    if (pack->column_scale) {
+        pack_bytes(pack);
+        return;
+    }
     size_t words = kernel_word_count(pack->from.format, pack->rows);
     memset(pack->panels, 0, kernel_panels_size(pack->columns, words));
     for (size_t row = 0; row < pack->rows; row++)

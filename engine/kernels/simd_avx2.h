@@ -96,6 +96,9 @@ SIMD_INLINE vf vf_scale_by_power(vf x, vf n) {
     vi exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-100))), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
+SIMD_INLINE vi vf_bits(vf x) {
+    return _mm256_castps_si256(x);
+}
 
 /* 8 numbers of 16 bits; what lies past n is not read. */
 SIMD_INLINE __m128i simd_load_u16(const uint16_t *p, size_t n) {
@@ -173,6 +176,15 @@ SIMD_INLINE vf vi_float(vi x) {
 }
 SIMD_INLINE vf vi_to_float(vi x) {
     return _mm256_cvtepi32_ps(x);
+}
+
+/* Four vectors of numbers from -128 to 255, rounded: lane i of the first is the lowest byte of word i. */
+SIMD_INLINE vi vi_bytes(const vf x[4]) {
+    const vi byte = _mm256_set1_epi32(0xff);
+    vi second = _mm256_slli_epi32(_mm256_cvtps_epi32(x[1]), 8), fourth = _mm256_slli_epi32(_mm256_cvtps_epi32(x[3]), 8);
+    vi low = _mm256_blendv_epi8(second, _mm256_cvtps_epi32(x[0]), byte);
+    vi high = _mm256_blendv_epi8(fourth, _mm256_cvtps_epi32(x[2]), byte);
+    return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
 /* sum + the dot product of the words' numbers. */

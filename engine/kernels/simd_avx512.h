@@ -93,6 +93,9 @@ SIMD_INLINE vf vf_whole(vf x) {
 SIMD_INLINE vf vf_scale_by_power(vf x, vf n) {
     return _mm512_scalef_ps(x, n);
 }
+SIMD_INLINE vi vf_bits(vf x) {
+    return _mm512_castps_si512(x);
+}
 
 SIMD_INLINE vf vf_load_bf16(const uint16_t *p, size_t n) {
     __m256i bits =
@@ -169,6 +172,17 @@ SIMD_INLINE vf vi_float(vi x) {
 }
 SIMD_INLINE vf vi_to_float(vi x) {
     return _mm512_cvtepi32_ps(x);
+}
+
+/* Four vectors of numbers from -128 to 255, rounded: lane i of the first is the lowest byte of word i. */
+SIMD_INLINE vi vi_bytes(const vf x[4]) {
+    const __m512i byte = _mm512_set1_epi32(0xff), half = _mm512_set1_epi32(0xffff);
+    enum { SELECT = 0xca }; /* of the second where the first has ones, of the third elsewhere */
+    __m512i second = _mm512_slli_epi32(_mm512_cvtps_epi32(x[1]), 8);
+    __m512i fourth = _mm512_slli_epi32(_mm512_cvtps_epi32(x[3]), 8);
+    __m512i low = _mm512_ternarylogic_epi32(byte, _mm512_cvtps_epi32(x[0]), second, SELECT);
+    __m512i high = _mm512_ternarylogic_epi32(byte, _mm512_cvtps_epi32(x[2]), fourth, SELECT);
+    return _mm512_ternarylogic_epi32(half, low, _mm512_slli_epi32(high, 16), SELECT);
 }
 
 /* sum + the dot product of the words' numbers. */

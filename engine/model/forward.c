@@ -181,9 +181,10 @@ void forward_attention(struct forward *forward, size_t sequence, size_t head_ind
     size_t length = offsets[sequence + 1] - offsets[sequence], column = head_index * width;
     struct kernel_rows projected = kernel_rows_from(&forward->room->query_key_value, offsets[sequence]);
     struct kernel_rows context = kernel_rows_from(&forward->room->context, offsets[sequence]);
-    enum kernel_format format = projected.format;
-    const struct kernel_pack keys = {columns_from(&projected, hidden + column), length, width, room->keys};
-    const struct kernel_pack values = {columns_from(&projected, 2 * hidden + column), length, width, room->values};
+    enum kernel_format format = projected.format, weights = room->weights.format;
+    const struct kernel_pack keys = {columns_from(&projected, hidden + column), length, width, room->keys, NULL};
+    const struct kernel_pack values = {columns_from(&projected, 2 * hidden + column), length, width, room->values,
+                                       weights == KERNEL_INT8 ? room->value_scales : NULL};
     forward->kernels->pack_outputs(&keys);
     forward->kernels->pack_inputs(&values);
     const struct head head = {
@@ -191,9 +192,10 @@ void forward_attention(struct forward *forward, size_t sequence, size_t head_ind
         .context = columns_from(&context, column),
         .keys = {.panels = room->keys, .words = kernel_word_count(format, width), .columns = length, .format = format},
         .values = {.panels = room->values,
-                   .words = kernel_word_count(format, length),
+                   .words = kernel_word_count(weights, length),
                    .columns = width,
-                   .format = format},
+                   .format = weights,
+                   .column_scale = values.column_scale},
         .length = length,
     };
     for (size_t first = 0; first < length; first += QUERY_BLOCK)

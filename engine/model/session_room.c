@@ -26,9 +26,15 @@ static struct kernel_rows take_rows(struct planner *planner, enum kernel_format 
     return made;
 }
 
+/* What attention's weights and values are: bf16 where the sums of an int8 model's might not fit 32 bits. */
+static enum kernel_format weights_format(const struct bert_config *config, enum kernel_format format) {
+    bool fits = config->position_count <= INT32_MAX / (UINT8_MAX * INT8_MAX);
+    return format == KERNEL_INT8 && !fits ? KERNEL_BF16 : format;
+}
+
 static void plan_worker(struct planner *planner, const struct bert_config *config, enum kernel_format format,
                         size_t max_length, struct worker_room *ret) {
-    enum kernel_format kept = format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16;
+    enum kernel_format kept = format == KERNEL_F32 ? KERNEL_F32 : KERNEL_BF16, weights = weights_format(config, format);
     size_t hidden = (size_t)config->hidden_size, head = hidden / (size_t)config->head_count;
     size_t intermediate = (size_t)config->intermediate_size;
     ret->input = take_rows(planner, format, ROW_BLOCK, hidden);
@@ -37,9 +43,10 @@ static void plan_worker(struct planner *planner, const struct bert_config *confi
     if (format == KERNEL_INT8)
         ret->quantised = take_rows(planner, KERNEL_INT8, ROW_BLOCK, intermediate);
     ret->keys = take(planner, kernel_panels_size(max_length, kernel_word_count(kept, head)));
-    ret->values = take(planner, kernel_panels_size(head, kernel_word_count(kept, max_length)));
+    ret->values = take(planner, kernel_panels_size(head, kernel_word_count(weights, max_length)));
+    ret->value_scales = take(planner, kernel_panel_count(head) * KERNEL_PANEL * sizeof *ret->value_scales);
     ret->scores = take_rows(planner, KERNEL_F32, QUERY_BLOCK, max_length);
-    ret->weights = kept == KERNEL_F32 ? ret->scores : take_rows(planner, kept, QUERY_BLOCK, max_length);
+    ret->weights = weights == KERNEL_F32 ? ret->scores : take_rows(planner, weights, QUERY_BLOCK, max_length);
     ret->inverse_sums = take(planner, QUERY_BLOCK * sizeof *ret->inverse_sums);
 }
 

@@ -17,8 +17,9 @@ struct worker_room {
     struct kernel_rows intermediate; /* [ROW_BLOCK][I] */
     struct kernel_rows quantised;    /* [ROW_BLOCK][I] the same in int8 */
     void *keys, *values;             /* panels of one head of one sequence */
+    float *value_scales;             /* [D] where values are int8 */
     struct kernel_rows scores;       /* [QUERY_BLOCK][L] */
-    struct kernel_rows weights;      /* [QUERY_BLOCK][L]; in float the scores themselves */
+    struct kernel_rows weights;      /* [QUERY_BLOCK][L]; in float the scores themselves; values have its format */
     float *inverse_sums;             /* [QUERY_BLOCK] */
 };
 

@@ -237,6 +237,14 @@ static void quantises(void **state) {
         }
 }
 
+/* Of the token in that column of `columns`: an int8 row has its four quarters woven. */
+static double weight_of(const struct kernel_rows *weights, size_t row, size_t column, size_t columns) {
+    size_t words = kernel_word_count(KERNEL_INT8, columns);
+    if (weights->format == KERNEL_INT8)
+        return ((const uint8_t *)kernel_row(weights, row))[column % words * 4 + column / words];
+    return (double)rows_number(weights, row, column);
+}
+
 static void check_softmax(const struct kernels *kernels, enum kernel_format format, size_t columns, float scale) {
     enum { ROWS = 3 };
     struct kernel_rows scores[2], weights[2];
@@ -248,13 +256,14 @@ static void check_softmax(const struct kernels *kernels, enum kernel_format form
         const struct kernel_softmax softmax = {scores[i].data, scores[i].stride, weights[i], sums[i], ROWS, columns};
         (i == 0 ? &kernels_reference : kernels)->softmax(&softmax);
     }
-    float step = format == KERNEL_BF16 ? 1.0f / 128 : 1e-5f; /* on the other side of a step, at most */
+    double step = format == KERNEL_BF16 ? 1.0 / 128 : 1e-5; /* on the other side of a step, at most */
+    double least = format == KERNEL_INT8 ? 1 : 1e-30;
     for (size_t row = 0; row < ROWS; row++) {
         for (size_t i = 0; i < columns; i++) {
-            float expected = rows_number(&weights[0], row, i);
-            assert_true(fabsf(rows_number(&weights[1], row, i) - expected) <= step * expected + 1e-30f);
+            double expected = weight_of(&weights[0], row, i, columns);
+            assert_true(fabs(weight_of(&weights[1], row, i, columns) - expected) <= step * expected + least);
         }
-        assert_true(fabsf(sums[1][row] / sums[0][row] - 1) < 1e-4f);
+        assert_true(fabsf(sums[1][row] / sums[0][row] - 1) < (format == KERNEL_INT8 ? 1e-2f : 1e-4f));
         if (format == KERNEL_BF16 && columns % 2 != 0)
             assert_true(rows_number(&weights[1], row, columns) == 0);
     }
@@ -265,17 +274,18 @@ static void check_softmax(const struct kernels *kernels, enum kernel_format form
 }
 
 /* The powers themselves: one row of scores that lie between the largest, 0, and -20, against 2^score. Half a step of
- * bf16 is 2^-8 of the power below. */
-static void check_powers(const struct kernels *kernels) {
+ * bf16 is 2^-8 of the power below, that of a byte 1/2. */
+static void check_powers(const struct kernels *kernels, enum kernel_format format) {
     enum { COLUMNS = 4001 };
-    struct kernel_rows scores = rows_create(KERNEL_F32, 1, COLUMNS), weights = rows_create(KERNEL_BF16, 1, COLUMNS);
+    struct kernel_rows scores = rows_create(KERNEL_F32, 1, COLUMNS), weights = rows_create(format, 1, COLUMNS);
     float *numbers = kernel_row(&scores, 0), sum;
     for (size_t i = 0; i < COLUMNS; i++)
         numbers[i] = -0.005f * (float)i;
     kernels->softmax(&(struct kernel_softmax){numbers, scores.stride, weights, &sum, 1, COLUMNS});
     for (size_t i = 0; i < COLUMNS; i++) {
-        double power = exp2((double)numbers[i]), got = (double)rows_number(&weights, 0, i);
-        double step = ldexp(1, ilogb(power * (1 + 7.6e-5)) - 8);
+        double power = exp2((double)numbers[i]), got = weight_of(&weights, 0, i, COLUMNS);
+        double step = format == KERNEL_INT8 ? 0.5 : ldexp(1, ilogb(power * (1 + 7.6e-5)) - 8);
+        power *= format == KERNEL_INT8 ? 255 : 1;
         if (!(fabs(got - power) <= 7.7e-5 * power + step))
             fail_msg("%s: 2^%g: expected %g, got %g", kernels->name, (double)numbers[i], power, got);
     }
@@ -286,8 +296,40 @@ static void check_powers(const struct kernels *kernels) {
 static void bounds_the_error_of_powers(void **state) {
     (void)state;
     for (int isa = 0; isa < ISA_COUNT; isa++)
-        if (kernels_of(isa))
-            check_powers(kernels_of(isa));
+        for (int format = KERNEL_BF16; kernels_of(isa) && format <= KERNEL_INT8; format++)
+            check_powers(kernels_of(isa), (enum kernel_format)format);
+}
+
+/* In int8 what a row is divided by is the sum of its bytes, to the bit; and nothing is written behind its last word. */
+static void check_sum(const struct kernels *kernels, size_t columns) {
+    struct random random = {columns};
+    size_t words = kernel_word_count(KERNEL_INT8, columns);
+    struct kernel_rows scores = rows_random(&random, KERNEL_F32, 1, columns, 6);
+    struct kernel_rows weights = rows_create(KERNEL_INT8, 1, columns + 4);
+    uint8_t *bytes = kernel_row(&weights, 0), most = 0;
+    float inverse_sum, sum = 0;
+    memset(bytes, 0x5a, words * 4 + 4);
+    const struct kernel_softmax softmax = {scores.data, scores.stride, weights, &inverse_sum, 1, columns};
+    kernels->softmax(&softmax);
+    for (size_t i = 0; i < words * 4; i++) {
+        sum += bytes[i];
+        most = bytes[i] > most ? bytes[i] : most;
+        if (i % 4 * words + i / 4 >= columns) /* no such token */
+            assert_int_equal(bytes[i], 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(bytes[words * 4 + i], 0x5a);
+    assert_int_equal(most, 255);
+    assert_true(inverse_sum == 1 / sum);
+    rows_free(&scores);
+    rows_free(&weights);
+}
+
+static void sums_the_bytes_of_weights(void **state) {
+    (void)state;
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (size_t columns = 1; kernels_of(isa) && columns < 400; columns++)
+            check_sum(kernels_of(isa), columns);
 }
 
 static void weighs(void **state) {
@@ -296,6 +338,8 @@ static void weighs(void **state) {
         for (size_t columns = 1; kernels_of(isa) && columns < 200; columns += 11) {
             check_softmax(kernels_of(isa), KERNEL_F32, columns, 5);
             check_softmax(kernels_of(isa), KERNEL_BF16, columns, 5);
+            check_softmax(kernels_of(isa), KERNEL_INT8, columns, 5);
+            check_softmax(kernels_of(isa), KERNEL_INT8, columns, 1000);
             check_softmax(kernels_of(isa), KERNEL_F32, columns, 1000);
         }
 }
@@ -308,7 +352,7 @@ static void check_pack(const struct kernels *kernels, enum kernel_format format,
     size_t size = outputs > inputs ? outputs : inputs;
     char *expected = aligned_alloc(64, size), *got = aligned_alloc(64, size);
     memset(got, 0x5a, size);
-    struct kernel_pack pack = {from, rows, columns, expected};
+    struct kernel_pack pack = {from, rows, columns, expected, NULL};
     kernels_reference.pack_outputs(&pack);
     pack.panels = got;
     kernels->pack_outputs(&pack);
@@ -324,6 +368,35 @@ static void check_pack(const struct kernels *kernels, enum kernel_format format,
     free(got);
 }
 
+/* Values in bytes: where they lie and how large their steps are, by the rows that they come from. */
+static void check_pack_bytes(const struct kernels *kernels, size_t rows, size_t columns) {
+    struct random random = {rows};
+    struct kernel_rows from = rows_random(&random, KERNEL_BF16, rows, columns + 40, 1);
+    size_t words = kernel_word_count(KERNEL_INT8, rows), size = kernel_panels_size(columns, words);
+    size_t filled = kernel_panel_count(columns) * KERNEL_PANEL;
+    int8_t *bytes = aligned_alloc(64, size);
+    float *scales = calloc(filled, sizeof *scales);
+    memset(bytes, 0x5a, size);
+    for (size_t row = 0; row < rows; row++)
+        ((uint16_t *)kernel_row(&from, row))[columns / 2] = 0; /* a column of zeros */
+    kernels->pack_inputs(&(struct kernel_pack){from, rows, columns, bytes, scales});
+    for (size_t column = 0; column < filled; column++) {
+        float most = 0;
+        for (size_t i = 0; i < 4 * words; i++) {
+            size_t row = i % 4 * words + i / 4;
+            size_t word = (column / KERNEL_PANEL * words + i / 4) * KERNEL_PANEL + column % KERNEL_PANEL;
+            float number = row < rows && column < columns ? rows_number(&from, row, column) : 0;
+            most = fmaxf(most, fabsf(number));
+            assert_true(fabsf((float)bytes[word * 4 + i % 4] * scales[column] - number) <= 0.501f * scales[column]);
+            assert_true(bytes[word * 4 + i % 4] == 0 || number != 0);
+        }
+        assert_true(fabsf(scales[column] - most / 127) <= 1e-6f * most);
+    }
+    rows_free(&from);
+    free(bytes);
+    free(scales);
+}
+
 static void packs(void **state) {
     (void)state;
     static const size_t widths[] = {1, 13, 26, 32, 64, 72};
@@ -332,6 +405,8 @@ static void packs(void **state) {
             for (size_t rows = 1; rows < 120; rows += 17) {
                 check_pack(kernels_of(isa), KERNEL_F32, rows, widths[i]);
                 check_pack(kernels_of(isa), KERNEL_BF16, rows, widths[i]);
+                check_pack_bytes(kernels_of(isa), rows, widths[i]);
+                check_pack_bytes(&kernels_reference, rows, widths[i]);
             }
 }
 
@@ -362,6 +437,7 @@ int main(void) {
         cmocka_unit_test(quantises),
         cmocka_unit_test(weighs),
         cmocka_unit_test(bounds_the_error_of_powers),
+        cmocka_unit_test(sums_the_bytes_of_weights),
         cmocka_unit_test(packs),
         cmocka_unit_test(takes_spans),
     };

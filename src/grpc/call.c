@@ -32,6 +32,7 @@ struct grpc_call {
     size_t packed_bytes;         /* which that has */
     size_t unpacked_here;        /* bytes, by the on_data that runs */
     bool paused;
+    bool in_message;  /* on_message of a stream runs: what gave it the message goes on with the next */
     bool has_message; /* unary: it has come */
     bool half_closed; /* by the client, while a message was unpacked */
     bool announced;   /* the method got a callback, so a last one is owed */
@@ -127,7 +128,9 @@ static void take_message(struct grpc_call *call) {
         return;
     }
     call->announced = true;
+    call->in_message = true;
     call->method->on_message(call, buf_slice(&call->message));
+    call->in_message = false;
     /* Its memory, if it was not taken, serves the next one. */
     call->reader.message = call->message;
     call->message = BUF_EMPTY;
@@ -396,7 +399,8 @@ void grpc_call_resume(struct grpc_call *call) {
     if (!call->paused)
         return;
     call->paused = false;
-    http_exchange_resume_body(call->exchange);
+    if (!call->in_message)
+        http_exchange_resume_body(call->exchange);
 }
 
 bool grpc_call_hold(struct grpc_call *call, size_t bytes) {

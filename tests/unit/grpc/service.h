@@ -72,6 +72,10 @@ static inline void stream_on_message(struct grpc_call *call, struct slice messag
         of(call)->held = call;
         return;
     }
+    if (message.size > 0 && message.data[0] == '!') { /* stops, and goes on at once */
+        grpc_call_pause(call);
+        grpc_call_resume(call);
+    }
     struct buf answer = copy_of(message);
     grpc_call_send(call, &answer);
 }

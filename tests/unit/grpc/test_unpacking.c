@@ -217,6 +217,35 @@ static void test_paused_meanwhile(void **state) {
     buf_free(&last);
 }
 
+/* A method that stops and goes on within its callback gets what has come meanwhile after it, as without packing. */
+static void test_resumed_by_the_message(void **state) {
+    struct fixture *f = *state;
+    enum { MIXED = 64 << 10 };
+    char *text = malloc(MIXED);
+    assert_non_null(text);
+    for (size_t i = 0; i < MIXED; i++)
+        text[i] = (char)(i * i >> 5);
+    text[0] = '!';
+    struct buf packed = pack((struct slice){text, MIXED}, 31), body = framed(1, buf_slice(&packed));
+    assert_true(packed.size > UNPACKING_HERE_PACKED);
+    struct buf second = light("second"), third = framed(0, SLICE_LITERAL("third"));
+    buf_append_slice(&body, buf_slice(&second));
+    buf_append_slice(&body, buf_slice(&third));
+    struct peer_response *response = call_with(f, "/t.S/Stream", &GZIP, 1, buf_slice(&body));
+    finish_work(f);
+    assert_true(response->complete);
+    expect_log(f, "message Stream|message Stream|message Stream|half-close Stream|close Stream|");
+    assert_int_equal(response->body.size, 5 + MIXED + 5 + 6 + 5 + 5);
+    assert_memory_equal(response->body.data + 5, text, MIXED);
+    assert_memory_equal(response->body.data + 5 + MIXED + 5, "second", 6);
+    assert_memory_equal(response->body.data + 5 + MIXED + 5 + 6 + 5, "third", 5);
+    free(text);
+    buf_free(&packed);
+    buf_free(&body);
+    buf_free(&second);
+    buf_free(&third);
+}
+
 /* ---- refusals ---- */
 
 static void test_broken(void **state) {
@@ -431,6 +460,7 @@ int main(void) {
         TEST(test_stream),
         TEST(test_many_light_ones),
         TEST(test_paused_meanwhile),
+        TEST(test_resumed_by_the_message),
         TEST(test_broken),
         TEST(test_too_large),
         TEST(test_two_messages),

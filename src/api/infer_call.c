@@ -268,18 +268,31 @@ static void end_decoding(struct api_task *task) {
     call->end.status = status_ok();
     task->run = run_task;
     give_back(call);
+    if (call->left_booked > 0)
+        http_budget_give(call->context->budget, call->left_booked);
+    call->left_booked = call->body_size = 0;
     if (call->exchange)
         call->decoded(call, &status);
     call_unref(call);
 }
 
+/* False: it has been left while it waited, and there is nothing to decode. */
+static bool begin_decoding(struct infer_call *call) {
+    pthread_mutex_lock(&call->lock);
+    bool begins = call->waits;
+    call->waits = false;
+    pthread_mutex_unlock(&call->lock);
+    return begins;
+}
+
 static void decode_far(struct api_task *task) {
     struct infer_call *call = call_of(task);
-    struct arena *arena = call->request->arena;
-    arena_set_gate(arena, reserve, call);
-    if (!atomic_load(&call->request->cancelled))
+    if (begin_decoding(call)) {
+        struct arena *arena = call->request->arena;
+        arena_set_gate(arena, reserve, call);
         call->end.status = call->ops->decode(call);
-    arena_set_gate(arena, NULL, NULL);
+        arena_set_gate(arena, NULL, NULL);
+    }
     task->run = end_decoding;
     call->context->loop->post(call->context->loop, task);
 }
@@ -295,10 +308,14 @@ void infer_call_decode(struct infer_call *call, size_t weight,
     }
     call->decoded = decoded;
     call->task.run = decode_far;
+    call->body_size = call->body.size;
+    call->waits = true;
     atomic_fetch_add(&call->references, 1);
     if (decoders->submit(decoders, &call->task))
         return;
     call->task.run = run_task;
+    call->body_size = 0;
+    call->waits = false;
     struct status status =
         status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
     decoded(call, &status);
@@ -412,6 +429,20 @@ struct http_tail infer_call_tail(struct infer_call *call) {
     return (struct http_tail){.bytes = call->tail, .release = release_tail, .user = call};
 }
 
+/* Under the lock: nobody wants what was to be decoded any more. */
+static void leave_decoding(struct infer_call *call) {
+    struct http_budget *budget = call->context->budget;
+    if (call->waits) {
+        call->waits = false;
+        infer_request_destroy(call->request);
+        call->request = NULL;
+        buf_free(&call->body);
+    } else if (call->body_size > 0 && budget) {
+        call->left_booked = call->body_size;
+        http_budget_force(budget, call->left_booked);
+    }
+}
+
 void infer_call_detach(struct infer_call *call) {
     if (!call)
         return;
@@ -419,8 +450,8 @@ void infer_call_detach(struct infer_call *call) {
     pthread_mutex_lock(&call->lock);
     if (is_submitted(call))
         inference_server_cancel(call->context->server, call->request);
-    else if (call->request)
-        atomic_store(&call->request->cancelled, true); /* a decoder need not begin with it */
+    else
+        leave_decoding(call);
     pthread_mutex_unlock(&call->lock);
     call_unref(call);
 }

@@ -17,7 +17,8 @@
  * request->takes_several false and get exactly one. Answers reach ops->send in order.
  *
  * Lifetime: two references, one of the exchange and one of the submitted request; the last one frees the call. The
- * exchange may go first (a lost client: the request is cancelled, its answers dropped) or the request may. */
+ * exchange may go first (a lost client: the request is cancelled, its answers dropped) or the request may. What waits
+ * for a decoder, and is left, is freed but for the struct; what one has at that time stays booked until it is done. */
 #ifndef INFERD_API_INFER_CALL_H
 #define INFERD_API_INFER_CALL_H
 
@@ -85,9 +86,12 @@ struct infer_call {
     atomic_int references;
     void (*decoded)(struct infer_call *call, const struct status *status);
     size_t reserved;                    /* of the budget, while it is decoded */
+    size_t body_size;                   /* of what a decoder is to have, or has; else 0. Loop thread */
+    size_t left_booked;                 /* of that: what an exchange that has gone books no more. Loop thread */
     bool over;                          /* ops->send has had the final answer. Loop thread */
     struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */
+    bool waits;                         /* for a decoder, which has not begun */
     struct infer_answer *first, **last; /* encoded, not sent yet */
     bool posted;
     struct infer_response *kept_response; /* with the tail; and what its bytes may lie in */

@@ -16,7 +16,7 @@ struct infer_stream {
     struct stream_call *ordered_first, *ordered_last; /* those of them that are answered in this order */
     struct stream_call *decoding;                     /* one that is not pending yet; none is taken meanwhile */
     size_t pending;
-    size_t held_bytes; /* by the pending ones, booked */
+    size_t held_bytes; /* by these, booked */
     uint64_t wake_ns;  /* asked for; 0: not */
     bool errors_end;   /* triton_grpc_error */
     bool half_closed;
@@ -77,8 +77,10 @@ static void drop_call(struct infer_stream *stream, struct stream_call *call) {
 }
 
 static void drop_all(struct infer_stream *stream) {
-    if (stream->decoding)
+    if (stream->decoding) {
+        stream->held_bytes -= stream->decoding->bytes;
         infer_call_detach(&stream->decoding->call);
+    }
     stream->decoding = NULL;
     while (stream->first)
         drop_call(stream, stream->first);
@@ -288,6 +290,7 @@ static void take_request(struct infer_stream *stream, const struct infer_stream_
     base->request->deadline_ns = grpc_call_deadline_ns(stream->grpc);
     base->request->times.received = clock_monotonic_ns();
     stream->decoding = call;
+    (void)book(stream, call, message.size); /* no more than is booked for the message until now */
     infer_call_decode(base, message.size / INFER_WEIGHT_OF_MESSAGE, start);
     if (stream->decoding)
         settle(stream); /* no more are taken until a decoder has done it */

@@ -149,6 +149,8 @@ struct http_budget {
 /* Takes bytes of the common part for a while, for work on a request that is not its exchange's yet. False when there is
  * no room. Thread: any. */
 bool http_budget_take(struct http_budget *budget, size_t bytes);
+/* The same for what is in memory anyway: it may be more than there is room for. */
+void http_budget_force(struct http_budget *budget, size_t bytes);
 void http_budget_give(struct http_budget *budget, size_t bytes);
 
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */

@@ -36,6 +36,10 @@ bool http_budget_take(struct http_budget *budget, size_t bytes) {
     return true;
 }
 
+void http_budget_force(struct http_budget *budget, size_t bytes) {
+    atomic_fetch_add(&budget->held_bytes, bytes);
+}
+
 void http_budget_give(struct http_budget *budget, size_t bytes) {
     atomic_fetch_sub(&budget->held_bytes, bytes);
 }
@@ -59,7 +63,7 @@ bool http_account_take(struct http_account *account, size_t more) {
 void http_account_force(struct http_account *account, size_t more) {
     size_t common = account->limits->budget ? common_part(account, more) : 0;
     if (common > 0)
-        atomic_fetch_add(&account->limits->budget->held_bytes, common);
+        http_budget_force(account->limits->budget, common);
     account->held += more;
 }
 

@@ -115,6 +115,32 @@ static void clients_may_go_at_any_time(void **state) {
     assert_true(served.aborted >= 2);
 }
 
+/* Nobody books it any more, and the decoders may have much to do before they find it. */
+static void what_waits_goes_with_its_client(void **state) {
+    (void)state;
+    struct session *session = served_connect(&served);
+    send_large(session, GOOD);
+    struct api_task *task = served.decoders.tasks[0];
+    const struct infer_call *call = (void *)((char *)task - offsetof(struct infer_call, task));
+    assert_true(call->body.size > INFER_WEIGHT_LIGHT);
+    session->ops->destroy(session);
+    assert_null(call->body.data);
+    assert_null(call->request);
+    run_decoder();
+    served_run_task(&served);
+}
+
+static void what_a_decoder_has_stays_booked(void **state) {
+    (void)state;
+    struct session *session = served_connect(&served);
+    send_large(session, GOOD);
+    run_decoder();
+    session->ops->destroy(session);
+    assert_true(atomic_load(&budget.held_bytes) > INFER_WEIGHT_LIGHT);
+    served_run_task(&served);
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
 static void memory_of_decoding_is_booked(void **state) {
     (void)state;
     struct session *session = served_connect(&served);
@@ -147,6 +173,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(large_requests_are_decoded_elsewhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clients_may_go_at_any_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_goes_with_its_client, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_decoder_has_stays_booked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_of_decoding_is_booked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 struct fixture {
     struct served served;
     struct grpc_service service;
+    struct http_budget budget; /* for a test that wants one */
     struct peer peer;
     struct peer_response *stream;
     struct buf sent; /* all that the client has to send; stays in place */
@@ -401,6 +402,31 @@ static void a_large_request_holds_up_its_own_stream_alone(void **state) {
     expect_end(f, "+grpc-status: 0\n");
 }
 
+/* From when it has come until it is pending: the budget of all sessions knows of it. */
+static void a_request_is_booked_while_it_waits_for_a_decoder(void **state) {
+    struct fixture *f = *state;
+    f->service.max_message_bytes = (size_t)16 << 20;
+    f->budget.max_bytes = (size_t)64 << 20;
+    f->served.limits.budget = f->served.context.budget = &f->budget;
+    for (int goes = 0; goes <= 1; goes++) {
+        begin(f, NULL);
+        buf_clear(&f->sent);
+        append_large(f, &f->sent, "1");
+        send_from(f, 0, true);
+        assert_true(atomic_load(&f->budget.held_bytes) > (size_t)INFER_WEIGHT_OF_MESSAGE * INFER_WEIGHT_LIGHT);
+        if (goes) {
+            peer_cancel(&f->peer, f->stream);
+            peer_run(&f->peer);
+            assert_int_equal(atomic_load(&f->budget.held_bytes), 0);
+        }
+        decode(f);
+        served_run_task(&f->served);
+        peer_close(&f->peer);
+        assert_int_equal(atomic_load(&f->budget.held_bytes), 0);
+        open_peer(f);
+    }
+}
+
 static void a_client_may_go_while_its_request_is_decoded(void **state) {
     struct fixture *f = *state;
     f->service.max_message_bytes = (size_t)16 << 20;
@@ -462,6 +488,7 @@ int main(void) {
         TEST(the_end_of_the_server_ends_streams),
         TEST(clients_may_go_at_any_time),
         TEST(a_large_request_holds_up_its_own_stream_alone),
+        TEST(a_request_is_booked_while_it_waits_for_a_decoder),
         TEST(a_client_may_go_while_its_request_is_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

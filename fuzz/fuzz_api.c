@@ -141,6 +141,10 @@ static size_t on_data(void *user, struct http_exchange *exchange, const char *da
     return ((struct served *)user)->front.handler.on_data(&((struct served *)user)->front, exchange, data, size);
 }
 
+static void on_no_room(void *user, struct http_exchange *exchange) {
+    ((struct served *)user)->front.handler.on_no_room(&((struct served *)user)->front, exchange);
+}
+
 static void on_end(void *user, struct http_exchange *exchange) {
     ((struct served *)user)->front.handler.on_end(&((struct served *)user)->front, exchange);
 }
@@ -261,6 +265,7 @@ static struct served *start(void) {
     port_front_init(&served.front, &context, &served.loop, &served.limits);
     served.handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
+                                           .on_no_room = on_no_room,
                                            .on_end = on_end,
                                            .on_deadline = on_deadline,
                                            .on_drain = on_drain,

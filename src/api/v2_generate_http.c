@@ -123,7 +123,7 @@ static void send_event(struct infer_call *call, struct infer_answer *told) {
     if (!generate->begun)
         answer(http, "text/event-stream; charset=utf-8", NULL);
     generate->begun = true;
-    if (!http_exchange_has_room(http->exchange, told->bytes.size)) { /* the client does not take its events */
+    if (!http_exchange_take_room(http->exchange, told->bytes.size)) { /* the client does not take its events */
         http_exchange_reset(http->exchange);
         leave(http);
         return;

@@ -333,6 +333,14 @@ void grpc_on_drain(struct http_exchange *exchange) {
         call->method->on_drain(call);
 }
 
+void grpc_on_no_room(struct http_exchange *exchange) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call || call->finished)
+        return;
+    finish_without_room(call, "message");
+    cancel(call);
+}
+
 void grpc_on_shutdown(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (!call || call->finished || (!call->method->client_streaming && !call->method->on_shutdown))
@@ -452,7 +460,7 @@ void grpc_call_send_with_tail(struct grpc_call *call, struct buf *message, struc
     bool too_large = buf_failed(message) || size > UINT32_MAX;
     if (!call->finished && too_large)
         grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
-    else if (!call->finished && !http_exchange_has_room(call->exchange, size + MESSAGE_PREFIX_BYTES))
+    else if (!call->finished && !http_exchange_take_room(call->exchange, size + MESSAGE_PREFIX_BYTES))
         finish_without_room(call, "answer");
     if (call->finished) {
         buf_free(message);

@@ -74,7 +74,8 @@ static void book_arena(struct http_exchange *exchange) {
 }
 
 static void drop_answer(struct http_exchange *exchange) {
-    http_account_give(exchange->account, exchange->answer.held);
+    http_account_give(exchange->account, exchange->answer.held + exchange->room);
+    exchange->room = 0;
     http_queue_clear(&exchange->answer);
 }
 
@@ -409,12 +410,30 @@ void http_respond_head(struct http_exchange *exchange, int status, const struct 
         announce_change(exchange);
 }
 
+bool http_exchange_take_room(struct http_exchange *exchange, size_t bytes) {
+    http_account_give(exchange->account, exchange->room);
+    exchange->room = 0;
+    if (!http_account_take(exchange->account, bytes))
+        return false;
+    exchange->room = bytes;
+    return true;
+}
+
+/* First of the room that is booked already. */
+static bool book_piece(struct http_exchange *exchange, size_t size) {
+    size_t known = size < exchange->room ? size : exchange->room;
+    if (!http_account_take(exchange->account, size - known))
+        return false;
+    exchange->room -= known;
+    return true;
+}
+
 static void respond_piece(struct http_exchange *exchange, struct http_piece *piece) {
     if (exchange->answer_state != HTTP_ANSWER_BEGUN) {
         http_piece_free(piece);
         return;
     }
-    if (http_account_take(exchange->account, http_piece_bytes(piece).size)) {
+    if (book_piece(exchange, http_piece_bytes(piece).size)) {
         push_piece(exchange, piece);
     } else {
         http_piece_free(piece);

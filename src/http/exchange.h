@@ -45,6 +45,8 @@ struct http_handler {
      * Returns how many of them it has taken. When it takes fewer the rest is kept, the client is made to wait (flow
      * control), and nothing more is called until http_exchange_resume_body. */
     size_t (*on_data)(void *user, struct http_exchange *exchange, const char *data, size_t size);
+    /* Optional. There is no room for what it has not taken; who does not answer now is answered for, with 503. */
+    void (*on_no_room)(void *user, struct http_exchange *exchange);
     /* The request is complete, and on_data has taken all of it. Not called once the answer is. */
     void (*on_end)(void *user, struct http_exchange *exchange);
     /* Optional. The time set by http_exchange_set_deadline has passed. */
@@ -84,8 +86,10 @@ void http_exchange_resume_body(struct http_exchange *exchange);
  * streamed body, a body decompressed. False when the budget of all sessions has no room for them; nothing is changed
  * then. */
 bool http_exchange_hold(struct http_exchange *exchange, size_t bytes);
-/* Whether an answer of that size, or a piece of one, would find room in the budget now. */
-bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes);
+/* Books room in the budget for the pieces of the answer that come next, so many bytes together, in place of what is
+ * left of that which was booked before: they are not refused then, whatever others take meanwhile. False: there is
+ * none. */
+bool http_exchange_take_room(struct http_exchange *exchange, size_t bytes);
 /* Where that is booked, for work on the request by other threads (http_budget_take); NULL: there is no bound. */
 struct http_budget *http_exchange_budget(const struct http_exchange *exchange);
 struct arena *http_exchange_arena(struct http_exchange *exchange);        /* freed with the exchange */

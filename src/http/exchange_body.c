@@ -33,10 +33,6 @@ bool http_exchange_hold(struct http_exchange *exchange, size_t bytes) {
     return true;
 }
 
-bool http_exchange_has_room(const struct http_exchange *exchange, size_t bytes) {
-    return http_account_has_room(exchange->account, bytes);
-}
-
 struct http_budget *http_exchange_budget(const struct http_exchange *exchange) {
     return exchange->limits->budget;
 }
@@ -137,6 +133,14 @@ static size_t offer(struct http_exchange *exchange, const char *data, size_t siz
     return taken;
 }
 
+/* There is no room for it. */
+static void refuse_kept(struct http_exchange *exchange) {
+    if (exchange->handler->on_no_room)
+        exchange->handler->on_no_room(exchange->handler->user, exchange);
+    if (exchange_is_open(exchange))
+        exchange_refuse_beyond_budget(exchange, "request body");
+}
+
 /* For on_data to take later. What it has taken meanwhile is moved out of the way now and then. */
 static void keep(struct http_exchange *exchange, const char *data, size_t size) {
     struct buf *body = &exchange->body;
@@ -145,7 +149,7 @@ static void keep(struct http_exchange *exchange, const char *data, size_t size) 
         exchange->body_at = 0;
     }
     if (!book(exchange, exchange->held_bytes + body->size + size)) {
-        exchange_refuse_beyond_budget(exchange, "request body");
+        refuse_kept(exchange);
         return;
     }
     buf_append(body, data, size);

@@ -57,12 +57,14 @@ struct http_exchange {
     void *context, *note;
     uint64_t received_ns;
     uint64_t deadline_ns;
-    struct http_account *account; /* the session's; booked in it: head_bytes, booked_bytes and what `answer` holds */
-    size_t head_bytes;            /* of the head and what an exchange takes anyway, or of the arena once that is more */
-    struct buf body;              /* collected; or what on_data has not taken yet, from body_at on */
+    struct http_account
+        *account;      /* the session's; booked in it: head_bytes, booked_bytes, room and what `answer` holds */
+    size_t head_bytes; /* of the head and what an exchange takes anyway, or of the arena once that is more */
+    struct buf body;   /* collected; or what on_data has not taken yet, from body_at on */
     size_t body_at;
     size_t held_bytes;   /* by the handler's word */
     size_t booked_bytes; /* those, and what on_data has not taken */
+    size_t room;         /* for the next pieces of the answer */
     struct http_queue answer;
     size_t drain_bytes;
     struct http_header *trailers;

@@ -134,6 +134,11 @@ static inline size_t on_data(void *user, struct http_exchange *exchange, const c
     return grpc_on_data(exchange, data, size);
 }
 
+static inline void on_no_room(void *user, struct http_exchange *exchange) {
+    (void)user;
+    grpc_on_no_room(exchange);
+}
+
 static inline void on_end(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_end(exchange);
@@ -188,6 +193,7 @@ static inline void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
     f->handler = (struct http_handler){.on_head = on_head,
                                        .on_data = on_data,
+                                       .on_no_room = on_no_room,
                                        .on_end = on_end,
                                        .on_deadline = on_deadline,
                                        .on_drain = on_exchange_drain,

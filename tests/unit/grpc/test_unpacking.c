@@ -319,6 +319,28 @@ static void test_budget(void **state) {
 }
 
 /* Once it is unpacked, it is its call's to book. */
+/* What comes meanwhile is kept, and booked. */
+static void test_no_room_for_what_comes_behind(void **state) {
+    struct fixture *f = *state;
+    enum { BEHIND = 48 << 10 };
+    for (int begun = 0; begun <= 1; begun++) {
+        struct buf body = begun ? framed(0, SLICE_LITERAL("first")) : BUF_EMPTY, message = heavy(SIZE);
+        buf_append_slice(&body, buf_slice(&message));
+        memset(buf_reserve(&body, BEHIND), 0, BEHIND);
+        body.size += BEHIND;
+        budget.max_bytes = BEHIND / 2;
+        struct peer_response *response = call_with(f, "/t.S/Stream", &GZIP, 1, buf_slice(&body));
+        assert_false(response->reset);
+        assert_true(response->complete);
+        buf_append_char(&response->fields, '\0');
+        assert_non_null(strstr(response->fields.data, "grpc-status: 8\n"));
+        finish_work(f);
+        expect_log(f, begun ? "message Stream|cancel Stream|" : "");
+        buf_free(&message);
+        buf_free(&body);
+    }
+}
+
 static void test_unpacked_message_is_booked(void **state) {
     struct fixture *f = *state;
     struct buf message = heavy(SIZE);
@@ -466,6 +488,7 @@ int main(void) {
         TEST(test_two_messages),
         TEST(test_no_thread),
         TEST(test_budget),
+        TEST(test_no_room_for_what_comes_behind),
         TEST(test_unpacked_message_is_booked),
         TEST(test_cancelled),
         TEST(test_deadline),

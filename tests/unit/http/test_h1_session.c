@@ -425,8 +425,8 @@ static void test_share_and_answers(void **state) {
     give_text(f, POST("/echo", 4, "0123"));
     expect_output(f, OK(4, "0123"));
     give_text(f, POST("/hold", 1, "x"));
-    assert_false(http_exchange_has_room(f->recorder.held, 9));
-    assert_true(http_exchange_has_room(f->recorder.held, 7));
+    assert_false(http_exchange_take_room(f->recorder.held, 9));
+    assert_true(http_exchange_take_room(f->recorder.held, 7));
     recorder_release(&f->recorder, "0123456789"); /* has no room: becomes a 503, which needs none */
     assert_true(atomic_load(&budget.held_bytes) > 0);
     take_output(f);

@@ -492,12 +492,33 @@ static void test_answers_are_booked(void **state) {
     size_t head = atomic_load(&budget.held_bytes);
     f->peer.no_reading = true;
     budget.max_bytes = head + 5;
-    assert_true(http_exchange_has_room(f->recorder.held, 5));
-    assert_false(http_exchange_has_room(f->recorder.held, 6));
+    assert_true(http_exchange_take_room(f->recorder.held, 5));
+    assert_false(http_exchange_take_room(f->recorder.held, 6));
     recorder_release(&f->recorder, "123456");
     f->peer.no_reading = false;
     peer_run(&f->peer);
     assert_int_equal(f->peer.responses[0].status, 503);
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+}
+
+/* Room that was taken is there, whatever others take before the answer is given; what is left of it is given back. */
+static void test_room_is_kept(void **state) {
+    struct fixture *f = *state;
+    struct http_budget budget = {.max_bytes = 1 << 20};
+    f->limits.budget = &budget;
+    peer_request(&f->peer, "GET", "/hold", NO_BODY);
+    peer_run(&f->peer);
+    assert_true(http_exchange_take_room(f->recorder.held, 100));
+    budget.max_bytes = 0;
+    assert_false(http_exchange_take_room(f->recorder.held, 100));
+    budget.max_bytes = 1 << 20;
+    assert_true(http_exchange_take_room(f->recorder.held, 9));
+    budget.max_bytes = 0;
+    recorder_answer_pieces(f->recorder.held);
+    f->recorder.held = NULL;
+    peer_run(&f->peer);
+    assert_true(f->peer.responses[0].complete);
+    assert_int_equal(f->peer.responses[0].body.size, 9);
     assert_int_equal(atomic_load(&budget.held_bytes), 0);
 }
 
@@ -556,6 +577,7 @@ static void test_mutated_frames(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_room_is_kept),
         TEST(test_rapid_resets),
         TEST(test_some_resets_are_fine),
         TEST(test_empty_data_flood),

@@ -35,6 +35,7 @@ struct grpc_call {
     bool in_message;  /* on_message of a stream runs: what gave it the message goes on with the next */
     bool has_message; /* unary: it has come */
     bool half_closed; /* by the client, while a message was unpacked */
+    bool shut_down;   /* by the server, likewise: the message has come, and is answered */
     bool announced;   /* the method got a callback, so a last one is owed */
     bool head_sent;
     bool finished;
@@ -186,8 +187,9 @@ static void on_unpacked(struct unpacking *unpacking) {
         allow_idle(call);
         if (call->half_closed)
             grpc_on_end(call->exchange);
-        else
-            http_exchange_resume_body(call->exchange);
+        if (call->shut_down)
+            grpc_on_shutdown(call->exchange);
+        http_exchange_resume_body(call->exchange);
     }
 }
 
@@ -345,7 +347,9 @@ void grpc_on_shutdown(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (!call || call->finished || (!call->method->client_streaming && !call->method->on_shutdown))
         return;
-    if (call->announced && call->method->on_shutdown)
+    if (call->unpacking)
+        call->shut_down = true;
+    else if (call->announced && call->method->on_shutdown)
         call->method->on_shutdown(call);
     else
         grpc_call_finish(call, GRPC_UNAVAILABLE, "Server exiting");

@@ -63,6 +63,16 @@ def test_a_table_without_percentiles(tmp_path):
         (row["Concurrency"], row["Server Compute"]) for row in rows}
 
 
+def test_a_server_without_statistics(tmp_path):
+    """The client's own parts are not where the latency goes, nor do they add up to it: the median stands in, and the axis says so."""
+    rows = [{name: row[name] for name in row if not name.startswith(("Server", "Network", "Avg"))} for row in table(IDENTITY)]
+    pictures = draw(tmp_path, write_csv(tmp_path / "none.csv", rows))
+    assert "breakdown" not in pictures
+    assert {(data(dot, "load"), data(dot, "latency-us")) for dot in marks(pictures["summary"], "latency-us")} == {
+        (row["Concurrency"], row["p50 latency"]) for row in rows}
+    assert "Average batch latency (ms), or p50 where a file does not tell it" in texts(pictures["summary"])
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_heights_are_in_proportion(tmp_path, file):
     """Segments stand on each other, and are as high as their times on one scale."""
@@ -216,6 +226,7 @@ def test_hostile_labels_stay_text(tmp_path):
     ("\n\n", "line 1: expected a header line, got an empty file"),
     ("Concurrency,Inferences/Second\n", "line 2: expected a measured point, the file has none"),
     ("a,b\n1,2\n", "line 1: expected the columns"),
+    ("Concurrency,Inferences/Second,Client Send,Client Recv\n1,9,2,3\n", "line 1: expected latencies"),
 ])
 def test_what_is_wrong_in_a_file_is_told(tmp_path, content, message):
     file = tmp_path / "bad.csv"

@@ -9,7 +9,7 @@
 #include "tools/figures/series.h"
 #include "tools/figures/svg.h"
 
-enum { STEPS = 6, TITLE_MAX = 64, TOOLTIP_MAX = 256 };
+enum { STEPS = 6, TITLE_MAX = 128, TOOLTIP_MAX = 256 };
 
 struct summary {
     const struct figure_input *input;
@@ -91,6 +91,14 @@ static void draw_series(struct buf *out, struct summary *summary, bool labels) {
         series_draw_label(out, &summary->series[r], &summary->field);
 }
 
+/* What stands for the average in runs that do not tell it; 0 where all do. */
+static double stand_in(const struct figure_input *input) {
+    double rank = 0;
+    for (size_t r = 0; r < input->run_count; r++)
+        rank = fmax(rank, input->runs[r]->average_rank);
+    return rank;
+}
+
 /* Above THEME_SERIES lines their labels would be in each other's way: then a key names them. */
 static size_t make_key(const struct figure_input *input, struct key_entry key[static FRAME_MAX_KEY]) {
     if (input->run_count <= THEME_SERIES)
@@ -113,7 +121,12 @@ struct status figure_summary(struct buf *out, const struct figure_input *input) 
     plot_frame_begin(out, &input->text, key, key_count, panel_grid_height(&grid), input->css, &area);
     struct box box = panel_grid_box(&grid, &area, 0);
     char bottom[TITLE_MAX];
-    snprintf(bottom, sizeof bottom, "Average batch latency (%s)", summary.unit.name);
+    double rank = stand_in(input);
+    if (rank > 0)
+        snprintf(bottom, sizeof bottom, "Average batch latency (%s), or p%g where a file does not tell it",
+                 summary.unit.name, rank);
+    else
+        snprintf(bottom, sizeof bottom, "Average batch latency (%s)", summary.unit.name);
     struct axis_titles titles = {"Throughput (inferences/s)", "up and to the left is better", bottom, false};
     STATUS_TRY(place_points(&summary, &box));
     STATUS_TRY(label_field_create(input->arena, &box, &summary.field));

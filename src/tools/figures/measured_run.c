@@ -53,6 +53,13 @@ static struct status find_ranks(const struct csv_table *table, struct columns *c
     return status_ok();
 }
 
+/* The average: its own column, else what the parts add up to, else the lowest percentile (the median in real files). */
+static void find_average(const struct columns *columns, struct measured_run *run) {
+    bool told = columns->average != CSV_NO_COLUMN || measured_run_has_parts(run);
+    run->has_latency = told || run->rank_count > 0;
+    run->average_rank = told || run->rank_count == 0 ? 0 : run->ranks[0];
+}
+
 static struct status find_columns(const struct csv_table *table, struct columns *columns, struct measured_run *run) {
     columns->load = csv_table_column(table, "Concurrency");
     run->is_rate = columns->load == CSV_NO_COLUMN;
@@ -73,17 +80,19 @@ static struct status find_columns(const struct csv_table *table, struct columns 
         columns->parts[p] = csv_table_column(table, latency_parts[p].column);
         run->has_part[p] = columns->parts[p] != CSV_NO_COLUMN;
     }
-    return find_ranks(table, columns, run);
+    STATUS_TRY(find_ranks(table, columns, run));
+    find_average(columns, run);
+    return status_ok();
 }
 
 /* ---- points ---- */
 
-/* The average: its own column, else what the parts add up to, else the lowest percentile (the median in real files). */
+/* The average, where it has no column of its own. */
 static double average_of(const struct measured_run *run, const struct measured_point *point) {
     double sum = 0;
     for (int p = 0; p < PART_COUNT; p++)
         sum += point->parts_us[p];
-    return measured_run_has_parts(run) || run->rank_count == 0 ? sum : point->percentiles_us[0];
+    return run->average_rank > 0 ? point->percentiles_us[0] : sum;
 }
 
 /* A cell, or `otherwise` where the table has no such column. */
@@ -176,6 +185,10 @@ struct status measured_run_from_table(struct arena *arena, const struct csv_tabl
         return out_of_memory();
     for (size_t row = 0; row < table->row_count; row++)
         STATUS_TRY(read_point(table, row, &columns, &run, &run.points[row]));
+    if (!run.has_latency)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "line 1: expected latencies: \"Avg latency\", percentiles such as \"p50 latency\", or all "
+                            "parts, \"Network+Server Send/Recv\" among them");
     STATUS_TRY(count_shown_ranks(table, &columns, &run));
     run.point_count = table->row_count;
     qsort(run.points, run.point_count, sizeof *run.points, by_load);
@@ -193,10 +206,7 @@ struct status measured_run_load(struct arena *arena, const char *path, const cha
 /* ---- questions about a run ---- */
 
 bool measured_run_has_parts(const struct measured_run *run) {
-    for (int p = 0; p < PART_COUNT; p++)
-        if (run->has_part[p])
-            return true;
-    return false;
+    return run->has_part[PART_NETWORK];
 }
 
 unsigned measured_runs_doubts(const struct measured_run *const *runs, size_t count) {

@@ -47,8 +47,11 @@ struct measured_run {
     bool has_part[PART_COUNT];         /* the file has the column */
     double ranks[RUN_MAX_PERCENTILES]; /* of percentiles_us: 50, 99.9; ascending */
     size_t rank_count;
-    size_t shown_ranks; /* of those, how many figures show: those beyond are of too few requests to be told from the
-                           longest */
+    size_t shown_ranks;  /* of those, how many figures show: those beyond are of too few requests to be told from the
+                            longest */
+    bool has_latency;    /* of any kind */
+    double average_rank; /* 0: latency_us is the average; else the file does not tell it, and this percentile stands for
+                            it */
     struct run_settings settings;
     struct measured_point *points;
     size_t point_count;
@@ -65,7 +68,8 @@ struct status measured_run_load(struct arena *arena, const char *path, const cha
 struct status measured_run_from_table(struct arena *arena, const struct csv_table *table, const char *file,
                                       const char *label, struct measured_run *ret) STATUS_MUST_CHECK;
 
-/* True when any part of the latency was measured. */
+/* True when the file has all parts of the latency. A server without statistics leaves a client's own two, which are not
+ * where the latency goes. */
 bool measured_run_has_parts(const struct measured_run *run);
 /* Index of that rank (99 for p99), or -1. */
 int measured_run_find_rank(const struct measured_run *run, double rank);

@@ -62,12 +62,13 @@ static void test_generator_limited(void **state) {
 
 static void test_doubts(void **state) {
     (void)state;
-    struct measured_run run = read_good("Concurrency,Inferences/Second,Failed Requests,Stable,Generator Limited\n"
-                                        "1,60,0,1,0\n2,70,3,1,0\n3,70,0,0,0\n4,70,1,0,1\n");
+    struct measured_run run =
+        read_good("Concurrency,Inferences/Second,Avg latency,Failed Requests,Stable,Generator Limited\n"
+                  "1,60,9,0,1,0\n2,70,9,3,1,0\n3,70,9,0,0,0\n4,70,9,1,0,1\n");
     static const unsigned expected[] = {0, DOUBT_FAILED, DOUBT_UNSTABLE, DOUBT_FAILED | DOUBT_UNSTABLE | DOUBT_LIMITED};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(run.points[i].doubts, expected[i]);
-    refuse("Concurrency,Inferences/Second,Stable\n1,60,yes\n",
+    refuse("Concurrency,Inferences/Second,Avg latency,Stable\n1,60,9,yes\n",
            "line 2, column \"Stable\": expected a number from 0 to 1e+15, got \"yes\"");
 }
 
@@ -137,9 +138,26 @@ static void test_request_rate_without_server(void **state) {
     assert_string_equal(measured_run_load_name(&run), "request rate");
 }
 
+/* perf_analyzer, and ours, of a server without statistics: the client's own parts are not the latency. */
+static void test_parts_of_the_client_alone(void **state) {
+    (void)state;
+    struct measured_run run =
+        read_good("Concurrency,Inferences/Second,Client Send,Client Recv,p50 latency,p90 latency\n"
+                  "1,100,20,5,9000,12000\n");
+    assert_false(measured_run_has_parts(&run));
+    assert_true(run.points[0].latency_us == 9000 && run.average_rank == 50);
+    run = read_good(
+        "Concurrency,Inferences/Second,Client Send,Client Recv,p50 latency,Avg latency\n1,100,20,5,9000,9500\n");
+    assert_false(measured_run_has_parts(&run));
+    assert_true(run.points[0].latency_us == 9500 && run.average_rank == 0);
+    refuse("Concurrency,Inferences/Second,Client Send,Client Recv\n1,100,20,5\n",
+           "line 1: expected latencies: \"Avg latency\", percentiles such as \"p50 latency\", or all parts, "
+           "\"Network+Server Send/Recv\" among them");
+}
+
 static void test_outstanding(void **state) {
     (void)state;
-    struct measured_run run = read_good("Concurrency,Inferences/Second\n8,1\n");
+    struct measured_run run = read_good("Concurrency,Inferences/Second,Avg latency\n8,1,9\n");
     assert_true(measured_run_outstanding(&run, &run.points[0]) == 8);
     run.settings.batch_size = 4;
     assert_true(measured_run_outstanding(&run, &run.points[0]) == 32);
@@ -149,7 +167,8 @@ static void test_labels(void **state) {
     (void)state;
     struct csv_table table;
     struct measured_run run;
-    struct status status = csv_table_parse(arena, SLICE_LITERAL("Concurrency,Inferences/Second\n1,1\n"), &table);
+    struct status status =
+        csv_table_parse(arena, SLICE_LITERAL("Concurrency,Inferences/Second,Avg latency\n1,1,9\n"), &table);
     assert_int_equal(status.code, STATUS_OK);
     status = measured_run_from_table(arena, &table, "a/\xFF\xC3\xA9.csv", NULL, &run);
     assert_int_equal(status.code, STATUS_OK);
@@ -167,8 +186,8 @@ static void test_refusals(void **state) {
     refuse("Batch,Inferences/Second\n1,2\n",
            "line 1: expected the columns \"Concurrency\" or \"Request Rate\", and \"Inferences/Second\"; the first is "
            "\"Batch\"");
-    refuse("Concurrency,Inferences/Second\n", "line 2: expected a measured point, the file has none");
-    refuse("Concurrency,Inferences/Second\n1,fast\n",
+    refuse("Concurrency,Inferences/Second,Avg latency\n", "line 2: expected a measured point, the file has none");
+    refuse("Concurrency,Inferences/Second,Avg latency\n1,fast,9\n",
            "line 2, column \"Inferences/Second\": expected a number from 0 to 1e+15, got \"fast\"");
     refuse("Concurrency,Inferences/Second,p1 latency,p2 latency,p3 latency,p4 latency,p5 latency,p6 latency,p7 latency,"
            "p8 latency,p9 latency,p10 latency,p11 latency,p12 latency,p13 latency,p14 latency,p15 latency,p16 latency,"
@@ -185,6 +204,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_verbose, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client_of_2019, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_request_rate_without_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_parts_of_the_client_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_outstanding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),

@@ -31,9 +31,8 @@ struct line {
 
 /* Its share of one CPU so far, waiting for one included. */
 static double share_of(const struct perf_progress_view *view, uint64_t elapsed_ns) {
-    const struct generator_usage *before = &view->window->usage_before, *now = &view->usage;
-    uint64_t used = now->cpu_ns - before->cpu_ns + now->starved_ns - before->starved_ns;
-    return elapsed_ns > 0 ? (double)used / (double)elapsed_ns : 0;
+    struct generator_usage used = generator_usage_between(&view->window->usage_before, &view->usage);
+    return elapsed_ns > 0 ? (double)(used.cpu_ns + used.starved_ns) / (double)elapsed_ns : 0;
 }
 
 static void write_line(const struct perf_progress *progress, const struct perf_progress_view *view, struct line *ret) {

@@ -14,21 +14,27 @@ enum { SLICES_MAX = WINDOWS_STABLE * SAMPLE_SLICES };
 static uint64_t read_starved_ns(void) {
     char text[96];
     int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
+    if (fd < 0) /* other kernels; or every descriptor is a connection's */
+        return GENERATOR_UNKNOWN_NS;
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     struct slice rest = {text, n > 0 ? (size_t)n : 0}, run, wait;
     uint64_t ns = 0;
     slice_split(rest, ' ', &run, &rest);
     slice_split(rest, ' ', &wait, &rest);
-    return slice_to_u64(wait, &ns) ? ns : 0;
+    return slice_to_u64(wait, &ns) ? ns : GENERATOR_UNKNOWN_NS;
 }
 
 struct generator_usage generator_usage_now(void) {
     struct timespec cpu = {0};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
     return (struct generator_usage){(uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec, read_starved_ns()};
+}
+
+struct generator_usage generator_usage_between(const struct generator_usage *before,
+                                               const struct generator_usage *after) {
+    bool known = before->starved_ns != GENERATOR_UNKNOWN_NS && after->starved_ns != GENERATOR_UNKNOWN_NS;
+    return (struct generator_usage){after->cpu_ns - before->cpu_ns, known ? after->starved_ns - before->starved_ns : 0};
 }
 
 double window_seconds(const struct window *window) {
@@ -65,7 +71,7 @@ static double student_t(size_t freedom) {
 
 double window_confidence(const double *batch_means, size_t count) {
     if (count < 2)
-        return 0;
+        return NAN;
     double mean = 0, squares = 0;
     for (size_t i = 0; i < count; i++)
         mean += batch_means[i] / (double)count;
@@ -106,14 +112,15 @@ void window_sum_up(const struct window *const *windows, size_t count, struct win
     for (size_t i = 0; i < count; i++) {
         const struct window *window = windows[i];
         struct server_snapshot difference = server_snapshot_difference(&window->before, &window->after);
+        struct generator_usage used = generator_usage_between(&window->usage_before, &window->usage_after);
         sample_add(&ret->sample, &window->sample);
         if (i == 0)
             ret->server = difference;
         else
             server_snapshot_add(&ret->server, &difference);
         ret->seconds += window_seconds(window);
-        ret->usage.cpu_ns += window->usage_after.cpu_ns - window->usage_before.cpu_ns;
-        ret->usage.starved_ns += window->usage_after.starved_ns - window->usage_before.starved_ns;
+        ret->usage.cpu_ns += used.cpu_ns;
+        ret->usage.starved_ns += used.starved_ns;
     }
     find_confidence(windows, count, ret);
 }

@@ -38,7 +38,7 @@ static void test_confidence(void **state) {
         held += fabs(mean - 8) <= window_confidence(batches, BATCHES);
     }
     assert_in_range(held, TRIALS * 93 / 100, TRIALS * 97 / 100);
-    assert_true(window_confidence((const double[]){1}, 1) == 0);
+    assert_true(isnan(window_confidence((const double[]){1}, 1)));
     assert_true(fabs(window_confidence((const double[]){1, 3}, 2) - 12.71) < 1e-9);
 }
 
@@ -89,8 +89,23 @@ static void test_sum(void **state) {
     test_free(sum);
 }
 
+/* A reading that failed, on either side, is no time at all. */
+static void test_unknown_usage(void **state) {
+    (void)state;
+    const struct generator_usage known = {100, 10}, later = {350, 30}, blind = {350, GENERATOR_UNKNOWN_NS};
+    struct generator_usage used = generator_usage_between(&known, &later);
+    assert_true(used.cpu_ns == 250 && used.starved_ns == 20);
+    used = generator_usage_between(&known, &blind);
+    assert_true(used.cpu_ns == 250 && used.starved_ns == 0);
+    used = generator_usage_between(&blind, &blind);
+    assert_true(used.cpu_ns == 0 && used.starved_ns == 0);
+    used = generator_usage_between(&blind, &(struct generator_usage){400, 50});
+    assert_true(used.cpu_ns == 50 && used.starved_ns == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unknown_usage),
         cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_sum),

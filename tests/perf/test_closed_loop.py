@@ -1,10 +1,13 @@
 """`inferd perf` with requests kept in flight: counts, columns and the server's part against a server that takes 5 ms."""
 
+import csv
+import json
 import re
 
 import perf_runs
 import perf_tool
 import pytest
+from cases import case
 from perf_tool import PROTOCOLS, QUICK
 
 
@@ -106,3 +109,28 @@ def test_unstable_is_said(server):
     ended = perf_tool.run(server, "http", "-m", "five", "-p", "50", "-r", "1")
     assert ended.returncode == 2
     assert "Failed to obtain stable measurement within 1 measurement windows" in ended.stdout
+
+
+@case("PF40", "HTTP", "flaky model, --latency-threshold under its latency", "the line of the summary tells failures, and that the point is over the limit")
+def test_the_summary_tells_what_is_wrong(server, tmp_path):
+    ended = perf_tool.run(server, "http", "-m", "flaky", "--shape", "IN:2", "--request-count", "40", "-l", "0.001")
+    line = ended.stdout.splitlines()[-1]
+    assert ended.returncode == 0
+    assert re.search(r"Concurrency: 1, throughput: .* usec \(20 failed\) \(over the latency limit\)", line)
+    assert "failed)" not in perf_tool.good(server, "http", "-m", "five", "--request-count", "5").splitlines()[-1]
+
+
+@case("PF41", "HTTP", "--request-count, --full-csv and --json", "of one window no confidence is told: not in the text, an empty cell, null")
+def test_one_window_has_no_confidence(server, tmp_path):
+    table, file = tmp_path / "t.csv", tmp_path / "p.json"
+    text = perf_tool.good(server, "http", "-m", "five", "--request-count", "20", "-f", str(table), "--full-csv", "--json", str(file))
+    assert "confidence" not in text and "One window of 20 requests" in text and "Measurement window" not in text
+    (row,) = csv.DictReader(table.open())
+    assert row["Throughput Confidence"] == row["Latency Confidence"] == ""
+    (point,) = json.loads(file.read_text())["points"]
+    assert point["throughput_confidence"] is None and point["latency_us"]["confidence"] is None
+    assert "95% confidence +- " in perf_tool.good(server, "http", "-m", "five", *QUICK)
+
+
+def test_a_model_without_a_name(server):
+    assert "-m NAME is needed" in perf_tool.refused(server, "http", "-m", "", code=3)

@@ -150,6 +150,9 @@ def test_a_fixed_schedule(server, tmp_path):
     (experiment,) = json.loads(profile.read_text())["experiments"]
     begin = experiment["window_boundaries"][0]
     assert sorted((request["timestamp"] - begin) / 1e6 for request in experiment["requests"]) == times
+    assert "One window of all requests" in text and "Measurement window" not in text
+    data.write_text(json.dumps({"data": [{"IN": [n], "timestamp": [20 * n]} for n in range(3)]}))
+    assert "Request count: 3\n" in perf_tool.good(server, "http", "-m", "id_int32", "--shape", "IN:1", "--input-data", str(data), "--fixed-schedule")
     data.write_text(json.dumps({"data": [{"IN": [1]}]}))
     assert "timestamp" in perf_tool.refused(server, "http", "-m", "id_int32", "--shape", "IN:1", "--input-data", str(data), "--fixed-schedule")
 

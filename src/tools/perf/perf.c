@@ -331,6 +331,7 @@ static struct status keep_point(struct perf_job *job) {
     }
     struct point *point = &job->points[job->point_count++];
     point_make(&scale, job->result, point);
+    point->server_missed = job->setup.has_statistics && !point->has_server;
     run_watch_point(&job->watch, job->result, point);
     report_files_point(&job->files, point, &job->result->sum.sample.latency);
     return status_ok();

@@ -417,7 +417,7 @@ static struct status check_periodic(const struct perf_options *options) {
 }
 
 static struct status check(const struct perf_options *options) {
-    if (options->model == NULL && options->replay == NULL)
+    if (options->model != NULL ? options->model[0] == '\0' : options->replay == NULL)
         return contradiction("-m NAME is needed: which model to load");
     if (options->percentile >= 0 && (options->percentile < 1 || options->percentile > 99.999))
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");

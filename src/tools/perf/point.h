@@ -18,6 +18,9 @@ struct point_failure {
     char message[STATUS_MESSAGE_MAX]; /* of the first */
 };
 
+/* Digits of a load, so that each up to the greatest is written whole. */
+enum { POINT_LOAD_DIGITS = 8 };
+
 struct point {
     enum perf_load load;
     double value; /* concurrency, or requests a second */
@@ -27,7 +30,7 @@ struct point {
     size_t trials;
     double seconds;
     uint64_t requests, responses, failed;     /* requests: answered well */
-    double throughput, throughput_confidence; /* inferences per second */
+    double throughput, throughput_confidence; /* inferences per second; confidences may be NAN */
     double goodput;                           /* those within --goodput-latency */
     double latency, latency_confidence, deviation;
     double percentiles[POINT_PERCENTILES];
@@ -36,6 +39,7 @@ struct point {
     double sent_latency; /* mean from the real send */
     double send, receive;
     bool has_server;
+    bool server_missed;             /* its statistics were asked for, and cannot be told; filled in by whoever asked */
     bool one_compute;               /* the server tells one time for all of compute; it is in compute_infer_ns */
     struct server_breakdown server; /* of the model */
     size_t model_count;             /* with the composing models behind it */

@@ -44,8 +44,12 @@ static void append_own_head(struct buf *out, const struct csv_format *format) {
 static void append_own_row(struct buf *out, const struct csv_format *format, const struct point *point) {
     for (size_t i = POINT_CSV_PERCENTILES; i < POINT_PERCENTILES; i++)
         buf_printf(out, ",%llu", us(point->percentiles[i]));
-    buf_printf(out, ",%llu,%g,%llu,%llu,%d,%.3f,%llu,%d", us(point->maximum), point->throughput_confidence,
-               us(point->latency_confidence), (unsigned long long)point->failed, point->stable, point->cpu_share,
+    buf_printf(out, ",%llu", us(point->maximum));
+    if (isnan(point->throughput_confidence))
+        buf_append_text(out, ",,"); /* nobody can tell */
+    else
+        buf_printf(out, ",%g,%llu", point->throughput_confidence, us(point->latency_confidence));
+    buf_printf(out, ",%llu,%d,%.3f,%llu,%d", (unsigned long long)point->failed, point->stable, point->cpu_share,
                us(point->delay_p99), !point->valid);
     if (format->metrics)
         report_metrics_own_csv(out, &point->metrics);
@@ -99,7 +103,7 @@ static void append_percentiles(struct buf *out, const struct csv_format *format,
 }
 
 static void append_row(struct buf *out, const struct csv_format *format, const struct point *point, bool server) {
-    buf_printf(out, "%g,%g,", point->value, point->throughput);
+    buf_printf(out, "%.*g,%g,", POINT_LOAD_DIGITS, point->value, point->throughput);
     if (format->decoupled)
         buf_printf(out, "%g,", point->seconds > 0 ? (double)point->responses / point->seconds : 0);
     buf_printf(out, "%llu,", us(point->send));

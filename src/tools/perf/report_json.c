@@ -1,5 +1,6 @@
 #include "tools/perf/report_json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -10,7 +11,10 @@
 
 static void number(struct json_writer *json, const char *name, double value) {
     json_key(json, name);
-    json_double(json, value);
+    if (isnan(value))
+        json_null(json);
+    else
+        json_double(json, value);
 }
 
 static void count(struct json_writer *json, const char *name, uint64_t value) {

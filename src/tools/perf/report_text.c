@@ -1,12 +1,14 @@
 #include "tools/perf/report_text.h"
 #include "tools/perf/report_metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
 
+/* Whole ones, as in the table. */
 static unsigned long long us(double ns) {
-    return (unsigned long long)(ns / (double)NS_PER_US + 0.5);
+    return (unsigned long long)(ns / (double)NS_PER_US);
 }
 
 /* ---- settings ---- */
@@ -20,10 +22,30 @@ static void report_range(FILE *out, const struct perf_options *options) {
     if (options->replay != NULL)
         fprintf(out, "  Replay of %s at %g times its speed\n", options->replay, options->speed);
     if (options->load == PERF_LOAD_RATE)
-        fprintf(out, "  Request rates: %g to %g requests per second, %s gaps\n", range->start, range->end,
-                options->distribution);
+        fprintf(out, "  Request rates: %.*g to %.*g requests per second, %s gaps\n", POINT_LOAD_DIGITS, range->start,
+                POINT_LOAD_DIGITS, range->end, options->distribution);
     if (options->load == PERF_LOAD_CONCURRENCY && range->end > 0)
-        fprintf(out, "  Concurrency limit: %g concurrent requests\n", range->end);
+        fprintf(out, "  Concurrency limit: %.0f concurrent requests\n", range->end);
+}
+
+static void report_windows(FILE *out, const struct perf_options *options) {
+    if (options->request_count > 0) {
+        fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
+        return;
+    }
+    if (options->load == PERF_LOAD_FIXED || options->periodic_text != NULL) {
+        fputs("  One window of all requests\n", out);
+        return;
+    }
+    fprintf(out, "  Using \"%s\" mode for stabilization\n", options->measurement_mode);
+    if (options->percentile >= 0)
+        fprintf(out, "  Stabilizing using p%g latency and throughput\n", options->percentile);
+    else
+        fputs("  Stabilizing using average latency and throughput\n", out);
+    if (options->count_windows)
+        fprintf(out, "  Minimum number of samples in each window: %lld\n", (long long)options->window_requests);
+    else
+        fprintf(out, "  Measurement window: %lld msec\n", (long long)options->interval_ms);
 }
 
 void report_settings(FILE *out, const struct perf_options *options, const struct infer_model_info *model) {
@@ -33,18 +55,7 @@ void report_settings(FILE *out, const struct perf_options *options, const struct
         fprintf(out, "  Batch size: %lld\n", (long long)options->batch_size);
     else
         fputs("  Batch size: as recorded\n", out);
-    if (options->request_count > 0)
-        fprintf(out, "  One window of %lld requests\n", (long long)options->request_count);
-    else
-        fprintf(out, "  Using \"%s\" mode for stabilization\n", options->measurement_mode);
-    if (options->percentile >= 0)
-        fprintf(out, "  Stabilizing using p%g latency and throughput\n", options->percentile);
-    else
-        fprintf(out, "  Stabilizing using average latency and throughput\n");
-    if (options->count_windows)
-        fprintf(out, "  Minimum number of samples in each window: %lld\n", (long long)options->window_requests);
-    else
-        fprintf(out, "  Measurement window: %lld msec\n", (long long)options->interval_ms);
+    report_windows(out, options);
     if (options->latency_limit_ms > 0)
         fprintf(out, "  Latency limit: %g msec\n", options->latency_limit_ms);
     report_range(out, options);
@@ -53,12 +64,12 @@ void report_settings(FILE *out, const struct perf_options *options, const struct
 
 void report_load(FILE *out, const struct perf_options *options, double value) {
     if (options->periodic_text != NULL)
-        fprintf(out, "Request concurrency: %g, and %g more after every %lld responses, %g in all\n", value,
+        fprintf(out, "Request concurrency: %.0f, and %.0f more after every %lld responses, %.0f in all\n", value,
                 options->range.step, (long long)options->request_period, options->range.end);
     else if (options->load == PERF_LOAD_CONCURRENCY)
-        fprintf(out, "Request concurrency: %g\n", value);
+        fprintf(out, "Request concurrency: %.0f\n", value);
     else
-        fprintf(out, "Request Rate: %g inference requests per seconds\n", value);
+        fprintf(out, "Request Rate: %.*g inference requests per seconds\n", POINT_LOAD_DIGITS, value);
 }
 
 void report_window(FILE *out, size_t number, double throughput, const struct window *window) {
@@ -69,8 +80,10 @@ void report_window(FILE *out, size_t number, double throughput, const struct win
 /* ---- a point ---- */
 
 static void report_latencies(FILE *out, const struct perf_options *options, const struct point *point) {
-    fprintf(out, "    Avg latency: %llu usec (standard deviation %llu usec, 95%% confidence +- %llu usec)\n",
-            us(point->latency), us(point->deviation), us(point->latency_confidence));
+    fprintf(out, "    Avg latency: %llu usec (standard deviation %llu usec", us(point->latency), us(point->deviation));
+    if (!isnan(point->latency_confidence))
+        fprintf(out, ", 95%% confidence +- %llu usec", us(point->latency_confidence));
+    fputs(")\n", out);
     for (size_t i = 0; i < POINT_PERCENTILES; i++)
         fprintf(out, "    p%g latency: %llu usec\n", point_percentiles[i], us(point->percentiles[i]));
     if (options->percentile >= 0)
@@ -83,8 +96,10 @@ static void report_latencies(FILE *out, const struct perf_options *options, cons
 static void report_client(FILE *out, const struct perf_options *options, const struct point *point) {
     double wait = point->sent_latency - point->send - point->receive;
     fprintf(out, "  Client: \n    Request count: %llu\n", (unsigned long long)point->requests);
-    fprintf(out, "    Throughput: %g infer/sec (95%% confidence +- %.3g)\n", point->throughput,
-            point->throughput_confidence);
+    fprintf(out, "    Throughput: %g infer/sec", point->throughput);
+    if (!isnan(point->throughput_confidence))
+        fprintf(out, " (95%% confidence +- %.3g)", point->throughput_confidence);
+    fputc('\n', out);
     if (options->goodput_ms > 0)
         fprintf(out, "    Goodput within %g msec: %g infer/sec\n", options->goodput_ms, point->goodput);
     if (point->responses != point->requests)
@@ -135,6 +150,8 @@ void report_point(FILE *out, const struct perf_options *options, const struct se
     if (point->has_server) {
         fputs("  Server: \n", out);
         report_server(out, "    ", &point->server, point->one_compute);
+    } else if (point->server_missed) {
+        fputs("  Server: \n    its statistics did not come in time, or went backwards\n", out);
     }
     if (point->model_count > 1)
         fputs("    Composing models: \n", out);
@@ -157,6 +174,19 @@ void report_point(FILE *out, const struct perf_options *options, const struct se
     fputc('\n', out);
 }
 
+/* Why a line of the summary is not what it seems. */
+static void report_doubts(FILE *out, const struct point *point) {
+    if (point->failed > 0)
+        fprintf(out, " (%llu failed)", (unsigned long long)point->failed);
+    if (point->over_limit)
+        fputs(" (over the latency limit)", out);
+    if (!point->stable)
+        fputs(" (not stable)", out);
+    if (!point->valid)
+        fputs(" (INVALID: limited by the generator)", out);
+    fputc('\n', out);
+}
+
 void report_summary(FILE *out, const struct perf_options *options, const struct point *points, size_t count) {
     if (options->percentile >= 0)
         fprintf(out, "Inferences/Second vs. Client p%g Batch Latency\n", options->percentile);
@@ -164,11 +194,11 @@ void report_summary(FILE *out, const struct perf_options *options, const struct 
         fputs("Inferences/Second vs. Client Average Batch Latency\n", out);
     for (size_t i = 0; i < count; i++) {
         const struct point *point = &points[i];
-        fprintf(out, "%s: %g, throughput: %g infer/sec, latency %llu usec%s%s\n",
-                options->periodic_text != NULL         ? "Periodic Concurrency"
-                : point->load == PERF_LOAD_CONCURRENCY ? "Concurrency"
-                                                       : "Request Rate",
-                point->value, point->throughput, us(point->judged), point->stable ? "" : " (not stable)",
-                point->valid ? "" : " (INVALID: limited by the generator)");
+        const char *load = options->periodic_text != NULL         ? "Periodic Concurrency"
+                           : point->load == PERF_LOAD_CONCURRENCY ? "Concurrency"
+                                                                  : "Request Rate";
+        fprintf(out, "%s: %.*g, throughput: %g infer/sec, latency %llu usec", load, POINT_LOAD_DIGITS, point->value,
+                point->throughput, us(point->judged));
+        report_doubts(out, point);
     }
 }

@@ -60,7 +60,8 @@ struct generator_observer run_watch_observer(struct run_watch *watch) {
 void run_watch_load(struct run_watch *watch, double load) {
     const struct perf_options *options = watch->options;
     char label[PERF_PROGRESS_LABEL_MAX];
-    snprintf(label, sizeof label, options->load == PERF_LOAD_CONCURRENCY ? "concurrency %g" : "request rate %g", load);
+    snprintf(label, sizeof label, options->load == PERF_LOAD_CONCURRENCY ? "concurrency %.*g" : "request rate %.*g",
+             POINT_LOAD_DIGITS, load);
     perf_progress_load(&watch->progress, label);
 }
 

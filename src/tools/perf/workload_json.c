@@ -171,6 +171,8 @@ static struct status read_item(struct reader *reader, yyjson_val *object, struct
         reader->tensor = (struct slice){yyjson_get_str(key), yyjson_get_len(key)};
         if (info == NULL && slice_equal_text(reader->tensor, "timestamp")) {
             yyjson_val *time = yyjson_obj_iter_get_val(key);
+            if (yyjson_arr_size(time) == 1) /* a list of one, as the inputs beside it are */
+                time = yyjson_arr_get_first(time);
             if (!yyjson_is_num(time) || yyjson_get_num(time) < 0)
                 return malformed(reader, "milliseconds");
             item->time_ms = yyjson_get_num(time);

@@ -1,4 +1,5 @@
 /* Tests of report_csv: perf_analyzer's columns in each of its forms, and rows in the order of throughput. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,6 +108,22 @@ static void test_full(void **state) {
     check(&format, &point, 1, expected);
 }
 
+/* One window tells no confidence, and the greatest load is written whole. */
+static void test_what_nobody_can_tell(void **state) {
+    (void)state;
+    struct point point = points[1];
+    point.value = 10000000;
+    point.throughput_confidence = point.latency_confidence = NAN;
+    point.stable = point.valid = true;
+    const struct csv_format format = {.full = true, .percentile = -1};
+    check(&format, &point, 1,
+          "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server "
+          "Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency,p99.9 "
+          "latency,p99.99 latency,Max latency,Throughput Confidence,Latency Confidence,Failed Requests,Stable,"
+          "Generator CPU,Send Delay p99,Generator Limited\n"
+          "10000000,182.121,6,340,29,0,5093,5,3,5450,5538,5576,5926,0,0,0,,,0,1,0.000,0,0\n");
+}
+
 static void test_percentile_cache_and_decoupled(void **state) {
     (void)state;
     const struct csv_format format = {.cache = true, .decoupled = true, .percentile = 85};
@@ -135,6 +152,7 @@ int main(void) {
         cmocka_unit_test(test_one_time_for_compute),
         cmocka_unit_test(test_verbose),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_what_nobody_can_tell),
         cmocka_unit_test(test_percentile_cache_and_decoupled),
         cmocka_unit_test(test_rate_without_server),
     };

@@ -146,6 +146,7 @@ def test_tls_without_http(start, repository, authority, tmp_path, own):
         with Secure(port, context_of(authority)) as connection:
             assert connection.subject == name
     assert "without TLS" not in server.log
+    assert ("TLS on the metrics port: certificate of" in server.log) == own
     put(authority.sign("next"), tmp_path)
     server.wait_for(f"TLS on the {'metrics' if own else 'gRPC'} port: new connections get the certificate of")
     with Secure(server.metrics, context_of(authority)) as connection:

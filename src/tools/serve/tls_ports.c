@@ -99,14 +99,16 @@ struct status tls_ports_open(const struct tls_settings *settings, const struct l
         STATUS_TRY(tls_context_create(&settings->grpc, &ret->grpc));
         log_context(log, "the gRPC port", ret->grpc, &settings->grpc);
     }
-    if (!settings->metrics.certificate_file)
+    if (!settings->metrics.certificate_file) {
         ret->metrics = NULL;
-    else if (ret->http) /* the only certificate that it may have */
+    } else if (ret->http) { /* the only certificate that it may have */
         ret->metrics = ret->http;
-    else if (same(&settings->metrics, &settings->grpc))
+    } else if (same(&settings->metrics, &settings->grpc)) {
         ret->metrics = ret->grpc;
-    else
+    } else {
         STATUS_TRY(tls_context_create(&settings->metrics, &ret->metrics));
+        log_context(log, "the metrics port", ret->metrics, &settings->metrics);
+    }
     if (ret->grpc && settings->plain_http)
         LOG_WARNING(log, "the HTTP port serves the same calls without TLS: give --tls-cert-file to protect both");
     return status_ok();

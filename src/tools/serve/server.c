@@ -412,6 +412,8 @@ struct status server_drain(struct server *server, uint64_t deadline_ns) {
         return not_drained(server);
     if (!worker_pool_wait_idle(&server->workers, deadline_ns))
         return status_error(STATUS_DEADLINE_EXCEEDED, "models that are being loaded or unloaded");
+    if (!worker_pool_wait_idle(&server->decoders, deadline_ns))
+        return status_error(STATUS_DEADLINE_EXCEEDED, "bodies of clients that have gone, being decoded");
     struct status status = inference_server_drain(server->core, deadline_ns);
     if (!status_is_ok(&status))
         return status_error(STATUS_DEADLINE_EXCEEDED, "%s", status.message);

@@ -98,7 +98,7 @@ static void on_answer(void *user, const struct infer_result *result) {
     struct flight *flight = user;
     struct generator *self = flight->generator;
     const struct workload_entry *entry = &self->setup->workload->entries[flight->entry];
-    struct status status = result->status;
+    struct status status = measurement_timely(&self->setup->plan, result);
     if (status_is_ok(&status) && entry->expected_count > 0)
         status = workload_check(entry, result->outputs, result->output_count);
     measurement_pass_time(&self->measurement, result->timing.end_ns);

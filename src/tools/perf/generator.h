@@ -23,10 +23,11 @@ struct measurement_plan {
     uint64_t warmup_requests; /* answers that come before the first window */
     size_t max_trials;        /* windows */
     double stability_percent;
-    double percentile; /* that has to be stable; below 0: the mean */
-    uint64_t limit_ns; /* latency threshold: three windows over it are enough; 0: none */
-    uint64_t goal_ns;  /* latency of a good answer; 0: none */
-    uint64_t drain_ns; /* how long to wait for what is in flight at the end */
+    double percentile;   /* that has to be stable; below 0: the mean */
+    uint64_t limit_ns;   /* latency threshold: three windows over it are enough; 0: none */
+    uint64_t goal_ns;    /* latency of a good answer; 0: none */
+    uint64_t timeout_ns; /* an answer that takes longer is none; 0: any is */
+    uint64_t drain_ns;   /* how long to wait for what is in flight at the end */
 };
 
 /* One request, as the profile export wants it. Times are monotonic. */

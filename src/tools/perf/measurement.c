@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 /* ---- memory ---- */
 
 struct status measurement_open(struct measurement *self, const struct generator_setup *setup) {
@@ -182,6 +184,14 @@ static size_t slice_of_window(const struct window *window, uint64_t window_ns, u
     uint64_t since = now_ns > window->start_ns ? now_ns - window->start_ns : 0;
     uint64_t slice = window->sliced ? since * SAMPLE_SLICES / window_ns : 0;
     return slice < SAMPLE_SLICES ? (size_t)slice : SAMPLE_SLICES - 1;
+}
+
+struct status measurement_timely(const struct measurement_plan *plan, const struct infer_result *result) {
+    uint64_t took_ns = result->timing.end_ns - result->timing.start_ns;
+    if (!status_is_ok(&result->status) || plan->timeout_ns == 0 || took_ns <= plan->timeout_ns)
+        return result->status;
+    return status_error(STATUS_DEADLINE_EXCEEDED, "the answer came after %llu us, behind the request's time",
+                        (unsigned long long)(took_ns / NS_PER_US));
 }
 
 void measurement_record(struct measurement *self, struct sample_request *request) {

@@ -53,4 +53,8 @@ void measurement_stop(struct measurement *measurement, uint64_t now_ns);
  * CANCELLED when it was stopped before any was answered. */
 struct status measurement_sum_up(struct measurement *measurement, struct generator_result *ret) STATUS_MUST_CHECK;
 
+/* The status of an answer. One that is good, but was seen only after its time was over, as when this thread had waited
+ * for a CPU, has failed like one that never came: DEADLINE_EXCEEDED. */
+struct status measurement_timely(const struct measurement_plan *plan, const struct infer_result *result);
+
 #endif

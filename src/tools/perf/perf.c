@@ -188,6 +188,7 @@ static void plan_measurement(struct perf_job *job) {
         .percentile = options->percentile,
         .limit_ns = (uint64_t)(options->latency_limit_ms * (double)NS_PER_MS),
         .goal_ns = (uint64_t)(options->goodput_ms * (double)NS_PER_MS),
+        .timeout_ns = (uint64_t)(options->request_timeout_s * (double)NS_PER_S),
         .drain_ns = DRAIN_S * NS_PER_S,
     };
     setup->observer = run_watch_observer(&job->watch);
@@ -345,8 +346,8 @@ static struct status make_sequences(struct perf_job *job, struct arena *arena) {
         .slots = closed ? (size_t)job->load : (size_t)options->sequence_count,
         .length = own && !options->sequence_length_given ? 0 : (size_t)options->sequence_length,
         .variation_percent = options->sequence_variation,
-        .first_id = (uint64_t)options->sequence_ids.start,
-        .end_id = (uint64_t)options->sequence_ids.end,
+        .first_id = options->sequence_first,
+        .end_id = options->sequence_end,
         .serial = closed || options->serial_sequences,
         .seed = (uint64_t)options->seed,
     };

@@ -275,10 +275,7 @@ static struct status take_sequences(int argc, char **argv, struct perf_options *
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         options->wants_sequences = options->wants_sequences || options_was_given(&table, argc, argv, flags[i]);
     options->sequence_length_given = options_was_given(&table, argc, argv, "sequence-length");
-    STATUS_TRY(perf_range_parse("--sequence-id-range", options->sequence_id_text, true, &options->sequence_ids));
-    if (!options->sequence_ids.has_end)
-        options->sequence_ids.end = 0;
-    return status_ok();
+    return perf_ids_parse(options->sequence_id_text, &options->sequence_first, &options->sequence_end);
 }
 
 /* ---- contradictions ---- */

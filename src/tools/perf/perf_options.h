@@ -43,7 +43,7 @@ struct perf_options {
     double sequence_variation;
     const char *sequence_id_text;
     bool serial_sequences;
-    struct perf_range sequence_ids; /* start and end */
+    uint64_t sequence_first, sequence_end; /* ids; end excluded, 0: none */
     bool sequence_length_given;
     bool wants_sequences; /* one of these flags was given */
     bool streaming;

@@ -34,6 +34,21 @@ struct status perf_range_parse(const char *flag, const char *text, bool whole, s
     return status_ok();
 }
 
+struct status perf_ids_parse(const char *text, uint64_t *ret_first, uint64_t *ret_end) {
+    struct slice first, end;
+    slice_split(slice_of(text), ':', &first, &end);
+    *ret_first = *ret_end = 0;
+    bool good = slice_to_u64(first, ret_first) && *ret_first > 0 && *ret_first <= INT64_MAX;
+    if (end.size > 0)
+        good = good && slice_to_u64(end, ret_end) && *ret_end > *ret_first && *ret_end <= INT64_MAX;
+    if (!good)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--sequence-id-range: expected FIRST or FIRST:END, ids from 1 to 9223372036854775807, END "
+                            "(excluded) above FIRST, got \"%.100s\"",
+                            text);
+    return status_ok();
+}
+
 /* What the client says of its own messages: a second one would contradict it. */
 static bool is_own_header(struct slice name, bool grpc) {
     static const char *const any[] = {"host", "content-length", "transfer-encoding", "inference-header-content-length"};

@@ -7,6 +7,9 @@
 /* "start[:end[:step]]" with ":" alone for a left-out end. Errors: INVALID_ARGUMENT naming the flag. */
 struct status perf_range_parse(const char *flag, const char *text, bool whole,
                                struct perf_range *ret) STATUS_MUST_CHECK;
+/* "first[:end]" of --sequence-id-range, the end excluded; *ret_end is 0 where there is none. Errors: INVALID_ARGUMENT.
+ */
+struct status perf_ids_parse(const char *text, uint64_t *ret_first, uint64_t *ret_end) STATUS_MUST_CHECK;
 /* "Name:Value"; names of gRPC metadata are made lower case. */
 struct status perf_header_parse(const char *text, bool grpc, struct arena *arena,
                                 struct infer_header *ret) STATUS_MUST_CHECK;

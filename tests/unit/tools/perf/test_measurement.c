@@ -1,4 +1,5 @@
 /* Tests of measurement: where windows end, and what a point says that was cut short. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,12 +50,25 @@ static void test_cut_short(void **state) {
     const struct generator_result *result = run(3);
     assert_true(result->stopped && !result->stable);
     assert_int_equal(result->sum.sample.latency.total, 30);
-    assert_float_equal(result->sum.throughput_confidence, 0, 1e-6);
-    assert_float_equal(result->sum.latency_confidence_ns, 0, 1);
+    assert_true(isnan(result->sum.throughput_confidence) && isnan(result->sum.latency_confidence_ns));
     result = run(WINDOW_S + 3); /* and behind a whole window */
     assert_int_equal(result->sum.window_count, 2);
     assert_int_equal(result->sum.sample.latency.total, 130);
     assert_float_equal(result->sum.throughput_confidence, 0, 1e-6);
+}
+
+/* A good answer is none when its time is over; a failure stays what it is. */
+static void test_late_answers(void **state) {
+    (void)state;
+    const struct measurement_plan plan = {.timeout_ns = NS_PER_MS}, patient = {.timeout_ns = 0};
+    struct infer_result result = {.status = status_ok(),
+                                  .timing = {.start_ns = NS_PER_S, .end_ns = NS_PER_S + NS_PER_MS}};
+    assert_int_equal(measurement_timely(&plan, &result).code, STATUS_OK);
+    result.timing.end_ns++;
+    assert_int_equal(measurement_timely(&plan, &result).code, STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(measurement_timely(&patient, &result).code, STATUS_OK);
+    result.status = status_error(STATUS_UNAVAILABLE, "gone");
+    assert_int_equal(measurement_timely(&plan, &result).code, STATUS_UNAVAILABLE);
 }
 
 static void test_stopped_before_any_answer(void **state) {
@@ -71,6 +85,7 @@ static void test_stopped_before_any_answer(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_late_answers),
         cmocka_unit_test(test_stopped_before_any_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,23 @@ static void test_defaults(void **state) {
     assert_string_equal(parsed(*state, "-i gRPC").url, "localhost:8001");
 }
 
+static void test_sequence_ids(void **state) {
+    struct perf_options options = parsed(*state, "");
+    assert_true(options.sequence_first == 1 && options.sequence_end == 0);
+    options = parsed(*state, "--sequence-id-range 4294967296:9223372036854775807");
+    assert_true(options.sequence_first == 4294967296 && options.sequence_end == INT64_MAX);
+    options = parsed(*state, "--sequence-id-range 7:");
+    assert_true(options.sequence_first == 7 && options.sequence_end == 0);
+    static const char *const lines[] = {
+        "--sequence-id-range 0",   "--sequence-id-range 0:5",   "--sequence-id-range 5:5",
+        "--sequence-id-range 5:4", "--sequence-id-range 1:9:2", "--sequence-id-range 9223372036854775808",
+        "--sequence-id-range -1",  "--sequence-id-range 1.5",   "--sequence-id-range :5",
+        "--sequence-id-range x",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        assert_int_equal(parse(*state, lines[i], &options).code, STATUS_INVALID_ARGUMENT);
+}
+
 static void test_services(void **state) {
     assert_int_equal(parsed(*state, "").service, PERF_TRITON);
     assert_int_equal(parsed(*state, "--service-kind trtis -i GRPC --streaming -x 3").service, PERF_TRTIS);
@@ -227,6 +244,7 @@ static void test_model_is_needed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sequence_ids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_in_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),

@@ -34,6 +34,22 @@ inferd=${INFERD:-$root/build/inferd}
 program=generate_figures
 . "$root/scripts/recipe.bash"
 
+# number_of KEY FILE: a number of a config; nothing where it has none.
+number_of() { sed -n "s/.*\"$1\" *: *\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }
+
+# Sets config, the checkpoint's; refuses what could not be exported before anything that was measured is given up for it.
+check_checkpoint() {
+  local longest
+  [ -e "$checkpoint" ] || [ -e "$checkpoint.index" ] || [[ $checkpoint == random:* ]] ||
+    usage "INIT_CHECKPOINT: there is neither $checkpoint nor $checkpoint.index"
+  for config in "${model_files[1]:-}" "$checkpoint/config.json" "$checkpoint/bert_config.json" "$(dirname "$checkpoint")/bert_config.json"; do
+    if [ -r "$config" ]; then break; fi
+  done
+  [ -r "$config" ] || usage "INIT_CHECKPOINT: no config.json or bert_config.json belongs to $checkpoint"
+  longest=$(number_of max_position_embeddings "$config")
+  [ "$seq_length" -le "${longest:-$seq_length}" ] || usage "SEQ_LENGTH must be at most the model's $longest, got $seq_length"
+}
+
 quick=false restart=false latency_limit=200 words=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -51,7 +67,7 @@ set -- ${words[@]+"${words[@]}"}
 
 [ $# -le 4 ] || usage "at most 4 arguments, got $#"
 bert_model=${1:-embedded} seq_length=${2:-128} precision=${3:-fp32} checkpoint=${4:-}
-[[ $seq_length =~ ^([3-9]|[1-9][0-9]+)$ ]] || usage "SEQ_LENGTH must be a whole number from 3, got \"$seq_length\""
+[[ $seq_length =~ ^([3-9]|[1-9][0-9]{1,5})$ ]] || usage "SEQ_LENGTH must be a whole number from 3, got \"$seq_length\""
 [[ $latency_limit =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage "--latency-limit must be a number of milliseconds, got \"$latency_limit\""
 choose_format
 model_files=()
@@ -66,6 +82,7 @@ choose_protocol
 interval=${INTERVAL_MS:-5000}
 [[ $interval =~ ^[0-9]+$ ]] || usage "INTERVAL_MS must be a whole number, got \"$interval\""
 [ -x "$inferd" ] || fail "$inferd is not there: run make first"
+check_checkpoint
 # Only our own generator tells whether it was the bottleneck.
 if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF" && columns=--verbose-csv; else perf=("$inferd" perf) && columns=--full-csv; fi
 
@@ -84,11 +101,8 @@ interrupted() {
 
 # Eight questions with text of the full length, of any tokens that the vocabulary has.
 questions() {
-  local config words
-  for config in "${model_files[1]:-}" "$checkpoint/config.json" "$checkpoint/bert_config.json"; do
-    if [ -r "$config" ]; then break; fi
-  done
-  words=$(sed -n 's/.*"vocab_size": *\([0-9][0-9]*\).*/\1/p' "$config" 2>/dev/null | head -n 1)
+  local words
+  words=$(number_of vocab_size "$config")
   awk -v n="$seq_length" -v words="${words:-30522}" 'BEGIN {
     srand(1); printf "{\"data\": ["
     for (q = 0; q < 8; q++) {

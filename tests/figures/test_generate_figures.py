@@ -87,6 +87,27 @@ def test_wrong_usage(tmp_path, arguments, message):
     assert done.returncode == 2 and message in done.stderr
 
 
+@pytest.mark.parametrize("arguments, message", [
+    (["", 16, "", "nowhere"], "INIT_CHECKPOINT: there is neither nowhere nor nowhere.index"),
+    (["", 16, "", "random:1"], "INIT_CHECKPOINT: no config.json or bert_config.json belongs to random:1"),
+    (["", 49, "", TINY], "SEQ_LENGTH must be at most the model's 48, got 49"), (["base", 999999], "at most the model's 512"),
+    (["", "1" * 30], "SEQ_LENGTH must be a whole number"),
+])
+def test_what_cannot_be_exported_costs_no_measured_point(tmp_path, arguments, message):
+    kept = tmp_path / "out/points/static-1-8.csv"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("measured")
+    done = run(tmp_path, "--quick", *arguments)
+    assert done.returncode == 2 and message in done.stderr
+    assert kept.read_text() == "measured"
+
+
+def test_a_prefix_of_tensorflow(tmp_path):
+    """Its config lies beside it."""
+    done = run(tmp_path, "--quick", "", 16, "", ROOT / "tests/fixtures/tf_checkpoint/model.ckpt", PERF="/bin/false")
+    assert done.returncode == 1 and "== probe" in done.stdout and "the load generator ended with exit code 1" in done.stderr
+
+
 def test_a_generator_that_fails_is_told(tmp_path):
     done = run(tmp_path, "--quick", "", 16, "", TINY, PERF="/bin/false")
     assert done.returncode == 1 and "the load generator ended with exit code 1" in done.stderr

@@ -96,6 +96,7 @@ def test_what_cannot_be_measured(server, protocol):
     assert "nosuch" in perf_tool.refused(server, protocol, "-m", "nosuch")
     assert "--shape IN:" in perf_tool.refused(server, protocol, "-m", "id_fp32")
     assert "is not taken" in perf_tool.refused(server, protocol, "-m", "five", "--sync", code=3)
+    assert "inferd --version" in perf_tool.refused(server, protocol, "--version", code=3)
 
 
 def test_nobody_listens(server):

@@ -182,7 +182,7 @@ def test_figures_draw_it(server, tmp_path):
     assert drawn == {(float(row["Concurrency"]), float(row["Server Compute"])) for row in csv.DictReader(file.open())}
 
 
-@case("VP10", "v1 HTTP, gRPC", "perf at a server that is still loading the model", "it waits")
+@case("VP10", "v1 HTTP, gRPC", "perf at a server that is still loading the model", "it waits, and says so")
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 @pytest.mark.parametrize("service", ["trtis", "triton"])
 def test_a_server_that_is_loading(tmp_path, protocol, service):
@@ -191,8 +191,9 @@ def test_a_server_that_is_loading(tmp_path, protocol, service):
     running = Server(repository, wait=False)
     try:
         running.http, running.grpc = running.port("HTTP"), running.port("gRPC")
-        text = perf_tool.good(running, protocol, "--service-kind", service, "-m", "slow", "--request-count", "5")
+        ended = perf_tool.run(running, protocol, "--service-kind", service, "-m", "slow", "--request-count", "5")
         running.stop()
     finally:
         running.kill()
-    assert "Request count: 5\n" in text
+    assert ended.returncode == 0 and "Request count: 5\n" in ended.stdout
+    assert ended.stderr.count("the server is still loading") == 1

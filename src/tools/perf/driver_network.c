@@ -1,4 +1,5 @@
 /* driver_network.c: a server over the network: the client does all of it, whatever it speaks. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -69,7 +70,7 @@ static bool has_extension(const struct infer_server_info *server, const char *na
 static void wait_until_ready(struct infer_client *client, struct slice model, struct slice version) {
     const struct timespec pause = {0, READY_PAUSE_MS * (long)NS_PER_MS};
     uint64_t end_ns = clock_monotonic_ns() + READY_WAIT_S * NS_PER_S;
-    bool model_ready = false, server_ready = false;
+    bool model_ready = false, server_ready = false, told = false;
     struct status status;
     do {
         status = infer_client_model_ready(client, model, version, &model_ready);
@@ -77,6 +78,10 @@ static void wait_until_ready(struct infer_client *client, struct slice model, st
             status = infer_client_server_ready(client, &server_ready);
         if (!status_is_ok(&status) || model_ready || server_ready)
             return;
+        if (!told)
+            fprintf(stderr, "inferd perf: the server is still loading: its model is waited for, up to %d s\n",
+                    READY_WAIT_S);
+        told = true;
         nanosleep(&pause, NULL);
     } while (clock_monotonic_ns() < end_ns);
 }

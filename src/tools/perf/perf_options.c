@@ -124,6 +124,7 @@ static const struct option_row rows[] = {
     REFUSED("proto", "only servers of KServe v2 or TRTIS v1 are driven"),
     REFUSED("enable-mpi", "start one inferd perf on each machine"),
     REFUSED("triton-server-directory", "the core of the server is in this program; leave it out"),
+    REFUSED("version", "inferd --version tells it"),
     REFUSED("session-concurrency", "sessions of chats are not driven"),
 };
 /* clang-format on */

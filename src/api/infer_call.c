@@ -268,9 +268,9 @@ static void end_decoding(struct api_task *task) {
     call->end.status = status_ok();
     task->run = run_task;
     give_back(call);
-    if (call->left_booked > 0)
-        http_budget_give(call->context->budget, call->left_booked);
-    call->left_booked = call->body_size = 0;
+    if (!call->exchange && call->body_size > 0 && call->context->budget)
+        http_budget_give(call->context->budget, call->body_size);
+    call->body_size = 0;
     if (call->exchange)
         call->decoded(call, &status);
     call_unref(call);
@@ -434,12 +434,12 @@ static void leave_decoding(struct infer_call *call) {
     struct http_budget *budget = call->context->budget;
     if (call->waits) {
         call->waits = false;
+        call->body_size = 0;
         infer_request_destroy(call->request);
         call->request = NULL;
         buf_free(&call->body);
     } else if (call->body_size > 0 && budget) {
-        call->left_booked = call->body_size;
-        http_budget_force(budget, call->left_booked);
+        http_budget_force(budget, call->body_size); /* until end_decoding */
     }
 }
 

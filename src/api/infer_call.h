@@ -87,7 +87,6 @@ struct infer_call {
     void (*decoded)(struct infer_call *call, const struct status *status);
     size_t reserved;                    /* of the budget, while it is decoded */
     size_t body_size;                   /* of what a decoder is to have, or has; else 0. Loop thread */
-    size_t left_booked;                 /* of that: what an exchange that has gone books no more. Loop thread */
     bool over;                          /* ops->send has had the final answer. Loop thread */
     struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
     pthread_mutex_t lock;               /* of `request` after submission, and of what follows */

@@ -147,6 +147,11 @@ static void finish_without_room(struct grpc_call *call, const char *what) {
     grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, text, ENDING_BUSY_RETRY_MS);
 }
 
+static void fail_without_room(struct grpc_call *call, const char *what) {
+    finish_without_room(call, what);
+    cancel(call);
+}
+
 /* Makes what the call has in memory known, with what the method has of it. */
 static bool hold(struct grpc_call *call, size_t lent_bytes) {
     return http_exchange_hold(call->exchange,
@@ -157,8 +162,7 @@ static bool hold(struct grpc_call *call, size_t lent_bytes) {
 static bool hold_message(struct grpc_call *call) {
     if (hold(call, call->lent_bytes))
         return true;
-    finish_without_room(call, "message");
-    cancel(call);
+    fail_without_room(call, "message");
     return false;
 }
 
@@ -178,8 +182,7 @@ static void on_unpacked(struct unpacking *unpacking) {
     call->reader.message = unpacking->message;
     unpacking->message = BUF_EMPTY;
     if (unpacking->status.code == STATUS_UNAVAILABLE) {
-        finish_without_room(call, "message, unpacked");
-        cancel(call);
+        fail_without_room(call, "message, unpacked");
     } else if (!status_is_ok(&unpacking->status)) {
         fail_with(call, &unpacking->status);
     } else if (hold_message(call)) {
@@ -337,10 +340,8 @@ void grpc_on_drain(struct http_exchange *exchange) {
 
 void grpc_on_no_room(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
-    if (!call || call->finished)
-        return;
-    finish_without_room(call, "message");
-    cancel(call);
+    if (call && !call->finished)
+        fail_without_room(call, "message");
 }
 
 void grpc_on_shutdown(struct http_exchange *exchange) {

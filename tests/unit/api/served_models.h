@@ -77,6 +77,20 @@ static inline bool served_submit(struct api_workers *workers, struct api_task *t
     return true;
 }
 
+static inline void *served_run_work(void *argument) {
+    struct api_task *task = argument;
+    task->run(task);
+    return NULL;
+}
+
+/* Runs the one task that the workers have, on a thread of its own; the test joins it. */
+static inline pthread_t served_begin_work(struct served_workers *workers) {
+    pthread_t thread;
+    assert_int_equal(workers->count, 1);
+    assert_int_equal(pthread_create(&thread, NULL, served_run_work, workers->tasks[--workers->count]), 0);
+    return thread;
+}
+
 /* Waits until a task has been posted, without running it. */
 static inline void served_wait(struct served *served) {
     pthread_mutex_lock(&served->lock);

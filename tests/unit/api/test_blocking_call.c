@@ -22,18 +22,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void *run_task(void *argument) {
-    struct api_task *task = argument;
-    task->run(task);
-    return NULL;
-}
-
 /* Does what was submitted, on a thread of its own. */
 static void work(void) {
-    assert_int_equal(served.workers.count, 1);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, run_task, served.workers.tasks[--served.workers.count]), 0);
-    pthread_join(thread, NULL);
+    pthread_join(served_begin_work(&served.workers), NULL);
 }
 
 static void send_post(struct session *session, const char *path, const char *body) {

@@ -50,17 +50,8 @@ static void send_large(struct session *session, const char *json) {
 
 #define GOOD "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"INT32\",\"data\":[7,8]}]}"
 
-static void *run_task(void *argument) {
-    struct api_task *task = argument;
-    task->run(task);
-    return NULL;
-}
-
 static void run_decoder(void) {
-    assert_int_equal(served.decoders.count, 1);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, run_task, served.decoders.tasks[--served.decoders.count]), 0);
-    pthread_join(thread, NULL);
+    pthread_join(served_begin_work(&served.decoders), NULL);
 }
 
 static void large_requests_are_decoded_elsewhere(void **state) {

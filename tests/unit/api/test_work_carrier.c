@@ -36,20 +36,12 @@ static void done(struct grpc_work *work) {
     noted->ends++;
 }
 
-static void *run_task(void *argument) {
-    struct api_task *task = argument;
-    task->run(task);
-    return NULL;
-}
-
 static void work_goes_to_a_decoder_and_comes_back(void **state) {
     (void)state;
     struct noted_work noted = {.work = {run, done}};
     assert_true(work_carrier_submit(&served.context, &noted.work));
-    assert_int_equal(served.decoders.count, 1);
     assert_int_equal(noted.runs, 0);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, run_task, served.decoders.tasks[--served.decoders.count]), 0);
+    pthread_t thread = served_begin_work(&served.decoders);
     served_wait(&served);
     assert_int_equal(noted.runs, 1);
     assert_true(pthread_equal(noted.ran_on, thread));

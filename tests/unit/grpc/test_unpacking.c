@@ -53,6 +53,17 @@ static struct peer_response *send_message(struct fixture *f, const char *path, s
     return response;
 }
 
+/* A unary call with a heavy message, which is not half-closed yet. */
+static struct peer_response *send_heavy_begun(struct fixture *f) {
+    struct buf message = heavy(SIZE);
+    const struct http_header fields[] = {TYPE, GZIP};
+    struct peer_response *response =
+        peer_request_full(&f->peer, "POST", "/t.S/Echo", fields, 2, buf_slice(&message), true);
+    peer_run(&f->peer);
+    buf_free(&message);
+    return response;
+}
+
 /* ---- the other thread ---- */
 
 static void *run_work(void *argument) {
@@ -111,12 +122,7 @@ static void test_unary(void **state) {
 
 static void test_half_close_afterwards(void **state) {
     struct fixture *f = *state;
-    struct buf message = heavy(SIZE);
-    const struct http_header fields[] = {TYPE, GZIP};
-    struct peer_response *response =
-        peer_request_full(&f->peer, "POST", "/t.S/Echo", fields, 2, buf_slice(&message), true);
-    peer_run(&f->peer);
-    buf_free(&message);
+    struct peer_response *response = send_heavy_begun(f);
     finish_work(f);
     expect_log(f, "");
     peer_send_more(&f->peer, response, (struct slice){NULL, 0}, true);
@@ -129,12 +135,7 @@ static void test_half_close_afterwards(void **state) {
 static void test_silence_meanwhile(void **state) {
     struct fixture *f = *state;
     struct session *session = f->peer.session;
-    struct buf message = heavy(SIZE);
-    const struct http_header fields[] = {TYPE, GZIP};
-    struct peer_response *response =
-        peer_request_full(&f->peer, "POST", "/t.S/Echo", fields, 2, buf_slice(&message), true);
-    peer_run(&f->peer);
-    buf_free(&message);
+    struct peer_response *response = send_heavy_begun(f);
     struct status status = session->ops->tick(session, clock_monotonic_ns() + 2 * f->limits.body_timeout_ns);
     assert_int_equal(status.code, STATUS_OK);
     peer_run(&f->peer);
@@ -339,17 +340,12 @@ static void test_no_room_for_what_comes_behind(void **state) {
 
 static void test_unpacked_message_is_booked(void **state) {
     struct fixture *f = *state;
-    struct buf message = heavy(SIZE);
-    const struct http_header fields[] = {TYPE, GZIP};
-    struct peer_response *response =
-        peer_request_full(&f->peer, "POST", "/t.S/Echo", fields, 2, buf_slice(&message), true);
-    peer_run(&f->peer);
+    struct peer_response *response = send_heavy_begun(f);
     finish_work(f);
     size_t held = atomic_load(&budget.held_bytes);
     assert_true(held >= SIZE && held < SIZE + 100000);
     peer_cancel(&f->peer, response);
     peer_run(&f->peer);
-    buf_free(&message);
 }
 
 /* ---- calls that end meanwhile ---- */

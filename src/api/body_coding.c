@@ -14,7 +14,7 @@ static const struct coding_row {
     [BODY_DEFLATE] = {"deflate", 15},
 };
 
-enum { CODING_COUNT = sizeof rows / sizeof rows[0], STEP_BYTES = 64 * 1024 };
+enum { CODING_COUNT = sizeof rows / sizeof rows[0] };
 
 const char *body_coding_name(enum body_coding coding) {
     return rows[coding].name;
@@ -93,53 +93,36 @@ static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the body");
 }
 
-/* Inflates all of `in` into `out`, step by step so that the bound is never passed by more than a step. */
-static struct status inflate_all(z_stream *stream, struct slice in, size_t max_bytes, struct buf *out) {
-    size_t given = 0;
-    int result = Z_OK;
-    while (result != Z_STREAM_END) {
-        if (stream->avail_in == 0 && given < in.size) {
-            size_t some = in.size - given < INT_MAX ? in.size - given : INT_MAX;
-            stream->next_in = (Bytef *)(uintptr_t)(in.data + given); /* only read */
-            stream->avail_in = (uInt)some;
-            given += some;
-        }
-        char *room = buf_reserve(out, STEP_BYTES);
-        if (!room)
-            return no_memory();
-        stream->next_out = (Bytef *)room;
-        stream->avail_out = STEP_BYTES;
-        result = inflate(stream, Z_NO_FLUSH);
-        out->size += STEP_BYTES - stream->avail_out;
-        if (out->size > max_bytes)
-            return status_error(STATUS_TOO_LARGE, "the body is larger than %zu bytes when decompressed", max_bytes);
-        if (result == Z_BUF_ERROR && given == in.size)
-            return status_error(STATUS_INVALID_ARGUMENT, "the compressed body ends early, after %zu bytes", in.size);
-        if (result == Z_MEM_ERROR)
-            return no_memory();
-        if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
-            return status_error(STATUS_INVALID_ARGUMENT, "the compressed body is broken near byte %zu: %s",
-                                given - stream->avail_in, stream->msg ? stream->msg : "unknown format");
+static struct status status_of(const struct inflate_outcome *outcome, size_t size, size_t max_bytes) {
+    switch (outcome->end) {
+    case INFLATE_WHOLE:
+        break;
+    case INFLATE_CUT_SHORT:
+        return status_error(STATUS_INVALID_ARGUMENT, "the compressed body ends early, after %zu bytes", size);
+    case INFLATE_BROKEN:
+        return status_error(STATUS_INVALID_ARGUMENT, "the compressed body is broken near byte %zu: %s", outcome->read,
+                            outcome->reason);
+    case INFLATE_FOLLOWED:
+        return status_error(STATUS_INVALID_ARGUMENT, "%zu bytes follow the end of the compressed body",
+                            size - outcome->read);
+    case INFLATE_TOO_LARGE:
+        return status_error(STATUS_TOO_LARGE, "the body is larger than %zu bytes when decompressed", max_bytes);
+    case INFLATE_NO_ROOM:
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no room for the body decompressed");
+    case INFLATE_NO_MEMORY:
+        return no_memory();
     }
-    size_t behind = stream->avail_in + (in.size - given);
-    if (behind > 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "%zu bytes follow the end of the compressed body", behind);
     return status_ok();
 }
 
-struct status body_inflate(enum body_coding coding, size_t max_bytes, struct buf *body) {
+struct status body_inflate(enum body_coding coding, size_t max_bytes, struct inflate_gate gate, struct buf *body) {
     if (coding == BODY_IDENTITY)
         return status_ok();
-    z_stream stream = {0};
-    if (inflateInit2(&stream, rows[coding].window_bits) != Z_OK)
-        return no_memory();
+    enum inflate_form form = coding == BODY_GZIP ? INFLATE_GZIP : INFLATE_ZLIB;
     struct buf plain = BUF_EMPTY;
-    struct status status = inflate_all(&stream, buf_slice(body), max_bytes, &plain);
-    inflateEnd(&stream);
-    if (!status_is_ok(&status)) {
-        buf_free(&plain);
-        return status_prefix(status, "Content-Encoding %s", rows[coding].name);
-    }
+    struct inflate_outcome outcome = inflate_data(form, buf_slice(body), max_bytes, gate, &plain);
+    if (outcome.end != INFLATE_WHOLE)
+        return status_prefix(status_of(&outcome, body->size, max_bytes), "Content-Encoding %s", rows[coding].name);
     buf_free(body);
     *body = plain;
     return status_ok();

@@ -5,7 +5,7 @@
 #ifndef INFERD_API_BODY_CODING_H
 #define INFERD_API_BODY_CODING_H
 
-#include "base/buf.h"
+#include "base/inflate.h"
 #include "base/status.h"
 
 enum body_coding { BODY_IDENTITY, BODY_GZIP, BODY_DEFLATE };
@@ -20,8 +20,9 @@ struct status body_coding_parse(struct slice content_encoding, enum body_coding 
 enum body_coding body_coding_choose(struct slice accept_encoding);
 
 /* Replaces a compressed body. TOO_LARGE as soon as it would pass max_bytes; INVALID_ARGUMENT when it is broken, cut
- * short or followed by more. */
-struct status body_inflate(enum body_coding coding, size_t max_bytes, struct buf *body) STATUS_MUST_CHECK;
+ * short or followed by more; RESOURCE_EXHAUSTED when the gate was closed. */
+struct status body_inflate(enum body_coding coding, size_t max_bytes, struct inflate_gate gate,
+                           struct buf *body) STATUS_MUST_CHECK;
 /* Replaces a body by its compressed form. */
 struct status body_deflate(enum body_coding coding, struct buf *body) STATUS_MUST_CHECK;
 

@@ -220,8 +220,7 @@ void infer_call_set_body_size(struct infer_call *call, size_t body_size) {
 
 /* ---- decoding ---- */
 
-static bool reserve(void *user, size_t bytes) {
-    struct infer_call *call = user;
+static bool reserve(struct infer_call *call, size_t bytes) {
     if (call->context->budget && !http_budget_take(call->context->budget, bytes))
         return false;
     call->reserved += bytes;
@@ -239,6 +238,39 @@ static struct status no_room(const struct infer_call *call, size_t bytes, const 
         "no room for %s, which takes %zu bytes: all requests and answers together hold as many bytes as they may; "
         "try again later",
         what, bytes);
+}
+
+/* The same for memory that is taken step by step, by someone who only hears that there is none. */
+static bool reserve_step(struct infer_call *call, size_t bytes, const char *what) {
+    if (reserve(call, bytes))
+        return true;
+    call->missing = what;
+    call->missing_bytes = bytes;
+    return false;
+}
+
+static bool reserve_decoded(void *user, size_t bytes) {
+    return reserve_step(user, bytes, "the request, decoded");
+}
+
+static bool reserve_inflated(void *user, size_t bytes) {
+    return reserve_step(user, bytes, "the body decompressed");
+}
+
+struct inflate_gate infer_call_inflate_gate(struct infer_call *call) {
+    return (struct inflate_gate){reserve_inflated, call};
+}
+
+/* How much it would have been in all is not known. */
+static struct status no_room_for_step(const struct infer_call *call) {
+    size_t max = call->context->budget->max_bytes;
+    if (call->reserved + call->missing_bytes > max)
+        return status_error(STATUS_TOO_LARGE, "no room for %s: all requests and answers together may hold %zu bytes",
+                            call->missing, max);
+    return status_error(STATUS_RESOURCE_EXHAUSTED,
+                        "no room for %s: all requests and answers together hold as many bytes as they may; try again "
+                        "later",
+                        call->missing);
 }
 
 struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) {
@@ -285,12 +317,20 @@ static bool begin_decoding(struct infer_call *call) {
     return begins;
 }
 
+/* What a budget without room looks like to those who decode is memory that is short. */
+static struct status decode(struct infer_call *call) {
+    struct status status = call->ops->decode(call);
+    if (!status_is_ok(&status) && call->missing)
+        return no_room_for_step(call);
+    return status;
+}
+
 static void decode_far(struct api_task *task) {
     struct infer_call *call = call_of(task);
     if (begin_decoding(call)) {
         struct arena *arena = call->request->arena;
-        arena_set_gate(arena, reserve, call);
-        call->end.status = call->ops->decode(call);
+        arena_set_gate(arena, reserve_decoded, call);
+        call->end.status = decode(call);
         arena_set_gate(arena, NULL, NULL);
     }
     task->run = end_decoding;
@@ -301,7 +341,7 @@ void infer_call_decode(struct infer_call *call, size_t weight,
                        void (*decoded)(struct infer_call *call, const struct status *status)) {
     struct api_workers *decoders = call->context->decoders;
     if (weight <= INFER_WEIGHT_LIGHT) {
-        struct status status = call->ops->decode(call);
+        struct status status = decode(call);
         give_back(call);
         decoded(call, &status);
         return;

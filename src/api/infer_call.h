@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 
 #include "api/context.h"
-#include "base/buf.h"
+#include "base/inflate.h"
 #include "core/infer_request.h"
 #include "http/exchange.h"
 #include "trace/trace.h"
@@ -85,7 +85,9 @@ struct infer_call {
     /* Private to infer_call.c. */
     atomic_int references;
     void (*decoded)(struct infer_call *call, const struct status *status);
-    size_t reserved;                    /* of the budget, while it is decoded */
+    size_t reserved;     /* of the budget, while it is decoded */
+    const char *missing; /* what the budget had no room for, when so many bytes more were wanted */
+    size_t missing_bytes;
     size_t body_size;                   /* of what a decoder is to have, or has; else 0. Loop thread */
     bool over;                          /* ops->send has had the final answer. Loop thread */
     struct infer_answer end;            /* the final one; who has the request fills it, then the list has it */
@@ -111,6 +113,8 @@ void infer_call_set_body_size(struct infer_call *call, size_t body_size);
 /* For ops->decode: books memory that the decoding takes, until it is over. RESOURCE_EXHAUSTED when all requests and
  * answers together leave no room for it now, TOO_LARGE when they never could; `what` is said then. */
 struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) STATUS_MUST_CHECK;
+/* The same for what a body is decompressed to, step by step; what ops->decode says of a closed gate is not told. */
+struct inflate_gate infer_call_inflate_gate(struct infer_call *call);
 /* The same for what the parser takes for JSON that a loop would not decode: a copy of the text, and a piece a value. */
 struct status infer_call_reserve_json(struct infer_call *call, struct slice json) STATUS_MUST_CHECK;
 /* Has ops->decode fill the request, and then, if the client is still there, calls `decoded` on the loop with the

@@ -73,8 +73,8 @@ static void refuse_coding(struct http_call *http, const struct status *error) {
 static struct status decode(struct infer_call *call) {
     struct http_infer *infer = (struct http_infer *)call;
     if (infer->body_coding != BODY_IDENTITY) {
-        STATUS_TRY(body_inflate(infer->body_coding, call->context->max_body_bytes, &call->body));
-        STATUS_TRY(infer_call_reserve(call, call->body.size, "the body decompressed"));
+        STATUS_TRY(body_inflate(infer->body_coding, call->context->max_body_bytes, infer_call_inflate_gate(call),
+                                &call->body));
         infer_call_set_body_size(call, call->body.size);
     }
     size_t json_size = call->body.size;

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/guarded_map.h"
+#include "base/inflate.h"
 
-enum { READ_STEP = 1 << 20, INFLATE_STEP = 1 << 18, TREE_DEPTH_MAX = 64 };
+enum { READ_STEP = 1 << 20, TREE_DEPTH_MAX = 64 };
 
 static struct status errno_status(const char *doing, const char *path) {
     enum status_code code = errno == ENOENT    ? STATUS_NOT_FOUND
@@ -113,50 +113,37 @@ struct status file_read_secret(const char *path, size_t max_bytes, struct buf *r
     return read_file(path, S_IRWXO, max_bytes, ret);
 }
 
-static struct status inflate_all(const char *path, struct slice packed, size_t max_bytes, struct buf *out) {
-    z_stream stream = {.next_in = (Bytef *)(uintptr_t)packed.data, .avail_in = (uInt)packed.size};
-    if (inflateInit2(&stream, 15 + 16) != Z_OK)
+static struct status unpacked_status(const char *path, const struct inflate_outcome *outcome, size_t max_bytes) {
+    const char *reason = outcome->reason;
+    switch (outcome->end) {
+    case INFLATE_WHOLE:
+    case INFLATE_NO_ROOM: /* no gate was given */
+        return status_ok();
+    case INFLATE_TOO_LARGE:
+        return status_error(STATUS_TOO_LARGE, "%s unpacks to more than the %zu bytes allowed", path, max_bytes);
+    case INFLATE_NO_MEMORY:
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to unpack %s", path);
-    struct status status = status_ok();
-    int code = Z_OK;
-    while (code != Z_STREAM_END) {
-        char *to = buf_reserve(out, INFLATE_STEP);
-        if (!to) {
-            status = status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to unpack %s", path);
-            break;
-        }
-        stream.next_out = (Bytef *)to;
-        stream.avail_out = INFLATE_STEP;
-        code = inflate(&stream, Z_NO_FLUSH);
-        out->size += INFLATE_STEP - stream.avail_out;
-        if (code != Z_OK && code != Z_STREAM_END) {
-            status = status_error(STATUS_INVALID_ARGUMENT, "%s is not a whole gzip file (%s)", path,
-                                  code == Z_BUF_ERROR ? "it ends too early"
-                                  : stream.msg        ? stream.msg
-                                                      : "bad data");
-            break;
-        }
-        if (out->size > max_bytes) {
-            status = status_error(STATUS_TOO_LARGE, "%s unpacks to more than the %zu bytes allowed", path, max_bytes);
-            break;
-        }
+    case INFLATE_CUT_SHORT:
+        reason = "it ends too early";
+        break;
+    case INFLATE_FOLLOWED:
+        reason = "more follows its end";
+        break;
+    case INFLATE_BROKEN:
+        break;
     }
-    inflateEnd(&stream);
-    return status;
+    return status_error(STATUS_INVALID_ARGUMENT, "%s is not a whole gzip file (%s)", path, reason);
 }
 
 struct status file_read_maybe_gzip(const char *path, size_t max_bytes, struct buf *ret) {
     STATUS_TRY(file_read(path, max_bytes, ret));
     if (ret->size < 2 || memcmp(ret->data, "\x1f\x8b", 2) != 0)
         return status_ok();
-    if (ret->size > UINT32_MAX)
-        return status_error(STATUS_TOO_LARGE, "%s: gzip files over 4 GiB are not read", path);
     struct buf unpacked = BUF_EMPTY;
-    struct status status = inflate_all(path, buf_slice(ret), max_bytes, &unpacked);
-    if (!status_is_ok(&status)) {
-        buf_free(&unpacked);
-        return status;
-    }
+    struct inflate_outcome outcome =
+        inflate_data(INFLATE_GZIP, buf_slice(ret), max_bytes, (struct inflate_gate){.take = NULL}, &unpacked);
+    if (outcome.end != INFLATE_WHOLE)
+        return unpacked_status(path, &outcome, max_bytes);
     buf_free(ret);
     *ret = unpacked;
     return status_ok();

@@ -29,7 +29,6 @@ struct grpc_call {
     struct buf message;          /* the one that was last complete */
     size_t lent_bytes;           /* held by the method */
     struct unpacking *unpacking; /* of the message under way, by another thread; NULL: none */
-    size_t packed_bytes;         /* which that has */
     size_t unpacked_here;        /* bytes, by the on_data that runs */
     bool paused;
     bool in_message;  /* on_message of a stream runs: what gave it the message goes on with the next */
@@ -42,12 +41,20 @@ struct grpc_call {
     bool detached; /* the last callback was given */
 };
 
+/* Makes what the call has in memory known, with what the method has of it. */
+static bool hold(struct grpc_call *call, size_t lent_bytes) {
+    size_t packed = call->unpacking ? call->unpacking->packed_size : 0;
+    return http_exchange_hold(call->exchange, lent_bytes + call->message.size + call->reader.message.size + packed);
+}
+
 /* ---- status ---- */
 
 static void leave_unpacking(struct grpc_call *call) {
+    if (!call->unpacking)
+        return;
     unpacking_leave(call->unpacking);
     call->unpacking = NULL;
-    call->packed_bytes = 0;
+    (void)hold(call, call->lent_bytes); /* less than before, which is always possible */
 }
 
 void grpc_refuse(struct http_exchange *exchange, enum grpc_code code, const char *message, uint32_t retry_ms) {
@@ -152,12 +159,6 @@ static void fail_without_room(struct grpc_call *call, const char *what) {
     cancel(call);
 }
 
-/* Makes what the call has in memory known, with what the method has of it. */
-static bool hold(struct grpc_call *call, size_t lent_bytes) {
-    return http_exchange_hold(call->exchange,
-                              lent_bytes + call->message.size + call->reader.message.size + call->packed_bytes);
-}
-
 /* Books what the reader has; false, and the call has ended, when there is no room for it. */
 static bool hold_message(struct grpc_call *call) {
     if (hold(call, call->lent_bytes))
@@ -178,7 +179,6 @@ static void allow_idle(struct grpc_call *call) {
 static void on_unpacked(struct unpacking *unpacking) {
     struct grpc_call *call = unpacking->call;
     call->unpacking = NULL;
-    call->packed_bytes = 0;
     call->reader.message = unpacking->message;
     unpacking->message = BUF_EMPTY;
     if (unpacking->status.code == STATUS_UNAVAILABLE) {
@@ -206,7 +206,6 @@ static void unpack_elsewhere(struct grpc_call *call) {
                                     .message = call->reader.message};
     call->unpacking = unpacking_start(call->service, &order);
     if (call->unpacking) {
-        call->packed_bytes = order.message.size;
         call->reader.message = BUF_EMPTY;
         return;
     }
@@ -224,7 +223,7 @@ static void take_packed(struct grpc_call *call) {
         return;
     }
     struct status status =
-        message_unpack(call->reader.encoding, call->reader.max_bytes, (struct message_gate){NULL, NULL}, message);
+        message_unpack(call->reader.encoding, call->reader.max_bytes, (struct inflate_gate){NULL, NULL}, message);
     call->unpacked_here += message->size;
     if (!status_is_ok(&status))
         fail_with(call, &status);

@@ -6,7 +6,7 @@
 
 enum {
     ENDING_FIELDS_MAX = 3,
-    ENDING_BUSY_RETRY_MS = 1000 /* what a client is asked to wait when there is no memory for its message */
+    ENDING_BUSY_RETRY_MS = 1000 /* what a client is asked to wait when there is no room for its message */
 };
 
 struct ending {

@@ -4,7 +4,7 @@
 
 #include "grpc/message_unpack.h"
 
-_Static_assert(UNPACKING_HERE_PACKED *MESSAGE_UNPACK_FACTOR <= UNPACKING_HERE_BYTES, "never more than that");
+_Static_assert(UNPACKING_HERE_PACKED *INFLATE_FACTOR <= UNPACKING_HERE_BYTES, "never more than that");
 
 /* Who comes first to take a message that waits: a worker, or the call that ends. */
 enum { STAGE_WAITING, STAGE_AT_WORK, STAGE_LEFT };
@@ -29,14 +29,14 @@ static void run(struct grpc_work *work) {
     if (!atomic_compare_exchange_strong(&unpacking->stage, &stage, STAGE_AT_WORK))
         return;
     unpacking->status = message_unpack(unpacking->encoding, unpacking->max_bytes,
-                                       (struct message_gate){take, unpacking}, &unpacking->message);
+                                       (struct inflate_gate){take, unpacking}, &unpacking->message);
     buf_shrink(&unpacking->message);
 }
 
 static void done(struct grpc_work *work) {
     struct unpacking *unpacking = unpacking_of(work);
     if (unpacking->budget)
-        http_budget_give(unpacking->budget, unpacking->booked);
+        http_budget_give(unpacking->budget, unpacking->booked + unpacking->booked_left);
     if (atomic_load(&unpacking->stage) != STAGE_LEFT)
         unpacking->on_end(unpacking);
     buf_free(&unpacking->message);
@@ -49,7 +49,8 @@ struct unpacking *unpacking_start(const struct grpc_service *service, const stru
         return NULL;
     *unpacking = *order;
     unpacking->work = (struct grpc_work){run, done};
-    unpacking->booked = 0;
+    unpacking->packed_size = order->message.size;
+    unpacking->booked = unpacking->booked_left = 0;
     atomic_init(&unpacking->stage, STAGE_WAITING);
     if (service->submit(service->user, &unpacking->work))
         return unpacking;
@@ -58,6 +59,10 @@ struct unpacking *unpacking_start(const struct grpc_service *service, const stru
 }
 
 void unpacking_leave(struct unpacking *unpacking) {
-    if (unpacking && atomic_exchange(&unpacking->stage, STAGE_LEFT) == STAGE_WAITING)
+    if (atomic_exchange(&unpacking->stage, STAGE_LEFT) == STAGE_WAITING) {
         buf_free(&unpacking->message); /* a worker still has to find it; only the struct waits for that */
+    } else if (unpacking->budget) {
+        unpacking->booked_left = unpacking->packed_size; /* which a worker may have until the work is done */
+        http_budget_force(unpacking->budget, unpacking->booked_left);
+    }
 }

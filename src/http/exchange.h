@@ -150,8 +150,8 @@ struct http_budget {
     atomic_size_t held_bytes; /* of it */
     atomic_size_t peak_bytes; /* most of it that was held since someone set this back */
 };
-/* Takes bytes of the common part for a while, for work on a request that is not its exchange's yet. False when there is
- * no room. Thread: any. */
+/* Takes bytes of the common part for a while, for work on a request that is not its exchange's yet. The session's share
+ * is left to what its own thread books meanwhile. False when there is no room. Thread: any. */
 bool http_budget_take(struct http_budget *budget, size_t bytes);
 /* The same for what is in memory anyway: it may be more than there is room for. */
 void http_budget_force(struct http_budget *budget, size_t bytes);

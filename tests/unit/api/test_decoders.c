@@ -2,6 +2,7 @@
  * and the memory that decoding takes is booked. */
 #include "served_models.h"
 
+#include "api/body_coding.h"
 #include "api/infer_call.h"
 
 #define CONFIG                                                                                                         \
@@ -159,6 +160,67 @@ static void memory_of_decoding_is_booked(void **state) {
     session->ops->destroy(session);
 }
 
+static void send_body(struct session *session, const char *fields, struct slice body) {
+    char head[256];
+    snprintf(head, sizeof head, "POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n", fields,
+             body.size);
+    served_send(session, head);
+    assert_good(session->ops->input(session, body.data, body.size));
+}
+
+/* Elements take memory as they are read: nobody is told that there is none where it is the budget that has no room. */
+static void room_that_is_short_is_no_memory_that_is(void **state) {
+    (void)state;
+    enum { COUNT = 600000, TAKEN_APART = 12 << 20 }; /* bytes; a little more than the JSON takes */
+    struct session *session = served_connect(&served);
+    struct buf body = BUF_EMPTY;
+    buf_printf(&body, "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,%d],\"datatype\":\"INT32\",\"data\":[1", COUNT);
+    for (int i = 1; i < COUNT; i++)
+        buf_append_text(&body, ",1");
+    buf_append_text(&body, "]}]}");
+    for (int others = 0; others <= 1; others++) {
+        budget.max_bytes = TAKEN_APART + (others ? TAKEN_APART : 0);
+        atomic_store(&budget.held_bytes, others ? TAKEN_APART : 0);
+        send_body(session, "", buf_slice(&body));
+        run_decoder();
+        served_expect_soon(&served, session, others ? "503" : "413",
+                           others ? "no room for the request, decoded: all requests and answers together hold as many"
+                                  : "no room for the request, decoded: all requests and answers together may hold");
+        assert_int_equal(atomic_load(&budget.held_bytes), others ? TAKEN_APART : 0);
+    }
+    atomic_store(&budget.held_bytes, 0);
+    buf_free(&body);
+    session->ops->destroy(session);
+}
+
+/* A body that is decompressed is booked step by step, so that several at once take no more than there is. */
+static void steps_of_a_compressed_body_are_booked(void **state) {
+    (void)state;
+    enum { SIZE = 8 << 20, ROOM = 5 << 20 };
+    struct session *session = served_connect(&served);
+    struct buf body = BUF_EMPTY;
+    memset(buf_reserve(&body, SIZE), ' ', SIZE);
+    body.size = SIZE;
+    assert_good(body_deflate(BODY_GZIP, &body));
+    assert_true(body.size > INFER_WEIGHT_LIGHT / INFER_WEIGHT_OF_PACKED);
+    served.context.max_body_bytes = SIZE;
+    for (int others = 0; others <= 1; others++) {
+        budget.max_bytes = others ? (size_t)3 * ROOM : ROOM;
+        atomic_store(&budget.held_bytes, others ? 2 * ROOM : 0);
+        atomic_store(&budget.peak_bytes, 0);
+        send_body(session, "Content-Encoding: gzip\r\n", buf_slice(&body));
+        run_decoder();
+        served_expect_soon(&served, session, others ? "503" : "413",
+                           others ? "no room for the body decompressed: all requests and answers together hold as many"
+                                  : "no room for the body decompressed: all requests and answers together may hold");
+        assert_true(atomic_load(&budget.peak_bytes) > budget.max_bytes - ROOM / 2);
+        assert_int_equal(atomic_load(&budget.held_bytes), others ? 2 * ROOM : 0);
+    }
+    atomic_store(&budget.held_bytes, 0);
+    buf_free(&body);
+    session->ops->destroy(session);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(large_requests_are_decoded_elsewhere, set_up, tear_down),
@@ -167,6 +229,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_waits_goes_with_its_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_decoder_has_stays_booked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_of_decoding_is_booked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(room_that_is_short_is_no_memory_that_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(steps_of_a_compressed_body_are_booked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

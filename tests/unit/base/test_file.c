@@ -91,6 +91,12 @@ static void gzip_is_unpacked_within_bounds(void **state) {
     assert_int_equal(content.size, 100000);
     status = file_read_maybe_gzip(path, 99999, &content);
     assert_int_equal(status.code, STATUS_TOO_LARGE);
+    out = gzopen(path, "ab"); /* another one behind it, whose data would be left out */
+    gzwrite(out, "more", 4);
+    gzclose(out);
+    status = file_read_maybe_gzip(path, 200000, &content);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "is not a whole gzip file (more follows its end)"));
     struct stat info;
     assert_int_equal(stat(path, &info), 0);
     for (off_t size = 2; size < info.st_size; size += 7) {

@@ -34,7 +34,7 @@ static struct status read_all(enum grpc_encoding encoding, size_t max, struct sl
             break;
         assert_true(taken > 0);
         if (complete && message_reader_is_packed(&reader))
-            status = message_unpack(encoding, max, (struct message_gate){NULL, NULL}, &reader.message);
+            status = message_unpack(encoding, max, (struct inflate_gate){NULL, NULL}, &reader.message);
         if (complete && status_is_ok(&status)) {
             buf_append_char(ret, '<');
             buf_append_slice(ret, buf_slice(&reader.message));

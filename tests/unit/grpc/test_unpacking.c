@@ -315,7 +315,24 @@ static void test_budget(void **state) {
     expect_log(f, "");
 }
 
-/* Once it is unpacked, it is its call's to book. */
+/* A session's share is for what its own thread holds: calls that are small, beside one whose message is unpacked. */
+static void test_share_is_for_small_calls(void **state) {
+    struct fixture *f = *state;
+    budget.share_bytes = 2 * SIZE;
+    atomic_store(&budget.held_bytes, ROOM);
+    struct peer_response *response = send_message(f, "/t.S/Echo", heavy(SIZE));
+    run_elsewhere(f->works[0]);
+    expect_message(send_message(f, "/t.S/Echo", light("hello")), SLICE_LITERAL("hello"));
+    struct grpc_work *work = take_work(f);
+    work->done(work);
+    peer_run(&f->peer);
+    expect_trailers_only(response, "grpc-status: 8\ngrpc-message: no room for the message, unpacked: all requests and "
+                                   "answers together hold as many bytes as they may; try again "
+                                   "later\ngrpc-retry-pushback-ms: 1000\n");
+    expect_log(f, "message Echo|close Echo|");
+    atomic_store(&budget.held_bytes, 0);
+}
+
 /* What comes meanwhile is kept, and booked. */
 static void test_no_room_for_what_comes_behind(void **state) {
     struct fixture *f = *state;
@@ -338,6 +355,7 @@ static void test_no_room_for_what_comes_behind(void **state) {
     }
 }
 
+/* Once it is unpacked, it is its call's to book. */
 static void test_unpacked_message_is_booked(void **state) {
     struct fixture *f = *state;
     struct peer_response *response = send_heavy_begun(f);
@@ -349,6 +367,26 @@ static void test_unpacked_message_is_booked(void **state) {
 }
 
 /* ---- calls that end meanwhile ---- */
+
+/* All that a thread may still have stays booked when its call is gone, also the message as it came. */
+static void test_what_a_thread_has_stays_booked(void **state) {
+    struct fixture *f = *state;
+    struct buf message = heavy(SIZE);
+    size_t packed = message.size - 5;
+    struct peer_response *response = send_message(f, "/t.S/Hold", message);
+    size_t held = atomic_load(&budget.held_bytes);
+    assert_true(held >= packed);
+    struct grpc_work *work = take_work(f);
+    run_elsewhere(work);
+    size_t unpacked = atomic_load(&budget.held_bytes) - held;
+    assert_true(unpacked >= SIZE);
+    peer_cancel(&f->peer, response);
+    peer_run(&f->peer);
+    assert_int_equal(atomic_load(&budget.held_bytes), unpacked + packed);
+    work->done(work);
+    assert_int_equal(atomic_load(&budget.held_bytes), 0);
+    expect_log(f, "");
+}
 
 enum moment { BEFORE, DURING, AFTER, MOMENTS };
 
@@ -485,8 +523,10 @@ int main(void) {
         TEST(test_two_messages),
         TEST(test_no_thread),
         TEST(test_budget),
+        TEST(test_share_is_for_small_calls),
         TEST(test_no_room_for_what_comes_behind),
         TEST(test_unpacked_message_is_booked),
+        TEST(test_what_a_thread_has_stays_booked),
         TEST(test_cancelled),
         TEST(test_deadline),
         TEST(test_shutdown),

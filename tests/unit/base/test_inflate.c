@@ -1,0 +1,167 @@
+/* What packed data unpack to: within a limit, and with no more memory than somebody grants step by step. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <zlib.h>
+
+#include "base/inflate.h"
+
+enum { LARGE = 8 << 20 };
+
+static const struct inflate_gate open_gate = {.take = NULL};
+
+struct grant {
+    size_t room, taken, largest;
+    int calls;
+};
+
+static bool take(void *user, size_t bytes) {
+    struct grant *grant = user;
+    grant->calls++;
+    if (bytes > grant->room - grant->taken)
+        return false;
+    grant->taken += bytes;
+    if (bytes > grant->largest)
+        grant->largest = bytes;
+    return true;
+}
+
+static struct buf pack(enum inflate_form form, const char *data, size_t size) {
+    struct buf packed = BUF_EMPTY;
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, form == INFLATE_GZIP ? 31 : 15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    size_t bound = deflateBound(&z, (uLong)size);
+    z.next_out = (Bytef *)buf_reserve(&packed, bound);
+    z.avail_out = (uInt)bound;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    packed.size = z.total_out;
+    deflateEnd(&z);
+    return packed;
+}
+
+/* The most that so few bytes can be: nothing but zeros. */
+static struct buf pack_zeros(enum inflate_form form, size_t size) {
+    char *zeros = calloc(1, size + 1);
+    assert_non_null(zeros);
+    struct buf packed = pack(form, zeros, size);
+    free(zeros);
+    return packed;
+}
+
+static void expect_end(enum inflate_form form, struct slice data, size_t max_bytes, enum inflate_end end) {
+    struct buf out = BUF_EMPTY;
+    struct inflate_outcome outcome = inflate_data(form, data, max_bytes, open_gate, &out);
+    assert_int_equal(outcome.end, end);
+    if (end != INFLATE_WHOLE)
+        assert_null(out.data);
+    buf_free(&out);
+}
+
+/* Sizes around those of the steps, with a limit that just lets them through, and one that does not. */
+static void limits_are_exact(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 16383, 16384, 16385, 32768, 32769, LARGE};
+    for (enum inflate_form form = INFLATE_ZLIB; form <= INFLATE_GZIP; form++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            struct buf packed = pack_zeros(form, sizes[i]), out = BUF_EMPTY;
+            struct inflate_outcome outcome = inflate_data(form, buf_slice(&packed), sizes[i], open_gate, &out);
+            assert_int_equal(outcome.end, INFLATE_WHOLE);
+            assert_int_equal(outcome.read, packed.size);
+            assert_int_equal(out.size, sizes[i]);
+            buf_free(&out);
+            if (sizes[i] > 0)
+                expect_end(form, buf_slice(&packed), sizes[i] - 1, INFLATE_TOO_LARGE);
+            buf_free(&packed);
+        }
+    }
+}
+
+static void data_that_are_not_whole_are_told_apart(void **state) {
+    (void)state;
+    char text[3000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i * i >> 3);
+    for (enum inflate_form form = INFLATE_ZLIB; form <= INFLATE_GZIP; form++) {
+        struct buf whole = pack(form, text, sizeof text), out = BUF_EMPTY;
+        for (size_t size = 0; size < whole.size; size++) {
+            char *cut = malloc(size ? size : 1); /* of no more bytes than it may read */
+            memcpy(cut, whole.data, size);
+            expect_end(form, (struct slice){cut, size}, LARGE, INFLATE_CUT_SHORT);
+            free(cut);
+        }
+        expect_end(form == INFLATE_GZIP ? INFLATE_ZLIB : INFLATE_GZIP, buf_slice(&whole), LARGE, INFLATE_BROKEN);
+        whole.data[whole.size / 2] ^= 0x55;
+        struct inflate_outcome outcome = inflate_data(form, buf_slice(&whole), LARGE, open_gate, &out);
+        assert_int_equal(outcome.end, INFLATE_BROKEN);
+        assert_true(outcome.read <= whole.size && strlen(outcome.reason) > 0);
+        whole.data[whole.size / 2] ^= 0x55;
+        size_t size = whole.size;
+        buf_append_text(&whole, "xyz");
+        outcome = inflate_data(form, buf_slice(&whole), LARGE, open_gate, &out);
+        assert_int_equal(outcome.end, INFLATE_FOLLOWED);
+        assert_int_equal(outcome.read, size);
+        buf_free(&whole);
+    }
+}
+
+static void steps_are_asked_for(void **state) {
+    (void)state;
+    struct buf packed = pack_zeros(INFLATE_GZIP, LARGE), out = BUF_EMPTY;
+    struct grant grant = {.room = SIZE_MAX};
+    struct inflate_gate gate = {take, &grant};
+    assert_int_equal(inflate_data(INFLATE_GZIP, buf_slice(&packed), LARGE, gate, &out).end, INFLATE_WHOLE);
+    assert_true(grant.taken >= LARGE && grant.taken <= LARGE + INFLATE_STEP_MAX + (size_t)grant.calls);
+    assert_true(grant.calls > 8 && grant.largest <= INFLATE_STEP_MAX + 1);
+    buf_free(&out);
+    buf_free(&packed);
+}
+
+/* It ends where nothing more is granted, wherever that is, and leaves nothing. */
+static void a_closed_gate_ends_it(void **state) {
+    (void)state;
+    struct buf packed = pack_zeros(INFLATE_GZIP, LARGE), out = BUF_EMPTY;
+    for (size_t room = 0; room < LARGE; room = room * 2 + 1000) {
+        struct grant grant = {.room = room};
+        struct inflate_gate gate = {take, &grant};
+        assert_int_equal(inflate_data(INFLATE_GZIP, buf_slice(&packed), LARGE, gate, &out).end, INFLATE_NO_ROOM);
+        assert_null(out.data);
+    }
+    buf_free(&packed);
+}
+
+/* 64 MiB of zeros in 64 KiB must not be unpacked when 1 MiB is allowed. */
+static void a_bomb_is_stopped(void **state) {
+    (void)state;
+    struct buf packed = pack_zeros(INFLATE_GZIP, (size_t)64 << 20), out = BUF_EMPTY;
+    struct grant grant = {.room = SIZE_MAX};
+    struct inflate_gate gate = {take, &grant};
+    assert_int_equal(inflate_data(INFLATE_GZIP, buf_slice(&packed), 1 << 20, gate, &out).end, INFLATE_TOO_LARGE);
+    assert_true(grant.taken <= (2 << 20) + (size_t)grant.calls);
+    assert_null(out.data);
+    buf_free(&packed);
+}
+
+/* No data of n bytes have more than that many times n, so that the size alone tells which are quick. */
+static void the_factor_holds(void **state) {
+    (void)state;
+    for (size_t size = 1000; size <= LARGE; size *= 2) {
+        struct buf packed = pack_zeros(INFLATE_ZLIB, size);
+        assert_true(packed.size * INFLATE_FACTOR >= size);
+        buf_free(&packed);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_are_exact),    cmocka_unit_test(data_that_are_not_whole_are_told_apart),
+        cmocka_unit_test(steps_are_asked_for), cmocka_unit_test(a_closed_gate_ends_it),
+        cmocka_unit_test(a_bomb_is_stopped),   cmocka_unit_test(the_factor_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,11 +12,14 @@ import models
 import pytest
 from cases import case
 from models import BATCHED, pair
+from serving import threads_of, wait_until
 from streaming import Stream
 from tritonclient.grpc import service_pb2 as pb
 from wire import SERVICE, Http2, Socket, get, infer_message
 
 COUNT = 15_000_000
+NUMBERS_COUNT = 2_000_000
+NUMBERS = b'{"inputs":[{"name":"IN","shape":[1,%d],"datatype":"INT8","data":[' % NUMBERS_COUNT + b"1," * (NUMBERS_COUNT - 1) + b"1]}]}"
 BOMB = 256 << 20
 
 
@@ -131,3 +134,51 @@ def test_packed_calls(served):
             if i % 3:
                 assert len(call.result().raw_output_contents[0]) == COUNT
     assert get(served.http, "/v2/health/live").status == 200
+
+
+def occupy_decoders(server):
+    """More large requests than there are decoders, all on their way: the channel and calls of gRPC, the sockets of HTTP."""
+    message = infer_message("id_int8", ("IN", "INT8", [1, COUNT], bytes(COUNT))).SerializeToString()
+    options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc}", options=options)
+    method = channel.unary_unary(SERVICE + "ModelInfer", response_deserializer=pb.ModelInferResponse.FromString)
+    calls = [method.future(message, compression=grpc.Compression.Gzip) for _ in range(3)]
+    wait_until(lambda: threads_of(server, "decoder") > 0)  # one of them has come
+    connections = [Socket(server.http) for _ in range(9)]
+    for i, connection in enumerate(connections):  # the last one is larger than what waits in a socket that is not accepted
+        packed = i % 3 == 0
+        send(connection, gzip.compress(NUMBERS, 1) if packed else NUMBERS, *["Content-Encoding: gzip"] * packed)
+    return channel, calls, connections
+
+
+@case("DC07", "both", "SIGTERM while large requests are decoded and unpacked by other threads, and more wait for them", "all that has come is answered, then exit 0")
+def test_end_while_decoding(start, repository):
+    models.add(repository, "id_int8", BATCHED + pair("INT8", "-1"))
+    server = start(repository, "--exit-timeout-secs=600")
+    channel, calls, connections = occupy_decoders(server)
+    server.signal()
+    for connection in connections:
+        answer = connection.read_response("POST")
+        assert answer.status == 200 and len(answer.json["outputs"][0]["data"]) == NUMBERS_COUNT
+        connection.socket.close()
+    # Those that had not reached the server are not taken any more.
+    codes = [call.code() for call in calls]
+    assert grpc.StatusCode.OK in codes and set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}, calls
+    assert all(len(call.result().raw_output_contents[0]) == COUNT for call in calls if call.code() == grpc.StatusCode.OK)
+    channel.close()
+    assert server.wait() == 0
+
+
+@case("DC08", "both", "the same with --exit-timeout-secs=0", "exit 1 at once, with what was waited for in the log; connections end, answered or not")
+def test_end_without_time_while_decoding(start, repository):
+    models.add(repository, "id_int8", BATCHED + pair("INT8", "-1"))
+    server = start(repository, "--exit-timeout-secs=0")
+    channel, calls, connections = occupy_decoders(server)
+    server.signal()
+    assert server.wait() == 1
+    assert "exit timeout of 0 s has passed: " in server.log
+    for connection in connections:
+        connection.read_to_end()
+        connection.socket.close()
+    assert all(call.code() in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE) for call in calls)
+    channel.close()

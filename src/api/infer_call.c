@@ -320,9 +320,9 @@ static bool begin_decoding(struct infer_call *call) {
 /* What a budget without room looks like to those who decode is memory that is short. */
 static struct status decode(struct infer_call *call) {
     struct status status = call->ops->decode(call);
-    if (!status_is_ok(&status) && call->missing)
-        return no_room_for_step(call);
-    return status;
+    if (status_is_ok(&status))
+        return status_ok();
+    return call->missing ? no_room_for_step(call) : status;
 }
 
 static void decode_far(struct api_task *task) {

@@ -7,8 +7,10 @@
 #include "codec/json_write.h"
 
 struct status infer_parameters_reserve(struct infer_request *request, size_t count) {
-    request->parameters = arena_calloc(request->arena, count, sizeof *request->parameters);
     request->parameter_count = 0;
+    if (count == 0)
+        return status_ok();
+    request->parameters = arena_calloc(request->arena, count, sizeof *request->parameters);
     if (!request->parameters)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %zu request parameters", count);
     return status_ok();

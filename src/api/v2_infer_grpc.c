@@ -166,6 +166,8 @@ static struct status read_inputs(const struct pb_model_infer_request *message, s
 
 static struct status read_outputs(const struct pb_model_infer_request *message, struct infer_request *request) {
     size_t count = message->outputs.count;
+    if (count == 0)
+        return status_ok();
     request->outputs = arena_calloc(request->arena, count, sizeof *request->outputs);
     if (!request->outputs)
         return no_memory();
@@ -233,6 +235,8 @@ void v2_infer_grpc_add_parameter(struct pb_model_infer_response *message, const 
 static struct status fill_parameters(const struct infer_response *response, size_t extra,
                                      struct pb_model_infer_response *ret) {
     size_t room = response->parameter_count + extra;
+    if (room == 0)
+        return status_ok();
     ret->parameters.items = arena_calloc(response->arena, room, sizeof *ret->parameters.items);
     struct pb_infer_parameter *values = arena_calloc(response->arena, room, sizeof *values);
     if (!ret->parameters.items || !values)

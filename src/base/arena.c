@@ -23,14 +23,14 @@ enum { ARENA_ALIGN = alignof(max_align_t), ARENA_FIRST_BLOCK = 4096 - 128, ARENA
 struct arena_block {
     struct arena_block *next; /* older block */
     size_t size;              /* of data */
-    size_t used;
     alignas(max_align_t) unsigned char data[];
 };
 
 /* Its first block lies behind it, in one piece of memory, but where each object has a block. */
 struct arena {
     alignas(max_align_t) struct arena_block *top;
-    size_t used;
+    unsigned char *at, *end; /* of the top block: what is free, as far as the limit goes */
+    size_t older_used;       /* bytes handed out of the other blocks */
     size_t limit;
     bool (*gate)(void *user, size_t bytes);
     void *gate_user;
@@ -40,12 +40,36 @@ static struct arena_block *first_block(struct arena *arena) {
     return ARENA_BLOCK_PER_OBJECT ? NULL : (struct arena_block *)(arena + 1);
 }
 
+/* Whole units: what is free is as many, so that whatever fits in it fits when it is rounded up to them. */
+static size_t rounded_down(size_t size) {
+    return ARENA_BLOCK_PER_OBJECT ? size : size & ~(size_t)(ARENA_ALIGN - 1);
+}
+
+static size_t rounded_up(size_t size) {
+    return ARENA_BLOCK_PER_OBJECT ? size : (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+}
+
+/* How much of the top block may be used. */
+static void set_end(struct arena *arena) {
+    size_t left = rounded_down(arena->limit - arena->older_used);
+    arena->end = arena->top->data + (arena->top->size < left ? arena->top->size : left);
+}
+
+static void set_top(struct arena *arena, struct arena_block *block) {
+    arena->top = block;
+    arena->at = block->data;
+    set_end(arena);
+}
+
 static void begin(struct arena *arena) {
     struct arena_block *first = first_block(arena);
-    if (first)
-        *first = (struct arena_block){.size = ARENA_FIRST_BLOCK};
-    arena->top = first;
-    arena->used = 0;
+    arena->top = NULL;
+    arena->at = arena->end = NULL;
+    arena->older_used = 0;
+    if (!first)
+        return;
+    *first = (struct arena_block){.size = ARENA_FIRST_BLOCK};
+    set_top(arena, first);
 }
 
 struct arena *arena_create(size_t limit_bytes) {
@@ -61,6 +85,8 @@ struct arena *arena_create(size_t limit_bytes) {
 
 void arena_set_limit(struct arena *arena, size_t limit_bytes) {
     arena->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    if (arena->top)
+        set_end(arena);
 }
 
 void arena_set_gate(struct arena *arena, bool (*take)(void *user, size_t bytes), void *user) {
@@ -90,7 +116,7 @@ void arena_reset(struct arena *arena) {
     begin(arena);
 }
 
-static struct arena_block *push_block(struct arena *arena, size_t at_least) {
+static bool push_block(struct arena *arena, size_t at_least) {
     size_t size = at_least;
     if (!ARENA_BLOCK_PER_OBJECT) {
         size = arena->top->size * 2;
@@ -100,43 +126,37 @@ static struct arena_block *push_block(struct arena *arena, size_t at_least) {
             size = at_least;
     }
     if (size > SIZE_MAX - sizeof(struct arena_block) || (arena->gate && !arena->gate(arena->gate_user, size)))
-        return NULL;
+        return false;
     struct arena_block *block = malloc(sizeof *block + size);
     if (!block)
-        return NULL;
+        return false;
     block->size = size;
-    block->used = 0;
     block->next = arena->top;
-    arena->top = block;
-    return block;
+    arena->older_used = arena_used(arena);
+    set_top(arena, block);
+    return true;
 }
 
-static void *take(struct arena *arena, struct arena_block *block, size_t size) {
-    void *memory = block->data + block->used;
-    block->used += size;
-    arena->used += size;
+static void *take(struct arena *arena, size_t size) {
+    void *memory = arena->at;
+    arena->at += rounded_up(size);
     return memory;
 }
 
 /* Where the top block has no room. Apart, since it hardly ever happens. */
 __attribute__((noinline)) static void *take_from_new_block(struct arena *arena, size_t size) {
-    if (size > arena->limit - arena->used)
+    if (size > SIZE_MAX - ARENA_ALIGN)
         return NULL;
-    struct arena_block *block = push_block(arena, size);
-    return block ? take(arena, block, size) : NULL;
+    size_t rounded = rounded_up(size ? size : 1);
+    if (rounded > arena->limit - arena_used(arena) || !push_block(arena, rounded))
+        return NULL;
+    return take(arena, rounded);
 }
 
 void *arena_alloc(struct arena *arena, size_t size) {
-    size_t rounded = size ? size : 1;
-    if (!ARENA_BLOCK_PER_OBJECT) {
-        if (rounded > SIZE_MAX - ARENA_ALIGN)
-            return NULL;
-        rounded = (rounded + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    }
-    struct arena_block *block = arena->top;
-    if (!block || rounded > block->size - block->used || rounded > arena->limit - arena->used)
-        return take_from_new_block(arena, rounded);
-    return take(arena, block, rounded);
+    if (ARENA_BLOCK_PER_OBJECT || size > (size_t)(arena->end - arena->at))
+        return take_from_new_block(arena, size);
+    return take(arena, size);
 }
 
 void *arena_calloc(struct arena *arena, size_t count, size_t size) {
@@ -185,5 +205,5 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
 }
 
 size_t arena_used(const struct arena *arena) {
-    return arena->used;
+    return arena->older_used + (arena->top ? (size_t)(arena->at - arena->top->data) : 0);
 }

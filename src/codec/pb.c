@@ -5,6 +5,9 @@
 #include "codec/pb_member.h"
 
 const struct pb_field *pb_field_by_number(const struct pb_message *type, uint32_t number) {
+    size_t likely = (size_t)number - 1; /* most tables have no gaps */
+    if (likely < type->field_count && type->fields[likely].number == number)
+        return &type->fields[likely];
     for (size_t i = 0; i < type->field_count; i++)
         if (type->fields[i].number == number)
             return &type->fields[i];

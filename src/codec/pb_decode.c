@@ -201,21 +201,8 @@ static bool decode_field(struct decoder *decoder, struct pb_reader *reader, cons
     return pb_skip(reader, field->number, wire, PB_DEPTH_MAX - decoder->depth) || fail_as(decoder, reader);
 }
 
-/* Fields mostly come in table order: the search begins where the last one ended. */
-static const struct pb_field *find_field(const struct pb_message *type, uint32_t number, size_t *hint) {
-    for (size_t i = 0; i < type->field_count; i++) {
-        size_t at = *hint + i < type->field_count ? *hint + i : *hint + i - type->field_count;
-        if (type->fields[at].number == number) {
-            *hint = at;
-            return &type->fields[at];
-        }
-    }
-    return NULL;
-}
-
 static bool decode_message(struct decoder *decoder, const struct pb_message *type, struct slice bytes, void *message) {
     struct pb_reader reader = pb_reader_on(bytes);
-    size_t hint = 0;
     if (decoder->depth == PB_DEPTH_MAX)
         return fail_at(decoder, reader.at, "messages nested too deep");
     while (!pb_reader_done(&reader)) {
@@ -223,7 +210,7 @@ static bool decode_message(struct decoder *decoder, const struct pb_message *typ
         enum pb_wire_type wire;
         if (!pb_read_tag(&reader, &number, &wire))
             return fail_as(decoder, &reader);
-        const struct pb_field *field = find_field(type, number, &hint);
+        const struct pb_field *field = pb_field_by_number(type, number);
         if (!field) {
             if (!pb_skip(&reader, number, wire, PB_DEPTH_MAX - decoder->depth))
                 return fail_as(decoder, &reader);

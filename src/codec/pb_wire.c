@@ -132,7 +132,9 @@ bool pb_skip(struct pb_reader *reader, uint32_t number, enum pb_wire_type wire, 
 /* ---- writing ---- */
 
 size_t pb_varint_size(uint64_t value) {
-    unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1);
+    if (value < 0x80)
+        return 1; /* as most are: tags and short lengths */
+    unsigned bits = 64u - (unsigned)__builtin_clzll(value);
     return (bits + 6) / 7;
 }
 

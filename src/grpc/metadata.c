@@ -5,6 +5,8 @@
 bool grpc_is_content_type(struct slice value) {
     static const struct slice names[] = {{"application/grpc", 16}, {"application/grpc+proto", 22}};
     struct slice type, parameters;
+    if (slice_equal(value, names[0]))
+        return true; /* as it mostly comes */
     slice_split(value, ';', &type, &parameters);
     type = slice_trim(type);
     return slice_equal_nocase(type, names[0]) || slice_equal_nocase(type, names[1]);

@@ -2,10 +2,12 @@
 
 #include <assert.h>
 
-/* What `held` bytes take from the common part. */
-static size_t beyond_share(const struct http_account *account, size_t held) {
+/* What is beyond the session's share of the bytes between those that it holds at one time and at another. */
+static size_t beyond_share(const struct http_account *account, size_t less, size_t more) {
     size_t share = account->limits->budget->share_bytes;
-    return held > share ? held - share : 0;
+    if (more <= share)
+        return 0;
+    return more - (less > share ? less : share);
 }
 
 /* How much more of the common part the session would take; SIZE_MAX for sizes that do not fit. */
@@ -13,7 +15,7 @@ static size_t common_part(const struct http_account *account, size_t more) {
     size_t after;
     if (__builtin_add_overflow(account->held, more, &after))
         return SIZE_MAX;
-    return beyond_share(account, after) - beyond_share(account, account->held);
+    return beyond_share(account, account->held, after);
 }
 
 static bool fits(const struct http_budget *budget, size_t held, size_t more) {
@@ -71,7 +73,7 @@ void http_account_give(struct http_account *account, size_t less) {
     assert(less <= account->held);
     size_t after = account->held - less;
     if (account->limits->budget) {
-        size_t common = beyond_share(account, account->held) - beyond_share(account, after);
+        size_t common = beyond_share(account, after, account->held);
         if (common > 0)
             http_budget_give(account->limits->budget, common);
     }

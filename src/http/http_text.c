@@ -26,10 +26,14 @@ const unsigned char http_char_class[256] = {
 /* clang-format on */
 
 bool http_all_chars(struct slice text, int char_class) {
-    for (size_t i = 0; i < text.size; i++)
-        if (!(http_char_class[(unsigned char)text.data[i]] & char_class))
-            return false;
-    return true;
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t left = text.size;
+    int classes = char_class;             /* those that all have: few texts are refused, so none is left early */
+    for (; left >= 4; left -= 4, at += 4) /* the names and paths of all requests and answers pass here */
+        classes &= http_char_class[at[0]] & http_char_class[at[1]] & http_char_class[at[2]] & http_char_class[at[3]];
+    for (; left > 0; left--, at++)
+        classes &= http_char_class[*at];
+    return classes != 0;
 }
 
 bool http_is_token(struct slice text) {

@@ -131,6 +131,29 @@ static void an_arena_keeps_its_limit(void **state) {
     arena_destroy(NULL);
 }
 
+/* Up to its limit in many blocks, and on when that is moved. */
+static void an_arena_counts_over_all_its_blocks(void **state) {
+    (void)state;
+    enum { PIECE = 1000, PIECE_MAX = 1008, LIMIT = 100001 }; /* bytes; with what it takes to align the next */
+    struct arena *arena = arena_create(LIMIT);
+    for (size_t limit = LIMIT; limit <= 3 * LIMIT; limit += LIMIT) {
+        arena_set_limit(arena, limit);
+        size_t pieces = 0;
+        while (arena_alloc(arena, PIECE))
+            pieces++;
+        assert_in_range(pieces, LIMIT / PIECE_MAX, LIMIT / PIECE + 1);
+        assert_in_range(arena_used(arena), limit - PIECE_MAX, limit);
+        assert_non_null(arena_alloc(arena, 1));
+    }
+    arena_reset(arena);
+    assert_int_equal(arena_used(arena), 0);
+    arena_set_limit(arena, 100);
+    assert_non_null(arena_alloc(arena, 0));
+    assert_non_null(arena_alloc(arena, 80));
+    assert_null(arena_alloc(arena, 80));
+    arena_destroy(arena);
+}
+
 static void arena_memory_is_aligned_and_apart(void **state) {
     (void)state;
     struct arena *arena = arena_create(0);
@@ -198,6 +221,7 @@ int main(void) {
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(slices_split_and_trim),
         cmocka_unit_test(an_arena_keeps_its_limit),
+        cmocka_unit_test(an_arena_counts_over_all_its_blocks),
         cmocka_unit_test(arena_memory_is_aligned_and_apart),
         cmocka_unit_test(a_buffer_grows_and_gives_its_memory_away),
     };

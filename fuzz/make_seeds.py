@@ -254,6 +254,25 @@ def write_packed_calls():
             write("grpc_framing", f"packed-{i}-{flags}", CUTS + bytes([flags]) + call)
 
 
+HEADERS, PADDED, PRIORITY = 1, 8, 32
+
+
+def hpack_seeds(connections):
+    """The header blocks of each side, one connection a seed; most say the same."""
+    seen = set()
+    for i, (client, server) in enumerate(connections):
+        for side, data in (("client", client[len(PREFACE) :]), ("server", server)):
+            blocks = [payload[1 if flags & PADDED else 0 :][5 if flags & PRIORITY else 0 :]
+                      for kind, flags, _, payload in frames(data) if kind == HEADERS]
+            seed = b"".join(struct.pack("<HB", len(block), 0) + block for block in blocks)
+            if seed not in seen:
+                write("hpack", f"{side}-{i}", seed)
+            seen.add(seed)
+    for i, forms in enumerate(("203fe11f82be", "3fe1014001610162be7e0163bf", "0f2f0163", "00811f00", "408825a849e95ba97d7f8925a849e95bb8e8b4bf")):
+        block = bytes.fromhex(forms)
+        write("hpack", f"forms-{i}", struct.pack("<HB", 5, 0x85) + b"@\1a\1b" + struct.pack("<HB", len(block), i) + block)
+
+
 def fill(message, depth=0):
     """Sets every field, so that a seed shows all of them."""
     for field in message.DESCRIPTOR.fields:
@@ -514,6 +533,7 @@ def main():
             server.stop()
         http_seeds(http.connections)
         grpc_seeds(grpc_recorder.connections)
+        hpack_seeds(grpc_recorder.connections)
         config_seeds(repository)
     protobuf_seeds()
     api_seeds()

@@ -1,11 +1,18 @@
-/* h2_priv.h: what h2_session.c (the connection: settings, floods, time-outs, shutdown) and h2_stream.c (requests and
- * answers) share. Both drive nghttp2, which does frames, header compression, flow control and message checks. */
+/* h2_priv.h: what the parts of an HTTP/2 session share (RFC 9113):
+ *
+ *   h2_receive.c  bytes -> frames, and those of the connection     h2_request.c  header blocks -> requests
+ *   h2_stream.c   one request and its answer                       h2_send.c     answers -> frames, in turn
+ *   h2_session.c  settings, floods, time-outs, orderly ends
+ *
+ * Header compression is in hpack_*.c. Frees of a stream happen where no handler runs: while frames are read
+ * (h2_receive.c) or written (h2_send.c). */
 #ifndef INFERD_HTTP_H2_PRIV_H
 #define INFERD_HTTP_H2_PRIV_H
 
-#include <nghttp2/nghttp2.h>
-
 #include "http/exchange_priv.h"
+#include "http/h2_frame.h"
+#include "http/hpack_decode.h"
+#include "http/hpack_encode.h"
 #include "http/http_text.h"
 
 struct h2_session;
@@ -13,59 +20,151 @@ struct h2_session;
 struct h2_stream {
     struct http_exchange exchange;
     struct h2_session *h2;
-    struct h2_stream *previous, *next;
-    int32_t id;
-    size_t head_bytes;
-    size_t header_capacity;
-    struct slice target;  /* :path */
-    bool head_complete;   /* of the request */
-    bool head_too_large;  /* to be answered 431 */
-    bool expect_continue; /* the client waits for 100 */
-    bool has_provider;    /* an answer with DATA was submitted */
-    bool deferred;        /* nghttp2 waits for more data of it */
-    bool end_sent;        /* the frame that ends the answer was handed out */
-    bool stopped;         /* after that, the client was told to stop sending */
-    size_t dropped;       /* bytes of the request that came after that */
-    uint64_t activity_ns; /* last sign of progress, in either direction */
+    struct h2_stream *previous, *next; /* among the open ones */
+    struct h2_stream *bucket_next;     /* among those that are found in the same place */
+    struct h2_stream *ready_next; /* among those that wait for their turn to send, or for the connection's window */
+    uint32_t id;
+    int64_t send_window;    /* bytes that the client takes */
+    int64_t receive_window; /* bytes that it may send */
+    uint32_t unannounced;   /* bytes taken that the client may send once more and has not been told of */
+    uint64_t body_bytes;    /* that have come */
+    size_t dropped;         /* of them, after the end of the answer */
+    uint64_t activity_ns;   /* last sign of progress, in either direction */
+    enum h2_error reset;    /* with `resetting` */
+    bool resetting;         /* to be reset as soon as no handler runs */
+    bool ready;             /* in one of the session's queues */
+    bool head_given;        /* the answer's head is in `control`, or was sent */
+    bool end_in_head;       /* and ends the answer */
+    bool end_sent;          /* the frame that ends the answer was handed out */
+    bool finished;          /* its last callback runs: what that still asks for is of no effect */
 };
 
 /* An orderly end: a GOAWAY that names no last stream, then, when the client has surely seen it, the final one. */
-enum h2_phase { H2_OPEN, H2_NOTICED, H2_ENDING, H2_GONE };
+enum h2_phase {
+    H2_OPEN,
+    H2_NOTICED,
+    H2_ENDING, /* the streams that are open are answered */
+    H2_FAILED, /* the last GOAWAY tells an error, nothing is sent behind it */
+    H2_GONE
+};
+
+/* Streams that wait, the first to be served first. */
+struct h2_queue {
+    struct h2_stream *first, *last;
+};
+
+enum h2_reading { H2_READ_PREFACE, H2_READ_HEAD, H2_READ_PAYLOAD, H2_READ_PAD_LENGTH, H2_READ_DATA, H2_READ_SKIP };
+
+/* Where in a frame the input stands. */
+struct h2_reader {
+    enum h2_reading state;
+    struct h2_frame frame;
+    size_t left;        /* bytes of payload to come; of DATA without the padding */
+    size_t padding;     /* of DATA, to come behind it */
+    struct buf pending; /* of what is needed whole, the part that has come */
+};
+
+/* A header block whose end has not come. */
+struct h2_block {
+    uint32_t stream_id; /* 0: there is none */
+    uint8_t flags;      /* of its HEADERS frame */
+    unsigned continuations;
+    struct buf bytes;
+};
+
+enum { H2_BUCKET_BITS = 6, H2_BUCKETS = 1 << H2_BUCKET_BITS };
 
 struct h2_session {
     struct session session;
-    nghttp2_session *nghttp2;
     const struct http_handler *handler;
     const struct http_limits *limits;
     enum h2_phase phase;
+    struct h2_reader reader;
+    struct h2_block block;
+    size_t booked; /* of `reader.pending` and `block.bytes`, in the budget */
+    struct hpack_decoder decoder;
+    struct hpack_encoder encoder;
+    struct buf control;      /* frames that go out before any DATA, in order: all but DATA and trailers */
+    unsigned acks;           /* in it */
+    struct h2_queue ready;   /* streams with something to send */
+    struct h2_queue starved; /* streams with DATA that the connection's window has no room for */
+    int64_t send_window;
+    int64_t receive_window;
+    uint32_t unannounced;      /* see struct h2_stream */
+    uint32_t initial_window;   /* of streams, for our DATA */
+    uint32_t frame_size;       /* largest that the client takes */
+    uint32_t last_stream_id;   /* the highest that the client has used */
+    uint32_t last_taken_id;    /* and that was looked at, as a GOAWAY tells */
     struct h2_stream *streams; /* open ones, the latest first */
-    struct h2_stream *latest;  /* that a callback was about, or NULL */
-    uint64_t turn_ns;          /* begin of this turn */
-    bool turn_wanted;          /* another one, for requests that wait */
+    size_t stream_count;
+    struct h2_stream *buckets[H2_BUCKETS];
+    uint32_t bucket_factor; /* odd, and known to nobody */
+    uint64_t turn_ns;       /* begin of this turn */
+    bool turn_wanted;       /* another one, for requests that wait */
     uint64_t now_ns;
     uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
     uint64_t idle_since_ns; /* no streams; or since the beginning */
+    uint64_t head_since_ns; /* begin of a head that is not complete; 0: there is none */
     uint64_t noticed_ns;
     uint64_t glitch_window_ns; /* begin of the second in which glitches are counted */
     uint32_t glitches;
     bool greeted;     /* the client's SETTINGS have come */
+    bool client_ends; /* its GOAWAY has come */
     bool drain_due;   /* of some exchange */
-    struct buf *sink; /* where output() wants bytes; only set there */
-    size_t sink_target;
     struct http_date date;
     struct exchange_pool pool;
 };
 
-/* h2_stream.c */
-void h2_stream_set_callbacks(nghttp2_session_callbacks *callbacks);
+/* ---- h2_receive.c ---- */
+
+/* Takes the client's bytes. INVALID_ARGUMENT: it does not speak HTTP/2. Other faults end the session in H2_FAILED. */
+struct status h2_receive(struct h2_session *h2, struct slice input) STATUS_MUST_CHECK;
+
+/* ---- h2_request.c ---- */
+
+/* A whole header block: a new request, the trailers of one, or neither, whose fields are read all the same, since the
+ * decoder's table lives on. */
+void h2_request_take(struct h2_session *h2, uint32_t stream_id, bool ended, struct slice block);
+
+/* ---- h2_stream.c ---- */
+
+/* NULL: it is not open. */
+struct h2_stream *h2_stream_find(const struct h2_session *h2, uint32_t id);
+/* With its exchange; NULL: there is no room. */
+struct h2_stream *h2_stream_create(struct h2_session *h2, uint32_t id);
+/* The head is complete: hands it to the handler. */
+void h2_stream_begin(struct h2_stream *stream, struct slice target, bool head_too_large);
+void h2_stream_take_data(struct h2_stream *stream, struct slice data);
+/* So many bytes of the body, or of the padding, need no more room: the client may send as many more. */
+void h2_stream_open_window(struct h2_stream *stream, size_t bytes);
+/* The request is complete. */
+void h2_stream_end_request(struct h2_stream *stream);
+/* Resets and frees it; where no handler runs. */
+void h2_stream_reset(struct h2_stream *stream, enum h2_error error);
 /* Gives the exchange its last callback and frees the stream. */
 void h2_stream_finish(struct h2_stream *stream, bool sent);
 /* When the stream's next time-out is due; 0: none. */
 uint64_t h2_stream_deadline(const struct h2_stream *stream);
-/* Enforces them. */
+/* Enforces them. Frees no stream. */
 void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns);
 
-/* h2_session.c */
+/* ---- h2_send.c ---- */
+
+/* Appends frames until `out` holds about `target` bytes or nothing more may be sent. */
+void h2_send(struct h2_session *h2, struct buf *out, size_t target);
+/* The stream may have something to send. */
+void h2_send_later(struct h2_stream *stream);
+/* The connection's window is open again. */
+void h2_send_starved(struct h2_session *h2);
+/* The stream sends no more. */
+void h2_send_forget(struct h2_stream *stream);
+/* Writes an answer's head. False when memory is short. */
+bool h2_send_head(struct h2_stream *stream, const struct http_answer_head *head);
+/* Tells the client to go on with its body: the head of an informational answer, 100. */
+void h2_send_continue(struct h2_stream *stream);
+
+/* ---- h2_session.c ---- */
+
 /* About the present time: no earlier than what it was before. */
 uint64_t h2_session_now(struct h2_session *h2);
 /* Asks for a tick at that time at the latest; 0: no wish. */
@@ -74,6 +173,17 @@ void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns);
 bool h2_session_turn_is_over(struct h2_session *h2);
 /* The client did something that costs more than it should; too many of them a second end the connection. */
 void h2_session_count_glitch(struct h2_session *h2);
-void h2_session_end(struct h2_session *h2, uint32_t error_code);
+/* The final GOAWAY; the streams that are open are answered. */
+void h2_session_end(struct h2_session *h2);
+/* A GOAWAY with an error, behind which the connection ends. */
+void h2_session_fail(struct h2_session *h2, enum h2_error error);
+/* Writes an answer to a frame that the client may send at any time; too many in a row end the connection. */
+void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload);
+/* A time-out of the client, which is shorter while the session is to end. */
+uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns);
+
+static inline bool h2_session_is_over(const struct h2_session *h2) {
+    return h2->phase >= H2_FAILED;
+}
 
 #endif

@@ -1,6 +1,7 @@
-/* h2_session.c: HTTP/2 on one connection: a struct session over nghttp2. Streams are in h2_stream.c. */
+/* h2_session.c: HTTP/2 on one connection as a struct session: its beginning, floods, time-outs and ends. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "http/h2_priv.h"
@@ -29,17 +30,18 @@ void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns) {
         h2->deadline_ns = deadline_ns;
 }
 
-/* The final GOAWAY. With an error, nghttp2 closes the connection after it, also when one without has been given before,
- * by which it is closed when the open streams are answered. */
-void h2_session_end(struct h2_session *h2, uint32_t error_code) {
-    if (h2->phase == H2_GONE || (h2->phase == H2_ENDING && error_code == NGHTTP2_NO_ERROR))
+void h2_session_end(struct h2_session *h2) {
+    if (h2->phase >= H2_ENDING)
         return;
     h2->phase = H2_ENDING;
-    if (error_code == NGHTTP2_NO_ERROR)
-        nghttp2_submit_goaway(h2->nghttp2, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->nghttp2),
-                              NGHTTP2_NO_ERROR, NULL, 0);
-    else
-        nghttp2_session_terminate_session(h2->nghttp2, error_code);
+    h2_frame_append_goaway(&h2->control, h2->last_taken_id, H2_ERROR_NONE);
+}
+
+void h2_session_fail(struct h2_session *h2, enum h2_error error) {
+    if (h2->phase >= H2_FAILED)
+        return;
+    h2->phase = H2_FAILED;
+    h2_frame_append_goaway(&h2->control, h2->last_taken_id, error);
 }
 
 void h2_session_count_glitch(struct h2_session *h2) {
@@ -47,10 +49,19 @@ void h2_session_count_glitch(struct h2_session *h2) {
         h2->glitch_window_ns = h2->now_ns;
         h2->glitches = 0;
     }
-    if (++h2->glitches > h2->limits->max_resets_per_second && h2->phase != H2_GONE) {
-        nghttp2_session_terminate_session(h2->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
-        h2->phase = H2_ENDING;
-    }
+    if (++h2->glitches > h2->limits->max_resets_per_second)
+        h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
+}
+
+void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload) {
+    if (++h2->acks > HTTP_H2_ACKS_MAX)
+        h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
+    else
+        h2_frame_append(&h2->control, type, H2_FLAG_ACK, 0, payload);
+}
+
+uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns) {
+    return h2->phase == H2_OPEN ? timeout_ns : exchange_drain_timeout(h2->limits, timeout_ns);
 }
 
 bool h2_session_turn_is_over(struct h2_session *h2) {
@@ -85,25 +96,19 @@ static void take_turn(struct h2_session *h2) {
 
 static void abort_streams(struct h2_session *h2) {
     h2->phase = H2_GONE;
-    while (h2->streams) {
-        struct h2_stream *stream = h2->streams;
-        nghttp2_session_set_stream_user_data(h2->nghttp2, stream->id, NULL);
-        h2_stream_finish(stream, false);
-    }
+    while (h2->streams)
+        h2_stream_finish(h2->streams, false);
 }
 
 static struct status h2_input(struct session *session, const char *data, size_t n) {
     struct h2_session *h2 = of(session);
-    if (h2->phase == H2_GONE)
+    if (h2_session_is_over(h2))
         return status_ok();
     h2->now_ns = h2->turn_ns = clock_monotonic_ns();
-    ssize_t taken = nghttp2_session_mem_recv(h2->nghttp2, (const uint8_t *)data, n);
-    if (taken < 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "HTTP/2: %s", nghttp2_strerror((int)taken));
-    return status_ok();
+    return h2_receive(h2, (struct slice){data, n});
 }
 
-/* Outside of nghttp2's callbacks, where handlers are free to do anything. True when one was called. */
+/* Where handlers are free to do anything. True when one was called. */
 static bool drain_streams(struct h2_session *h2) {
     bool any = false;
     if (!h2->drain_due)
@@ -123,26 +128,17 @@ static struct status h2_output(struct session *session, struct buf *out, size_t 
     if (h2->phase == H2_GONE)
         return status_ok();
     (void)h2_session_now(h2);
-    h2->sink = out;
-    h2->sink_target = target;
-    ssize_t n;
-    do {
-        const uint8_t *data;
-        n = 0;
-        while (out->size < target && (n = nghttp2_session_mem_send(h2->nghttp2, &data)) > 0)
-            buf_append(out, data, (size_t)n);
-    } while (n >= 0 && drain_streams(h2));
-    h2->sink = NULL;
-    if (n < 0)
-        return status_error(STATUS_INTERNAL, "HTTP/2: %s", nghttp2_strerror((int)n));
+    do
+        h2_send(h2, out, target);
+    while (drain_streams(h2));
     if (buf_failed(out))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an answer");
     return status_ok();
 }
 
+/* Flow control and the limit on streams bound what may come, but not the frames that answer to it. */
 static bool h2_wants_input(const struct session *session) {
-    (void)session;
-    return true; /* flow control and the limit on streams bound what may come */
+    return of_const(session)->control.size < HTTP_H2_CONTROL_PAUSE;
 }
 
 /* A client of HTTP/2 cannot get on without its sending side, not even to open windows: it is gone in either case. */
@@ -153,9 +149,9 @@ static void h2_input_closed(struct session *session, bool gone) {
 
 static bool h2_finished(const struct session *session) {
     const struct h2_session *h2 = of_const(session);
-    if (h2->phase == H2_GONE)
-        return true;
-    return !nghttp2_session_want_read(h2->nghttp2) && !nghttp2_session_want_write(h2->nghttp2);
+    bool ending = h2->phase == H2_ENDING || h2->client_ends;
+    bool ended = ending && !h2->streams && h2->head_since_ns == 0;
+    return h2->phase == H2_GONE || ((ended || h2->phase == H2_FAILED) && h2->control.size == 0);
 }
 
 /* Lets those know who wait for more of a client. */
@@ -172,36 +168,61 @@ static void h2_shutdown(struct session *session) {
         return;
     h2_session_want_tick(h2, clock_monotonic_ns()); /* clients that are silent already have less time from now on */
     if (!h2->greeted) {
-        h2_session_end(h2, NGHTTP2_NO_ERROR);
+        h2_session_end(h2);
         return;
     }
     h2->phase = H2_NOTICED;
     announce_end(h2);
     h2->noticed_ns = clock_monotonic_ns();
     h2_session_want_tick(h2, h2->noticed_ns + NOTICE_TIMEOUT_NS);
-    nghttp2_submit_shutdown_notice(h2->nghttp2);
-    nghttp2_submit_ping(h2->nghttp2, NGHTTP2_FLAG_NONE, (const uint8_t *)"goodbye!");
+    /* In one piece, and in this order: behind a GOAWAY nghttp2 answers no PING, and Python's h2 takes it for an error.
+     */
+    h2_frame_append(&h2->control, H2_FRAME_PING, 0, 0, SLICE_LITERAL("goodbye!"));
+    h2_frame_append_goaway(&h2->control, H2_STREAM_ID_MAX, H2_ERROR_NONE);
 }
 
 static uint64_t h2_deadline(const struct session *session) {
     const struct h2_session *h2 = of_const(session);
-    return h2->phase == H2_GONE ? 0 : h2->deadline_ns;
+    return h2_session_is_over(h2) ? 0 : h2->deadline_ns;
+}
+
+/* A time-out of the connection itself: when it is due (0: not at all), and what it ends in. */
+static uint64_t greeting_deadline(const struct h2_session *h2) {
+    return h2->greeted ? 0 : h2->idle_since_ns + h2->limits->head_timeout_ns;
+}
+
+static uint64_t head_deadline(const struct h2_session *h2) {
+    return h2->head_since_ns == 0 ? 0 : h2->head_since_ns + h2_session_silence(h2, h2->limits->head_timeout_ns);
+}
+
+static uint64_t idle_deadline(const struct h2_session *h2) {
+    bool idle = h2->phase == H2_OPEN && !h2->streams && h2->head_since_ns == 0;
+    return idle ? h2->idle_since_ns + h2->limits->idle_timeout_ns : 0;
+}
+
+static uint64_t notice_deadline(const struct h2_session *h2) {
+    return h2->phase == H2_NOTICED ? h2->noticed_ns + NOTICE_TIMEOUT_NS : 0;
+}
+
+static bool is_due(uint64_t deadline_ns, uint64_t now_ns) {
+    return deadline_ns != 0 && now_ns >= deadline_ns;
 }
 
 static void tick_connection(struct h2_session *h2) {
-    uint64_t now = h2->now_ns;
-    if (!h2->greeted && now >= h2->idle_since_ns + h2->limits->head_timeout_ns)
-        h2_session_end(h2, NGHTTP2_SETTINGS_TIMEOUT);
-    if (h2->phase == H2_OPEN && !h2->streams && now >= h2->idle_since_ns + h2->limits->idle_timeout_ns)
+    if (is_due(greeting_deadline(h2), h2->now_ns))
+        h2_session_fail(h2, H2_ERROR_SETTINGS_TIMEOUT);
+    if (is_due(head_deadline(h2), h2->now_ns))
+        h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
+    if (is_due(idle_deadline(h2), h2->now_ns))
         h2_shutdown(&h2->session);
-    if (h2->phase == H2_NOTICED && now >= h2->noticed_ns + NOTICE_TIMEOUT_NS)
-        h2_session_end(h2, NGHTTP2_NO_ERROR);
+    if (is_due(notice_deadline(h2), h2->now_ns))
+        h2_session_end(h2);
 }
 
 static struct status h2_tick(struct session *session, uint64_t now_ns) {
     struct h2_session *h2 = of(session);
     h2->now_ns = now_ns;
-    if (h2->phase == H2_GONE)
+    if (h2_session_is_over(h2))
         return status_ok();
     h2->deadline_ns = 0;
     if (h2->turn_wanted)
@@ -211,12 +232,10 @@ static struct status h2_tick(struct session *session, uint64_t now_ns) {
         h2_session_want_tick(h2, h2_stream_deadline(stream));
     }
     tick_connection(h2);
-    if (h2->phase == H2_OPEN && !h2->greeted)
-        h2_session_want_tick(h2, h2->idle_since_ns + h2->limits->head_timeout_ns);
-    if (h2->phase == H2_OPEN && !h2->streams)
-        h2_session_want_tick(h2, h2->idle_since_ns + h2->limits->idle_timeout_ns);
-    if (h2->phase == H2_NOTICED)
-        h2_session_want_tick(h2, h2->noticed_ns + NOTICE_TIMEOUT_NS);
+    h2_session_want_tick(h2, greeting_deadline(h2));
+    h2_session_want_tick(h2, head_deadline(h2));
+    h2_session_want_tick(h2, idle_deadline(h2));
+    h2_session_want_tick(h2, notice_deadline(h2));
     return status_ok();
 }
 
@@ -224,9 +243,13 @@ static void h2_destroy(struct session *session) {
     if (!session)
         return;
     struct h2_session *h2 = of(session);
-    if (h2->nghttp2)
-        abort_streams(h2);
-    nghttp2_session_del(h2->nghttp2);
+    abort_streams(h2);
+    http_account_give(&h2->pool.account, h2->booked);
+    hpack_decoder_free(&h2->decoder);
+    hpack_encoder_free(&h2->encoder);
+    buf_free(&h2->reader.pending);
+    buf_free(&h2->block.bytes);
+    buf_free(&h2->control);
     exchange_pool_free(&h2->pool);
     free(h2);
 }
@@ -243,39 +266,29 @@ static const struct session_ops h2_ops = {
     .destroy = h2_destroy,
 };
 
-static int create_nghttp2(struct h2_session *h2) {
-    nghttp2_session_callbacks *callbacks = NULL;
-    nghttp2_option *option = NULL;
-    int error = nghttp2_session_callbacks_new(&callbacks);
-    if (!error)
-        error = nghttp2_option_new(&option);
-    if (!error) {
-        h2_stream_set_callbacks(callbacks);
-        /* Our own count covers more kinds of frames; nghttp2's would cut off clients that cancel a lot but slowly. */
-        uint64_t resets = h2->limits->max_resets_per_second;
-        nghttp2_option_set_stream_reset_rate_limit(option, 2 * resets, resets);
-        nghttp2_option_set_no_closed_streams(option, 1);
-        nghttp2_option_set_no_auto_window_update(option, 1);
-        error = nghttp2_session_server_new2(&h2->nghttp2, callbacks, h2, option);
-    }
-    nghttp2_option_del(option);
-    nghttp2_session_callbacks_del(callbacks);
-    return error;
+static void put_setting(struct buf *payload, enum h2_setting id, size_t value) {
+    uint32_t number = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+    const unsigned char row[H2_SETTING_SIZE] = {0,
+                                                (unsigned char)id,
+                                                (unsigned char)(number >> 24),
+                                                (unsigned char)(number >> 16),
+                                                (unsigned char)(number >> 8),
+                                                (unsigned char)number};
+    buf_append(payload, row, sizeof row);
 }
 
-static int submit_settings(struct h2_session *h2) {
-    size_t head = h2->limits->max_head_bytes;
-    const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->limits->max_concurrent_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP_H2_STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, HTTP_H2_FRAME_MAX},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head < UINT32_MAX ? (uint32_t)head : UINT32_MAX},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-    };
-    int error = nghttp2_submit_settings(h2->nghttp2, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]);
-    if (!error)
-        error = nghttp2_session_set_local_window_size(h2->nghttp2, NGHTTP2_FLAG_NONE, 0, HTTP_H2_CONNECTION_WINDOW);
-    return error;
+/* The server's preface: what it takes, before it is asked anything. */
+static void greet(struct h2_session *h2) {
+    struct buf settings = BUF_EMPTY;
+    put_setting(&settings, H2_SETTING_MAX_CONCURRENT_STREAMS, h2->limits->max_concurrent_streams);
+    put_setting(&settings, H2_SETTING_INITIAL_WINDOW_SIZE, HTTP_H2_STREAM_WINDOW);
+    put_setting(&settings, H2_SETTING_MAX_FRAME_SIZE, HTTP_H2_FRAME_MAX);
+    put_setting(&settings, H2_SETTING_MAX_HEADER_LIST_SIZE, h2->limits->max_head_bytes);
+    put_setting(&settings, H2_SETTING_NO_RFC7540_PRIORITIES, 1);
+    h2_frame_append(&h2->control, H2_FRAME_SETTINGS, 0, 0, buf_slice(&settings));
+    h2->control.failed |= buf_failed(&settings);
+    buf_free(&settings);
+    h2_frame_append_u32(&h2->control, H2_FRAME_WINDOW_UPDATE, 0, HTTP_H2_CONNECTION_WINDOW - H2_WINDOW_DEFAULT);
 }
 
 struct status h2_session_create(const struct http_handler *handler, const struct http_limits *limits,
@@ -286,17 +299,24 @@ struct status h2_session_create(const struct http_handler *handler, const struct
     h2->session.ops = &h2_ops;
     h2->handler = handler;
     h2->limits = limits;
+    h2->reader.left = H2_PREFACE_SIZE;
+    h2->send_window = h2->initial_window = H2_WINDOW_DEFAULT;
+    h2->receive_window = HTTP_H2_CONNECTION_WINDOW;
+    h2->frame_size = H2_FRAME_SIZE_DEFAULT;
+    hpack_decoder_init(&h2->decoder);
+    hpack_encoder_init(&h2->encoder);
     exchange_pool_init(&h2->pool, limits);
     h2->now_ns = clock_monotonic_ns();
     h2->idle_since_ns = h2->now_ns;
-    h2_session_want_tick(h2, h2->idle_since_ns + limits->head_timeout_ns);
-    h2_session_want_tick(h2, h2->idle_since_ns + limits->idle_timeout_ns);
-    int error = create_nghttp2(h2);
-    if (!error)
-        error = submit_settings(h2);
-    if (error) {
+    if (getentropy(&h2->bucket_factor, sizeof h2->bucket_factor))
+        h2->bucket_factor = (uint32_t)h2->now_ns;
+    h2->bucket_factor |= 1;
+    h2_session_want_tick(h2, greeting_deadline(h2));
+    h2_session_want_tick(h2, idle_deadline(h2));
+    greet(h2);
+    if (buf_failed(&h2->control)) {
         h2_destroy(&h2->session);
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "HTTP/2: %s", nghttp2_strerror(error));
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
     }
     *ret = &h2->session;
     return status_ok();

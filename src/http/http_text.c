@@ -8,12 +8,12 @@
 const unsigned char http_char_class[256] = {
      0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0, /* 00 */
      0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, /* 10 */
-     2, 15,  6,  3, 15, 15, 15, 15, 14, 14, 15, 15,  6, 15, 15,  6, /* 20 */
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14,  6, 14,  6,  6, /* 30 */
+     2, 31,  6, 19, 31, 31, 31, 31, 14, 14, 31, 31,  6, 31, 31,  6, /* 20 */
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 14, 14,  6, 14,  6,  6, /* 30 */
      6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, /* 40 */
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14,  6, 14,  7, 15, /* 50 */
-     7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, /* 60 */
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  7,  6, 15,  0, /* 70 */
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14,  6, 14, 23, 31, /* 50 */
+    23, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, /* 60 */
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6, 23,  6, 31,  0, /* 70 */
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 80 */
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 90 */
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* a0 */
@@ -38,6 +38,30 @@ bool http_all_chars(struct slice text, int char_class) {
 
 bool http_is_token(struct slice text) {
     return text.size > 0 && http_all_chars(text, HTTP_CHAR_TOKEN);
+}
+
+/* Whether some of eight bytes may be control characters: all that are less than a blank, or DEL. */
+static bool has_control(uint64_t bytes) {
+    const uint64_t ones = UINT64_MAX / 255, highs = ones * 128;
+    uint64_t del = bytes ^ ones * 0x7f;
+    return (((bytes - ones * ' ') & ~bytes) | ((del - ones) & ~del)) & highs;
+}
+
+bool http_is_value(struct slice text) {
+    uint64_t bytes;
+    size_t left = text.size;
+    if (left < sizeof bytes)
+        return http_all_chars(text, HTTP_CHAR_VALUE);
+    for (const char *at = text.data; left > 0; at += sizeof bytes, left -= sizeof bytes) {
+        if (left < sizeof bytes) { /* the last ones, some of them once more */
+            at -= sizeof bytes - left;
+            left = sizeof bytes;
+        }
+        memcpy(&bytes, at, sizeof bytes);
+        if (has_control(bytes))
+            return http_all_chars(text, HTTP_CHAR_VALUE); /* it may be a tab, which is allowed */
+    }
+    return true;
 }
 
 /* "http://host/path?query" -> authority and the rest; an empty path stands for "/". */

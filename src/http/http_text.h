@@ -11,13 +11,15 @@ enum {
     HTTP_CHAR_TOKEN = 1,  /* of methods and field names */
     HTTP_CHAR_VALUE = 2,  /* of field values: visible, blank, tab, and 0x80 to 0xFF */
     HTTP_CHAR_TARGET = 4, /* of request targets: visible ASCII but '#' */
-    HTTP_CHAR_HOST = 8    /* of an authority: no '/', '?', '#', '@', '\', ',' */
+    HTTP_CHAR_HOST = 8,   /* of an authority: no '/', '?', '#', '@', '\', ',' */
+    HTTP_CHAR_FIELD = 16  /* of HTTP/2's field names: of tokens, but no capital letters */
 };
 extern const unsigned char http_char_class[256];
 
 /* True when every byte is of that class; true for an empty slice. */
 bool http_all_chars(struct slice text, int char_class);
 bool http_is_token(struct slice text); /* and not empty */
+bool http_is_value(struct slice text); /* of HTTP_CHAR_VALUE alone */
 
 /* Takes a request target apart into path, query and, of the absolute form, authority. False: no form that this server
  * knows for the method. */

@@ -23,6 +23,7 @@
 #include "core/tensor.h"
 #include "grpc/metadata.h"
 #include "grpc/unpacking.h"
+#include "http/hpack_table.h"
 #include "http/http_limits.h"
 #include "net/connection.h"
 #include "net/net_limits.h"
@@ -90,7 +91,16 @@ const struct limit_row limit_rows[] = {
      "# a stream, # a connection",
      {BYTES(HTTP_H2_STREAM_WINDOW), BYTES(HTTP_H2_CONNECTION_WINDOW)}},
     {"frame", "#", {BYTES(HTTP_H2_FRAME_MAX)}},
-    {"headers, when above the limit by far", "# times #", {COUNT(HTTP_H2_HEAD_FLOOD_FACTOR), BYTES(HTTP_HEAD_MAX)}},
+    {"headers, when above the limit by far",
+     "# times #; # times",
+     {COUNT(HTTP_H2_HEAD_FLOOD_FACTOR), BYTES(HTTP_HEAD_MAX), COUNT(HTTP_H2_HEAD_BOMB_FACTOR)}},
+    {"frames of one head, compressed",
+     "#, the first and # more",
+     {BYTES(HTTP_H2_BLOCK_MAX), COUNT(HTTP_H2_CONTINUATIONS_MAX)}},
+    {"table of fields, of each direction", "#", {BYTES(HPACK_TABLE_DEFAULT)}},
+    {"rows of a SETTINGS frame", "#", {COUNT(HTTP_H2_SETTINGS_MAX)}},
+    {"answers to SETTINGS and PING that wait to be taken", "#", {COUNT(HTTP_H2_ACKS_MAX)}},
+    {"all frames but DATA that wait to be taken", "#", {BYTES(HTTP_H2_CONTROL_PAUSE)}},
     {"resets and other frames that only cost", "# a second", {COUNT(HTTP_H2_RESETS_PER_SECOND)}},
     {"message, also after decompression", "#, --max-request-size", {BYTES_OF("max-request-size")}},
     {"messages of a unary call", "1", {{0}}},

@@ -55,12 +55,34 @@ static void test_session_fields(void **state) {
     assert_false(http_is_session_field(SLICE_LITERAL("")));
 }
 
+/* Values are judged eight bytes at a time, to the same effect as byte by byte: of all sizes, with none, some or only
+ * bytes that are not fine, each of them in each place. */
+static void test_values(void **state) {
+    (void)state;
+    uint32_t seed = 1;
+    for (int round = 0; round < 200000; round++) {
+        char text[40];
+        seed = seed * 1664525u + 1013904223u;
+        size_t size = (seed >> 8) % (sizeof text + 1), kind = (seed >> 16) % 4;
+        for (size_t i = 0; i < size; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[i] = (char)(kind == 0 ? seed >> 24 : ' ' + (seed >> 24) % ('~' - ' ' + 1));
+        }
+        if (kind > 1 && size > 0)
+            text[(seed >> 8) % size] = (char)(kind == 2 ? (seed >> 16) % 34 : 0x7e + (seed >> 16) % 4);
+        char *copy = malloc(size + 1); /* of just that size, for a sanitizer */
+        assert_non_null(copy);
+        memcpy(copy + 1, text, size);
+        struct slice value = {copy + 1, size};
+        assert_int_equal(http_is_value(value), http_all_chars(value, HTTP_CHAR_VALUE));
+        free(copy);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_character_classes),
-        cmocka_unit_test(test_date),
-        cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_session_fields),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_character_classes), cmocka_unit_test(test_date),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_session_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

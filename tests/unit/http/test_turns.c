@@ -88,14 +88,14 @@ static void test_ends_are_not_forgotten(void **state) {
     struct fixture *f = *state;
     struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
     append_preface(&bytes);
-    append_request(&bytes, 1, "/busy", NGHTTP2_FLAG_END_STREAM);
-    append_request(&bytes, 3, "/echo", NGHTTP2_FLAG_END_STREAM);
+    append_request(&bytes, 1, "/busy", H2_FLAG_END_STREAM);
+    append_request(&bytes, 3, "/echo", H2_FLAG_END_STREAM);
     append_request(&bytes, 5, "/echo", 0);
-    append_frame(&bytes, NGHTTP2_DATA, 0, 5, SLICE_LITERAL("with "));
-    append_frame(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 5, NO_BODY);
+    append_frame(&bytes, H2_FRAME_DATA, 0, 5, SLICE_LITERAL("with "));
+    append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 5, NO_BODY);
     append_request(&bytes, 7, "/stream", 0);
-    append_frame(&bytes, NGHTTP2_DATA, 0, 7, SLICE_LITERAL("piece "));
-    append_frame(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 7, SLICE_LITERAL("by piece"));
+    append_frame(&bytes, H2_FRAME_DATA, 0, 7, SLICE_LITERAL("piece "));
+    append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 7, SLICE_LITERAL("by piece"));
     give(f, &bytes);
     assert_true(f->recorder.ends <= 1);
     assert_true(f->ops->wants_input(f->peer.session));
@@ -114,7 +114,7 @@ static void test_end_behind_long_work(void **state) {
     struct buf bytes = BUF_EMPTY;
     append_preface(&bytes);
     append_request(&bytes, 1, "/grind", 0);
-    append_frame(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, SLICE_LITERAL("body"));
+    append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 1, SLICE_LITERAL("body"));
     give(f, &bytes);
     assert_int_equal(f->recorder.ends, 0);
     while (peer_tick(&f->peer))
@@ -127,15 +127,15 @@ static void test_streams_keep_their_order(void **state) {
     struct fixture *f = *state;
     struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
     append_preface(&bytes);
-    append_request(&bytes, 1, "/busy", NGHTTP2_FLAG_END_STREAM);
+    append_request(&bytes, 1, "/busy", H2_FLAG_END_STREAM);
     append_request(&bytes, 3, "/stream", 0);
-    append_frame(&bytes, NGHTTP2_DATA, 0, 3, SLICE_LITERAL("one, "));
+    append_frame(&bytes, H2_FRAME_DATA, 0, 3, SLICE_LITERAL("one, "));
     give(f, &bytes);
-    append_frame(&bytes, NGHTTP2_DATA, 0, 3, SLICE_LITERAL("two, "));
+    append_frame(&bytes, H2_FRAME_DATA, 0, 3, SLICE_LITERAL("two, "));
     give(f, &bytes);
     while (peer_tick(&f->peer))
         ;
-    append_frame(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 3, SLICE_LITERAL("three"));
+    append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 3, SLICE_LITERAL("three"));
     give(f, &bytes);
     while (peer_tick(&f->peer))
         ;
@@ -150,10 +150,10 @@ static void test_taken_back_before_its_turn(void **state) {
     struct fixture *f = *state;
     struct buf bytes = BUF_EMPTY;
     append_preface(&bytes);
-    append_request(&bytes, 1, "/busy", NGHTTP2_FLAG_END_STREAM);
-    append_request(&bytes, 3, "/busy", NGHTTP2_FLAG_END_STREAM);
-    append_request(&bytes, 5, "/busy", NGHTTP2_FLAG_END_STREAM);
-    append_frame(&bytes, NGHTTP2_RST_STREAM, 0, 3, (struct slice){"\0\0\0\x8", 4});
+    append_request(&bytes, 1, "/busy", H2_FLAG_END_STREAM);
+    append_request(&bytes, 3, "/busy", H2_FLAG_END_STREAM);
+    append_request(&bytes, 5, "/busy", H2_FLAG_END_STREAM);
+    append_frame(&bytes, H2_FRAME_RST_STREAM, 0, 3, (struct slice){"\0\0\0\x8", 4});
     give(f, &bytes);
     while (peer_tick(&f->peer))
         ;

@@ -1,4 +1,5 @@
-/* loop_epoll.c: the event loop on Linux: epoll for descriptors, an eventfd to be woken by other threads. */
+/* loop_epoll.c: the event loop on Linux: epoll for descriptors, an eventfd to be woken by other threads, a timerfd to
+ * be woken in time. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,8 +23,10 @@ enum { EVENT_BATCH = 128 };
 struct loop {
     int epoll_fd;
     int wake_fd;
-    struct loop_watch wake_watch;
+    int timer_fd;
+    struct loop_watch wake_watch, timer_watch;
     struct timer_heap timers;
+    uint64_t alarm_ns;                      /* when timer_fd is due; 0: never */
     _Atomic(struct loop_message *) mailbox; /* last posted first */
     atomic_bool stopping;
     atomic_bool running;
@@ -43,13 +47,18 @@ static void wake(struct loop *loop) {
     while (n < 0 && errno == EINTR); /* EAGAIN: it is readable, which is all that is wanted */
 }
 
-static void on_wake(struct loop_watch *watch, uint32_t events) {
-    (void)events;
+/* Of an eventfd or timerfd: makes it unreadable. */
+static void take_count(int fd) {
     uint64_t count;
     ssize_t n;
     do
-        n = read(watch->fd, &count, sizeof count);
+        n = read(fd, &count, sizeof count);
     while (n < 0 && errno == EINTR);
+}
+
+static void on_wake(struct loop_watch *watch, uint32_t events) {
+    (void)events;
+    take_count(watch->fd);
 }
 
 static bool is_own_thread(struct loop *loop) {
@@ -102,9 +111,15 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadli
     timer_heap_insert(&loop->timers, timer);
 }
 
+/* No timer is due before the alarm, if there are any. */
+static bool alarm_is_set(const struct loop *loop) {
+    const struct loop_timer *first = loop->timers.root;
+    return !first || (loop->alarm_ns != 0 && loop->alarm_ns <= first->deadline_ns);
+}
+
 /* Fires what is due by now, the earliest first; timers that are set meanwhile wait for the next round. */
 static void fire_timers(struct loop *loop) {
-    if (!loop->timers.root)
+    if (alarm_is_set(loop))
         return;
     uint64_t now = clock_monotonic_ns(), late = now + FIRE_NS;
     while (loop->timers.root && loop->timers.root->deadline_ns <= now && clock_monotonic_ns() < late) {
@@ -114,17 +129,22 @@ static void fire_timers(struct loop *loop) {
     }
 }
 
-/* For epoll_wait, rounded up so that a timer is due when it returns. */
-static int wait_ms(struct loop *loop) {
-    if (atomic_load(&loop->mailbox))
-        return 0;
-    if (!loop->timers.root)
-        return -1;
-    uint64_t now = clock_monotonic_ns(), deadline = loop->timers.root->deadline_ns;
-    if (deadline <= now)
-        return 0;
-    uint64_t ms = (deadline - now - 1) / NS_PER_MS + 1;
-    return ms < 60000 ? (int)ms : 60000;
+static void on_alarm(struct loop_watch *watch, uint32_t events) {
+    (void)events;
+    take_count(watch->fd);
+    LOOP_CONTAINER(watch, struct loop, timer_watch)->alarm_ns = 0;
+}
+
+/* Makes the loop wake up when its first timer is due. Deadlines mostly move away, so the alarm is left where it was and
+ * rings for nothing now and then: to tell epoll_wait each time how long to wait costs a request more. */
+static void set_alarm(struct loop *loop) {
+    if (alarm_is_set(loop))
+        return;
+    uint64_t deadline = loop->timers.root->deadline_ns;
+    loop->alarm_ns = deadline > 0 ? deadline : 1; /* 0 would be none */
+    const struct itimerspec alarm = {
+        .it_value = {.tv_sec = (time_t)(loop->alarm_ns / NS_PER_S), .tv_nsec = (long)(loop->alarm_ns % NS_PER_S)}};
+    timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &alarm, NULL);
 }
 
 /* ---- descriptors ---- */
@@ -153,7 +173,9 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch) {
 }
 
 static struct status wait_and_handle(struct loop *loop) {
-    int count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, wait_ms(loop));
+    set_alarm(loop);
+    int timeout = atomic_load(&loop->mailbox) ? 0 : -1;
+    int count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, timeout);
     if (count < 0 && errno != EINTR)
         return status_error(STATUS_INTERNAL, "cannot wait for events: %s", strerror(errno));
     loop->event_count = count > 0 ? count : 0;
@@ -175,13 +197,17 @@ struct status loop_create(struct loop **ret) {
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an event loop");
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     struct status status = status_ok();
-    if (loop->epoll_fd < 0 || loop->wake_fd < 0) {
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->timer_fd < 0) {
         status = status_error(STATUS_RESOURCE_EXHAUSTED, "cannot create an event loop: %s", strerror(errno));
     } else {
         loop->wake_watch = (struct loop_watch){.fd = loop->wake_fd, .events = EPOLLIN, .ready = on_wake};
+        loop->timer_watch = (struct loop_watch){.fd = loop->timer_fd, .events = EPOLLIN, .ready = on_alarm};
         status = loop_watch_add(loop, &loop->wake_watch);
     }
+    if (status_is_ok(&status))
+        status = loop_watch_add(loop, &loop->timer_watch);
     if (status_is_ok(&status))
         *ret = loop;
     else
@@ -195,6 +221,8 @@ void loop_destroy(struct loop *loop) {
     loop_run_messages(loop);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
+    if (loop->timer_fd >= 0)
+        close(loop->timer_fd);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     free(loop);

@@ -208,8 +208,8 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
 /* When silence of the client gets too long; 0: it is not the client who is waited for. */
 static uint64_t silence_deadline(const struct h2_stream *stream) {
     const struct http_exchange *exchange = &stream->exchange;
-    if (stream->end_sent)
-        return stream->activity_ns + STOP_SENDING_NS;
+    if (stream->end_sent) /* with all of the request there, it is a handler that goes on behind an answer to HEAD */
+        return exchange->request_ended ? 0 : stream->activity_ns + STOP_SENDING_NS;
     bool expects_body = !exchange->request_ended && !exchange->idle_allowed && !exchange->awaits_turn;
     bool answer_waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
     if (!expects_body && !answer_waits)

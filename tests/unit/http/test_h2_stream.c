@@ -84,6 +84,28 @@ static void test_streams_in_any_order(void **state) {
     buf_free(&out);
 }
 
+/* A handler has the time that it wants, also when the client, which asked for the head alone, has all it gets. */
+static void test_head_of_a_slow_answer(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, block = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    append_field(&block, ":method", "HEAD");
+    append_field(&block, ":scheme", "http");
+    append_field(&block, ":authority", "test");
+    append_field(&block, ":path", "/hold");
+    append_block(&bytes, 1, &block, H2_FLAG_END_STREAM);
+    exchange_frames(f, &bytes, "");
+    http_respond_head(f->recorder.held, 200, NULL, 0);
+    take_output(f, &out);
+    assert_frames(&out, "H1.");
+    tick_at(f, clock_monotonic_ns() + 2 * f->limits.body_timeout_ns, &out);
+    assert_int_equal(out.size, 0);
+    http_respond_end(f->recorder.held, NULL, 0);
+    take_output(f, &out);
+    assert_int_equal(out.size, 0);
+    recorder_assert_log(&f->recorder, "head /hold|end /hold|close /hold|");
+}
+
 /* The client has sent all: a window would be of no use to it. */
 static void test_no_window_behind_the_end(void **state) {
     struct fixture *f = *state;
@@ -346,6 +368,7 @@ int main(void) {
         TEST(test_many_streams_at_once),
         TEST(test_too_many_streams_are_refused),
         TEST(test_streams_in_any_order),
+        TEST(test_head_of_a_slow_answer),
         TEST(test_no_window_behind_the_end),
         TEST(test_early_answer_stops_the_upload),
         TEST(test_rest_of_an_answered_request),

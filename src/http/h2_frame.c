@@ -1,6 +1,6 @@
 #include "http/h2_frame.h"
 
-static void put_u32(char *at, uint32_t value) {
+void h2_put_u32(char *at, uint32_t value) {
     at[0] = (char)(value >> 24);
     at[1] = (char)(value >> 16);
     at[2] = (char)(value >> 8);
@@ -8,9 +8,9 @@ static void put_u32(char *at, uint32_t value) {
 }
 
 void h2_frame_write(const struct h2_frame *frame, char *at) {
-    put_u32(at, frame->length << 8 | frame->type);
+    h2_put_u32(at, frame->length << 8 | frame->type);
     at[4] = (char)frame->flags;
-    put_u32(at + 5, frame->stream_id);
+    h2_put_u32(at + 5, frame->stream_id);
 }
 
 void h2_frame_append(struct buf *out, enum h2_frame_type type, unsigned flags, uint32_t stream_id,
@@ -25,13 +25,13 @@ void h2_frame_append(struct buf *out, enum h2_frame_type type, unsigned flags, u
 
 void h2_frame_append_u32(struct buf *out, enum h2_frame_type type, uint32_t stream_id, uint32_t value) {
     char payload[4];
-    put_u32(payload, value);
+    h2_put_u32(payload, value);
     h2_frame_append(out, type, 0, stream_id, (struct slice){payload, sizeof payload});
 }
 
 void h2_frame_append_goaway(struct buf *out, uint32_t last_stream_id, enum h2_error error) {
     char payload[8];
-    put_u32(payload, last_stream_id);
-    put_u32(payload + 4, error);
+    h2_put_u32(payload, last_stream_id);
+    h2_put_u32(payload + 4, error);
     h2_frame_append(out, H2_FRAME_GOAWAY, 0, 0, (struct slice){payload, sizeof payload});
 }

@@ -77,6 +77,7 @@ static inline uint32_t h2_get_u16(const unsigned char *at) {
 static inline uint32_t h2_get_u32(const unsigned char *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
+void h2_put_u32(char *at, uint32_t value);
 /* Of H2_FRAME_HEAD_SIZE bytes. The reserved bit of the stream is ignored. */
 static inline struct h2_frame h2_frame_parse(const unsigned char *at) {
     return (struct h2_frame){.length = h2_get_u32(at) >> 8,

@@ -4,8 +4,8 @@
  *   h2_stream.c   one request and its answer                       h2_send.c     answers -> frames, in turn
  *   h2_session.c  settings, floods, time-outs, orderly ends
  *
- * Header compression is in hpack_*.c. Frees of a stream happen where no handler runs: while frames are read
- * (h2_receive.c) or written (h2_send.c). */
+ * Header compression is in hpack_*.c. A stream is freed where no handler runs: while frames are read
+ * (h2_receive.c) or written (h2_send.c), and when the client is gone. */
 #ifndef INFERD_HTTP_H2_PRIV_H
 #define INFERD_HTTP_H2_PRIV_H
 
@@ -98,9 +98,9 @@ struct h2_session {
     struct h2_stream *streams; /* open ones, the latest first */
     size_t stream_count;
     struct h2_stream *buckets[H2_BUCKETS];
-    uint32_t bucket_factor; /* odd, and known to nobody */
-    uint64_t turn_ns;       /* begin of this turn */
-    bool turn_wanted;       /* another one, for requests that wait */
+    uint32_t bucket_secret;
+    uint64_t turn_ns; /* begin of this turn */
+    bool turn_wanted; /* another one, for requests that wait */
     uint64_t now_ns;
     uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
     uint64_t idle_since_ns; /* no streams; or since the beginning */

@@ -17,6 +17,8 @@ static bool book_pending(struct h2_session *h2, size_t more) {
     size_t bytes = h2->reader.pending.size + h2->block.bytes.size + more, wanted = bytes > UNBOOKED_MAX ? bytes : 0;
     if (wanted < h2->booked)
         http_account_give(&h2->pool.account, h2->booked - wanted);
+    else if (wanted <= h2->limits->max_head_bytes) /* the request can be refused by itself, once it is whole */
+        http_account_force(&h2->pool.account, wanted - h2->booked);
     else if (!http_account_take(&h2->pool.account, wanted - h2->booked))
         return false;
     h2->booked = wanted;
@@ -202,8 +204,8 @@ static enum h2_error strip_headers(uint8_t flags, struct slice *payload) {
 }
 
 static void take_block(struct h2_session *h2, uint32_t stream_id, uint8_t flags, struct slice block) {
-    h2->head_since_ns = 0;
     h2_request_take(h2, stream_id, flags & H2_FLAG_END_STREAM, block);
+    h2->head_since_ns = 0;
 }
 
 static void take_headers(struct h2_session *h2, struct slice payload) {

@@ -267,13 +267,8 @@ static const struct session_ops h2_ops = {
 };
 
 static void put_setting(struct buf *payload, enum h2_setting id, size_t value) {
-    uint32_t number = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
-    const unsigned char row[H2_SETTING_SIZE] = {0,
-                                                (unsigned char)id,
-                                                (unsigned char)(number >> 24),
-                                                (unsigned char)(number >> 16),
-                                                (unsigned char)(number >> 8),
-                                                (unsigned char)number};
+    char row[H2_SETTING_SIZE] = {0, (char)id};
+    h2_put_u32(row + 2, value < UINT32_MAX ? (uint32_t)value : UINT32_MAX);
     buf_append(payload, row, sizeof row);
 }
 
@@ -308,9 +303,8 @@ struct status h2_session_create(const struct http_handler *handler, const struct
     exchange_pool_init(&h2->pool, limits);
     h2->now_ns = clock_monotonic_ns();
     h2->idle_since_ns = h2->now_ns;
-    if (getentropy(&h2->bucket_factor, sizeof h2->bucket_factor))
-        h2->bucket_factor = (uint32_t)h2->now_ns;
-    h2->bucket_factor |= 1;
+    if (getentropy(&h2->bucket_secret, sizeof h2->bucket_secret))
+        h2->bucket_secret = (uint32_t)h2->now_ns;
     h2_session_want_tick(h2, greeting_deadline(h2));
     h2_session_want_tick(h2, idle_deadline(h2));
     greet(h2);

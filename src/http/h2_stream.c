@@ -15,7 +15,8 @@ static struct h2_stream *of(struct http_exchange *exchange) {
 
 /* The client chooses the numbers, but cannot tell which of them meet. */
 static size_t bucket_of(const struct h2_session *h2, uint32_t id) {
-    return id * h2->bucket_factor >> (32 - H2_BUCKET_BITS);
+    uint32_t mixed = (id ^ h2->bucket_secret) * UINT32_C(0x9e3779b1);
+    return (mixed ^ mixed >> 15) * UINT32_C(0x85ebca77) >> (32 - H2_BUCKET_BITS);
 }
 
 struct h2_stream *h2_stream_find(const struct h2_session *h2, uint32_t id) {
@@ -92,6 +93,8 @@ void h2_stream_open_window(struct h2_stream *stream, size_t bytes) {
     h2_frame_append_u32(&stream->h2->control, H2_FRAME_WINDOW_UPDATE, stream->id, stream->unannounced);
     stream->receive_window += stream->unannounced;
     stream->unannounced = 0;
+    if (stream->h2->session.wake)
+        stream->h2->session.wake(stream->h2->session.wake_user);
 }
 
 static void taken(struct http_exchange *exchange, size_t bytes) {
@@ -123,7 +126,7 @@ struct h2_stream *h2_stream_create(struct h2_session *h2, uint32_t id) {
     stream->send_window = h2->initial_window;
     stream->receive_window = HTTP_H2_STREAM_WINDOW;
     stream->activity_ns = h2->now_ns;
-    stream->exchange.received_ns = h2->now_ns;
+    stream->exchange.received_ns = h2->head_since_ns;
     stream->exchange.request.version = 20;
     link_stream(h2, stream);
     return stream;

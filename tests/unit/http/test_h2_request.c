@@ -460,8 +460,24 @@ static void test_content_length(void **state) {
     }
 }
 
+/* Deadlines are told from the begin of a head. */
+static void test_requests_begin_with_their_head(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, block = request_block("/hold");
+    greet_client(f);
+    append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_STREAM, 1, (struct slice){block.data, 5});
+    exchange_frames(f, &bytes, "");
+    uint64_t begun_ns = clock_monotonic_ns();
+    append_frame(&bytes, H2_FRAME_CONTINUATION, H2_FLAG_END_HEADERS, 1, (struct slice){block.data + 5, block.size - 5});
+    exchange_frames(f, &bytes, "");
+    assert_true(http_exchange_received_ns(f->recorder.held) <= begun_ns);
+    recorder_release(&f->recorder, "");
+    buf_free(&block);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_requests_begin_with_their_head),
         TEST(test_malformed_requests),
         TEST(test_heads_that_lack_something),
         TEST(test_heads_that_are_fine),

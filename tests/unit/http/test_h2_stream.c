@@ -123,6 +123,22 @@ static void test_no_window_behind_the_end(void **state) {
     buf_free(&out);
 }
 
+/* What is taken while nothing else happens on the connection makes it ask for output. */
+static void test_window_is_told_of_at_once(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    append_request(&bytes, 1, "/hold", 0);
+    exchange_frames(f, &bytes, "");
+    struct h2_stream *stream = h2_stream_find(h2_of(f), 1);
+    f->peer.wakened = false;
+    stream->exchange.ops->taken(&stream->exchange, HTTP_H2_STREAM_WINDOW / 2);
+    assert_true(f->peer.wakened);
+    take_output(f, &out);
+    assert_int_equal(last_frame(&out, H2_FRAME_WINDOW_UPDATE, 0), HTTP_H2_STREAM_WINDOW / 2);
+    buf_free(&out);
+}
+
 /* ---- ends by the session ---- */
 
 /* Answered before its request was complete: the client may stop by itself, and is made to if it goes on or is silent.
@@ -370,6 +386,7 @@ int main(void) {
         TEST(test_streams_in_any_order),
         TEST(test_head_of_a_slow_answer),
         TEST(test_no_window_behind_the_end),
+        TEST(test_window_is_told_of_at_once),
         TEST(test_early_answer_stops_the_upload),
         TEST(test_rest_of_an_answered_request),
         TEST(test_too_much_behind_an_answer),

@@ -27,10 +27,12 @@ struct h2_stream {
     int64_t send_window;    /* bytes that the client takes */
     int64_t receive_window; /* bytes that it may send */
     uint32_t unannounced;   /* bytes taken that the client may send once more and has not been told of */
+    size_t turn_bytes;      /* of DATA sent in this turn */
     uint64_t body_bytes;    /* that have come */
     size_t dropped;         /* of them, after the end of the answer */
     uint64_t activity_ns;   /* last sign of progress, in either direction */
     enum h2_error reset;    /* with `resetting` */
+    bool incremental;       /* the client can use parts of the answer: they are sent in turn with others' */
     bool resetting;         /* to be reset as soon as no handler runs */
     bool ready;             /* in one of the session's queues */
     bool head_given;        /* the answer's head is in `control`, or was sent */

@@ -40,7 +40,7 @@ static bool is_value(struct slice value) {
 }
 
 /* Fields that mean something to the session. */
-enum kind { ORDINARY, HOP_BY_HOP, TE, HOST_FIELD, EXPECT, CONTENT_LENGTH };
+enum kind { ORDINARY, HOP_BY_HOP, TE, HOST_FIELD, EXPECT, PRIORITY, CONTENT_LENGTH };
 
 static enum kind kind_of(struct slice name) {
     static const struct {
@@ -51,19 +51,32 @@ static enum kind kind_of(struct slice name) {
         {SLICE_INIT("host"), HOST_FIELD},
         {SLICE_INIT("expect"), EXPECT},
         {SLICE_INIT("upgrade"), HOP_BY_HOP},
+        {SLICE_INIT("priority"), PRIORITY},
         {SLICE_INIT("connection"), HOP_BY_HOP},
         {SLICE_INIT("keep-alive"), HOP_BY_HOP},
         {SLICE_INIT("content-length"), CONTENT_LENGTH},
         {SLICE_INIT("proxy-connection"), HOP_BY_HOP},
         {SLICE_INIT("transfer-encoding"), HOP_BY_HOP},
     };
-    const uint32_t sizes = 1U << 2 | 1U << 4 | 1U << 6 | 1U << 7 | 1U << 10 | 1U << 14 | 1U << 16 | 1U << 17;
+    const uint32_t sizes = 1U << 2 | 1U << 4 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 10 | 1U << 14 | 1U << 16 | 1U << 17;
     if (name.size >= 32 || !(sizes >> name.size & 1))
         return ORDINARY;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (slice_equal(rows[i].name, name))
             return rows[i].kind;
     return ORDINARY;
+}
+
+/* Whether a Priority field has the parameter `i` (RFC 9218 section 4.2). Urgencies are all the same here. */
+static bool is_incremental(struct slice value) {
+    struct slice member;
+    for (bool more = true; more;) {
+        more = slice_split(value, ',', &member, &value);
+        member = slice_trim(member);
+        if (slice_equal_text(member, "i") || slice_equal_text(member, "i=?1"))
+            return true;
+    }
+    return false;
 }
 
 /* ---- storing ---- */
@@ -114,6 +127,9 @@ static bool use_field(struct head *head, const struct hpack_field *field, enum k
         return true;
     case EXPECT:
         head->expects_continue = slice_equal_nocase(field->value, SLICE_LITERAL("100-continue"));
+        return true;
+    case PRIORITY:
+        head->stream->incremental = is_incremental(field->value);
         return true;
     case CONTENT_LENGTH:
         if (request->content_length >= 0 || !slice_to_u64(field->value, &length) || length > INT64_MAX)

@@ -1,6 +1,6 @@
-/* h2_send.c: answers as frames. Frames of `control` go first, then one frame of DATA of each stream that has some, in
- * turn. Blocks of fields are compressed in the order in which they are sent: heads into `control`, trailers into the
- * output, when `control` is empty. */
+/* h2_send.c: answers as frames. Frames of `control` go first, then DATA, one answer after the other (RFC 9218 section
+ * 10), but none for longer than its turn. Blocks of fields are compressed in the order in which they are sent: heads
+ * into `control`, trailers into the output, when `control` is empty. */
 #include "http/h2_priv.h"
 #include "http/http_limits.h"
 
@@ -18,6 +18,14 @@ static void push(struct h2_queue *queue, struct h2_stream *stream) {
     else
         queue->first = stream;
     queue->last = stream;
+    stream->ready = true;
+}
+
+static void push_front(struct h2_queue *queue, struct h2_stream *stream) {
+    stream->ready_next = queue->first;
+    queue->first = stream;
+    if (!queue->last)
+        queue->last = stream;
     stream->ready = true;
 }
 
@@ -216,6 +224,18 @@ static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream,
     h2->drain_due |= exchange_drain_is_due(&stream->exchange);
 }
 
+/* Behind a frame of DATA that was not the last: more of the same, unless the others' turn has come. */
+static void go_on(struct h2_stream *stream, size_t sent) {
+    struct h2_queue *ready = &stream->h2->ready;
+    stream->turn_bytes += sent;
+    if (stream->incremental || stream->turn_bytes >= HTTP_H2_TURN_BYTES) {
+        stream->turn_bytes = 0;
+        push(ready, stream);
+    } else {
+        push_front(ready, stream);
+    }
+}
+
 /* False: something is left to be sent. */
 static bool send_answer(struct h2_stream *stream, struct buf *out) {
     struct h2_session *h2 = stream->h2;
@@ -225,8 +245,12 @@ static bool send_answer(struct h2_stream *stream, struct buf *out) {
     if (n < waiting) {
         if (n > 0)
             send_data_frame(stream, n, false, out);
-        if (stream->send_window > 0) /* else the client's WINDOW_UPDATE brings it back */
-            push(n > 0 ? &h2->ready : &h2->starved, stream);
+        if (stream->send_window <= 0)
+            return false; /* the client's WINDOW_UPDATE brings it back */
+        if (n > 0)
+            go_on(stream, n);
+        else
+            push(&h2->starved, stream);
         return false;
     }
     bool end_in_data = ended && exchange->trailer_count == 0;
@@ -239,7 +263,7 @@ static bool send_answer(struct h2_stream *stream, struct buf *out) {
     return ended;
 }
 
-/* The stream's turn: one frame of DATA at most. */
+/* One frame of DATA at most. */
 static void send_stream(struct h2_stream *stream, struct buf *out) {
     struct http_exchange *exchange = &stream->exchange;
     if (stream->resetting) {

@@ -15,6 +15,7 @@ enum {
     HTTP_H2_STOP_SENDING_S = 1,   /* and for how long */
     HTTP_H2_STREAM_WINDOW = 4 << 20,      /* bytes that a client may send ahead on a stream */
     HTTP_H2_CONNECTION_WINDOW = 16 << 20, /* and on all together */
+    HTTP_H2_TURN_BYTES = 2 << 20,         /* of an answer, before others of the connection are sent */
     HTTP_H2_FRAME_MAX = 256 << 10,        /* largest frame taken */
     HTTP_H2_BLOCK_MAX = 512 << 10,        /* bytes of a compressed head, all its frames together */
     HTTP_H2_CONTINUATIONS_MAX = 8,        /* of these frames behind the first */

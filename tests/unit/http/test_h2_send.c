@@ -33,13 +33,22 @@ static void test_answer_that_nobody_takes(void **state) {
     recorder_assert_log(&f->recorder, "head /echo|end /echo|abort /echo|");
 }
 
-/* One frame of each in turn; and where the connection's window ends, those who got least go on first. */
+static void append_echo_of(struct buf *out, uint32_t stream, size_t size, const char *priority) {
+    struct buf block = request_block("/echo");
+    append_field(&block, "priority", priority);
+    append_block(out, stream, &block, 0);
+    append_data(out, stream, size, H2_FLAG_END_STREAM);
+}
+
+/* Incremental answers: one frame of each in turn; and where the connection's window ends, those who got least go on
+ * first. */
 static void test_streams_share_the_window(void **state) {
+    static const char *const priorities[] = {"i", "u=1, i", "i=?1,u=7"};
     struct fixture *f = *state;
     struct buf bytes = BUF_EMPTY;
     greet_client(f);
-    for (uint32_t stream = 1; stream <= 5; stream += 2)
-        append_echo(&bytes, stream, 40000);
+    for (uint32_t i = 0; i < 3; i++)
+        append_echo_of(&bytes, 1 + 2 * i, 40000, priorities[i]);
     exchange_frames(f, &bytes, "H1 H3 H5 D1:16384 D3:16384 D5:16384 D1:16383");
     append_window(&bytes, 0, 20000);
     exchange_frames(f, &bytes, "D3:16384 D5:3616");
@@ -51,6 +60,54 @@ static void test_streams_share_the_window(void **state) {
     exchange_frames(f, &bytes, "D5:1");
     append_window(&bytes, 0, 1 << 20);
     exchange_frames(f, &bytes, "D1:7232. D3:7231. D5:16384 D5:3615.");
+}
+
+/* Others are sent one after the other, */
+static void test_one_answer_after_the_other(void **state) {
+    static const char *const priorities[] = {"u=3", "i=?0", "u=0,ii"};
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY;
+    greet_client(f);
+    for (uint32_t i = 0; i < 3; i++)
+        append_echo_of(&bytes, 1 + 2 * i, 30000, priorities[i]);
+    exchange_frames(f, &bytes, "H1 H3 H5 D1:16384 D1:13616. D3:16384 D3:13616. D5:5535");
+    append_window(&bytes, 0, 1 << 20);
+    exchange_frames(f, &bytes, "D5:16384 D5:8081.");
+}
+
+/* but none for longer than its turn. */
+static void test_long_answers_take_turns(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    append_setting(&bytes, H2_SETTING_INITIAL_WINDOW_SIZE, H2_WINDOW_MAX);
+    append_window(&bytes, 0, H2_WINDOW_MAX - H2_WINDOW_DEFAULT);
+    append_setting(&bytes, H2_SETTING_MAX_FRAME_SIZE, H2_FRAME_SIZE_LAST);
+    for (uint32_t stream = 1; stream <= 3; stream += 2) {
+        append_request(&bytes, stream, "/echo", 0);
+        for (size_t sent = 0; sent < HTTP_H2_TURN_BYTES + 100000; sent += 50000)
+            append_data(&bytes, stream, 50000, 0);
+        append_data(&bytes, stream, 0, H2_FLAG_END_STREAM);
+    }
+    struct status status = give_quietly(f, &bytes, 0);
+    assert_int_equal(status.code, STATUS_OK);
+    take_output(f, &out);
+    size_t sent[2] = {0, 0}, turns = 0;
+    unsigned latest = 0;
+    for (size_t at = 0; at < out.size;) {
+        struct h2_frame frame = h2_frame_parse((const unsigned char *)out.data + at);
+        at += H2_FRAME_HEAD_SIZE + frame.length;
+        if (frame.type != H2_FRAME_DATA)
+            continue;
+        turns += frame.stream_id != latest;
+        latest = frame.stream_id;
+        sent[latest == 3] += frame.length;
+        if (turns == 1)
+            assert_in_range(sent[0], 0, HTTP_H2_TURN_BYTES + (64 << 10));
+    }
+    assert_int_equal(turns, 4); /* one, three, and what is left of them */
+    assert_int_equal(sent[0], sent[1]);
+    buf_free(&out);
 }
 
 /* A stream without a window makes no other one wait, and comes back with its own. */
@@ -134,7 +191,7 @@ static void test_sizes_of_frames(void **state) {
     exchange_frames(f, &bytes, "S+ H3 D3:65536 D3:34464.");
 }
 
-/* The connection asks for so many bytes at a time: what is left comes next, in turn as well. */
+/* The connection asks for so many bytes at a time: what is left comes next. */
 static void test_small_outputs(void **state) {
     struct fixture *f = *state;
     struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
@@ -143,8 +200,8 @@ static void test_small_outputs(void **state) {
         append_echo(&bytes, stream, 20000);
     struct status status = give_quietly(f, &bytes, 0);
     assert_int_equal(status.code, STATUS_OK);
-    static const char *const frames[] = {"H1 H3 H5", "D1:16384", "D3:16384", "D5:16384",
-                                         "D1:3616.", "D3:3616.", "D5:3616."};
+    static const char *const frames[] = {"H1 H3 H5", "D1:16384", "D1:3616.", "D3:16384",
+                                         "D3:3616.", "D5:16384", "D5:3616."};
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
         status = f->peer.session->ops->output(f->peer.session, &out, 1);
         assert_int_equal(status.code, STATUS_OK);
@@ -412,6 +469,8 @@ int main(void) {
         TEST(test_answer_waits_for_the_window),
         TEST(test_answer_that_nobody_takes),
         TEST(test_streams_share_the_window),
+        TEST(test_one_answer_after_the_other),
+        TEST(test_long_answers_take_turns),
         TEST(test_stream_without_a_window),
         TEST(test_windows_below_zero),
         TEST(test_end_needs_no_window),

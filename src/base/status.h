@@ -28,30 +28,32 @@ struct status {
 
 #define STATUS_MUST_CHECK __attribute__((warn_unused_result))
 #define STATUS_PRINTF(f, a) __attribute__((format(printf, f, a)))
+/* Of functions for what goes wrong: the way to their calls is kept out of the code of what goes well. */
+#define STATUS_RARE __attribute__((cold))
 
 /* The good outcome. */
 struct status status_ok(void);
 
 /* An error with a printf-style message; longer messages are cut at a UTF-8 boundary and end in "...", and bytes that
  * are no UTF-8 become '?'. */
-struct status status_error(enum status_code code, const char *format, ...) STATUS_PRINTF(2, 3);
-struct status status_verror(enum status_code code, const char *format, va_list args) STATUS_PRINTF(2, 0);
+struct status status_error(enum status_code code, const char *format, ...) STATUS_PRINTF(2, 3) STATUS_RARE;
+struct status status_verror(enum status_code code, const char *format, va_list args) STATUS_PRINTF(2, 0) STATUS_RARE;
 
 /* The same error with "context: " (printf-style) put before its message. */
-struct status status_prefix(struct status inner, const char *format, ...) STATUS_PRINTF(2, 3);
+struct status status_prefix(struct status inner, const char *format, ...) STATUS_PRINTF(2, 3) STATUS_RARE;
 
 /* The lower-case name of a code, such as "invalid argument". Never NULL. */
 const char *status_code_text(enum status_code code);
 
 static inline bool status_is_ok(const struct status *status) {
-    return status->code == STATUS_OK;
+    return __builtin_expect(status->code == STATUS_OK, 1);
 }
 
 /* Leaves the enclosing function with the error, if `expression` yields one. */
 #define STATUS_TRY(expression)                                                                                         \
     do {                                                                                                               \
         struct status status_try_ = (expression);                                                                      \
-        if (status_try_.code != STATUS_OK)                                                                             \
+        if (__builtin_expect(status_try_.code != STATUS_OK, 0))                                                        \
             return status_try_;                                                                                        \
     } while (0)
 

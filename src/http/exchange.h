@@ -140,7 +140,7 @@ void http_respond_data(struct http_exchange *exchange, struct buf *data);
 void http_respond_tail(struct http_exchange *exchange, struct http_tail tail); /* data of somebody else's */
 void http_respond_end(struct http_exchange *exchange, const struct http_header *trailers, size_t trailer_count);
 /* Ends the exchange abnormally (RST_STREAM with CANCEL, or closes an HTTP/1.1 connection). on_abort follows, later. */
-void http_exchange_reset(struct http_exchange *exchange);
+void http_exchange_reset(struct http_exchange *exchange) STATUS_RARE;
 
 /* What the requests and answers of all sessions together may hold in memory: a share for each session, which nobody
  * else can use up, and a common part for what sessions hold beyond theirs. Thread: any. */

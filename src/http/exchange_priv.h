@@ -112,11 +112,12 @@ void exchange_end_request(struct http_exchange *exchange);
 void exchange_take_turn(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
  * and must hold no byte that JSON would want escaped. */
-void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4);
+void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4)
+    STATUS_RARE;
 /* Refuses for want of room for `what` in the budget. */
-void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what);
+void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what) STATUS_RARE;
 /* Refuses a request whose head, or what else is bounded like a head, is too large; the bounds are added to the text. */
-void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text);
+void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text) STATUS_RARE;
 /* A time-out as it holds while the session is to end. */
 uint64_t exchange_drain_timeout(const struct http_limits *limits, uint64_t timeout_ns);
 /* True once its deadline has passed; calls on_deadline then. */

@@ -142,7 +142,7 @@ void h2_stream_open_window(struct h2_stream *stream, size_t bytes);
 /* The request is complete. */
 void h2_stream_end_request(struct h2_stream *stream);
 /* Resets and frees it; where no handler runs. */
-void h2_stream_reset(struct h2_stream *stream, enum h2_error error);
+void h2_stream_reset(struct h2_stream *stream, enum h2_error error) STATUS_RARE;
 /* Gives the exchange its last callback and frees the stream. */
 void h2_stream_finish(struct h2_stream *stream, bool sent);
 /* When the stream's next time-out is due; 0: none. */
@@ -174,11 +174,11 @@ void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns);
 /* Whether other connections get their turn before more is worked on; this one then gets another. */
 bool h2_session_turn_is_over(struct h2_session *h2);
 /* The client did something that costs more than it should; too many of them a second end the connection. */
-void h2_session_count_glitch(struct h2_session *h2);
+void h2_session_count_glitch(struct h2_session *h2) STATUS_RARE;
 /* The final GOAWAY; the streams that are open are answered. */
 void h2_session_end(struct h2_session *h2);
 /* A GOAWAY with an error, behind which the connection ends. */
-void h2_session_fail(struct h2_session *h2, enum h2_error error);
+void h2_session_fail(struct h2_session *h2, enum h2_error error) STATUS_RARE;
 /* Writes an answer to a frame that the client may send at any time; too many in a row end the connection. */
 void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload);
 /* A time-out of the client, which is shorter while the session is to end. */

@@ -354,8 +354,29 @@ static void test_destroy_of_nothing(void **state) {
     f->peer.session->ops->destroy(NULL);
 }
 
+/* Frames that answer to the client's are as many as it causes: who does not take them is not read. */
+static void test_frames_that_nobody_takes(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    f->limits.max_resets_per_second = UINT32_MAX;
+    greet_client(f);
+    for (uint32_t i = 0; i < HTTP_H2_CONTROL_PAUSE / 13; i++) /* bytes of RST_STREAM */
+        append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_HEADERS | H2_FLAG_END_STREAM, 2 * i + 1, NO_BODY);
+    struct status status = give_quietly(f, &bytes, 0);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_true(f->peer.session->ops->wants_input(f->peer.session));
+    append_frame(&bytes, H2_FRAME_PING, 0, 0, SLICE_LITERAL("pingpong"));
+    status = give_quietly(f, &bytes, 0);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_false(f->peer.session->ops->wants_input(f->peer.session));
+    take_output(f, &out);
+    assert_true(f->peer.session->ops->wants_input(f->peer.session));
+    buf_free(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_frames_that_nobody_takes),
         TEST(test_settings_of_the_session),
         TEST(test_silent_client),
         TEST(test_head_timeout),

@@ -139,7 +139,55 @@ static void test_window_is_told_of_at_once(void **state) {
     buf_free(&out);
 }
 
+/* Deadlines are told from the begin of a head. */
+static void test_requests_begin_with_their_head(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, block = request_block("/hold");
+    greet_client(f);
+    append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_STREAM, 1, (struct slice){block.data, 5});
+    exchange_frames(f, &bytes, "");
+    uint64_t begun_ns = clock_monotonic_ns();
+    append_frame(&bytes, H2_FRAME_CONTINUATION, H2_FLAG_END_HEADERS, 1, (struct slice){block.data + 5, block.size - 5});
+    exchange_frames(f, &bytes, "");
+    assert_true(http_exchange_received_ns(f->recorder.held) <= begun_ns);
+    recorder_release(&f->recorder, "");
+    buf_free(&block);
+}
+
 /* ---- ends by the session ---- */
+
+/* What comes behind the end of an answer gives the client no more time to stop. */
+static void test_dribbling_gains_no_time(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY;
+    greet_client(f);
+    append_request(&bytes, 1, "/refuse", 0);
+    exchange_frames(f, &bytes, "H1 D1:7.");
+    const struct h2_stream *stream = h2_stream_find(h2_of(f), 1);
+    uint64_t deadline = h2_stream_deadline(stream);
+    append_data(&bytes, 1, 1, 0);
+    exchange_frames(f, &bytes, "");
+    assert_int_equal(h2_stream_deadline(stream), deadline);
+}
+
+static void close_and_ask_for_more(void *user, struct http_exchange *exchange) {
+    recorder_on_close(user, exchange);
+    http_exchange_set_deadline(exchange, 1);
+    http_exchange_await_drain(exchange, 0);
+}
+
+/* A handler that does not know that its last callback is the last does no harm. */
+static void test_last_callbacks_ask_in_vain(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY;
+    f->recorder.handler.on_close = close_and_ask_for_more;
+    greet_client(f);
+    append_request(&bytes, 1, "/echo", H2_FLAG_END_STREAM);
+    append_request(&bytes, 3, "/echo", H2_FLAG_END_STREAM);
+    exchange_frames(f, &bytes, "H1. H3.");
+    assert_null(h2_of(f)->ready.first);
+    assert_null(h2_of(f)->streams);
+}
 
 /* Answered before its request was complete: the client may stop by itself, and is made to if it goes on or is silent.
  */
@@ -387,6 +435,9 @@ int main(void) {
         TEST(test_head_of_a_slow_answer),
         TEST(test_no_window_behind_the_end),
         TEST(test_window_is_told_of_at_once),
+        TEST(test_requests_begin_with_their_head),
+        TEST(test_dribbling_gains_no_time),
+        TEST(test_last_callbacks_ask_in_vain),
         TEST(test_early_answer_stops_the_upload),
         TEST(test_rest_of_an_answered_request),
         TEST(test_too_much_behind_an_answer),

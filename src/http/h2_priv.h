@@ -141,6 +141,8 @@ void h2_stream_take_data(struct h2_stream *stream, struct slice data);
 void h2_stream_open_window(struct h2_stream *stream, size_t bytes);
 /* The request is complete. */
 void h2_stream_end_request(struct h2_stream *stream);
+/* All of the answer was handed out. */
+bool h2_stream_is_answered(const struct h2_stream *stream);
 /* Resets and frees it; where no handler runs. */
 void h2_stream_reset(struct h2_stream *stream, enum h2_error error) STATUS_RARE;
 /* Gives the exchange its last callback and frees the stream. */
@@ -183,6 +185,9 @@ void h2_session_fail(struct h2_session *h2, enum h2_error error) STATUS_RARE;
 void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload);
 /* A time-out of the client, which is shorter while the session is to end. */
 uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns);
+
+/* When a head that is not complete has taken too long; 0: there is none. */
+uint64_t h2_session_head_deadline(const struct h2_session *h2);
 
 static inline bool h2_session_is_over(const struct h2_session *h2) {
     return h2->phase >= H2_FAILED;

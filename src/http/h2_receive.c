@@ -143,20 +143,27 @@ static void take_goaway(struct h2_session *h2, struct slice payload) {
     h2->client_ends = true;
 }
 
+/* Opens a window for DATA of ours. What there is against it: no byte more, or more than a window may have. */
+static enum h2_error widen(int64_t *window, uint32_t more) {
+    if (more == 0)
+        return H2_ERROR_PROTOCOL;
+    if (*window > H2_WINDOW_MAX - (int64_t)more)
+        return H2_ERROR_FLOW_CONTROL;
+    *window += more;
+    return H2_ERROR_NONE;
+}
+
 static void take_stream_window(struct h2_session *h2, uint32_t stream_id, uint32_t more) {
     struct h2_stream *stream = h2_stream_find(h2, stream_id);
-    if (is_idle(h2, stream_id)) {
+    if (is_idle(h2, stream_id))
         h2_session_fail(h2, H2_ERROR_PROTOCOL);
-    } else if (!stream) {
+    if (!stream)
         return; /* it crossed the end of the stream */
-    } else if (more == 0) {
-        h2_stream_reset(stream, H2_ERROR_PROTOCOL);
-    } else if (stream->send_window > H2_WINDOW_MAX - (int64_t)more) {
-        h2_stream_reset(stream, H2_ERROR_FLOW_CONTROL);
-    } else {
-        stream->send_window += more;
+    enum h2_error error = widen(&stream->send_window, more);
+    if (error != H2_ERROR_NONE)
+        h2_stream_reset(stream, error);
+    else
         h2_send_later(stream);
-    }
 }
 
 static void take_window_update(struct h2_session *h2, struct slice payload) {
@@ -164,14 +171,13 @@ static void take_window_update(struct h2_session *h2, struct slice payload) {
     uint32_t stream_id = h2->reader.frame.stream_id;
     if (stream_id != 0) {
         take_stream_window(h2, stream_id, more);
-    } else if (more == 0) {
-        h2_session_fail(h2, H2_ERROR_PROTOCOL);
-    } else if (h2->send_window > H2_WINDOW_MAX - (int64_t)more) {
-        h2_session_fail(h2, H2_ERROR_FLOW_CONTROL);
-    } else {
-        h2->send_window += more;
-        h2_send_starved(h2);
+        return;
     }
+    enum h2_error error = widen(&h2->send_window, more);
+    if (error != H2_ERROR_NONE)
+        h2_session_fail(h2, error);
+    else
+        h2_send_starved(h2);
 }
 
 static void take_reset(struct h2_session *h2, struct slice payload) {
@@ -183,7 +189,7 @@ static void take_reset(struct h2_session *h2, struct slice payload) {
     }
     struct h2_stream *stream = h2_stream_find(h2, stream_id);
     if (stream)
-        h2_stream_finish(stream, stream->end_sent && stream->exchange.answer_state == HTTP_ANSWER_ENDED);
+        h2_stream_finish(stream, h2_stream_is_answered(stream));
     h2_session_count_glitch(h2);
 }
 
@@ -384,11 +390,29 @@ static void begin_frame(struct h2_session *h2) {
     }
 }
 
-/* Takes what comes next off the input; false when not enough of it has come. */
+/* Takes the preface, or what of it has come. False: these are other bytes. */
+static bool take_preface(struct h2_reader *reader, struct slice *input) {
+    size_t at = H2_PREFACE_SIZE - reader->left;
+    struct slice piece = take(input, reader->left);
+    if (memcmp(piece.data, &H2_PREFACE[at], piece.size) != 0)
+        return false;
+    reader->left -= piece.size;
+    if (reader->left == 0)
+        reader->state = H2_READ_HEAD;
+    return true;
+}
+
+/* Takes what comes next off the input; false when not enough of it has come, or it is no HTTP/2. */
 static bool step(struct h2_session *h2, struct slice *input) {
     struct h2_reader *reader = &h2->reader;
     struct slice piece;
     switch (reader->state) {
+    case H2_READ_PREFACE:
+        if (!take_preface(reader, input)) {
+            h2->phase = H2_FAILED; /* and nothing is told: a GOAWAY would be of no meaning to who sends this */
+            return false;
+        }
+        break;
     case H2_READ_HEAD:
         if (!gather(h2, input, H2_FRAME_HEAD_SIZE, &piece))
             return false;
@@ -415,22 +439,7 @@ static bool step(struct h2_session *h2, struct slice *input) {
         if (reader->left == 0)
             reader->state = H2_READ_HEAD;
         break;
-    case H2_READ_PREFACE:
-        break; /* not here */
     }
-    return true;
-}
-
-/* False: these are other bytes. */
-static bool take_preface(struct h2_session *h2, struct slice *input) {
-    struct h2_reader *reader = &h2->reader;
-    size_t at = H2_PREFACE_SIZE - reader->left;
-    struct slice piece = take(input, reader->left);
-    if (memcmp(piece.data, &H2_PREFACE[at], piece.size) != 0)
-        return false;
-    reader->left -= piece.size;
-    if (reader->left == 0)
-        reader->state = H2_READ_HEAD;
     return true;
 }
 
@@ -440,13 +449,10 @@ static bool is_at_empty_payload(const struct h2_session *h2) {
 }
 
 struct status h2_receive(struct h2_session *h2, struct slice input) {
-    if (input.size > 0 && h2->reader.state == H2_READ_PREFACE && !take_preface(h2, &input)) {
-        h2->phase = H2_FAILED;
-        return status_error(STATUS_INVALID_ARGUMENT, "HTTP/2: the connection does not begin with its preface");
-    }
     while ((input.size > 0 || is_at_empty_payload(h2)) && !h2_session_is_over(h2) && step(h2, &input))
         ;
-    if (h2->head_since_ns != 0)
-        h2_session_want_tick(h2, h2->head_since_ns + h2_session_silence(h2, h2->limits->head_timeout_ns));
+    if (h2->reader.state == H2_READ_PREFACE && h2_session_is_over(h2))
+        return status_error(STATUS_INVALID_ARGUMENT, "HTTP/2: the connection does not begin with its preface");
+    h2_session_want_tick(h2, h2_session_head_deadline(h2));
     return status_ok();
 }

@@ -133,15 +133,12 @@ static void put_field(struct h2_session *h2, struct buf *out, struct slice name,
 
 /* In lower case, as HTTP/2 wants it; in arena memory where it is not. {NULL, 0} when memory is short. */
 static struct slice lower_name(struct arena *arena, struct slice name) {
-    size_t i = 0;
-    while (i < name.size && !(name.data[i] >= 'A' && name.data[i] <= 'Z'))
-        i++;
-    if (i == name.size)
+    if (http_all_chars(name, HTTP_CHAR_FIELD))
         return name;
     char *copy = arena_strdup(arena, name);
     if (!copy)
         return (struct slice){NULL, 0};
-    for (; i < name.size; i++)
+    for (size_t i = 0; i < name.size; i++)
         if (copy[i] >= 'A' && copy[i] <= 'Z')
             copy[i] = (char)(copy[i] - 'A' + 'a');
     return (struct slice){copy, name.size};

@@ -191,7 +191,7 @@ static uint64_t greeting_deadline(const struct h2_session *h2) {
     return h2->greeted ? 0 : h2->idle_since_ns + h2->limits->head_timeout_ns;
 }
 
-static uint64_t head_deadline(const struct h2_session *h2) {
+uint64_t h2_session_head_deadline(const struct h2_session *h2) {
     return h2->head_since_ns == 0 ? 0 : h2->head_since_ns + h2_session_silence(h2, h2->limits->head_timeout_ns);
 }
 
@@ -211,7 +211,7 @@ static bool is_due(uint64_t deadline_ns, uint64_t now_ns) {
 static void tick_connection(struct h2_session *h2) {
     if (is_due(greeting_deadline(h2), h2->now_ns))
         h2_session_fail(h2, H2_ERROR_SETTINGS_TIMEOUT);
-    if (is_due(head_deadline(h2), h2->now_ns))
+    if (is_due(h2_session_head_deadline(h2), h2->now_ns))
         h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
     if (is_due(idle_deadline(h2), h2->now_ns))
         h2_shutdown(&h2->session);
@@ -233,7 +233,7 @@ static struct status h2_tick(struct session *session, uint64_t now_ns) {
     }
     tick_connection(h2);
     h2_session_want_tick(h2, greeting_deadline(h2));
-    h2_session_want_tick(h2, head_deadline(h2));
+    h2_session_want_tick(h2, h2_session_head_deadline(h2));
     h2_session_want_tick(h2, idle_deadline(h2));
     h2_session_want_tick(h2, notice_deadline(h2));
     return status_ok();

@@ -181,14 +181,14 @@ void h2_stream_end_request(struct h2_stream *stream) {
 
 /* ---- ends ---- */
 
-static bool is_answered(const struct h2_stream *stream) {
+bool h2_stream_is_answered(const struct h2_stream *stream) {
     return stream->end_sent && stream->exchange.answer_state == HTTP_ANSWER_ENDED;
 }
 
 void h2_stream_reset(struct h2_stream *stream, enum h2_error error) {
     struct h2_session *h2 = stream->h2;
     h2_frame_append_u32(&h2->control, H2_FRAME_RST_STREAM, stream->id, error);
-    h2_stream_finish(stream, is_answered(stream));
+    h2_stream_finish(stream, h2_stream_is_answered(stream));
     /* Resets that the client makes us do. */
     if (error != H2_ERROR_NONE && error != H2_ERROR_CANCEL && error != H2_ERROR_REFUSED_STREAM)
         h2_session_count_glitch(h2);

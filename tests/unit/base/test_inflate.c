@@ -8,9 +8,8 @@
 
 #include <cmocka.h>
 
-#include <zlib.h>
-
 #include "base/inflate.h"
+#include "packed.h"
 
 enum { LARGE = 8 << 20 };
 
@@ -32,26 +31,8 @@ static bool take(void *user, size_t bytes) {
     return true;
 }
 
-static struct buf pack(enum inflate_form form, const char *data, size_t size) {
-    struct buf packed = BUF_EMPTY;
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size};
-    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, form == INFLATE_GZIP ? 31 : 15, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    size_t bound = deflateBound(&z, (uLong)size);
-    z.next_out = (Bytef *)buf_reserve(&packed, bound);
-    z.avail_out = (uInt)bound;
-    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    packed.size = z.total_out;
-    deflateEnd(&z);
-    return packed;
-}
-
-/* The most that so few bytes can be: nothing but zeros. */
-static struct buf pack_zeros(enum inflate_form form, size_t size) {
-    char *zeros = calloc(1, size + 1);
-    assert_non_null(zeros);
-    struct buf packed = pack(form, zeros, size);
-    free(zeros);
-    return packed;
+static int window_bits(enum inflate_form form) {
+    return form == INFLATE_GZIP ? 31 : 15;
 }
 
 static void expect_end(enum inflate_form form, struct slice data, size_t max_bytes, enum inflate_end end) {
@@ -69,7 +50,7 @@ static void limits_are_exact(void **state) {
     static const size_t sizes[] = {0, 1, 16383, 16384, 16385, 32768, 32769, LARGE};
     for (enum inflate_form form = INFLATE_ZLIB; form <= INFLATE_GZIP; form++) {
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct buf packed = pack_zeros(form, sizes[i]), out = BUF_EMPTY;
+            struct buf packed = pack_zeros(sizes[i], window_bits(form)), out = BUF_EMPTY;
             struct inflate_outcome outcome = inflate_data(form, buf_slice(&packed), sizes[i], open_gate, &out);
             assert_int_equal(outcome.end, INFLATE_WHOLE);
             assert_int_equal(outcome.read, packed.size);
@@ -88,7 +69,7 @@ static void data_that_are_not_whole_are_told_apart(void **state) {
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)(i * i >> 3);
     for (enum inflate_form form = INFLATE_ZLIB; form <= INFLATE_GZIP; form++) {
-        struct buf whole = pack(form, text, sizeof text), out = BUF_EMPTY;
+        struct buf whole = pack((struct slice){text, sizeof text}, window_bits(form)), out = BUF_EMPTY;
         for (size_t size = 0; size < whole.size; size++) {
             char *cut = malloc(size ? size : 1); /* of no more bytes than it may read */
             memcpy(cut, whole.data, size);
@@ -112,7 +93,7 @@ static void data_that_are_not_whole_are_told_apart(void **state) {
 
 static void steps_are_asked_for(void **state) {
     (void)state;
-    struct buf packed = pack_zeros(INFLATE_GZIP, LARGE), out = BUF_EMPTY;
+    struct buf packed = pack_zeros(LARGE, window_bits(INFLATE_GZIP)), out = BUF_EMPTY;
     struct grant grant = {.room = SIZE_MAX};
     struct inflate_gate gate = {take, &grant};
     assert_int_equal(inflate_data(INFLATE_GZIP, buf_slice(&packed), LARGE, gate, &out).end, INFLATE_WHOLE);
@@ -125,7 +106,7 @@ static void steps_are_asked_for(void **state) {
 /* It ends where nothing more is granted, wherever that is, and leaves nothing. */
 static void a_closed_gate_ends_it(void **state) {
     (void)state;
-    struct buf packed = pack_zeros(INFLATE_GZIP, LARGE), out = BUF_EMPTY;
+    struct buf packed = pack_zeros(LARGE, window_bits(INFLATE_GZIP)), out = BUF_EMPTY;
     for (size_t room = 0; room < LARGE; room = room * 2 + 1000) {
         struct grant grant = {.room = room};
         struct inflate_gate gate = {take, &grant};
@@ -138,7 +119,7 @@ static void a_closed_gate_ends_it(void **state) {
 /* 64 MiB of zeros in 64 KiB must not be unpacked when 1 MiB is allowed. */
 static void a_bomb_is_stopped(void **state) {
     (void)state;
-    struct buf packed = pack_zeros(INFLATE_GZIP, (size_t)64 << 20), out = BUF_EMPTY;
+    struct buf packed = pack_zeros((size_t)64 << 20, window_bits(INFLATE_GZIP)), out = BUF_EMPTY;
     struct grant grant = {.room = SIZE_MAX};
     struct inflate_gate gate = {take, &grant};
     assert_int_equal(inflate_data(INFLATE_GZIP, buf_slice(&packed), 1 << 20, gate, &out).end, INFLATE_TOO_LARGE);
@@ -151,7 +132,7 @@ static void a_bomb_is_stopped(void **state) {
 static void the_factor_holds(void **state) {
     (void)state;
     for (size_t size = 1000; size <= LARGE; size *= 2) {
-        struct buf packed = pack_zeros(INFLATE_ZLIB, size);
+        struct buf packed = pack_zeros(size, window_bits(INFLATE_ZLIB));
         assert_true(packed.size * INFLATE_FACTOR >= size);
         buf_free(&packed);
     }

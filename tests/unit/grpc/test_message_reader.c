@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
+#include "../base/packed.h"
 #include "grpc/message_reader.h"
 #include "grpc/message_unpack.h"
-#include "packed.h"
 
 static void append_message(struct buf *out, unsigned flag, struct slice message) {
     const unsigned char prefix[MESSAGE_PREFIX_BYTES] = {

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "../base/packed.h"
 #include "grpc/message_unpack.h"
-#include "packed.h"
 
 enum { SIZE = 100000 };
 
@@ -45,16 +45,16 @@ static void test_both_encodings(void **state) {
 static void test_errors(void **state) {
     (void)state;
     const struct inflate_gate open = {NULL, NULL};
-    struct buf cut = pack_zeros(SIZE), broken = pack_zeros(SIZE), followed = pack_zeros(SIZE);
+    struct buf cut = pack_zeros(SIZE, 31), broken = pack_zeros(SIZE, 31), followed = pack_zeros(SIZE, 31);
     cut.size--;
     broken.data[0]++;
     buf_append_text(&followed, "xyz");
     expect_error(cut, SIZE, open, STATUS_INTERNAL, "a compressed message is broken");
     expect_error(broken, SIZE, open, STATUS_INTERNAL, "a compressed message is broken");
     expect_error(followed, SIZE, open, STATUS_INTERNAL, "a compressed message has 3 bytes behind its end");
-    expect_error(pack_zeros(SIZE), SIZE - 1, open, STATUS_RESOURCE_EXHAUSTED,
+    expect_error(pack_zeros(SIZE, 31), SIZE - 1, open, STATUS_RESOURCE_EXHAUSTED,
                  "received message larger than max (99999 when decompressed)");
-    expect_error(pack_zeros(SIZE), SIZE, (struct inflate_gate){closed, NULL}, STATUS_UNAVAILABLE,
+    expect_error(pack_zeros(SIZE, 31), SIZE, (struct inflate_gate){closed, NULL}, STATUS_UNAVAILABLE,
                  "no room for what a message unpacks to");
 }
 

@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
+#include "../base/packed.h"
 #include "grpc/unpacking.h"
-#include "packed.h"
 
 enum { SIZE = 4 << 20, ROOM = 64 << 20 };
 
@@ -34,7 +34,7 @@ static int tear_down(void **state) {
 
 /* A frame with a message of zeros, too heavy for the loop. */
 static struct buf heavy(size_t size) {
-    struct buf packed = pack_zeros(size), message = framed(1, buf_slice(&packed));
+    struct buf packed = pack_zeros(size, 31), message = framed(1, buf_slice(&packed));
     assert_true(packed.size > UNPACKING_HERE_PACKED);
     buf_free(&packed);
     return message;
@@ -181,7 +181,7 @@ static void test_stream(void **state) {
 static void test_many_light_ones(void **state) {
     struct fixture *f = *state;
     enum { COUNT = 20, ZEROS = 900 << 10 };
-    struct buf packed = pack_zeros(ZEROS), message = framed(1, buf_slice(&packed)), body = BUF_EMPTY;
+    struct buf packed = pack_zeros(ZEROS, 31), message = framed(1, buf_slice(&packed)), body = BUF_EMPTY;
     assert_true(packed.size <= UNPACKING_HERE_PACKED);
     for (int i = 0; i < COUNT; i++)
         buf_append_slice(&body, buf_slice(&message));

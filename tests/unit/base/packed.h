@@ -1,6 +1,6 @@
-/* Compressed messages, for tests. */
-#ifndef INFERD_TEST_GRPC_PACKED_H
-#define INFERD_TEST_GRPC_PACKED_H
+/* Compressed data, for tests. */
+#ifndef INFERD_TEST_BASE_PACKED_H
+#define INFERD_TEST_BASE_PACKED_H
 
 #include <zlib.h>
 
@@ -20,11 +20,11 @@ static inline struct buf pack(struct slice text, int window_bits) {
     return packed;
 }
 
-/* The most that so few bytes can be: nothing but zeros, as gzip. */
-static inline struct buf pack_zeros(size_t size) {
-    char *zeros = calloc(1, size);
+/* The most that so few bytes can be: nothing but zeros. */
+static inline struct buf pack_zeros(size_t size, int window_bits) {
+    char *zeros = calloc(1, size + 1);
     assert_non_null(zeros);
-    struct buf packed = pack((struct slice){zeros, size}, 31);
+    struct buf packed = pack((struct slice){zeros, size}, window_bits);
     free(zeros);
     return packed;
 }

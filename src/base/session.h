@@ -22,6 +22,9 @@ struct session_ops {
     /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still
      * take what is given. */
     bool (*wants_input)(const struct session *session);
+    /* Optional. How many bytes are to come before anything can be done with them: the rest of a body, mostly. 0: any byte
+     * may matter. It is a hint: what has come is given to input() before long in any case. */
+    size_t (*awaited)(const struct session *session);
     /* The peer has half-closed (or the connection is about to be closed for another reason: gone = true). */
     void (*input_closed)(struct session *session, bool gone);
     /* True when the connection may be closed once everything has been written. */

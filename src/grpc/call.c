@@ -244,6 +244,7 @@ static size_t take_data(struct grpc_call *call, const char *data, size_t size) {
     }
     if (!hold_message(call))
         return size;
+    http_exchange_await_body(call->exchange, call->reader.wanted - call->reader.message.size);
     if (complete && message_reader_is_packed(&call->reader))
         take_packed(call);
     else if (complete)

@@ -78,6 +78,9 @@ struct buf http_exchange_take_body(struct http_exchange *exchange);
 void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed);
 /* Changes that: silence between two messages is all right, and in the middle of one it holds memory for nothing. */
 void http_exchange_allow_idle(struct http_exchange *exchange, bool allowed);
+/* Tells that on_data has nothing to do before so many more bytes have come (0: not known): they may then be given to it
+ * later, and together. */
+void http_exchange_await_body(struct http_exchange *exchange, size_t bytes);
 /* Goes on after an on_data that did not take all: it is called with what was kept before this function returns, unless
  * it is running right now, and on_end may follow. */
 void http_exchange_resume_body(struct http_exchange *exchange);

@@ -109,6 +109,10 @@ void http_exchange_stream_body(struct http_exchange *exchange, bool idle_allowed
     exchange->idle_allowed = idle_allowed;
 }
 
+void http_exchange_await_body(struct http_exchange *exchange, size_t bytes) {
+    exchange->awaited = bytes;
+}
+
 bool exchange_is_paused(const struct http_exchange *exchange) {
     return exchange->streaming && exchange->body.size > 0;
 }
@@ -200,6 +204,15 @@ void exchange_add_body(struct http_exchange *exchange, const char *data, size_t 
     tell_taken(exchange, size);
     if (exchange_is_open(exchange))
         collect(exchange, data, size);
+}
+
+size_t exchange_awaited(const struct http_exchange *exchange) {
+    if (exchange->request_ended || !exchange_is_open(exchange))
+        return 0;
+    if (exchange->streaming)
+        return exchange->awaited;
+    int64_t told = exchange->request.content_length;
+    return told > (int64_t)exchange->body.size ? (size_t)told - exchange->body.size : 0;
 }
 
 void exchange_end_request(struct http_exchange *exchange) {

@@ -64,6 +64,7 @@ struct http_exchange {
     size_t body_at;
     size_t held_bytes;   /* by the handler's word */
     size_t booked_bytes; /* those, and what on_data has not taken */
+    size_t awaited;      /* bytes of a streamed body, by the handler's word */
     size_t room;         /* for the next pieces of the answer */
     struct http_queue answer;
     size_t drain_bytes;
@@ -112,8 +113,8 @@ void exchange_end_request(struct http_exchange *exchange);
 void exchange_take_turn(struct http_exchange *exchange);
 /* Answers with {"error": text} on the session's own account, or resets if an answer has begun. The text is printf-style
  * and must hold no byte that JSON would want escaped. */
-void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) STATUS_PRINTF(3, 4)
-    STATUS_RARE;
+void exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...)
+    STATUS_PRINTF(3, 4) STATUS_RARE;
 /* Refuses for want of room for `what` in the budget. */
 void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what) STATUS_RARE;
 /* Refuses a request whose head, or what else is bounded like a head, is too large; the bounds are added to the text. */
@@ -129,6 +130,8 @@ static inline bool exchange_is_open(const struct http_exchange *exchange) {
 }
 /* True while on_data has not taken what came: no more is wanted. */
 bool exchange_is_paused(const struct http_exchange *exchange);
+/* How many bytes of the body are to come before the handler can do anything; 0: not known. */
+size_t exchange_awaited(const struct http_exchange *exchange);
 /* Tells the handler that the session is to end, if it wants to hear it. */
 void exchange_shutdown(struct http_exchange *exchange);
 /* True when on_drain is due; exchange_drain calls it. */

@@ -378,6 +378,11 @@ static bool h1_wants_input(const struct session *session) {
     return h1->state != H1_ANSWER || h1->in.size - h1->in_at < HTTP_READ_AHEAD_PAUSE;
 }
 
+static size_t h1_awaited(const struct session *session) {
+    const struct h1_session *h1 = of_const(session);
+    return h1->state == H1_BODY && h1->exchange ? exchange_awaited(h1->exchange) : 0;
+}
+
 static void h1_input_closed(struct session *session, bool gone) {
     struct h1_session *h1 = of(session);
     h1->input_closed = true;
@@ -465,6 +470,7 @@ static const struct session_ops h1_ops = {
     .input = h1_input,
     .output = h1_output,
     .wants_input = h1_wants_input,
+    .awaited = h1_awaited,
     .input_closed = h1_input_closed,
     .finished = h1_finished,
     .shutdown = h1_shutdown,

@@ -147,6 +147,17 @@ static void h2_input_closed(struct session *session, bool gone) {
     abort_streams(of(session));
 }
 
+/* Of a lone request: others, and what opens the window for an answer, are not to wait for its body. */
+static size_t h2_awaited(const struct session *session) {
+    const struct h2_session *h2 = of_const(session);
+    const struct h2_stream *stream = h2->streams;
+    if (h2->stream_count != 1 || stream->exchange.answer.bytes > 0)
+        return 0;
+    int64_t window = stream->receive_window < h2->receive_window ? stream->receive_window : h2->receive_window;
+    size_t awaited = exchange_awaited(&stream->exchange), room = window > 0 ? (size_t)window : 0;
+    return awaited < room ? awaited : room;
+}
+
 static bool h2_finished(const struct session *session) {
     const struct h2_session *h2 = of_const(session);
     bool ending = h2->phase == H2_ENDING || h2->client_ends;
@@ -258,6 +269,7 @@ static const struct session_ops h2_ops = {
     .input = h2_input,
     .output = h2_output,
     .wants_input = h2_wants_input,
+    .awaited = h2_awaited,
     .input_closed = h2_input_closed,
     .finished = h2_finished,
     .shutdown = h2_shutdown,

@@ -34,6 +34,7 @@ bool connection_create(struct connection_group *group, int fd, bool crowded) {
     connection->transport = transport_plain(fd);
     connection->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = on_ready};
     connection->timer.fire = on_timer;
+    connection->low_water = 1;
     connection->message.run = run_message;
     connection->message_posted = true;
     loop_post(group->loop, &connection->message);
@@ -300,13 +301,14 @@ static void take_end(struct connection *connection) {
     connection->in_session = false;
 }
 
-/* Reads what is there, within bounds. False: the connection is broken. */
-static bool read_input(struct connection *connection) {
+/* Reads what is there, within bounds, and adds to *ret_bytes how much that was. False: the connection is broken. */
+static bool read_rounds(struct connection *connection, size_t *ret_bytes) {
     char *scratch = connection->group->scratch;
     for (int round = 0; round < NET_TURN_ROUNDS && wants_input(connection); round++) {
         size_t n = 0;
         switch (connection->transport.ops->read(&connection->transport, scratch, CONNECTION_SCRATCH_BYTES, &n)) {
         case TRANSPORT_DONE:
+            *ret_bytes += n;
             take_input(connection, scratch, n);
             if (n < CONNECTION_SCRATCH_BYTES && !connection->transport.ops->has_unread(&connection->transport))
                 return true;
@@ -324,6 +326,14 @@ static bool read_input(struct connection *connection) {
         }
     }
     return true;
+}
+
+static bool read_input(struct connection *connection) {
+    size_t bytes = 0;
+    bool whole = read_rounds(connection, &bytes);
+    if (bytes >= CONNECTION_FAST_BYTES || connection->low_water > 1)
+        connection_set_low_water(connection, bytes);
+    return whole;
 }
 
 /* ---- events ---- */
@@ -387,7 +397,8 @@ static void on_timer(struct loop_timer *timer) {
     struct connection *connection = LOOP_CONTAINER(timer, struct connection, timer);
     uint64_t now = clock_monotonic_ns();
     connection->timer_ns = 0;
-    bool due = is_due(connection_peer_deadline(connection), now) || is_due(session_deadline(connection), now);
+    bool due = is_due(connection_peer_deadline(connection), now) || is_due(session_deadline(connection), now) ||
+               is_due(connection->low_water_ns, now);
     bool lost = due && !catch_up(connection);
     uint64_t crowd = connection_crowd_deadline(connection);
     if (lost || is_due(connection_peer_deadline(connection), now) || (!connection->session && is_due(crowd, now))) {

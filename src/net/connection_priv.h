@@ -1,4 +1,4 @@
-/* connection_priv.h: a connection from inside: what connection.c and connection_time.c share. */
+/* connection_priv.h: a connection from inside: what the files connection*.c share. */
 #ifndef INFERD_NET_CONNECTION_PRIV_H
 #define INFERD_NET_CONNECTION_PRIV_H
 
@@ -19,17 +19,25 @@ struct connection {
     struct session *session; /* NULL until told */
     struct buf first;        /* bytes until then */
     struct buf out;
-    size_t out_at;     /* of out, written already */
-    bool crowded;      /* one too many: it ends before long */
-    bool in_session;   /* one of its functions runs: a wake changes nothing */
-    bool broken;       /* no more input: write what there is and end */
-    bool refused;      /* by the transport, which has told the peer */
-    bool ending;       /* the transport has not told the peer yet that there will be no more */
-    bool input_ended;  /* by the peer */
-    uint64_t since_ns; /* begin of the phase */
-    uint64_t taken_ns; /* when the peer last took output, or last sent something while lingering */
-    uint64_t timer_ns; /* for when the timer is set; 0: it is not */
+    size_t out_at;         /* of out, written already */
+    bool crowded;          /* one too many: it ends before long */
+    bool in_session;       /* one of its functions runs: a wake changes nothing */
+    bool broken;           /* no more input: write what there is and end */
+    bool refused;          /* by the transport, which has told the peer */
+    bool ending;           /* the transport has not told the peer yet that there will be no more */
+    bool input_ended;      /* by the peer */
+    uint64_t since_ns;     /* begin of the phase */
+    uint64_t taken_ns;     /* when the peer last took output, or last sent something while lingering */
+    uint64_t timer_ns;     /* for when the timer is set; 0: it is not */
+    int low_water;         /* bytes in the socket that wake the loop */
+    uint64_t low_water_ns; /* when fewer are read all the same; 0: one byte does wake it */
 };
+
+/* connection_low_water.c */
+/* Bytes read at a time that tell that more are not far. */
+enum { CONNECTION_FAST_BYTES = 16 << 10 };
+/* So many bytes were read: sets how many are to come before the loop is woken again. */
+void connection_set_low_water(struct connection *connection, size_t read_bytes);
 
 /* connection_time.c */
 /* When the peer's own time to begin, to end or to take output is over; 0: it is not waited for. */

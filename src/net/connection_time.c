@@ -37,6 +37,7 @@ uint64_t connection_crowd_deadline(const struct connection *connection) {
 /* Deadlines mostly move away: the timer is only moved when one comes nearer, and asks again when it fires. */
 void connection_arm_timer(struct connection *connection) {
     uint64_t deadline = earlier(connection_peer_deadline(connection), connection_crowd_deadline(connection));
+    deadline = earlier(connection->low_water_ns, deadline);
     if (connection->session)
         deadline = earlier(connection->session->ops->deadline(connection->session), deadline);
     if (deadline == 0 || (connection->timer_ns != 0 && connection->timer_ns <= deadline))

@@ -21,6 +21,7 @@ enum transport_outcome {
 struct transport;
 
 struct transport_ops {
+    bool plain; /* the peer's bytes are those of the descriptor */
     enum transport_outcome (*read)(struct transport *transport, char *data, size_t size, size_t *ret_n);
     /* After BLOCKED the next write begins with the same bytes. */
     enum transport_outcome (*write)(struct transport *transport, const char *data, size_t size, size_t *ret_n);

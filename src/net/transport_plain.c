@@ -56,7 +56,13 @@ static void plain_close(struct transport *transport) {
 }
 
 struct transport transport_plain(int fd) {
-    static const struct transport_ops ops = {plain_read,     plain_write, plain_end,  plain_has_unread,
-                                             plain_protocol, plain_greet, plain_close};
+    static const struct transport_ops ops = {.plain = true,
+                                             .read = plain_read,
+                                             .write = plain_write,
+                                             .end = plain_end,
+                                             .has_unread = plain_has_unread,
+                                             .protocol = plain_protocol,
+                                             .greet = plain_greet,
+                                             .close = plain_close};
     return (struct transport){.ops = &ops, .fd = fd};
 }

@@ -270,8 +270,13 @@ static void tls_close(struct transport *transport) {
 
 /* Takes `ssl`, unless memory is short. */
 static bool make(const struct tls *values, const BIO_METHOD *method, struct transport *ret) {
-    static const struct transport_ops ops = {tls_read,     tls_write, tls_end,  tls_has_unread,
-                                             tls_protocol, tls_greet, tls_close};
+    static const struct transport_ops ops = {.read = tls_read,
+                                             .write = tls_write,
+                                             .end = tls_end,
+                                             .has_unread = tls_has_unread,
+                                             .protocol = tls_protocol,
+                                             .greet = tls_greet,
+                                             .close = tls_close};
     struct tls *tls = calloc(1, sizeof *tls);
     BIO *bio = BIO_new(method);
     if (!tls || !values->ssl || !bio) {

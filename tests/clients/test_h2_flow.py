@@ -266,3 +266,28 @@ def test_full_windows_hinder_nobody(holding):
         stream, body = connection.open_binary(24 * MIB)
         connection.upload(stream, body)
         assert connection.answer(stream).body.endswith(body[-24 * MIB :])
+
+
+# ---- clients that stop in the middle of a large body ----
+
+
+@case("H2C416", "HTTP/2, gRPC", "half of a large message, and nothing more", "a PING and a request behind it are answered all the same, and the rest is taken when it comes")
+@pytest.mark.parametrize("size", [300_000, 3_000_000])
+def test_nothing_waits_for_the_rest_of_a_body(server, size):
+    def call(method):
+        return connection.open((b"content-type", b"application/grpc"), (b"te", b"trailers"), method=b"POST", path=SERVICE.encode() + method,
+                               end=False)
+
+    message = infer_message("id_uint8", ("IN", "UINT8", [1, size], bytes(size))).SerializeToString()
+    data = struct.pack(">BI", 0, len(message)) + message
+    with wide(server.grpc) as connection:
+        large = call(b"ModelInfer")
+        connection.upload(large, data[: size // 2], end=False)
+        connection.settle()
+        connection.upload(large, data[size // 2 : -5000], end=False)
+        small = call(b"ServerLive")
+        connection.upload(small, bytes(5))
+        assert connection.answer(small).trailers["grpc-status"] == "0" and not connection.on(large).ended
+        connection.upload(large, data[-5000:])
+        answer = connection.answer(large)
+        assert answer.trailers["grpc-status"] == "0" and answer.body.endswith(bytes(size))

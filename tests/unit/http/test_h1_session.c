@@ -125,6 +125,38 @@ static void test_pipelining_is_bounded(void **state) {
     assert_true(f->session->ops->wants_input(f->session));
 }
 
+static size_t awaited(const struct fixture *f) {
+    return f->session->ops->awaited(f->session);
+}
+
+/* Of a body whose length is told the connection need not give each piece at once. */
+static void test_awaited(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(awaited(f), 0);
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+    assert_int_equal(awaited(f), 100);
+    give_text(f, "0123456789");
+    assert_int_equal(awaited(f), 90);
+    for (int i = 0; i < 9; i++)
+        give_text(f, "0123456789");
+    assert_int_equal(awaited(f), 0);
+    give_text(f, "POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+    assert_int_equal(awaited(f), 0); /* each piece is of use */
+    give_text(f, "0123456789");
+    assert_int_equal(awaited(f), 0);
+}
+
+static void test_awaited_of_what_is_not_told_or_not_wanted(void **state) {
+    struct fixture *f = *state;
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n0123");
+    assert_int_equal(awaited(f), 0);
+    f->session->ops->destroy(f->session);
+    struct status status = h1_session_create(&f->recorder.handler, &f->limits, &f->session);
+    assert_int_equal(status.code, STATUS_OK);
+    give_text(f, "POST /refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+    assert_int_equal(awaited(f), 0);
+}
+
 /* One long conversation gives the same bytes however it is cut. */
 static void test_any_split_gives_the_same_answers(void **state) {
     (void)state;
@@ -484,6 +516,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_pipelined_answers_keep_their_order),
         TEST(test_pipelining_is_bounded),
+        TEST(test_awaited),
+        TEST(test_awaited_of_what_is_not_told_or_not_wanted),
         cmocka_unit_test(test_any_split_gives_the_same_answers),
         TEST(test_http_1_0),
         TEST(test_http_1_0_closes),

@@ -294,11 +294,81 @@ static void test_answers_keep_the_windows(void **state) {
     }
 }
 
+/* ---- what the connection need not give at once ---- */
+
+static size_t awaited(struct fixture *f) {
+    return f->peer.session->ops->awaited(f->peer.session);
+}
+
+/* A request whose body is under way. */
+static struct http_exchange *begin(struct fixture *f, uint32_t id, const char *path) {
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    append_request(&bytes, id, path, 0);
+    struct status status = give_raw(f, &bytes, &out);
+    assert_int_equal(status.code, STATUS_OK);
+    buf_free(&out);
+    return &h2_stream_find(h2_of(f), id)->exchange;
+}
+
+static void test_awaited_of_a_lone_request(void **state) {
+    struct fixture *f = *state;
+    greet_client(f);
+    assert_int_equal(awaited(f), 0);
+    struct http_exchange *exchange = begin(f, 1, "/idle");
+    assert_int_equal(awaited(f), 0);
+    http_exchange_await_body(exchange, 1000);
+    assert_int_equal(awaited(f), 1000);
+    struct http_exchange *other = begin(f, 3, "/idle"); /* whose client is not to wait for the first one's body */
+    http_exchange_await_body(other, 2000);
+    assert_int_equal(awaited(f), 0);
+    struct buf bytes = BUF_EMPTY;
+    append_reset(&bytes, 1);
+    exchange_frames(f, &bytes, "");
+    assert_int_equal(awaited(f), 2000);
+    append_data(&bytes, 3, 10, H2_FLAG_END_STREAM);
+    exchange_frames(f, &bytes, "H3.");
+    assert_int_equal(awaited(f), 0);
+}
+
+/* A client that may not send so much would stand still. */
+static void test_awaited_within_the_windows(void **state) {
+    struct fixture *f = *state;
+    greet_client(f);
+    http_exchange_await_body(begin(f, 1, "/idle"), SIZE_MAX);
+    assert_int_equal(awaited(f), HTTP_H2_STREAM_WINDOW);
+    struct buf bytes = BUF_EMPTY;
+    append_data(&bytes, 1, 16000, 0);
+    exchange_frames(f, &bytes, "");
+    assert_int_equal(awaited(f), HTTP_H2_STREAM_WINDOW - 16000);
+    h2_of(f)->receive_window = 300;
+    assert_int_equal(awaited(f), 300);
+    h2_of(f)->receive_window = 0;
+    assert_int_equal(awaited(f), 0);
+}
+
+/* What opens the window for an answer is not to wait for more of the body. */
+static void test_awaited_beside_an_answer(void **state) {
+    struct fixture *f = *state;
+    greet_client(f);
+    struct buf bytes = BUF_EMPTY;
+    append_setting(&bytes, H2_SETTING_INITIAL_WINDOW_SIZE, 7);
+    exchange_frames(f, &bytes, "S+");
+    http_exchange_await_body(begin(f, 1, "/stream"), 1000);
+    assert_int_equal(awaited(f), 1000);
+    append_data(&bytes, 1, 10, 0);
+    exchange_frames(f, &bytes, "D1:7");
+    assert_int_equal(awaited(f), 0);
+    append_window(&bytes, 1, 3);
+    exchange_frames(f, &bytes, "D1:3");
+    assert_int_equal(awaited(f), 1000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_windows_never_stop_opening), TEST(test_windows_of_padding_alone),
         TEST(test_only_the_slow_stream_waits), TEST(test_windows_are_kept),
-        TEST(test_answers_keep_the_windows),
+        TEST(test_answers_keep_the_windows),   TEST(test_awaited_of_a_lone_request),
+        TEST(test_awaited_within_the_windows), TEST(test_awaited_beside_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

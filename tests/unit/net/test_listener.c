@@ -97,6 +97,39 @@ static void test_peer_text(void **state) {
     close(client);
 }
 
+/* ---- input that waits ---- */
+
+static void send_body(int fd, size_t size) {
+    char *body = calloc(1, size);
+    assert_non_null(body);
+    for (size_t at = 0; at < size;) {
+        ssize_t n = send(fd, body + at, size - at, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+    free(body);
+}
+
+/* The loop lets much of a large body come before it is woken; a client that stops in the middle is heard all the same.
+ */
+static void test_a_client_that_stops_in_the_middle(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "take 2000000\n");
+    send_body(client, 900000);
+    send_body(client, 100000);
+    expect(client, "half\n");
+    send_body(client, 999999);
+    send_body(client, 1);
+    expect(client, "all\n");
+    say(client, "take 500000\n");
+    send_body(client, 400000);
+    expect(client, "half\n");
+    shutdown(client, SHUT_WR);
+    expect_end(client);
+}
+
 /* ---- output that waits ---- */
 
 static void test_large_output_to_a_slow_client(void **state) {
@@ -432,6 +465,7 @@ int main(void) {
         TEST(test_answers_of_other_threads),
         TEST(test_time),
         TEST(test_peer_text),
+        TEST(test_a_client_that_stops_in_the_middle),
         TEST(test_large_output_to_a_slow_client),
         TEST(test_client_that_takes_nothing_is_closed),
         TEST(test_silent_client_is_closed),

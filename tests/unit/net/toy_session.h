@@ -1,6 +1,7 @@
 /* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "later" by
  * another thread, "tick" when its time has come, "bye" ends the connection, "error" breaks it; "hold" pauses input
- * until a shutdown releases it. */
+ * until a shutdown releases it; "take N" takes a body of N bytes behind it, and says when half and all of it is there.
+ */
 #ifndef INFERD_TEST_NET_TOY_SESSION_H
 #define INFERD_TEST_NET_TOY_SESSION_H
 
@@ -31,6 +32,7 @@ struct toy_session {
     struct buf line;
     struct buf out;
     size_t big;
+    size_t body, body_left;
     bool finished, held, closed;
     uint64_t deadline_ns;
     struct toy_answer *answer;
@@ -76,6 +78,10 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
         toy->big += size;
+    } else if (slice_equal_text(word, "take")) {
+        uint64_t size = 0;
+        slice_to_u64(rest, &size);
+        toy->body = toy->body_left = size;
     } else if (slice_equal_text(word, "later")) {
         toy_answer_later(toy);
     } else if (slice_equal_text(word, "tick")) {
@@ -97,9 +103,25 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
     return true;
 }
 
+static void toy_body(struct toy_session *toy, size_t n) {
+    size_t half = toy->body / 2;
+    bool passes = toy->body_left > half && toy->body_left - n <= half;
+    toy->body_left -= n;
+    if (passes)
+        buf_append_text(&toy->out, "half\n");
+    if (toy->body_left == 0)
+        buf_append_text(&toy->out, "all\n");
+}
+
 static struct status toy_input(struct session *session, const char *data, size_t n) {
     struct toy_session *toy = (struct toy_session *)session;
     for (size_t i = 0; i < n && !toy->finished; i++) {
+        if (toy->body_left > 0) {
+            size_t piece = n - i < toy->body_left ? n - i : toy->body_left;
+            toy_body(toy, piece);
+            i += piece - 1;
+            continue;
+        }
         if (data[i] != '\n') {
             buf_append_char(&toy->line, data[i]);
             continue;
@@ -122,6 +144,10 @@ static struct status toy_output(struct session *session, struct buf *out, size_t
 
 static bool toy_wants_input(const struct session *session) {
     return !((const struct toy_session *)session)->held;
+}
+
+static size_t toy_awaited(const struct session *session) {
+    return ((const struct toy_session *)session)->body_left;
 }
 
 static void toy_input_closed(struct session *session, bool gone) {
@@ -171,8 +197,16 @@ static void toy_destroy(struct session *session) {
 }
 
 static struct session *toy_create(struct loop *loop, atomic_int *open) {
-    static const struct session_ops ops = {toy_input,    toy_output,   toy_wants_input, toy_input_closed, toy_finished,
-                                           toy_shutdown, toy_deadline, toy_tick,        toy_destroy};
+    static const struct session_ops ops = {.input = toy_input,
+                                           .output = toy_output,
+                                           .wants_input = toy_wants_input,
+                                           .awaited = toy_awaited,
+                                           .input_closed = toy_input_closed,
+                                           .finished = toy_finished,
+                                           .shutdown = toy_shutdown,
+                                           .deadline = toy_deadline,
+                                           .tick = toy_tick,
+                                           .destroy = toy_destroy};
     struct toy_session *toy = calloc(1, sizeof *toy);
     if (!toy)
         abort();

@@ -16,13 +16,20 @@
 #include "http/http_text.h"
 
 struct h2_session;
+struct h2_stream;
+
+/* Streams that wait, the first to be served first. */
+struct h2_queue {
+    struct h2_stream *first, *last;
+};
 
 struct h2_stream {
     struct http_exchange exchange;
     struct h2_session *h2;
     struct h2_stream *previous, *next; /* among the open ones */
     struct h2_stream *bucket_next;     /* among those that are found in the same place */
-    struct h2_stream *ready_next; /* among those that wait for their turn to send, or for the connection's window */
+    struct h2_queue *queue;            /* of the session, that it waits in; NULL: in none */
+    struct h2_stream *queue_previous, *queue_next;
     uint32_t id;
     int64_t send_window;    /* bytes that the client takes */
     int64_t receive_window; /* bytes that it may send */
@@ -34,7 +41,6 @@ struct h2_stream {
     enum h2_error reset;    /* with `resetting` */
     bool incremental;       /* the client can use parts of the answer: they are sent in turn with others' */
     bool resetting;         /* to be reset as soon as no handler runs */
-    bool ready;             /* in one of the session's queues */
     bool head_given;        /* the answer's head is in `control`, or was sent */
     bool end_in_head;       /* and ends the answer */
     bool end_sent;          /* the frame that ends the answer was handed out */
@@ -48,11 +54,6 @@ enum h2_phase {
     H2_ENDING, /* the streams that are open are answered */
     H2_FAILED, /* the last GOAWAY tells an error, nothing is sent behind it */
     H2_GONE
-};
-
-/* Streams that wait, the first to be served first. */
-struct h2_queue {
-    struct h2_stream *first, *last;
 };
 
 enum h2_reading { H2_READ_PREFACE, H2_READ_HEAD, H2_READ_PAYLOAD, H2_READ_PAD_LENGTH, H2_READ_DATA, H2_READ_SKIP };

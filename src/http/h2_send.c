@@ -12,60 +12,41 @@ enum {
 /* ---- queues ---- */
 
 static void push(struct h2_queue *queue, struct h2_stream *stream) {
-    stream->ready_next = NULL;
-    if (queue->last)
-        queue->last->ready_next = stream;
-    else
-        queue->first = stream;
+    stream->queue = queue;
+    stream->queue_next = NULL;
+    stream->queue_previous = queue->last;
+    *(queue->last ? &queue->last->queue_next : &queue->first) = stream;
     queue->last = stream;
-    stream->ready = true;
 }
 
 static void push_front(struct h2_queue *queue, struct h2_stream *stream) {
-    stream->ready_next = queue->first;
+    stream->queue = queue;
+    stream->queue_next = queue->first;
+    stream->queue_previous = NULL;
+    *(queue->first ? &queue->first->queue_previous : &queue->last) = stream;
     queue->first = stream;
-    if (!queue->last)
-        queue->last = stream;
-    stream->ready = true;
+}
+
+void h2_send_forget(struct h2_stream *stream) {
+    struct h2_queue *queue = stream->queue;
+    struct h2_stream *previous = stream->queue_previous, *next = stream->queue_next;
+    if (!queue)
+        return;
+    *(previous ? &previous->queue_next : &queue->first) = next;
+    *(next ? &next->queue_previous : &queue->last) = previous;
+    stream->queue = NULL;
 }
 
 static struct h2_stream *pop(struct h2_queue *queue) {
     struct h2_stream *stream = queue->first;
-    if (!stream)
-        return NULL;
-    queue->first = stream->ready_next;
-    if (!queue->first)
-        queue->last = NULL;
-    stream->ready = false;
+    if (stream)
+        h2_send_forget(stream);
     return stream;
 }
 
-static void forget(struct h2_queue *queue, struct h2_stream *stream) {
-    struct h2_stream *before = NULL;
-    for (struct h2_stream *at = queue->first; at; before = at, at = at->ready_next) {
-        if (at != stream)
-            continue;
-        if (before)
-            before->ready_next = at->ready_next;
-        else
-            queue->first = at->ready_next;
-        if (queue->last == at)
-            queue->last = before;
-        stream->ready = false;
-        return;
-    }
-}
-
 void h2_send_later(struct h2_stream *stream) {
-    if (!stream->ready)
+    if (!stream->queue)
         push(&stream->h2->ready, stream);
-}
-
-void h2_send_forget(struct h2_stream *stream) {
-    if (stream->ready)
-        forget(&stream->h2->ready, stream);
-    if (stream->ready)
-        forget(&stream->h2->starved, stream);
 }
 
 void h2_send_starved(struct h2_session *h2) {

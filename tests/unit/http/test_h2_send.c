@@ -255,6 +255,30 @@ static void test_streams_that_go_while_they_wait(void **state) {
     }
 }
 
+/* However many wait: one that goes is not looked for among them. */
+static void test_leaving_is_no_search(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    append_echo(&bytes, 1, H2_WINDOW_DEFAULT);
+    for (uint32_t id = 3; id <= 11; id += 2)
+        append_echo(&bytes, id, 5);
+    assert_int_equal(give_raw(f, &bytes, &out).code, STATUS_OK);
+    struct h2_session *h2 = h2_of(f);
+    struct h2_stream *first = h2->starved.first, *before = h2_stream_find(h2, 7), *behind = h2_stream_find(h2, 11);
+    struct h2_stream *second = first->queue_next;
+    assert_int_equal(first->id, 3);
+    first->queue_next = NULL; /* whoever began there would not find the others */
+    append_reset(&bytes, 9);
+    assert_int_equal(give_quietly(f, &bytes, 0).code, STATUS_OK);
+    first->queue_next = second;
+    assert_ptr_equal(before->queue_next, behind);
+    assert_ptr_equal(behind->queue_previous, before);
+    buf_free(&out);
+    append_window(&bytes, 0, 100);
+    exchange_frames(f, &bytes, "D3:5. D5:5. D7:5. D11:5.");
+}
+
 /* A stream that waits for the connection's window is reset at once when its handler gives up, or when nobody takes its
  * answer for too long: the client may never open that window. */
 static void test_resets_need_no_window(void **state) {
@@ -478,6 +502,7 @@ int main(void) {
         TEST(test_sizes_of_frames),
         TEST(test_small_outputs),
         TEST(test_streams_that_go_while_they_wait),
+        TEST(test_leaving_is_no_search),
         TEST(test_resets_need_no_window),
         TEST(test_long_heads),
         TEST(test_head_of_just_a_frame),

@@ -62,9 +62,10 @@ enum h2_reading { H2_READ_PREFACE, H2_READ_HEAD, H2_READ_PAYLOAD, H2_READ_PAD_LE
 struct h2_reader {
     enum h2_reading state;
     struct h2_frame frame;
-    size_t left;        /* bytes of payload to come; of DATA without the padding */
-    size_t padding;     /* of DATA, to come behind it */
-    struct buf pending; /* of what is needed whole, the part that has come */
+    struct h2_stream *stream; /* of DATA, the one that it is for; NULL once that is finished */
+    size_t left;              /* bytes of payload to come; of DATA without the padding */
+    size_t padding;           /* of DATA, to come behind it */
+    struct buf pending;       /* of what is needed whole, the part that has come */
 };
 
 /* A header block whose end has not come. */

@@ -260,9 +260,9 @@ static void open_window(struct h2_session *h2, size_t bytes) {
     h2->unannounced = 0;
 }
 
-/* Takes the frame's length off the windows. */
+/* Finds the stream, and takes the frame's length off the windows. */
 static void charge_data(struct h2_session *h2, const struct h2_frame *frame) {
-    struct h2_stream *stream = h2_stream_find(h2, frame->stream_id);
+    struct h2_stream *stream = h2->reader.stream = h2_stream_find(h2, frame->stream_id);
     h2->receive_window -= frame->length;
     if (stream)
         stream->receive_window -= frame->length;
@@ -277,11 +277,10 @@ static void charge_data(struct h2_session *h2, const struct h2_frame *frame) {
 /* Behind the data: the padding, and the end of the request. */
 static void end_data(struct h2_session *h2) {
     struct h2_reader *reader = &h2->reader;
-    struct h2_stream *stream = h2_stream_find(h2, reader->frame.stream_id);
     reader->state = reader->padding > 0 ? H2_READ_SKIP : H2_READ_HEAD;
     reader->left = reader->padding;
-    if (stream && reader->frame.flags & H2_FLAG_END_STREAM)
-        h2_stream_end_request(stream);
+    if (reader->stream && reader->frame.flags & H2_FLAG_END_STREAM)
+        h2_stream_end_request(reader->stream);
 }
 
 /* `front`: bytes of the frame before the data. */
@@ -295,10 +294,9 @@ static void begin_data(struct h2_session *h2, size_t front, size_t padding) {
     reader->left = reader->frame.length - front - padding;
     reader->padding = padding;
     if (front > 0) {
-        struct h2_stream *stream = h2_stream_find(h2, reader->frame.stream_id);
         open_window(h2, front + padding);
-        if (stream)
-            h2_stream_open_window(stream, front + padding);
+        if (reader->stream)
+            h2_stream_open_window(reader->stream, front + padding);
     }
     if (reader->left > 0)
         return;
@@ -325,11 +323,10 @@ static void begin_data_frame(struct h2_session *h2) {
 }
 
 static void take_data(struct h2_session *h2, struct slice data) {
-    struct h2_stream *stream = h2_stream_find(h2, h2->reader.frame.stream_id);
     open_window(h2, data.size);
     h2->reader.left -= data.size;
-    if (stream)
-        h2_stream_take_data(stream, data);
+    if (h2->reader.stream)
+        h2_stream_take_data(h2->reader.stream, data);
     if (h2->reader.left == 0)
         end_data(h2);
 }

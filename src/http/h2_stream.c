@@ -198,6 +198,8 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
     struct h2_session *h2 = stream->h2;
     unlink_stream(h2, stream);
     h2_send_forget(stream);
+    if (h2->reader.stream == stream)
+        h2->reader.stream = NULL;
     stream->finished = true;
     if (!h2->streams) {
         h2->idle_since_ns = h2_session_now(h2);

@@ -213,6 +213,37 @@ static void test_early_answer_stops_the_upload(void **state) {
     recorder_assert_log(&f->recorder, "head /refuse|close /refuse|");
 }
 
+/* A stream goes in the middle of a frame of DATA, by its handler, its time or its own bytes: the rest of the frame is
+ * of nobody, and the next frame finds its own stream. */
+static void test_gone_within_data(void **state) {
+    struct fixture *f = *state;
+    for (int how = 0; how < 3; how++) {
+        struct buf bytes = BUF_EMPTY, out = BUF_EMPTY, block = request_block(how == 2 ? "/echo" : "/sip");
+        greet_client(f);
+        if (how == 2)
+            append_field(&block, "content-length", "3");
+        append_block(&bytes, 1, &block, 0);
+        f->recorder.thirst = 3;
+        append_data(&bytes, 1, 8, H2_FLAG_END_STREAM);
+        size_t rest = 4;
+        bytes.size -= rest;
+        assert_int_equal(give_raw(f, &bytes, &out).code, STATUS_OK);
+        if (how == 0)
+            http_exchange_reset(f->recorder.held);
+        if (how == 1)
+            tick_at(f, clock_monotonic_ns() + 2 * f->limits.body_timeout_ns, &out);
+        take_output(f, &out);
+        assert_null(h2_of(f)->streams);
+        assert_null(h2_of(f)->reader.stream);
+        buf_free(&out);
+        buf_append(&bytes, "rest", rest);
+        append_request(&bytes, 3, "/echo", 0);
+        append_data(&bytes, 3, 5, H2_FLAG_END_STREAM);
+        exchange_frames(f, &bytes, "H3 D3:5.");
+        reopen(f);
+    }
+}
+
 /* What comes behind an early answer is dropped, its windows opened all the same, and its end is the stream's end. */
 static void test_rest_of_an_answered_request(void **state) {
     struct fixture *f = *state;
@@ -439,6 +470,7 @@ int main(void) {
         TEST(test_dribbling_gains_no_time),
         TEST(test_last_callbacks_ask_in_vain),
         TEST(test_early_answer_stops_the_upload),
+        TEST(test_gone_within_data),
         TEST(test_rest_of_an_answered_request),
         TEST(test_too_much_behind_an_answer),
         TEST(test_input_of_a_stream_to_be_reset),

@@ -110,8 +110,8 @@ struct h2_session {
     uint64_t idle_since_ns; /* no streams; or since the beginning */
     uint64_t head_since_ns; /* begin of a head that is not complete; 0: there is none */
     uint64_t noticed_ns;
-    uint64_t glitch_window_ns; /* begin of the second in which glitches are counted */
-    uint32_t glitches;
+    uint64_t counted_since_ns; /* begin of the second in which these two are counted */
+    uint32_t glitches, refusals;
     bool greeted;     /* the client's SETTINGS have come */
     bool client_ends; /* its GOAWAY has come */
     bool drain_due;   /* of some exchange */
@@ -179,6 +179,9 @@ void h2_session_want_tick(struct h2_session *h2, uint64_t deadline_ns);
 bool h2_session_turn_is_over(struct h2_session *h2);
 /* The client did something that costs more than it should; too many of them a second end the connection. */
 void h2_session_count_glitch(struct h2_session *h2) STATUS_RARE;
+/* A stream was refused as there was no room for it in the budget, and may be tried again: clients that are polite have
+ * all of theirs refused at once, and again when they try. Those beyond that many a second are glitches. */
+void h2_session_count_refusal(struct h2_session *h2) STATUS_RARE;
 /* The final GOAWAY; the streams that are open are answered. */
 void h2_session_end(struct h2_session *h2);
 /* A GOAWAY with an error, behind which the connection ends. */

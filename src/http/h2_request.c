@@ -284,6 +284,8 @@ static void take_request(struct h2_session *h2, uint32_t stream_id, bool ended, 
     h2_frame_append_u32(&h2->control, H2_FRAME_RST_STREAM, stream_id, H2_ERROR_REFUSED_STREAM);
     if (crowded)
         h2_session_count_glitch(h2);
+    else
+        h2_session_count_refusal(h2);
 }
 
 static void take_trailers(struct h2_session *h2, struct h2_stream *stream, bool ended, struct slice block) {

@@ -44,13 +44,23 @@ void h2_session_fail(struct h2_session *h2, enum h2_error error) {
     h2_frame_append_goaway(&h2->control, h2->last_taken_id, error);
 }
 
+static void count_from_anew(struct h2_session *h2) {
+    if (h2->now_ns - h2->counted_since_ns < NS_PER_S)
+        return;
+    h2->counted_since_ns = h2->now_ns;
+    h2->glitches = h2->refusals = 0;
+}
+
 void h2_session_count_glitch(struct h2_session *h2) {
-    if (h2->now_ns - h2->glitch_window_ns >= NS_PER_S) {
-        h2->glitch_window_ns = h2->now_ns;
-        h2->glitches = 0;
-    }
+    count_from_anew(h2);
     if (++h2->glitches > h2->limits->max_resets_per_second)
         h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
+}
+
+void h2_session_count_refusal(struct h2_session *h2) {
+    count_from_anew(h2);
+    if (++h2->refusals > HTTP_H2_REFUSALS_PER_SECOND + 2 * (uint64_t)h2->limits->max_concurrent_streams)
+        h2_session_count_glitch(h2);
 }
 
 void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload) {

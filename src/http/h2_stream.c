@@ -190,7 +190,9 @@ void h2_stream_reset(struct h2_stream *stream, enum h2_error error) {
     h2_frame_append_u32(&h2->control, H2_FRAME_RST_STREAM, stream->id, error);
     h2_stream_finish(stream, h2_stream_is_answered(stream));
     /* Resets that the client makes us do. */
-    if (error != H2_ERROR_NONE && error != H2_ERROR_CANCEL && error != H2_ERROR_REFUSED_STREAM)
+    if (error == H2_ERROR_REFUSED_STREAM)
+        h2_session_count_refusal(h2);
+    else if (error != H2_ERROR_NONE && error != H2_ERROR_CANCEL)
         h2_session_count_glitch(h2);
 }
 

@@ -24,7 +24,9 @@ enum {
     HTTP_H2_ACKS_MAX = 1000,              /* answers to SETTINGS and PING that wait to be taken */
     HTTP_H2_HEAD_FLOOD_FACTOR = 4,        /* heads so many times over the limit are not even answered */
     HTTP_H2_HEAD_BOMB_FACTOR = 16,        /* and so many times over it not read to their end */
-    HTTP_H2_RESETS_PER_SECOND = 500       /* and other frames that only cost */
+    HTTP_H2_RESETS_PER_SECOND = 500,      /* and other frames that only cost */
+    HTTP_H2_REFUSALS_PER_SECOND = 4096    /* streams refused for want of room, and 2 for each that there may be at once:
+                                             those beyond count with the resets */
 };
 
 #endif

@@ -14,6 +14,8 @@ from cases import case
 from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GET_LIVE, HEADERS,
                     HELLO, PING, PROTOCOL_ERROR, WINDOW_UPDATE, field, frame, frames, goaway_errors)
 from models import BATCHED, pair, parameter
+from raw_http2 import Raw, reset
+from raw_http2 import get as get_frame
 from serving import ROOT, run, wait_until
 from tritonclient.grpc import service_pb2 as pb
 from wire import (SERVICE, Http2, Socket, get, good_inference, grpc_call, grpc_channel, grpc_error, infer_input, infer_message, post_infer,
@@ -216,6 +218,40 @@ def test_no_room_early(full):
         assert answer.status == 503
         assert answer.headers["retry-after"] == "1"
         assert "no room for the request body" in answer.error
+
+
+@contextlib.contextmanager
+def refusing(running):
+    """A connection that has taken all that was left: its next requests find no room."""
+    with no_room(running, 9_000), Raw(running.http) as connection:
+        connection.next_stream = 1
+        for _ in range(100):
+            stream = connection.open(method=b"POST", path=b"/v2/models/id_int32/infer", end=False)
+            connection.settle()
+            if connection.on(stream).reset:
+                break
+        assert connection.on(stream).reset == "REFUSED_STREAM"
+        yield connection
+
+
+@case("LM28", "HTTP/2", "256 requests at once for which --max-inflight-size has no room, each tried again ten times", "REFUSED_STREAM; the connection goes on, and serves them when there is room")
+def test_refused_streams(full):
+    with refusing(full) as connection:
+        tried = [connection.open() for _ in range(11 * 256)]
+        connection.settle()
+        assert {connection.on(stream).reset for stream in tried} == {"REFUSED_STREAM"}
+        for stream in range(1, tried[0] - 2, 2):  # those that have found room
+            connection.send(reset(stream))
+        connection.alive()
+
+
+@case("LM29", "HTTP/2", "requests by the ten thousand, for which --max-inflight-size has no room", "REFUSED_STREAM, then GOAWAY, ENHANCE_YOUR_CALM")
+def test_flood_of_refused_streams(full):
+    with refusing(full) as connection:
+        first = connection.next_stream
+        connection.send(b"".join(get_frame(first + 2 * i) for i in range(50_000)))
+        assert connection.read_to_close()[-1][1] == "ENHANCE_YOUR_CALM"
+        assert {state.reset for stream, state in connection.streams.items() if stream >= first} == {"REFUSED_STREAM"}
 
 
 @case("LM12", "HTTP, gRPC", "questions for health while a queue is full, all memory for requests is taken and no connection is left",

@@ -1,4 +1,4 @@
-/* The client's bytes as frames: pieces of any size, what frames may not be, and floods. */
+/* The client's bytes as frames: pieces of any size, and what frames may not be. */
 #include "h2_fixture.h"
 
 /* ---- pieces ---- */
@@ -261,137 +261,7 @@ static void test_frames_that_are_too_large(void **state) {
     }
 }
 
-/* ---- floods ---- */
-
-static void test_rapid_resets(void **state) {
-    struct fixture *f = *state;
-    struct buf bytes = BUF_EMPTY;
-    f->limits.max_resets_per_second = 50;
-    for (unsigned i = 0; i < 60; i++) {
-        append_request(&bytes, 2 * i + 1, "/hold", 0);
-        append_frame(&bytes, H2_FRAME_RST_STREAM, 0, 2 * i + 1, (struct slice){"\0\0\0\x08", 4});
-    }
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-    assert_true(f->recorder.heads <= 52);
-}
-
-/* Streams that the session has to reset count too: the client makes us do it. */
-static void test_made_resets(void **state) {
-    struct fixture *f = *state;
-    struct buf bytes = BUF_EMPTY;
-    f->limits.max_resets_per_second = 50;
-    for (unsigned i = 0; i < 80; i++) {
-        struct buf block = request_block("/echo");
-        append_field(&block, "content-length", "5");
-        append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_HEADERS | H2_FLAG_END_STREAM, 2 * i + 1, buf_slice(&block));
-        buf_free(&block);
-    }
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-    assert_int_equal(f->recorder.heads, 0);
-}
-
-static void test_some_resets_are_fine(void **state) {
-    struct fixture *f = *state;
-    f->limits.max_resets_per_second = 50;
-    for (int i = 0; i < 40; i++) {
-        struct peer_response *held = peer_request(&f->peer, "GET", "/hold", NO_BODY);
-        peer_run(&f->peer);
-        peer_cancel(&f->peer, held);
-    }
-    struct peer_response *last = peer_request(&f->peer, "GET", "/echo", NO_BODY);
-    peer_run(&f->peer);
-    peer_assert_answer(last, 200, "");
-}
-
-static void flood(struct fixture *f, unsigned type, unsigned stream, struct slice payload) {
-    struct buf bytes = BUF_EMPTY;
-    f->limits.max_resets_per_second = 50;
-    append_request(&bytes, 1, "/echo", 0);
-    for (int i = 0; i < 60; i++)
-        append_frame(&bytes, type, 0, stream, payload);
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-}
-
-static void test_empty_data_flood(void **state) {
-    flood(*state, H2_FRAME_DATA, 1, NO_BODY);
-}
-
-static void test_settings_flood(void **state) {
-    flood(*state, H2_FRAME_SETTINGS, 0, NO_BODY);
-}
-
-static void test_continuation_flood(void **state) {
-    struct fixture *f = *state;
-    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
-    append_preface(&bytes);
-    struct buf block = request_block("/echo");
-    append_frame(&bytes, H2_FRAME_HEADERS, 0, 1, buf_slice(&block));
-    for (int i = 0; i < 100; i++)
-        append_frame(&bytes, H2_FRAME_CONTINUATION, 0, 1, NO_BODY);
-    struct status status = give_raw(f, &bytes, &out);
-    assert_int_equal(status.code, STATUS_OK);
-    assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR), H2_ERROR_ENHANCE_YOUR_CALM);
-    assert_true(finished(f));
-    buf_free(&block);
-    buf_free(&out);
-    assert_int_equal(f->recorder.heads, 0);
-}
-
-/* Heads of streams that are closed, and of more streams than there may be: they are read for nothing. */
-static void test_vain_heads_flood(void **state) {
-    struct fixture *f = *state;
-    f->limits.max_resets_per_second = 50;
-    f->limits.max_concurrent_streams = 1;
-    for (int closed = 0; closed <= 1; closed++) {
-        struct buf bytes = BUF_EMPTY;
-        append_request(&bytes, 1, "/idle", 0);
-        if (closed)
-            append_reset(&bytes, 1);
-        for (uint32_t i = 0; i < 60; i++)
-            append_request(&bytes, closed ? 1 : 3 + 2 * i, "/idle", 0);
-        expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-        reopen(f);
-    }
-}
-
-/* Frames that are to be answered: as many as the client likes, while it takes the answers. */
-static void test_pings(void **state) {
-    struct fixture *f = *state;
-    greet_client(f);
-    for (int i = 0; i < 2 * HTTP_H2_ACKS_MAX; i++) {
-        struct buf bytes = BUF_EMPTY;
-        append_frame(&bytes, H2_FRAME_PING, 0, 0, SLICE_LITERAL("pingpong"));
-        exchange_frames(f, &bytes, "P+");
-    }
-    reopen(f);
-    struct buf bytes = BUF_EMPTY;
-    for (int i = 0; i < HTTP_H2_ACKS_MAX; i++) /* and one of SETTINGS */
-        append_frame(&bytes, H2_FRAME_PING, 0, 0, SLICE_LITERAL("pingpong"));
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-}
-
-/* Each row may change the windows of all streams. */
-static void test_many_settings_in_a_frame(void **state) {
-    struct fixture *f = *state;
-    static const char rows[(HTTP_H2_SETTINGS_MAX + 1) * H2_SETTING_SIZE];
-    struct buf bytes = BUF_EMPTY;
-    greet_client(f);
-    append_frame(&bytes, H2_FRAME_SETTINGS, 0, 0, (struct slice){rows, sizeof rows - H2_SETTING_SIZE});
-    exchange_frames(f, &bytes, "S+");
-    reopen(f);
-    append_frame(&bytes, H2_FRAME_SETTINGS, 0, 0, (struct slice){rows, sizeof rows});
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-}
-
-static void test_block_that_is_too_long(void **state) {
-    struct fixture *f = *state;
-    static const char much[HTTP_H2_FRAME_MAX];
-    struct buf bytes = BUF_EMPTY;
-    append_frame(&bytes, H2_FRAME_HEADERS, 0, 1, (struct slice){much, sizeof much});
-    append_frame(&bytes, H2_FRAME_CONTINUATION, 0, 1, (struct slice){much, sizeof much});
-    append_frame(&bytes, H2_FRAME_CONTINUATION, 0, 1, SLICE_LITERAL("x"));
-    expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
-}
+/* ---- behind the end ---- */
 
 /* Nothing of what comes behind the end is looked at. */
 static void test_nothing_behind_a_failure(void **state) {
@@ -453,16 +323,6 @@ int main(void) {
         TEST(test_settings_come_first),
         TEST(test_blocks_are_not_interrupted),
         TEST(test_frames_that_are_too_large),
-        TEST(test_rapid_resets),
-        TEST(test_made_resets),
-        TEST(test_some_resets_are_fine),
-        TEST(test_empty_data_flood),
-        TEST(test_settings_flood),
-        TEST(test_continuation_flood),
-        TEST(test_vain_heads_flood),
-        TEST(test_pings),
-        TEST(test_many_settings_in_a_frame),
-        TEST(test_block_that_is_too_long),
         TEST(test_nothing_behind_a_failure),
         TEST(test_mutated_frames),
     };

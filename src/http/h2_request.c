@@ -201,6 +201,13 @@ static void take_field(struct head *head, const struct hpack_field *field) {
 
 /* ---- blocks ---- */
 
+/* Whether the fields are so many times more than a block of that size and a full table hold that it names entries of
+ * the table again and again, as nobody does who has something to say: it costs the client little, and the session more.
+ */
+static bool is_inflated(const struct head *head, size_t block_size) {
+    return head->bytes / HTTP_H2_HEAD_INFLATED_FACTOR > block_size + HPACK_TABLE_DEFAULT;
+}
+
 /* So many times over the limit that reading it to its end would take long: a byte of a block may stand for 4 KiB. */
 static bool is_bomb(const struct head *head) {
     return head->bytes / HTTP_H2_HEAD_BOMB_FACTOR > head->limits->max_head_bytes;
@@ -209,6 +216,7 @@ static bool is_bomb(const struct head *head) {
 /* False: the connection is lost. */
 static bool read_block(struct h2_session *h2, struct head *head, struct slice block) {
     struct hpack_field field;
+    const size_t size = block.size;
     head->limits = h2->limits;
     hpack_decode_begin(&h2->decoder);
     for (;;) {
@@ -220,7 +228,9 @@ static bool read_block(struct h2_session *h2, struct head *head, struct slice bl
             h2_session_fail(h2, H2_ERROR_ENHANCE_YOUR_CALM);
             return false;
         case HPACK_END:
-            return true;
+            if (is_inflated(head, size))
+                h2_session_count_glitch(h2);
+            return !h2_session_is_over(h2);
         case HPACK_BROKEN:
             h2_session_fail(h2, H2_ERROR_COMPRESSION);
             return false;

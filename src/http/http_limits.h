@@ -22,6 +22,7 @@ enum {
     HTTP_H2_SETTINGS_MAX = 32,            /* rows of a SETTINGS frame */
     HTTP_H2_CONTROL_PAUSE = 64 << 10,     /* bytes of frames but DATA that wait, at which no more is read */
     HTTP_H2_ACKS_MAX = 1000,              /* answers to SETTINGS and PING that wait to be taken */
+    HTTP_H2_HEAD_INFLATED_FACTOR = 4,     /* heads so many times what their block and a full table hold only cost */
     HTTP_H2_HEAD_FLOOD_FACTOR = 4,        /* heads so many times over the limit are not even answered */
     HTTP_H2_HEAD_BOMB_FACTOR = 16,        /* and so many times over it not read to their end */
     HTTP_H2_RESETS_PER_SECOND = 500,      /* and other frames that only cost */

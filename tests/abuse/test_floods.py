@@ -61,6 +61,15 @@ def test_continuation_flood(target, piece):
     flood_often(target, frame(HEADERS, END_STREAM, 1, GET_LIVE) + frame(CONTINUATION, 0, 1, piece) * count(50_000, 200_000))
 
 
+@case("AB41", "HTTP/2", "HPACK bombs a little above the limit of a head, by the thousand", "431, then GOAWAY, ENHANCE_YOUR_CALM; closed")
+def test_heads_over_the_limit(target):
+    value = b"v" * 3900
+    entry = b"\x40\x01b\x7f" + bytes([(len(value) - 127) & 0x7F | 0x80, (len(value) - 127) >> 7]) + value
+    bombs = b"".join(frame(HEADERS, END_HEADERS | END_STREAM, stream(i), GET_LIVE + b"\xbe" * 40) for i in range(1, count(3000, 20_000)))
+    codes = flood_often(target, frame(HEADERS, END_HEADERS | END_STREAM, stream(0), GET_LIVE + entry) + bombs)
+    assert set(codes) <= {ENHANCE_YOUR_CALM}
+
+
 @case("AB13", "HTTP/2", "SETTINGS by the thousand, of which the answers are not read", "GOAWAY, ENHANCE_YOUR_CALM; closed")
 @pytest.mark.parametrize("payload", [b"", b"\0\4\0\0\xff\xff" * 100], ids=["empty", "long"])
 def test_settings_flood(target, payload):

@@ -97,6 +97,7 @@ const struct limit_row limit_rows[] = {
     {"headers, when above the limit by far",
      "# times #; # times",
      {COUNT(HTTP_H2_HEAD_FLOOD_FACTOR), BYTES(HTTP_HEAD_MAX), COUNT(HTTP_H2_HEAD_BOMB_FACTOR)}},
+    {"headers, beyond their block and a full table", "# times", {COUNT(HTTP_H2_HEAD_INFLATED_FACTOR)}},
     {"frames of one head, compressed",
      "#, the first and # more",
      {BYTES(HTTP_H2_BLOCK_MAX), COUNT(HTTP_H2_CONTINUATIONS_MAX)}},

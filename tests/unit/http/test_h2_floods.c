@@ -160,6 +160,48 @@ static void test_block_that_is_too_long(void **state) {
     expect_goaway(f, &bytes, H2_ERROR_ENHANCE_YOUR_CALM);
 }
 
+/* Heads that name a long field of the table again and again; or, where it is fine, once each. */
+static void append_repeated(struct buf *bytes, uint32_t id, int times) {
+    struct buf block = request_block("/echo");
+    for (int i = 0; i < times; i++)
+        buf_append_char(&block, (char)0xbe);
+    append_block(bytes, id, &block, H2_FLAG_END_STREAM);
+}
+
+static void append_first(struct buf *bytes) {
+    struct buf block = request_block("/echo");
+    buf_append(&block, "\x40\1x\x7f\xb9\x16", 6); /* a value of 3000 bytes enters the table */
+    for (int i = 0; i < 3000; i++)
+        buf_append_char(&block, 'v');
+    append_block(bytes, 1, &block, H2_FLAG_END_STREAM);
+}
+
+/* Whether they are served, answered 431 or refused. */
+static void test_inflated_heads(void **state) {
+    static const struct {
+        int times;
+        size_t room;
+        bool flood;
+    } rows[] = {{1, 1 << 20, false}, {5, 1 << 20, false}, {6, 1 << 20, true}, {40, 1 << 20, true}, {40, 0, true}};
+    struct fixture *f = *state;
+    f->limits.max_resets_per_second = 50;
+    f->limits.budget = &f->budget;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+        f->budget.max_bytes = rows[i].room;
+        reopen(f);
+        append_preface(&bytes);
+        append_first(&bytes);
+        for (uint32_t k = 0; k < 60; k++)
+            append_repeated(&bytes, 3 + 2 * k, rows[i].times);
+        assert_int_equal(give_raw(f, &bytes, &out).code, STATUS_OK);
+        int64_t error = last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR);
+        assert_int_equal(error, rows[i].flood ? H2_ERROR_ENHANCE_YOUR_CALM : -1);
+        assert_true(rows[i].flood || f->recorder.heads >= 61);
+        buf_free(&out);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_rapid_resets),
@@ -170,6 +212,7 @@ int main(void) {
         TEST(test_continuation_flood),
         TEST(test_vain_heads_flood),
         TEST(test_refused_streams),
+        TEST(test_inflated_heads),
         TEST(test_pings),
         TEST(test_many_settings_in_a_frame),
         TEST(test_block_that_is_too_long),

@@ -228,16 +228,7 @@ static bool reserve(struct infer_call *call, size_t bytes) {
 }
 
 static struct status no_room(const struct infer_call *call, size_t bytes, const char *what) {
-    const struct http_budget *budget = call->context->budget;
-    if (budget && bytes > budget->max_bytes)
-        return status_error(STATUS_TOO_LARGE,
-                            "no room for %s, which takes %zu bytes: all requests and answers together may hold %zu",
-                            what, bytes, budget->max_bytes);
-    return status_error(
-        STATUS_RESOURCE_EXHAUSTED,
-        "no room for %s, which takes %zu bytes: all requests and answers together hold as many bytes as they may; "
-        "try again later",
-        what, bytes);
+    return http_budget_no_room(call->context->budget, bytes, what);
 }
 
 /* The same for memory that is taken step by step, by someone who only hears that there is none. */
@@ -259,18 +250,6 @@ static bool reserve_inflated(void *user, size_t bytes) {
 
 struct inflate_gate infer_call_inflate_gate(struct infer_call *call) {
     return (struct inflate_gate){reserve_inflated, call};
-}
-
-/* How much it would have been in all is not known. */
-static struct status no_room_for_step(const struct infer_call *call) {
-    size_t max = call->context->budget->max_bytes;
-    if (call->reserved + call->missing_bytes > max)
-        return status_error(STATUS_TOO_LARGE, "no room for %s: all requests and answers together may hold %zu bytes",
-                            call->missing, max);
-    return status_error(STATUS_RESOURCE_EXHAUSTED,
-                        "no room for %s: all requests and answers together hold as many bytes as they may; try again "
-                        "later",
-                        call->missing);
 }
 
 struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) {
@@ -322,7 +301,8 @@ static struct status decode(struct infer_call *call) {
     struct status status = call->ops->decode(call);
     if (status_is_ok(&status))
         return status_ok();
-    return call->missing ? no_room_for_step(call) : status;
+    /* How much it would have been in all is not known. */
+    return call->missing ? no_room(call, call->reserved + call->missing_bytes, call->missing) : status;
 }
 
 static void decode_far(struct api_task *task) {

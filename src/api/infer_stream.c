@@ -154,10 +154,10 @@ static void keep(struct infer_stream *stream, struct stream_call *call, struct i
     answer->next = NULL;
     *call->waiting_last = answer;
     call->waiting_last = &answer->next;
-    if (!book(stream, call, before + answer->bytes.size))
-        grpc_call_finish(stream->grpc, GRPC_RESOURCE_EXHAUSTED,
-                         "no room for the answers that wait for those of earlier requests: all requests and answers "
-                         "together hold as many bytes as they may");
+    if (book(stream, call, before + answer->bytes.size))
+        return;
+    struct status status = http_budget_no_room(stream->context->budget, 0, "the answers that wait for earlier ones");
+    grpc_front_fail(stream->grpc, &status);
 }
 
 /* Of struct infer_call_ops, like the next two. */

@@ -4,7 +4,6 @@
  * stays NULL. Otherwise the call lives in the exchange's arena. */
 #include "grpc/call.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -147,11 +146,8 @@ static void take_message(struct grpc_call *call) {
 
 /* The budget of all sessions has no room for it. */
 static void finish_without_room(struct grpc_call *call, const char *what) {
-    char text[160];
-    snprintf(text, sizeof text,
-             "no room for the %s: all requests and answers together hold as many bytes as they may; try again later",
-             what);
-    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, text, ENDING_BUSY_RETRY_MS);
+    struct status status = http_budget_no_room(http_exchange_budget(call->exchange), 0, what);
+    grpc_call_finish_for_now(call, GRPC_RESOURCE_EXHAUSTED, status.message, ENDING_BUSY_RETRY_MS);
 }
 
 static void fail_without_room(struct grpc_call *call, const char *what) {
@@ -163,7 +159,7 @@ static void fail_without_room(struct grpc_call *call, const char *what) {
 static bool hold_message(struct grpc_call *call) {
     if (hold(call, call->lent_bytes))
         return true;
-    fail_without_room(call, "message");
+    fail_without_room(call, "the message");
     return false;
 }
 
@@ -182,7 +178,7 @@ static void on_unpacked(struct unpacking *unpacking) {
     call->reader.message = unpacking->message;
     unpacking->message = BUF_EMPTY;
     if (unpacking->status.code == STATUS_UNAVAILABLE) {
-        fail_without_room(call, "message, unpacked");
+        fail_without_room(call, "the message, unpacked");
     } else if (!status_is_ok(&unpacking->status)) {
         fail_with(call, &unpacking->status);
     } else if (hold_message(call)) {
@@ -341,7 +337,7 @@ void grpc_on_drain(struct http_exchange *exchange) {
 void grpc_on_no_room(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (call && !call->finished)
-        fail_without_room(call, "message");
+        fail_without_room(call, "the message");
 }
 
 void grpc_on_shutdown(struct http_exchange *exchange) {
@@ -466,7 +462,7 @@ void grpc_call_send_with_tail(struct grpc_call *call, struct buf *message, struc
     if (!call->finished && too_large)
         grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the answer is too large");
     else if (!call->finished && !http_exchange_take_room(call->exchange, size + MESSAGE_PREFIX_BYTES))
-        finish_without_room(call, "answer");
+        finish_without_room(call, "the answer");
     if (call->finished) {
         buf_free(message);
         release(&tail);

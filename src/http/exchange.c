@@ -161,10 +161,7 @@ void exchange_refuse(struct http_exchange *exchange, int status, const char *for
 }
 
 void exchange_refuse_beyond_budget(struct http_exchange *exchange, const char *what) {
-    exchange_refuse(exchange, 503,
-                    "no room for the %s: all requests and answers together hold as many bytes as they may; try again "
-                    "later",
-                    what);
+    exchange_refuse(exchange, 503, "%s", http_budget_no_room(exchange->limits->budget, 0, what).message);
 }
 
 void exchange_refuse_large_head(struct http_exchange *exchange, int status, const char *text) {
@@ -389,7 +386,7 @@ void http_respond_with_tail(struct http_exchange *exchange, int status, const st
         whole_free(&whole);
     } else if (!http_account_take(exchange->account, whole_size(&whole))) {
         whole_free(&whole);
-        exchange_refuse_beyond_budget(exchange, "answer");
+        exchange_refuse_beyond_budget(exchange, "the answer");
     } else {
         respond_booked(exchange, status, headers, header_count, &whole);
     }

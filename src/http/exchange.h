@@ -159,6 +159,9 @@ bool http_budget_take(struct http_budget *budget, size_t bytes);
 /* The same for what is in memory anyway: it may be more than there is room for. */
 void http_budget_force(struct http_budget *budget, size_t bytes);
 void http_budget_give(struct http_budget *budget, size_t bytes);
+/* What is said where it has no room for `what` ("the answer"): RESOURCE_EXHAUSTED, or TOO_LARGE for more bytes than it
+ * could ever have room for (0: how many is not known). */
+struct status http_budget_no_room(const struct http_budget *budget, size_t bytes, const char *what) STATUS_RARE;
 
 /* Bounds that sessions enforce; 0 is not "unlimited" but refused by the composition root. */
 struct http_limits {

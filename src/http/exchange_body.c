@@ -57,7 +57,7 @@ void exchange_check_content_length(struct http_exchange *exchange) {
     if (length > exchange->limits->max_body_bytes)
         refuse_large(exchange);
     else if (!http_account_has_room(exchange->account, (size_t)length))
-        exchange_refuse_beyond_budget(exchange, "request body"); /* there is little sense in beginning to take it */
+        exchange_refuse_beyond_budget(exchange, "the request body"); /* there is little sense in beginning to take it */
 }
 
 /* ---- collected ---- */
@@ -82,7 +82,7 @@ static void collect(struct http_exchange *exchange, const char *data, size_t siz
         return;
     }
     if (!http_exchange_hold(exchange, exchange->body.size + size)) {
-        exchange_refuse_beyond_budget(exchange, "request body");
+        exchange_refuse_beyond_budget(exchange, "the request body");
         return;
     }
     reserve(exchange, size);
@@ -142,7 +142,7 @@ static void refuse_kept(struct http_exchange *exchange) {
     if (exchange->handler->on_no_room)
         exchange->handler->on_no_room(exchange->handler->user, exchange);
     if (exchange_is_open(exchange))
-        exchange_refuse_beyond_budget(exchange, "request body");
+        exchange_refuse_beyond_budget(exchange, "the request body");
 }
 
 /* For on_data to take later. What it has taken meanwhile is moved out of the way now and then. */

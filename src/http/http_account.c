@@ -46,6 +46,16 @@ void http_budget_give(struct http_budget *budget, size_t bytes) {
     atomic_fetch_sub(&budget->held_bytes, bytes);
 }
 
+struct status http_budget_no_room(const struct http_budget *budget, size_t bytes, const char *what) {
+    if (budget && bytes > budget->max_bytes)
+        return status_error(STATUS_TOO_LARGE, "no room for %s: all requests and answers together may hold %zu bytes",
+                            what, budget->max_bytes);
+    return status_error(STATUS_RESOURCE_EXHAUSTED,
+                        "no room for %s: all requests and answers together hold as many bytes as they may; try again "
+                        "later",
+                        what);
+}
+
 bool http_account_has_room(const struct http_account *account, size_t more) {
     if (!account->limits->budget)
         return true;

@@ -96,7 +96,7 @@ def test_no_room_for_any_body(tmp_path):
 def test_no_room_for_a_decoded_body(narrow):
     answer = post_infer(narrow.http, "id_int32", json.dumps({"inputs": [infer_input([1] * 40_000)]}, separators=(",", ":")).encode())
     assert answer.status == 413 and "retry-after" not in answer.headers
-    assert "no room for the request, which takes" in answer.error
+    assert "no room for the request: all requests and answers together may hold" in answer.error
 
 
 @case("IF06", "HTTP", "an inference whose answer takes more than --max-inflight-size has", "503")

@@ -63,12 +63,25 @@ static void without_a_budget_there_is_no_bound(void **state) {
     http_account_give(&account, SIZE_MAX / 2);
 }
 
+static void what_has_no_room_may_have_some_later_or_never(void **state) {
+    (void)state;
+    const struct http_budget budget = {.max_bytes = 100};
+    struct status later = http_budget_no_room(&budget, 100, "the answer");
+    struct status never = http_budget_no_room(&budget, 101, "the answer");
+    assert_int_equal(later.code, STATUS_RESOURCE_EXHAUSTED);
+    assert_string_equal(later.message, "no room for the answer: all requests and answers together hold as many bytes "
+                                       "as they may; try again later");
+    assert_int_equal(never.code, STATUS_TOO_LARGE);
+    assert_string_equal(never.message, "no room for the answer: all requests and answers together may hold 100 bytes");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_share_cannot_be_used_up_by_others),
         cmocka_unit_test(force_may_pass_the_budget),
         cmocka_unit_test(sizes_that_overflow_have_no_room),
         cmocka_unit_test(without_a_budget_there_is_no_bound),
+        cmocka_unit_test(what_has_no_room_may_have_some_later_or_never),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,13 @@
 /* Much that comes at once on one connection is worked on in turns, between which other connections get theirs. */
-#include "frames.h"
-#include "http/exchange_priv.h"
-#include "peer.h"
-#include "recorder.h"
-
-struct fixture {
-    struct recorder recorder; /* its /busy takes longer than a turn */
-    struct http_limits limits;
-    struct http_budget budget;
-    struct peer peer;
-    const struct session_ops *ops;
-};
+#include "h2_fixture.h"
 
 static int open_fixture(void **state, bool h2) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->budget.max_bytes = 1 << 20;
-    f->limits = http_limits_default();
+    setup(state);
+    struct fixture *f = *state;
     f->limits.budget = &f->budget;
-    recorder_open(&f->recorder);
+    peer_close(&f->peer);
     peer_open(&f->peer, h2, &f->recorder.handler, &f->limits);
-    f->ops = f->peer.session->ops;
-    *state = f;
+    f->peer.no_turns = true; /* but those that a test gives */
     return 0;
 }
 
@@ -33,35 +19,29 @@ static int setup_h2(void **state) {
     return open_fixture(state, true);
 }
 
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    peer_close(&f->peer);
-    recorder_close(&f->recorder);
-    assert_int_equal(atomic_load(&f->budget.held_bytes), 0);
-    free(f);
-    return 0;
-}
-
-/* Gives the session the bytes, and frees them. */
 static void give(struct fixture *f, struct buf *bytes) {
-    struct status status = f->ops->input(f->peer.session, bytes->data, bytes->size);
-    assert_int_equal(status.code, STATUS_OK);
-    buf_free(bytes);
+    assert_int_equal(give_quietly(f, bytes, 0).code, STATUS_OK);
 }
 
-static void take(struct fixture *f, struct buf *out) {
-    struct status status = f->ops->output(f->peer.session, out, (size_t)1 << 20);
-    assert_int_equal(status.code, STATUS_OK);
+static uint64_t deadline(const struct fixture *f) {
+    return f->peer.session->ops->deadline(f->peer.session);
 }
 
 /* The session wants its next turn at once, and works on one request in it, as they are. */
 static void take_turn(struct fixture *f) {
     size_t ends = f->recorder.ends;
     uint64_t now = clock_monotonic_ns();
-    assert_in_range(f->ops->deadline(f->peer.session), 1, now);
-    struct status status = f->ops->tick(f->peer.session, now);
-    assert_int_equal(status.code, STATUS_OK);
+    assert_in_range(deadline(f), 1, now);
+    assert_int_equal(f->peer.session->ops->tick(f->peer.session, now).code, STATUS_OK);
     assert_int_equal(f->recorder.ends, ends + 1);
+}
+
+/* All turns that it wants. */
+static void take_turns(struct fixture *f) {
+    f->peer.no_turns = false;
+    while (peer_tick(&f->peer))
+        ;
+    f->peer.no_turns = true;
 }
 
 /* ---- HTTP/2 ---- */
@@ -72,7 +52,6 @@ static void test_one_request_a_turn(void **state) {
     struct peer_response *responses[REQUESTS];
     for (int i = 0; i < REQUESTS; i++)
         responses[i] = peer_request(&f->peer, "POST", "/busy", SLICE_LITERAL("body"));
-    f->peer.no_turns = true;
     peer_run(&f->peer);
     assert_true(f->recorder.ends <= 1);
     while (f->recorder.ends < REQUESTS)
@@ -80,7 +59,7 @@ static void test_one_request_a_turn(void **state) {
     peer_run(&f->peer);
     for (int i = 0; i < REQUESTS; i++)
         peer_assert_answer(responses[i], 200, "done");
-    assert_true(f->ops->deadline(f->peer.session) > clock_monotonic_ns());
+    assert_true(deadline(f) > clock_monotonic_ns());
 }
 
 /* Whichever frame ends a request, and although nothing comes behind it. */
@@ -98,11 +77,10 @@ static void test_ends_are_not_forgotten(void **state) {
     append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 7, SLICE_LITERAL("by piece"));
     give(f, &bytes);
     assert_true(f->recorder.ends <= 1);
-    assert_true(f->ops->wants_input(f->peer.session));
-    while (peer_tick(&f->peer))
-        ;
+    assert_true(f->peer.session->ops->wants_input(f->peer.session));
+    take_turns(f);
     assert_int_equal(f->recorder.ends, 4);
-    take(f, &out);
+    take_output(f, &out);
     assert_non_null(memmem(out.data, out.size, "with ", 5));
     assert_non_null(memmem(out.data, out.size, "piece by piece", 14));
     buf_free(&out);
@@ -117,8 +95,7 @@ static void test_end_behind_long_work(void **state) {
     append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 1, SLICE_LITERAL("body"));
     give(f, &bytes);
     assert_int_equal(f->recorder.ends, 0);
-    while (peer_tick(&f->peer))
-        ;
+    take_turns(f);
     assert_int_equal(f->recorder.ends, 1);
 }
 
@@ -133,13 +110,11 @@ static void test_streams_keep_their_order(void **state) {
     give(f, &bytes);
     append_frame(&bytes, H2_FRAME_DATA, 0, 3, SLICE_LITERAL("two, "));
     give(f, &bytes);
-    while (peer_tick(&f->peer))
-        ;
+    take_turns(f);
     append_frame(&bytes, H2_FRAME_DATA, H2_FLAG_END_STREAM, 3, SLICE_LITERAL("three"));
     give(f, &bytes);
-    while (peer_tick(&f->peer))
-        ;
-    take(f, &out);
+    take_turns(f);
+    take_output(f, &out);
     assert_non_null(memmem(out.data, out.size, "one, two, three", 15));
     assert_int_equal(f->recorder.ends, 2);
     buf_free(&out);
@@ -155,8 +130,7 @@ static void test_taken_back_before_its_turn(void **state) {
     append_request(&bytes, 5, "/busy", H2_FLAG_END_STREAM);
     append_frame(&bytes, H2_FRAME_RST_STREAM, 0, 3, (struct slice){"\0\0\0\x8", 4});
     give(f, &bytes);
-    while (peer_tick(&f->peer))
-        ;
+    take_turns(f);
     assert_int_equal(f->recorder.heads, 3);
     assert_int_equal(f->recorder.ends, 2);
     assert_int_equal(f->recorder.lasts, 1);
@@ -167,12 +141,11 @@ static void test_lost_between_turns(void **state) {
     struct fixture *f = *state;
     for (int i = 0; i < 4; i++)
         peer_request(&f->peer, "POST", "/busy", SLICE_LITERAL("body"));
-    f->peer.no_turns = true;
     f->peer.no_reading = true;
     peer_run(&f->peer);
     assert_true(atomic_load(&f->budget.held_bytes) > 0);
-    f->ops->input_closed(f->peer.session, true);
-    assert_true(f->ops->finished(f->peer.session));
+    f->peer.session->ops->input_closed(f->peer.session, true);
+    assert_true(finished(f));
     assert_true(f->recorder.ends <= 1);
     assert_int_equal(f->recorder.lasts, 4);
 }
@@ -189,7 +162,7 @@ static void test_pipelined_requests_take_turns(void **state) {
     assert_int_equal(f->recorder.ends, 1);
     for (size_t size = SIZE_MAX, ends = 1; out.size != size; ends = f->recorder.ends) {
         size = out.size;
-        take(f, &out); /* whoever got something asks for more, when others have had their turn */
+        take_output(f, &out); /* whoever got something asks for more, when others have had their turn */
         assert_true(f->recorder.ends - ends <= 2);
     }
     assert_int_equal(f->recorder.lasts, REQUESTS);

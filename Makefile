@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 .DEFAULT_GOAL := all
-.PHONY: all openvino run serve test test-full fuzz-smoke test-triton bench bench-serving install setup setup-openvino setup-test clean help
+.PHONY: all openvino trained run serve test test-full fuzz-smoke test-triton bench bench-serving install setup setup-openvino setup-test clean help
 
 
 all: setup  ## build the release program, build/inferd
@@ -10,6 +10,9 @@ all: setup  ## build the release program, build/inferd
 	@cmake --build --preset release --target program
 
 openvino: setup-openvino all  ## install OpenVINO and build its plug-in, for ONNX and SavedModel
+
+trained: all  ## build build/trained/inferd, the server optimised by what a load executes (gcc; under two minutes)
+	@scripts/trained
 
 run: all  ## the whole job on the embedded model: export, serve, ask, score
 	@scripts/run_squad.sh "" "" "" "" "" "" "" "" "" "" true "" "" true

@@ -1,5 +1,5 @@
-# recipe.bash: what run_squad.sh and generate_figures.sh, which take the positions of the 2019 recipe, have in common. They source it
-# with `program` set to their name.
+# recipe.bash: what run_squad.sh and generate_figures.sh, which take the positions of the 2019 recipe, and trained have in common. They
+# source it with `program` set to their name.
 
 fail() { echo "$program: $*" >&2; exit 1; }
 usage() { echo "$program: $*; see $0 --help" >&2; exit 2; }

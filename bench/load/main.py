@@ -161,9 +161,14 @@ def parse_options():
                         help="cases with this in their name (all of them)")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
+    parser.add_argument("--inferd", type=Path, default=ROOT / "build" / "inferd", metavar="PROGRAM",
+                        help="the inferd that is measured (build/inferd); a relative path is one of the project's folder")
     parser.add_argument("--json", metavar="FILE", help="write the results there too")
     parser.add_argument("--verbose", action="store_true", help="tell why a case could not be run")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.inferd.is_file():
+        parser.error(f"--inferd: {options.inferd} is not there")
+    return options
 
 
 def machine():
@@ -181,7 +186,8 @@ def main():
     shutil.copy(ROOT / "bench/peers/triton_identity/config.pbtxt", repository / MODEL / "config.pbtxt")
     servers = []
     try:
-        servers = [Inferd(repository, options.server_core, folder), Triton(repository, options.server_core, folder)]
+        servers = [Inferd(repository, options.server_core, folder, options.inferd.resolve()),
+                   Triton(repository, options.server_core, folder)]
         cases = list(plan(options))
         runs = {case[0]: [] for case in cases}
         print(f"server on core {options.server_core}, load on core {options.load_core}: {machine()}")

@@ -101,8 +101,8 @@ class Server:
 class Inferd(Server):
     name = "inferd"
 
-    def __init__(self, repository, core, folder):
-        command = [str(ROOT / "build" / "inferd"), "serve", f"--model-repository={repository}", "--allow-client-shm=true"]
+    def __init__(self, repository, core, folder, program=ROOT / "build" / "inferd"):
+        command = [str(program), "serve", f"--model-repository={repository}", "--allow-client-shm=true"]
         for port in ("http", "grpc", "metrics"):
             command += [f"--{port}-address=127.0.0.1", f"--{port}-port=0"]
         super().__init__(command, None, core, folder / "inferd.log")

@@ -114,7 +114,7 @@ until grep -q 'server ready' "$scratch/log"; do
   [ $tries -lt 1200 ] || { cat "$scratch/log" >&2; fail "the server was not ready after 120 s"; }
   sleep 0.1
 done
-sed -n 's/^[^]]*\] //p' "$scratch/log"
+sed -n 's/^[^]]*\] "\(.*\)"/\1/p' "$scratch/log"
 port=$(sed -n "s/.*$label listening on .*:\([0-9][0-9]*\).*/\1/p" "$scratch/log" | head -n 1)
 [ -n "$port" ] || { cat "$scratch/log" >&2; fail "the server did not tell its $label port"; }
 

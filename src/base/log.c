@@ -197,7 +197,9 @@ static void put_plain(struct line *line, enum log_format format, const struct en
                  entry -> time.tv_nsec / 1000, entry->thread, entry->file, entry->line);
     }
     put_text(line, prefix);
-    put_escaped(line, entry->message, MESSAGE_MAX_BYTES, false, false);
+    put_text(line, "\"");
+    put_escaped(line, entry->message, MESSAGE_MAX_BYTES, true, false);
+    put_text(line, "\"");
     for (size_t i = 0; i < entry->field_count; i++)
         if (!is_left_out(&entry->fields[i]))
             put_field(line, &entry->fields[i]);

@@ -4,8 +4,8 @@
  * clients send cannot break a line or steer a terminal: control characters and bytes that are no UTF-8 are written as
  * \xNN (in JSON as \u00NN and U+FFFD). A line has at most LOG_LINE_MAX bytes; longer texts are cut and end in "...".
  *
- *   default  I1122 20:03:25.829575 3355 serve.c:41] message name=value
- *   ISO8601  2026-11-22T20:03:25Z I 3355 serve.c:41] message name=value
+ *   default  I1122 20:03:25.829575 3355 serve.c:41] "message" name=value
+ *   ISO8601  2026-11-22T20:03:25Z I 3355 serve.c:41] "message" name=value
  *   json     {"time":"2026-11-22T20:03:25.829575Z","level":"info","thread":3355,"file":"serve.c","line":41,
  *             "message":"message","name":"value"}
  *

@@ -346,13 +346,13 @@ def test_json_lines(start, repository):
 def test_formats_change(running):
     change(running, {"log_verbose_level": 1, "log_format": "ISO8601"})
     get(running.http, "/iso")
-    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ V \d+ call_log\.c:\d+\] request answered ", last(running, "/iso"))
+    assert re.match(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ V \d+ call_log\.c:\d+\] "request answered" ', last(running, "/iso"))
     change(running, {"log_format": "json"})
     get(running.http, "/json")
     assert json.loads(last(running, "/json"))["path"] == "/json"
     change(running, {"log_format": "default"})
     get(running.http, "/default")
-    assert re.match(r"V\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ call_log\.c:\d+\] request answered ", last(running, "/default"))
+    assert re.match(r'V\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ call_log\.c:\d+\] "request answered" ', last(running, "/default"))
 
 
 @case("LG25", "flag", "--log-file", "lines are appended there, none on stderr; the settings name it")
@@ -363,7 +363,7 @@ def test_log_file(tmp_path, repository):
     running = Server(repository, f"--log-file={path}", wait=False)
     try:
         wait_until(lambda: "server ready in" in path.read_text())
-        port = int(re.search(r"HTTP listening on \S*:(\d+)$", path.read_text(), re.M).group(1))
+        port = int(re.search(r'HTTP listening on \S*:(\d+)"$', path.read_text(), re.M).group(1))
         assert get(port, "/v2/logging").json["log_file"] == str(path)
         running.stop()
     finally:

@@ -83,6 +83,10 @@ class Triton:
     http_url = serving.Server.http_url
     grpc_url = serving.Server.grpc_url
 
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:

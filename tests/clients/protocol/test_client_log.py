@@ -1,5 +1,7 @@
 """tritonclient: the settings of the log, read and changed. A server of its own: they are the same for everybody."""
 
+import re
+
 import peer_models
 import peers
 import pytest
@@ -88,3 +90,11 @@ def test_log_file(client):
 @case("CL08", "gRPC clients", "get_log_settings with as_json=True", "the JSON of the message")
 def test_as_json(client):
     assert client.get_log_settings(as_json=True)["settings"]["log_info"] == {"bool_param": True}
+
+
+@case("AU32", "log", "the lines that are there once the server is ready", "level, time, thread, file and line, and the message in quotes, as Triton has it")
+def test_lines(settled):
+    lines = [line for line in settled.log.split("\n") if re.match(r"[IWEV]\d{4} ", line) and not line.endswith("] ")]  # Triton's tables
+    assert any("istening" in line or "Started" in line for line in lines)
+    for line in lines:
+        assert re.match(r'[IWEV]\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ \w+\.\w+:\d+\] "(?:[^"\\]|\\.)*"', line), line

@@ -108,7 +108,7 @@ class Inferd(Server):
         super().__init__(command, None, core, folder / "inferd.log")
 
     def find_ports(self):
-        found = dict(re.findall(r"(HTTP|gRPC) listening on (\S+)", Path(self.log).read_text()))
+        found = dict(re.findall(r'(HTTP|gRPC) listening on ([^\s"]+)', Path(self.log).read_text()))
         if len(found) < 2:
             raise OSError("not listening yet")
         self.http, self.grpc = found["HTTP"], found["gRPC"]

@@ -17,6 +17,7 @@
 #include "base/session.h"
 #include "core/inference_server.h"
 #include "fuzz.h"
+#include "fuzz_output.h"
 #include "tools/serve/port_front.h"
 #include "trace/tracer.h"
 
@@ -374,7 +375,10 @@ static struct buf client_bytes(struct fuzz_input *input, bool grpc, const struct
 
 static bool pump(struct served *served, struct session *session) {
     buf_clear(&served->out);
-    struct status status = session->ops->output(session, &served->out, 64 << 10);
+    struct output out = {.gathers = true};
+    struct status status = session->ops->output(session, &out, 64 << 10);
+    fuzz_write_output(&out, &served->out);
+    output_free(&out);
     return status_is_ok(&status) && served->out.size > 0;
 }
 

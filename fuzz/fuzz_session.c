@@ -1,5 +1,7 @@
 #include "fuzz_session.h"
 
+#include "fuzz_output.h"
+
 enum { TICKS_MAX = 4096, PUMP_TARGET = 16 << 10 };
 
 static struct buf text_buf(const char *text) {
@@ -99,6 +101,20 @@ static void answer_in_pieces(struct http_exchange *exchange) {
     http_respond_end(exchange, &trailer, 1);
 }
 
+static void release_large(void *user) {
+    free(user);
+}
+
+/* By memory of its own, which is lent to the output. */
+static void answer_largely(struct http_exchange *exchange) {
+    enum { SIZE = 40000 };
+    char *bytes = calloc(1, SIZE);
+    FUZZ_CHECK(bytes);
+    struct buf body = text_buf("large");
+    http_respond_with_tail(exchange, 200, NULL, 0, &body,
+                           (struct http_tail){.bytes = {bytes, SIZE}, .release = release_large, .user = bytes});
+}
+
 /* All that a handler could get wrong: fields of the session's, a line break in a value, a second answer. */
 static void answer_dirtily(struct http_exchange *exchange) {
     const struct http_request *request = http_exchange_request(exchange);
@@ -131,6 +147,8 @@ static void answer(struct http_exchange *exchange) {
         note_of(exchange)->drips = 4;
         http_respond_head(exchange, 200, NULL, 0);
         drip(exchange);
+    } else if (path_is(exchange, "/large")) {
+        answer_largely(exchange);
     } else if (path_is(exchange, "/pieces")) {
         answer_in_pieces(exchange);
     } else if (path_is(exchange, "/dirty")) {
@@ -214,7 +232,8 @@ static void wake(void *user) {
 }
 
 void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
-    *driver = (struct fuzz_driver){.flags = flags, .limits = http_limits_default()};
+    *driver = (struct fuzz_driver){
+        .flags = flags, .limits = http_limits_default(), .pending.gathers = (flags & FUZZ_SMALL_LIMITS) == 0};
     driver->handler = (struct http_handler){.on_head = on_head,
                                             .on_data = on_data,
                                             .on_end = on_end,
@@ -252,18 +271,21 @@ void fuzz_driver_input(struct fuzz_driver *driver, struct slice piece) {
     free(copy);
 }
 
-/* Takes all there is to send. A session that fails to output is done for. */
+/* Writes what was handed out, and has more handed out. False: there is none. A session that fails to output is done
+ * for. */
+static bool turn_output(struct fuzz_driver *driver, size_t target) {
+    fuzz_write_output(&driver->pending, &driver->out);
+    struct status status = driver->session->ops->output(driver->session, &driver->pending, target);
+    keep_status(driver, status);
+    return status_is_ok(&status) && output_size(&driver->pending) > 0;
+}
+
+/* Takes all there is to send. */
 void fuzz_driver_pump(struct fuzz_driver *driver) {
-    for (size_t target = 1;; target = PUMP_TARGET) { /* also the smallest buffer that a connection might have */
-        struct buf piece = BUF_EMPTY;
-        struct status status = driver->session->ops->output(driver->session, &piece, target);
-        size_t got = piece.size;
-        buf_append_slice(&driver->out, buf_slice(&piece));
-        buf_free(&piece);
-        keep_status(driver, status);
-        if (!status_is_ok(&status) || got == 0)
-            return;
-    }
+    size_t target = 1; /* also the smallest buffer that a connection might have */
+    while (turn_output(driver, target))
+        target = PUMP_TARGET;
+    fuzz_write_output(&driver->pending, &driver->out);
 }
 
 /* What the handler kept to itself is answered now, and bodies that were left are taken. */
@@ -335,7 +357,9 @@ void fuzz_driver_run(struct fuzz_driver *driver, struct slice stream, uint8_t cu
             ops->shutdown(driver->session);
         if (driver->flags & FUZZ_TIME_PASSES && count % 4 == 0)
             tick_once(driver);
-        if (!(driver->flags & FUZZ_LAZY_READER) || count % 8 == 0) {
+        if (driver->flags & FUZZ_SLOW_SOCKET) {
+            turn_output(driver, PUMP_TARGET);
+        } else if (!(driver->flags & FUZZ_LAZY_READER) || count % 8 == 0) {
             fuzz_driver_pump(driver);
             release_held(driver);
             fuzz_driver_pump(driver);
@@ -349,6 +373,8 @@ void fuzz_driver_run(struct fuzz_driver *driver, struct slice stream, uint8_t cu
         ops->input_closed(driver->session, false);
         run_out(driver);
     }
+    fuzz_write_output(&driver->pending, &driver->out); /* whatever has become of its exchanges */
+    output_free(&driver->pending);
     ops->destroy(driver->session);
     driver->session = NULL;
     FUZZ_CHECK(driver->announced == driver->ended);

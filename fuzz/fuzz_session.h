@@ -14,12 +14,13 @@ enum { FUZZ_EXCHANGES = 512, FUZZ_HELD = 64 };
 /* What is done to the session besides giving it bytes; bits of an input's second byte. */
 enum fuzz_session_flags {
     FUZZ_SMALL_LIMITS = 1,
-    FUZZ_LAZY_READER = 2, /* answers are taken only now and then */
-    FUZZ_SHUTDOWN = 4,    /* the server begins to end in the middle */
-    FUZZ_TIME_PASSES = 8, /* time-outs come between the pieces */
-    FUZZ_GONE = 16,       /* the client is lost at the end, without closing */
-    FUZZ_HASTY = 32,      /* input is given also when the session wants none */
-    FUZZ_POOR = 64        /* hardly any room for bodies and answers */
+    FUZZ_LAZY_READER = 2,  /* answers are taken only now and then */
+    FUZZ_SHUTDOWN = 4,     /* the server begins to end in the middle */
+    FUZZ_TIME_PASSES = 8,  /* time-outs come between the pieces */
+    FUZZ_GONE = 16,        /* the client is lost at the end, without closing */
+    FUZZ_HASTY = 32,       /* input is given also when the session wants none */
+    FUZZ_POOR = 64,        /* hardly any room for bodies and answers */
+    FUZZ_SLOW_SOCKET = 128 /* what is handed out is written late, also when its exchange is gone */
 };
 
 enum fuzz_phase { FUZZ_HEAD = 1, FUZZ_DATA, FUZZ_END, FUZZ_LAST };
@@ -41,7 +42,8 @@ struct fuzz_driver {
     struct http_budget budget;
     struct session *session;
     unsigned flags;
-    bool failed; /* input, output or tick gave an error: only output is asked for any more */
+    bool failed;           /* input, output or tick gave an error: only output is asked for any more */
+    struct output pending; /* handed out, not written */
     struct buf out;
     struct fuzz_note notes[FUZZ_EXCHANGES];
     size_t announced, ended, aborted;

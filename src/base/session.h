@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/output.h"
 #include "base/status.h"
 
 struct session;
@@ -17,8 +17,9 @@ struct session;
 struct session_ops {
     /* Takes all n bytes. An error means: write what output() still gives, then close. */
     struct status (*input)(struct session *session, const char *data, size_t n);
-    /* Appends bytes to send to `out` until it holds about `target` bytes or there are none. */
-    struct status (*output)(struct session *session, struct buf *out, size_t target);
+    /* Appends bytes to send to `out` until it is about full (output_room) or there are none. What is lent is released
+     * before the session is destroyed. */
+    struct status (*output)(struct session *session, struct output *out, size_t target);
     /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still
      * take what is given. */
     bool (*wants_input)(const struct session *session);

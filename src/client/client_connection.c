@@ -201,8 +201,9 @@ static bool write_some(struct client_connection *connection) {
                 return true;
         }
         struct slice next = unsent(connection);
+        const struct iovec part = {(void *)(uintptr_t)next.data, next.size};
         size_t n = 0;
-        enum transport_outcome outcome = transport->ops->write(transport, next.data, next.size, &n);
+        enum transport_outcome outcome = transport->ops->write(transport, &part, 1, &n);
         pass(connection, n);
         connection->write_blocked = outcome == TRANSPORT_BLOCKED;
         if (outcome != TRANSPORT_DONE)

@@ -52,7 +52,7 @@ void *exchange_create(struct exchange_pool *pool, size_t size, struct session *s
     exchange->ops = ops;
     exchange->handler = handler;
     exchange->limits = limits;
-    exchange->account = &pool->account;
+    exchange->account = exchange->answer.account = &pool->account;
     return exchange;
 }
 
@@ -74,15 +74,9 @@ static void book_arena(struct http_exchange *exchange) {
 }
 
 static void drop_answer(struct http_exchange *exchange) {
-    http_account_give(exchange->account, exchange->answer.held + exchange->room);
+    http_account_give(exchange->account, exchange->room);
     exchange->room = 0;
     http_queue_clear(&exchange->answer);
-}
-
-void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size) {
-    size_t before = exchange->answer.held;
-    http_queue_move(&exchange->answer, out, size);
-    http_account_give(exchange->account, before - exchange->answer.held);
 }
 
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent) {
@@ -93,7 +87,8 @@ void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange,
         (sent ? handler->on_close : handler->on_abort)(handler->user, exchange);
     }
     drop_answer(exchange);
-    http_queue_free(&exchange->answer);
+    http_queue_free(&exchange->answer, exchange->booked_bytes);
+    exchange->booked_bytes = 0;
     exchange_free_body(exchange);
     http_account_give(exchange->account, exchange->head_bytes);
     struct arena *arena = exchange->arena;

@@ -1,7 +1,7 @@
 /* exchange_priv.h: the part of an exchange that both sessions share. Only http/ and its tests include this.
  *
  * A session owns its exchanges: it creates one per request, reports head, body and end through the functions below,
- * takes the answer out of `answer`, and ends it with exchange_finish. What differs between the protocols stands in
+ * moves the answer out of `answer`, and ends it with exchange_finish. What differs between the protocols stands in
  * exchange_ops. */
 #ifndef INFERD_HTTP_EXCHANGE_PRIV_H
 #define INFERD_HTTP_EXCHANGE_PRIV_H
@@ -139,8 +139,5 @@ bool exchange_drain_is_due(const struct http_exchange *exchange);
 void exchange_drain(struct http_exchange *exchange);
 /* Gives the last callback, on_close if all was sent and else on_abort, and frees the exchange. */
 void exchange_finish(struct exchange_pool *pool, struct http_exchange *exchange, bool sent);
-
-/* Moves up to `size` bytes of the answer to the end of `out`. */
-void exchange_move_answer(struct http_exchange *exchange, struct buf *out, size_t size);
 
 #endif

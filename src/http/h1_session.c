@@ -314,21 +314,21 @@ static struct status h1_input(struct session *session, const char *data, size_t 
 
 /* ---- output ---- */
 
-static void write_data(struct h1_session *h1, struct buf *out, size_t target) {
+static void write_data(struct h1_session *h1, struct output *out, size_t target) {
     struct http_exchange *exchange = h1->exchange;
     bool chunked = h1->framing == H1_FRAMED_BY_CHUNKS;
-    while (exchange->answer.bytes > 0 && out->size < target) {
-        size_t n = target - out->size < exchange->answer.bytes ? target - out->size : exchange->answer.bytes;
+    for (size_t room; exchange->answer.bytes > 0 && (room = output_room(out, target)) > 0;) {
+        size_t n = room < exchange->answer.bytes ? room : exchange->answer.bytes;
         if (chunked)
-            buf_printf(out, "%zx\r\n", n);
-        exchange_move_answer(exchange, out, n);
+            buf_printf(&out->copied, "%zx\r\n", n);
+        http_queue_move(&exchange->answer, out, n);
         if (chunked)
-            buf_append(out, "\r\n", 2);
+            buf_append(&out->copied, "\r\n", 2);
     }
 }
 
 /* Appends what may be sent of the answer; true when that was all of it. */
-static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) {
+static bool write_answer(struct h1_session *h1, struct output *out, size_t target) {
     struct http_exchange *exchange = h1->exchange;
     write_data(h1, out, target);
     while (exchange_drain_is_due(exchange)) {
@@ -338,24 +338,24 @@ static bool write_answer(struct h1_session *h1, struct buf *out, size_t target) 
     if (exchange->answer.bytes > 0 || exchange->answer_state != HTTP_ANSWER_ENDED)
         return false;
     if (h1->framing == H1_FRAMED_BY_CHUNKS) {
-        buf_append(out, "0\r\n", 3);
+        buf_append(&out->copied, "0\r\n", 3);
         for (size_t i = 0; i < exchange->trailer_count; i++)
-            append_field(out, exchange->trailers[i].name, exchange->trailers[i].value);
-        buf_append(out, "\r\n", 2);
+            append_field(&out->copied, exchange->trailers[i].name, exchange->trailers[i].value);
+        buf_append(&out->copied, "\r\n", 2);
     }
     return true;
 }
 
-static struct status h1_output(struct session *session, struct buf *out, size_t target) {
+static struct status h1_output(struct session *session, struct output *out, size_t target) {
     struct h1_session *h1 = of(session);
     uint64_t turn_ns = 0; /* begin of the work on requests that came behind another one */
     bool turn_is_over = false;
-    while (out->size < target && !turn_is_over) {
+    while (output_room(out, target) > 0 && !turn_is_over) {
         if (h1->exchange && h1->exchange->answer_state == HTTP_ANSWER_RESET) {
             buf_clear(&h1->out);
             finish_exchange(h1, false);
         }
-        buf_append_slice(out, buf_slice(&h1->out));
+        buf_append_slice(&out->copied, buf_slice(&h1->out));
         buf_clear(&h1->out);
         if (!h1->exchange || !write_answer(h1, out, target))
             break;
@@ -364,7 +364,7 @@ static struct status h1_output(struct session *session, struct buf *out, size_t 
         turn_is_over = h1->now_ns - turn_ns > EXCHANGE_TURN_NS;
         consume_carried(h1); /* where the turn is over, the answer goes out with the next output */
     }
-    if (buf_failed(out))
+    if (buf_failed(&out->copied))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an answer");
     return status_ok();
 }

@@ -157,7 +157,7 @@ void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns);
 /* ---- h2_send.c ---- */
 
 /* Appends frames until `out` holds about `target` bytes or nothing more may be sent. */
-void h2_send(struct h2_session *h2, struct buf *out, size_t target);
+void h2_send(struct h2_session *h2, struct output *out, size_t target);
 /* The stream may have something to send. */
 void h2_send_later(struct h2_stream *stream);
 /* The connection's window is open again. */

@@ -185,7 +185,7 @@ static size_t data_room(const struct h2_stream *stream) {
     return room > 0 ? (size_t)room : 0;
 }
 
-static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream, struct buf *out) {
+static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream, struct output *out) {
     struct h2_session *h2 = stream->h2;
     const struct h2_frame frame = {.length = (uint32_t)n,
                                    .type = H2_FRAME_DATA,
@@ -193,8 +193,8 @@ static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream,
                                    .stream_id = stream->id};
     char head[H2_FRAME_HEAD_SIZE];
     h2_frame_write(&frame, head);
-    buf_append(out, head, sizeof head);
-    exchange_move_answer(&stream->exchange, out, n);
+    buf_append(&out->copied, head, sizeof head);
+    http_queue_move(&stream->exchange.answer, out, n);
     stream->send_window -= (int64_t)n;
     h2->send_window -= (int64_t)n;
     stream->activity_ns = h2->now_ns;
@@ -215,7 +215,7 @@ static void go_on(struct h2_stream *stream, size_t sent) {
 }
 
 /* False: something is left to be sent. */
-static bool send_answer(struct h2_stream *stream, struct buf *out) {
+static bool send_answer(struct h2_stream *stream, struct output *out) {
     struct h2_session *h2 = stream->h2;
     struct http_exchange *exchange = &stream->exchange;
     size_t waiting = exchange->answer.bytes, room = data_room(stream), n = waiting < room ? waiting : room;
@@ -235,14 +235,14 @@ static bool send_answer(struct h2_stream *stream, struct buf *out) {
     if (n > 0 || end_in_data)
         send_data_frame(stream, n, end_in_data, out);
     if (ended && !end_in_data) {
-        send_trailers(stream, out);
+        send_trailers(stream, &out->copied);
         stream->end_sent = true;
     }
     return ended;
 }
 
 /* One frame of DATA at most. */
-static void send_stream(struct h2_stream *stream, struct buf *out) {
+static void send_stream(struct h2_stream *stream, struct output *out) {
     struct http_exchange *exchange = &stream->exchange;
     if (stream->resetting) {
         h2_stream_reset(stream, stream->reset);
@@ -276,13 +276,13 @@ static void flush_control(struct h2_session *h2, struct buf *out) {
         buf_clear(control);
 }
 
-void h2_send(struct h2_session *h2, struct buf *out, size_t target) {
-    flush_control(h2, out);
-    while (!h2_session_is_over(h2) && out->size < target && !buf_failed(out)) {
+void h2_send(struct h2_session *h2, struct output *out, size_t target) {
+    flush_control(h2, &out->copied);
+    while (!h2_session_is_over(h2) && output_room(out, target) > 0 && !buf_failed(&out->copied)) {
         struct h2_stream *stream = pop(&h2->ready);
         if (!stream)
             break;
         send_stream(stream, out);
-        flush_control(h2, out);
+        flush_control(h2, &out->copied);
     }
 }

@@ -133,7 +133,7 @@ static bool drain_streams(struct h2_session *h2) {
     return any;
 }
 
-static struct status h2_output(struct session *session, struct buf *out, size_t target) {
+static struct status h2_output(struct session *session, struct output *out, size_t target) {
     struct h2_session *h2 = of(session);
     if (h2->phase == H2_GONE)
         return status_ok();
@@ -141,7 +141,7 @@ static struct status h2_output(struct session *session, struct buf *out, size_t 
     do
         h2_send(h2, out, target);
     while (drain_streams(h2));
-    if (buf_failed(out))
+    if (buf_failed(&out->copied))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an answer");
     return status_ok();
 }

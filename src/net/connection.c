@@ -61,13 +61,13 @@ static void end_session(struct connection *connection) {
 /* Nothing may touch the connection after this. */
 static void close_connection(struct connection *connection) {
     struct connection_group *group = connection->group;
+    output_free(&connection->out); /* what is lent is the session's */
     end_session(connection);
     loop_timer_cancel(group->loop, &connection->timer);
     loop_watch_remove(group->loop, &connection->watch);
     connection->transport.ops->close(&connection->transport);
     unlink_connection(connection);
     buf_free(&connection->first);
-    buf_free(&connection->out);
     connection->phase = CONNECTION_GONE;
     if (!connection->message_posted)
         free(connection);
@@ -119,45 +119,47 @@ static bool fill_output(struct connection *connection) {
     struct connection_group *group = connection->group;
     if (!connection->session)
         return false;
-    if (!connection->out.data) {
-        connection->out = group->spare;
+    struct output *out = &connection->out;
+    if (!out->copied.data) {
+        out->copied = group->spare;
         group->spare = BUF_EMPTY;
     }
+    out->gathers = connection->transport.ops->plain;
     connection->in_session = true;
-    struct status status =
-        connection->session->ops->output(connection->session, &connection->out, output_target(connection));
+    struct status status = connection->session->ops->output(connection->session, out, output_target(connection));
     connection->in_session = false;
     connection->broken |= !status_is_ok(&status);
-    if (connection->out.size > 0)
-        connection->taken_ns = clock_coarse_ns();
-    return connection->out.size > 0;
+    if (output_size(out) == 0)
+        return false;
+    connection->taken_ns = clock_coarse_ns();
+    return true;
 }
 
+/* Of an output that is empty: its memory, for the next connection that writes. */
 static void release_output(struct connection *connection) {
     struct connection_group *group = connection->group;
-    connection->out_at = 0;
-    buf_clear(&connection->out);
-    if (!group->spare.data && connection->out.capacity <= SPARE_MAX) {
-        group->spare = connection->out;
-        connection->out = BUF_EMPTY;
+    struct buf *copied = &connection->out.copied;
+    buf_clear(copied);
+    output_drop_lent(&connection->out);
+    if (!group->spare.data && copied->capacity <= SPARE_MAX) {
+        group->spare = *copied;
+        *copied = BUF_EMPTY;
     } else {
-        buf_free(&connection->out);
+        buf_free(copied);
     }
 }
 
 /* Writes what is in `out`. */
 static enum transport_outcome write_output(struct connection *connection) {
-    struct buf *out = &connection->out;
-    while (connection->out_at < out->size) {
-        size_t n = 0;
-        enum transport_outcome outcome = connection->transport.ops->write(
-            &connection->transport, out->data + connection->out_at, out->size - connection->out_at, &n);
+    struct iovec parts[OUTPUT_PARTS_MAX];
+    while (output_size(&connection->out) > 0) {
+        size_t n = 0, count = output_parts(&connection->out, parts);
+        enum transport_outcome outcome = connection->transport.ops->write(&connection->transport, parts, count, &n);
         if (outcome != TRANSPORT_DONE)
             return outcome;
-        connection->out_at += n;
+        output_pass(&connection->out, n);
         connection->taken_ns = clock_coarse_ns();
     }
-    out->size = connection->out_at = 0;
     return TRANSPORT_DONE;
 }
 
@@ -172,7 +174,7 @@ static bool wants_input(const struct connection *connection) {
         return false;
     if (connection->phase == CONNECTION_LINGERING || !connection->session)
         return true;
-    return !connection->broken && connection->out.size - connection->out_at < output_target(connection) &&
+    return !connection->broken && output_size(&connection->out) < output_target(connection) &&
            connection->session->ops->wants_input(connection->session);
 }
 
@@ -209,10 +211,13 @@ static void pump(struct connection *connection) {
     bool wrote = /* the last time it was not all that there was to write */
         connection->watch.events & EPOLLOUT || connection->refused;
     bool more = true;
+    size_t bytes = 0;
     enum transport_outcome outcome = TRANSPORT_DONE;
-    for (int round = 0; round < NET_TURN_ROUNDS && more && outcome == TRANSPORT_DONE; round++) {
-        if (connection->out.size == 0)
+    for (int round = 0; round < NET_TURN_ROUNDS && bytes < NET_TURN_BYTES && more && outcome == TRANSPORT_DONE;
+         round++) {
+        if (output_size(&connection->out) == 0)
             more = fill_output(connection);
+        bytes += output_size(&connection->out);
         if (more) {
             outcome = write_output(connection);
             wrote = true;
@@ -222,8 +227,8 @@ static void pump(struct connection *connection) {
         lose_connection(connection);
         return;
     }
-    bool unsent = connection->out.size > 0;
-    if (!unsent && connection->out.data)
+    bool unsent = output_size(&connection->out) > 0;
+    if (!unsent && connection->out.copied.data)
         release_output(connection);
     if (!unsent && !more && is_finished(connection) && !linger(connection, wrote))
         return;
@@ -371,7 +376,7 @@ static void shut_down_session(struct connection *connection) {
 static bool catch_up(struct connection *connection) {
     if (connection->phase == CONNECTION_LINGERING)
         return true;
-    if (connection->out.size > 0 && write_output(connection) == TRANSPORT_LOST)
+    if (output_size(&connection->out) > 0 && write_output(connection) == TRANSPORT_LOST)
         return false;
     return read_input(connection);
 }

@@ -2,6 +2,7 @@
 #ifndef INFERD_NET_CONNECTION_PRIV_H
 #define INFERD_NET_CONNECTION_PRIV_H
 
+#include "base/output.h"
 #include "net/connection.h"
 #include "net/transport.h"
 
@@ -18,8 +19,7 @@ struct connection {
     enum connection_phase phase;
     struct session *session; /* NULL until told */
     struct buf first;        /* bytes until then */
-    struct buf out;
-    size_t out_at;         /* of out, written already */
+    struct output out;
     bool crowded;          /* one too many: it ends before long */
     bool in_session;       /* one of its functions runs: a wake changes nothing */
     bool broken;           /* no more input: write what there is and end */

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "base/slice.h"
 
@@ -21,10 +22,12 @@ enum transport_outcome {
 struct transport;
 
 struct transport_ops {
-    bool plain; /* the peer's bytes are those of the descriptor */
+    bool plain; /* the peer's bytes are those of the descriptor, and a write takes all parts at once */
     enum transport_outcome (*read)(struct transport *transport, char *data, size_t size, size_t *ret_n);
-    /* After BLOCKED the next write begins with the same bytes. */
-    enum transport_outcome (*write)(struct transport *transport, const char *data, size_t size, size_t *ret_n);
+    /* Writes some of the parts' bytes, in order: of the first one only, if it is not plain. After
+     * BLOCKED the next write begins with the same bytes. */
+    enum transport_outcome (*write)(struct transport *transport, const struct iovec *parts, size_t count,
+                                    size_t *ret_n);
     /* Tells the peer that nothing more will be written. BLOCKED: not yet; to be called again when it is writable. */
     enum transport_outcome (*end)(struct transport *transport);
     /* True when a read would yield something although the descriptor may not turn readable. */

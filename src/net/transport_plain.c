@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,10 +20,18 @@ static enum transport_outcome plain_read(struct transport *transport, char *data
     return n == 0 ? TRANSPORT_END : TRANSPORT_DONE;
 }
 
-static enum transport_outcome plain_write(struct transport *transport, const char *data, size_t size, size_t *ret_n) {
+static ssize_t send_parts(int fd, const struct iovec *parts, size_t count) {
+    if (count == 1)
+        return send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static enum transport_outcome plain_write(struct transport *transport, const struct iovec *parts, size_t count,
+                                          size_t *ret_n) {
     ssize_t n;
     do
-        n = send(transport->fd, data, size, MSG_NOSIGNAL);
+        n = send_parts(transport->fd, parts, count);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return outcome_of_error();

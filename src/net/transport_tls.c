@@ -199,12 +199,14 @@ static struct slice tls_protocol(const struct transport *transport) {
 /* ---- writing ---- */
 
 /* WANT_READ cannot come: there is nothing to write before the handshake, and no handshake after it. */
-static enum transport_outcome tls_write(struct transport *transport, const char *data, size_t size, size_t *ret_n) {
+static enum transport_outcome tls_write(struct transport *transport, const struct iovec *parts, size_t count,
+                                        size_t *ret_n) {
+    (void)count;
     struct tls *tls = transport->tls;
     if (tls->broken)
         return TRANSPORT_LOST;
     ERR_clear_error();
-    int result = SSL_write_ex(tls->ssl, data, size, ret_n);
+    int result = SSL_write_ex(tls->ssl, parts->iov_base, parts->iov_len, ret_n);
     if (result == 1)
         return TRANSPORT_DONE;
     if (SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_WRITE)

@@ -15,6 +15,7 @@
 #include "api/token_file.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "codec/json_value.h"
 #include "codec/pb.h"
 #include "core/core_limits.h"
@@ -72,15 +73,16 @@ const struct limit_row limit_rows[] = {
     {"extensions and trailers of chunks, in a body", "#", {BYTES(HTTP_HEAD_MAX)}},
     {"digits of a chunk's size", "#", {COUNT(HTTP_CHUNK_SIZE_DIGITS)}},
     {"pipelined bytes that are read ahead", "#", {BYTES(HTTP_READ_AHEAD_PAUSE)}},
-    {"answer waiting in a connection's buffer", "#", {BYTES(NET_OUTPUT_MAX)}},
+    {"answer that a connection has taken to write it",
+     "# copied, # of large pieces, as they lie",
+     {BYTES(NET_OUTPUT_MAX), BYTES(OUTPUT_LENT_MAX)}},
     {"rest of a body after an early answer",
      "HTTP/1.1 #; HTTP/2 # or # s",
      {BYTES(HTTP_H1_DROP_MAX), BYTES(HTTP_H2_DROP_MAX), COUNT(HTTP_H2_STOP_SENDING_S)}},
     {"work on requests that came together on one connection, before others get their turn",
      "# ms and what the coarse clock is behind, some 4, for each # read and each buffer written, of which # are done "
-     "at "
-     "a time; and the request that is begun then",
-     {COUNT(HTTP_TURN_MS), BYTES(CONNECTION_SCRATCH_BYTES), COUNT(NET_TURN_ROUNDS)}},
+     "at a time, until # are written; and the request that is begun then",
+     {COUNT(HTTP_TURN_MS), BYTES(CONNECTION_SCRATCH_BYTES), COUNT(NET_TURN_ROUNDS), BYTES(NET_TURN_BYTES)}},
     {"freed memory that stays with the process for the next requests",
      "#; what is more goes back to the system within # s of quiet (requests and answers hold less than # at a time)",
      {BYTES(SERVER_KEPT_MEMORY), COUNT(2 * SERVER_MEMORY_LOOK_MS / 1000), BYTES(SERVER_KEPT_MEMORY)}},

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "../http/taken.h"
 #include "api/http_front.h"
 #include "api/load_report.h"
 #include "api/metrics_text.h"
@@ -220,7 +221,7 @@ static inline void served_send(struct session *session, const char *text) {
 /* What the server has to say by now, NUL-terminated; free it with buf_free. */
 static inline struct buf served_receive(struct session *session) {
     struct buf out = BUF_EMPTY;
-    assert_good(session->ops->output(session, &out, 1 << 20));
+    assert_good(take_from(session, 1 << 20, &out));
     buf_append_char(&out, '\0');
     return out;
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/session.h"
 #include "http/exchange.h"
+#include "taken.h"
 
 enum { PEER_RESPONSES = 64, PEER_FIELDS = 16 };
 
@@ -301,7 +302,7 @@ static void peer_give(struct peer *peer) {
 /* Takes what the session has; false when that is nothing. */
 static bool peer_take(struct peer *peer) {
     struct buf out = BUF_EMPTY;
-    peer_error(peer, peer->session->ops->output(peer->session, &out, 16384));
+    peer_error(peer, take_from(peer->session, 16384, &out));
     bool any = out.size > 0;
     if (peer->h2 && any)
         assert_int_equal(nghttp2_session_mem_recv(peer->client, (const uint8_t *)out.data, out.size),

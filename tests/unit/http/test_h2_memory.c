@@ -192,7 +192,7 @@ static struct status give(struct session *session, const char *data, size_t n) {
 }
 
 static struct status converse(struct session *session, struct recorder *recorder, const struct buf *bytes,
-                              struct buf *out) {
+                              struct output *out) {
     static char value[LONG];
     memset(value, 'v', sizeof value);
     struct status status = status_ok();
@@ -209,6 +209,7 @@ static struct status converse(struct session *session, struct recorder *recorder
 /* Lets allocation `number` fail; false when there are not so many. */
 static bool fail_one(struct fixture *f, const struct buf *bytes, size_t number, bool for_good) {
     struct session *session = NULL;
+    struct output output = {.gathers = true};
     struct buf out = BUF_EMPTY;
     memory.left = number;
     memory.failed = 0;
@@ -217,8 +218,10 @@ static bool fail_one(struct fixture *f, const struct buf *bytes, size_t number, 
     struct status status = h2_session_create(&f->recorder.handler, &f->limits, &session);
     bool created = status_is_ok(&status);
     if (created)
-        status = converse(session, &f->recorder, bytes, &out);
+        status = converse(session, &f->recorder, bytes, &output);
     memory.armed = false;
+    append_output(&out, &output);
+    output_free(&output);
     if (!created || !status_is_ok(&status))
         assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
     if (status_is_ok(&status))

@@ -91,7 +91,10 @@ static void test_long_answers_take_turns(void **state) {
     }
     struct status status = give_quietly(f, &bytes, 0);
     assert_int_equal(status.code, STATUS_OK);
-    take_output(f, &out);
+    for (size_t before = 1; out.size != before;) {
+        before = out.size;
+        take_output(f, &out);
+    }
     size_t sent[2] = {0, 0}, turns = 0;
     unsigned latest = 0;
     for (size_t at = 0; at < out.size;) {
@@ -203,7 +206,7 @@ static void test_small_outputs(void **state) {
     static const char *const frames[] = {"H1 H3 H5", "D1:16384", "D1:3616.", "D3:16384",
                                          "D3:3616.", "D5:16384", "D5:3616."};
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
-        status = f->peer.session->ops->output(f->peer.session, &out, 1);
+        status = take_from(f->peer.session, 1, &out);
         assert_int_equal(status.code, STATUS_OK);
         assert_frames(&out, frames[i]);
     }

@@ -40,7 +40,7 @@ static void test_silent_client(void **state) {
     struct status status = f->peer.session->ops->tick(f->peer.session, deadline);
     assert_int_equal(status.code, STATUS_OK);
     struct buf out = BUF_EMPTY;
-    status = f->peer.session->ops->output(f->peer.session, &out, 4096);
+    status = take_from(f->peer.session, 4096, &out);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR), H2_ERROR_SETTINGS_TIMEOUT);
     assert_true(finished(f));
@@ -58,7 +58,7 @@ static void test_head_timeout(void **state) {
     assert_int_equal(status.code, STATUS_OK);
     status = f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns() + f->limits.head_timeout_ns);
     assert_int_equal(status.code, STATUS_OK);
-    status = f->peer.session->ops->output(f->peer.session, &out, 4096);
+    status = take_from(f->peer.session, 4096, &out);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR), H2_ERROR_ENHANCE_YOUR_CALM);
     assert_true(finished(f));
@@ -197,7 +197,7 @@ static void test_shutdown_does_not_wait_for_ever(void **state) {
     struct buf out = BUF_EMPTY;
     struct status status = f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns() + NS_PER_S);
     assert_int_equal(status.code, STATUS_OK);
-    status = f->peer.session->ops->output(f->peer.session, &out, 4096);
+    status = take_from(f->peer.session, 4096, &out);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, 0), 0); /* no stream was ever taken */
     assert_true(finished(f));
@@ -233,12 +233,12 @@ static void test_shutdown_with_an_unfinished_head(void **state) {
     uint64_t now = clock_monotonic_ns();
     status = session->ops->tick(session, now + NS_PER_S); /* the PING is not answered: the final GOAWAY */
     assert_int_equal(status.code, STATUS_OK);
-    status = session->ops->output(session, &out, 4096);
+    status = take_from(session, 4096, &out);
     assert_int_equal(status.code, STATUS_OK);
     assert_false(finished(f));
     status = session->ops->tick(session, now + f->limits.drain_timeout_ns);
     assert_int_equal(status.code, STATUS_OK);
-    status = session->ops->output(session, &out, 4096);
+    status = take_from(session, 4096, &out);
     assert_int_equal(status.code, STATUS_OK);
     assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR), H2_ERROR_ENHANCE_YOUR_CALM);
     assert_true(finished(f));

@@ -132,35 +132,6 @@ static void test_a_client_that_stops_in_the_middle(void **state) {
 
 /* ---- output that waits ---- */
 
-static void test_large_output_to_a_slow_client(void **state) {
-    struct server *server = *state;
-    start(server);
-    int client = dial(server), other = dial(server), third = dial(server);
-    enum { SIZE = 20000000 };
-    say(client, "big 20000000\n");
-    /* Others on both loops are served while this one is not read. */
-    say(other, "echo other\n");
-    expect(other, "other\n");
-    say(third, "echo third\n");
-    expect(third, "third\n");
-    char *got = malloc(SIZE);
-    assert_non_null(got);
-    for (size_t at = 0; at < SIZE;) {
-        ssize_t n = recv(client, got + at, SIZE - at, 0);
-        assert_true(n > 0);
-        at += (size_t)n;
-    }
-    for (size_t i = 0; i < SIZE; i++)
-        if (got[i] != (char)('a' + (SIZE - i) % 26))
-            fail_msg("wrong byte at %zu", i);
-    free(got);
-    say(client, "echo still here\n");
-    expect(client, "still here\n");
-    close(client);
-    close(other);
-    close(third);
-}
-
 static void test_client_that_takes_nothing_is_closed(void **state) {
     struct server *server = *state;
     server->policy.write_timeout_ns = 20 * NS_PER_MS;
@@ -466,7 +437,6 @@ int main(void) {
         TEST(test_time),
         TEST(test_peer_text),
         TEST(test_a_client_that_stops_in_the_middle),
-        TEST(test_large_output_to_a_slow_client),
         TEST(test_client_that_takes_nothing_is_closed),
         TEST(test_silent_client_is_closed),
         TEST(test_bytes_that_came_in_time_count),

@@ -53,9 +53,10 @@ static enum transport_outcome read_all(struct transport *transport, char *to, si
 }
 
 static void expect_talk(struct transport *transport) {
+    const struct iovec hello = {(char *)"echo hello\n", 11};
     size_t n;
     char got[6] = "";
-    assert_int_equal(transport->ops->write(transport, "echo hello\n", 11, &n), TRANSPORT_DONE);
+    assert_int_equal(transport->ops->write(transport, &hello, 1, &n), TRANSPORT_DONE);
     assert_int_equal(n, 11);
     assert_int_equal(read_all(transport, got, 5), TRANSPORT_DONE);
     assert_string_equal(got, "hello");

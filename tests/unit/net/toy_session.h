@@ -1,7 +1,7 @@
-/* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "later" by
- * another thread, "tick" when its time has come, "bye" ends the connection, "error" breaks it; "hold" pauses input
- * until a shutdown releases it; "take N" takes a body of N bytes behind it, and says when half and all of it is there.
- */
+/* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "lend N" by as
+ * many that lie in memory of its own, "later" by another thread, "tick" when its time has come, "bye" ends the
+ * connection, "error" breaks it; "hold" pauses input until a shutdown releases it; "take N" takes a body of N bytes
+ * behind it, and says when half and all of it is there. */
 #ifndef INFERD_TEST_NET_TOY_SESSION_H
 #define INFERD_TEST_NET_TOY_SESSION_H
 
@@ -17,6 +17,13 @@
 
 struct toy_session;
 
+/* A block that is lent. */
+struct toy_block {
+    struct output_owner owner;
+    struct toy_session *session;
+    char bytes[50000];
+};
+
 struct toy_answer {
     struct loop_message message;
     struct toy_session *session; /* NULL once it is gone */
@@ -31,7 +38,8 @@ struct toy_session {
     atomic_int *open; /* sessions that exist */
     struct buf line;
     struct buf out;
-    size_t big;
+    size_t big, lend;
+    size_t blocks; /* not released */
     size_t body, body_left;
     bool finished, held, closed;
     uint64_t deadline_ns;
@@ -82,6 +90,10 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
         toy->body = toy->body_left = size;
+    } else if (slice_equal_text(word, "lend")) {
+        uint64_t size = 0;
+        slice_to_u64(rest, &size);
+        toy->lend += size;
     } else if (slice_equal_text(word, "later")) {
         toy_answer_later(toy);
     } else if (slice_equal_text(word, "tick")) {
@@ -133,12 +145,40 @@ static struct status toy_input(struct session *session, const char *data, size_t
     return status_ok();
 }
 
-static struct status toy_output(struct session *session, struct buf *out, size_t target) {
+static void toy_release(struct output_owner *owner) {
+    struct toy_block *block = (struct toy_block *)owner;
+    block->session->blocks--;
+    memset(block->bytes, '!', sizeof block->bytes);
+    free(block);
+}
+
+/* A block in two pieces, with a byte that is copied in between. */
+static void toy_lend(struct toy_session *toy, struct output *out) {
+    struct toy_block *block = malloc(sizeof *block);
+    if (!block)
+        abort();
+    block->owner = (struct output_owner){1, toy_release};
+    block->session = toy;
+    size_t n = toy->lend < sizeof block->bytes ? toy->lend : sizeof block->bytes, half = n / 2;
+    for (size_t i = 0; i < n; i++)
+        block->bytes[i] = (char)('a' + toy->lend-- % 26);
+    toy->blocks++;
+    output_lend(out, (struct slice){block->bytes, half}, &block->owner);
+    if (half < n)
+        buf_append(&out->copied, block->bytes + half, 1);
+    if (half + 1 < n)
+        output_lend(out, (struct slice){block->bytes + half + 1, n - half - 1}, &block->owner);
+    output_owner_unref(&block->owner);
+}
+
+static struct status toy_output(struct session *session, struct output *out, size_t target) {
     struct toy_session *toy = (struct toy_session *)session;
-    buf_append_slice(out, buf_slice(&toy->out));
+    buf_append_slice(&out->copied, buf_slice(&toy->out));
     buf_clear(&toy->out);
-    for (; toy->big > 0 && out->size < target; toy->big--)
-        buf_append_char(out, (char)('a' + toy->big % 26));
+    for (; toy->big > 0 && output_room(out, target) > 0; toy->big--)
+        buf_append_char(&out->copied, (char)('a' + toy->big % 26));
+    while (toy->lend > 0 && output_room(out, target) > 0)
+        toy_lend(toy, out);
     return status_ok();
 }
 
@@ -159,7 +199,7 @@ static void toy_input_closed(struct session *session, bool gone) {
 
 static bool toy_finished(const struct session *session) {
     const struct toy_session *toy = (const struct toy_session *)session;
-    return (toy->finished || (toy->closed && !toy->answer)) && toy->out.size == 0 && toy->big == 0;
+    return (toy->finished || (toy->closed && !toy->answer)) && toy->out.size == 0 && toy->big == 0 && toy->lend == 0;
 }
 
 static void toy_shutdown(struct session *session) {
@@ -190,6 +230,8 @@ static void toy_destroy(struct session *session) {
         toy->answer->joined = true;
         toy->answer->session = NULL;
     }
+    if (toy->blocks > 0) /* to be released before */
+        abort();
     buf_free(&toy->line);
     buf_free(&toy->out);
     atomic_fetch_sub(toy->open, 1);

@@ -59,7 +59,7 @@ static size_t pass_piece(struct output *out, size_t n) {
     return n;
 }
 
-void output_pass(struct output *out, size_t n) {
+void output_pass_parts(struct output *out, size_t n) {
     while (out->first < out->count && n > 0) {
         size_t before = at_most(n, out->pieces[out->first].at - out->written);
         out->written += before;

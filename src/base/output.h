@@ -63,7 +63,14 @@ void output_lend(struct output *out, struct slice bytes, struct output_owner *ow
 /* The parts that are to be written, in order: up to OUTPUT_PARTS_MAX. Returns how many. */
 size_t output_parts(const struct output *out, struct iovec *parts);
 /* The first n bytes of them are written. When that was all, the output is as if it were new, but for its memory. */
-void output_pass(struct output *out, size_t n);
+void output_pass_parts(struct output *out, size_t n);
+/* The same for where there often is one part, written at once. */
+static inline void output_pass(struct output *out, size_t n) {
+    if (out->count == 0 && n == out->copied.size)
+        out->copied.size = out->written = 0;
+    else
+        output_pass_parts(out, n);
+}
 /* Lets go of all that is lent, written or not, and of the memory for that; what is copied stays. For the end. */
 void output_drop_lent(struct output *out);
 void output_free(struct output *out);

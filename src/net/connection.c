@@ -149,12 +149,26 @@ static void release_output(struct connection *connection) {
     }
 }
 
+static __attribute__((noinline)) enum transport_outcome write_parts(struct connection *connection, size_t *ret_n) {
+    struct iovec parts[OUTPUT_PARTS_MAX];
+    size_t count = output_parts(&connection->out, parts);
+    return connection->transport.ops->write(&connection->transport, parts, count, ret_n);
+}
+
+/* Writes some of what is in `out`: mostly there is one part. */
+static enum transport_outcome write_some(struct connection *connection, size_t *ret_n) {
+    const struct output *out = &connection->out;
+    if (out->count > 0)
+        return write_parts(connection, ret_n);
+    const struct iovec part = {out->copied.data + out->written, out->copied.size - out->written};
+    return connection->transport.ops->write(&connection->transport, &part, 1, ret_n);
+}
+
 /* Writes what is in `out`. */
 static enum transport_outcome write_output(struct connection *connection) {
-    struct iovec parts[OUTPUT_PARTS_MAX];
     while (output_size(&connection->out) > 0) {
-        size_t n = 0, count = output_parts(&connection->out, parts);
-        enum transport_outcome outcome = connection->transport.ops->write(&connection->transport, parts, count, &n);
+        size_t n = 0;
+        enum transport_outcome outcome = write_some(connection, &n);
         if (outcome != TRANSPORT_DONE)
             return outcome;
         output_pass(&connection->out, n);

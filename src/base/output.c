@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
+/* Nothing goes behind a copy that failed: what is written must not have a hole. */
 static bool may_lend(struct output *out, size_t size) {
-    if (!out->gathers || size < OUTPUT_LENT_MIN || out->count == OUTPUT_PIECES_MAX)
+    if (!out->gathers || size < OUTPUT_LENT_MIN || out->count == OUTPUT_PIECES_MAX || buf_failed(&out->copied))
         return false;
     if (!out->pieces)
         out->pieces = malloc(OUTPUT_PIECES_MAX * sizeof *out->pieces);

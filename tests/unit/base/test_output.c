@@ -192,6 +192,24 @@ static void pieces_beyond_the_most_are_copied(void **state) {
 }
 
 /* Of one owner, who lets go once; at an end in the middle, too. */
+/* Memory was short for what goes before it: what is written must not have a hole. */
+static void behind_a_copy_that_failed_nothing_is_lent(void **state) {
+    (void)state;
+    int released = 0;
+    struct buf expected = BUF_EMPTY;
+    struct output out = {.gathers = true};
+    append(&out, &expected, "head");
+    out.copied.failed = true;
+    struct lender *lender = create(OUTPUT_LENT_MIN, &released);
+    output_lend(&out, (struct slice){lender->data, lender->size}, &lender->owner);
+    output_owner_unref(&lender->owner);
+    assert_int_equal(released, 1);
+    assert_true(buf_failed(&out.copied));
+    assert_holds(&out, buf_slice(&expected));
+    output_free(&out);
+    buf_free(&expected);
+}
+
 static void many_pieces_of_one_owner(void **state) {
     (void)state;
     for (size_t written = 0; written <= 3 * OUTPUT_LENT_MIN; written += OUTPUT_LENT_MIN / 2) {
@@ -238,6 +256,7 @@ int main(void) {
         cmocka_unit_test(small_ones_and_those_without_owner_are_copied),
         cmocka_unit_test(where_nothing_gathers_all_is_copied),
         cmocka_unit_test(pieces_beyond_the_most_are_copied),
+        cmocka_unit_test(behind_a_copy_that_failed_nothing_is_lent),
         cmocka_unit_test(many_pieces_of_one_owner),
         cmocka_unit_test(room_ends_with_either_bound),
     };

@@ -130,6 +130,38 @@ static void test_a_client_that_stops_in_the_middle(void **state) {
     expect_end(client);
 }
 
+/* The other end of a client's connection, which is of this process, too. */
+static int end_of_server(int client) {
+    struct sockaddr_in own, peer;
+    socklen_t own_size = sizeof own;
+    assert_int_equal(getsockname(client, (struct sockaddr *)&own, &own_size), 0);
+    for (int fd = 0; fd < 1024; fd++) {
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && size == sizeof peer &&
+            peer.sin_family == AF_INET && peer.sin_port == own.sin_port)
+            return fd;
+    }
+    fail_msg("the server has no connection from this client");
+    return -1;
+}
+
+/* What comes behind the last answer is dropped byte by byte, so that the client's silence is told from its slowness. */
+static void test_nothing_is_awaited_behind_the_end(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server);
+    say(client, "half 2000000\n");
+    send_body(client, 1100000);
+    expect(client, "half\n");
+    char more;
+    assert_int_equal(recv(client, &more, 1, 0), 0);
+    int water = 0;
+    socklen_t size = sizeof water;
+    assert_int_equal(getsockopt(end_of_server(client), SOL_SOCKET, SO_RCVLOWAT, &water, &size), 0);
+    assert_int_equal(water, 1);
+    close(client);
+}
+
 /* ---- output that waits ---- */
 
 static void test_client_that_takes_nothing_is_closed(void **state) {
@@ -437,6 +469,7 @@ int main(void) {
         TEST(test_time),
         TEST(test_peer_text),
         TEST(test_a_client_that_stops_in_the_middle),
+        TEST(test_nothing_is_awaited_behind_the_end),
         TEST(test_client_that_takes_nothing_is_closed),
         TEST(test_silent_client_is_closed),
         TEST(test_bytes_that_came_in_time_count),

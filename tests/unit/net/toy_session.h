@@ -1,7 +1,7 @@
 /* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "lend N" by as
  * many that lie in memory of its own, "later" by another thread, "tick" when its time has come, "bye" ends the
  * connection, "error" breaks it; "hold" pauses input until a shutdown releases it; "take N" takes a body of N bytes
- * behind it, and says when half and all of it is there. */
+ * behind it, and says when half and all of it is there; "half N" is finished with half of it. */
 #ifndef INFERD_TEST_NET_TOY_SESSION_H
 #define INFERD_TEST_NET_TOY_SESSION_H
 
@@ -41,6 +41,7 @@ struct toy_session {
     size_t big, lend;
     size_t blocks; /* not released */
     size_t body, body_left;
+    bool half_is_enough;
     bool finished, held, closed;
     uint64_t deadline_ns;
     struct toy_answer *answer;
@@ -86,10 +87,11 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
         toy->big += size;
-    } else if (slice_equal_text(word, "take")) {
+    } else if (slice_equal_text(word, "take") || slice_equal_text(word, "half")) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
         toy->body = toy->body_left = size;
+        toy->half_is_enough = slice_equal_text(word, "half");
     } else if (slice_equal_text(word, "lend")) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
@@ -121,6 +123,7 @@ static void toy_body(struct toy_session *toy, size_t n) {
     toy->body_left -= n;
     if (passes)
         buf_append_text(&toy->out, "half\n");
+    toy->finished |= passes && toy->half_is_enough;
     if (toy->body_left == 0)
         buf_append_text(&toy->out, "all\n");
 }

@@ -6,7 +6,7 @@ enum {
     NET_FIRST_BYTES_MAX = 256,       /* enough to tell any protocol */
     NET_OUTPUT_MAX = 128 << 10,      /* bytes of an answer that wait in a connection's buffer */
     NET_TURN_ROUNDS = 8,             /* full buffers read, and written, before others get their turn */
-    NET_TURN_BYTES = 1 << 20,        /* written, before others get their turn */
+    NET_TURN_BYTES = 2 << 20,        /* written, before others get their turn */
     NET_CROWD_TIMEOUT_S = 5,         /* for connections beyond the most that may be open */
     NET_HANDSHAKE_MAX = 64 << 10,    /* bytes of the peer's side of a TLS handshake */
     NET_TLS_OVERHEAD_MAX = 32 << 10, /* bytes that one read may take beyond those it gives: messages of TLS's own */

@@ -244,7 +244,7 @@ static void pump(struct connection *connection) {
         return;
     }
     bool unsent = output_size(&connection->out) > 0;
-    if (!unsent && connection->out.copied.data)
+    if (!unsent && (connection->out.copied.data || connection->out.pieces))
         release_output(connection);
     if (!unsent && !more && is_finished(connection) && !linger(connection, wrote))
         return;

@@ -129,19 +129,8 @@ serve() {
     --metrics-address 127.0.0.1 --http-port 0 --grpc-port 0 --metrics-port 0 --exit-on-error=true --exit-timeout-secs 3600 \
     2>>"$scratch/log" &
   server=$!
-  local tries=0
-  until grep -q 'server ready' "$scratch/log"; do
-    check_server "before it was ready"
-    tries=$((tries + 1))
-    [ $tries -lt 3000 ] || { cat "$scratch/log" >&2; fail "the server was not ready after 300 s"; }
-    sleep 0.1
-  done
-  port=$(sed -n "s/.*$label listening on .*:\([0-9][0-9]*\).*/\1/p" "$scratch/log" | head -n 1)
-  [ -n "$port" ] || { cat "$scratch/log" >&2; fail "the server did not tell its $label port"; }
-}
-
-check_server() {
-  kill -0 "$server" 2>/dev/null || { cat "$scratch/log" >&2; server=""; fail "the server ended $1"; }
+  await_server 300
+  find_port "$label"
 }
 
 stop_server() {

@@ -49,6 +49,28 @@ attend() {
   return $code
 }
 
+# check_server WHEN: the process server must still run; where it does not, WHEN says when that was found out.
+check_server() {
+  kill -0 "$server" 2>/dev/null || { cat "$scratch/log" >&2; server=""; fail "the server ended $1"; }
+}
+
+# await_server SECONDS: waits until the process server, whose log is in scratch, is ready, for so long at most.
+await_server() {
+  local tries=0
+  until grep -q 'server ready' "$scratch/log"; do
+    check_server "before it was ready"
+    tries=$((tries + 1))
+    [ $tries -lt $((10 * $1)) ] || { cat "$scratch/log" >&2; fail "the server was not ready after $1 s"; }
+    sleep 0.1
+  done
+}
+
+# find_port LABEL: sets port, by the server's log, to that of the protocol which has this name there.
+find_port() {
+  port=$(sed -n "s/.*$1 listening on .*:\([0-9][0-9]*\).*/\1/p" "$scratch/log" | head -n 1)
+  [ -n "$port" ] || { cat "$scratch/log" >&2; fail "the server did not tell its $1 port"; }
+}
+
 clean_up() {
   local code=$? process
   for process in $attended $server; do end_process "$process"; done

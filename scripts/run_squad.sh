@@ -107,16 +107,9 @@ echo "== serve: $model_name"
 "$inferd" serve --model-repository "$scratch/repository" --http-address 127.0.0.1 --grpc-address 127.0.0.1 \
   --metrics-address 127.0.0.1 --http-port 0 --grpc-port 0 --metrics-port 0 --exit-on-error=true 2>"$scratch/log" &
 server=$!
-tries=0
-until grep -q 'server ready' "$scratch/log"; do
-  kill -0 "$server" 2>/dev/null || { cat "$scratch/log" >&2; server=""; fail "the server ended before it was ready"; }
-  tries=$((tries + 1))
-  [ $tries -lt 1200 ] || { cat "$scratch/log" >&2; fail "the server was not ready after 120 s"; }
-  sleep 0.1
-done
+await_server 120
 sed -n 's/^[^]]*\] "\(.*\)"/\1/p' "$scratch/log"
-port=$(sed -n "s/.*$label listening on .*:\([0-9][0-9]*\).*/\1/p" "$scratch/log" | head -n 1)
-[ -n "$port" ] || { cat "$scratch/log" >&2; fail "the server did not tell its $label port"; }
+find_port "$label"
 
 echo "== ask: $data over $protocol, $batch_size windows a request"
 "$inferd" squad --url "127.0.0.1:$port" --protocol "$protocol" --model "$model_name" --model-version "$model_version" \

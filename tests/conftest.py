@@ -1,7 +1,8 @@
-"""For all tests: programs under test hear Ctrl-C. A shell that runs the tests in the background has them ignore it, and what
-they start inherits that."""
+"""For all tests: programs under test hear Ctrl-C and SIGHUP, which nohup, and a shell that runs the tests in the background, have
+ignored by all that they start. What is started does not inherit a handler; the tests themselves go on ignoring the signal."""
 
 import signal
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)

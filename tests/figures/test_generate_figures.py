@@ -20,11 +20,10 @@ TINY = ROOT / "tests/fixtures/hf_checkpoint"
 
 
 def start(tmp_path, *arguments, **environment):
-    """In a session of its own, whose processes can be counted; hears a SIGHUP also where the tests run under nohup."""
+    """In a session of its own, whose processes can be counted."""
     return subprocess.Popen(
         [SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
-        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-        env={**os.environ, "INFERD": str(INFERD), "OUTPUT_DIR": str(tmp_path / "out"), **environment})
+        start_new_session=True, env={**os.environ, "INFERD": str(INFERD), "OUTPUT_DIR": str(tmp_path / "out"), **environment})
 
 
 def finish(process):

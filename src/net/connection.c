@@ -85,8 +85,7 @@ static void lose_connection(struct connection *connection) {
 /* Shuts our side. Without anything written lately no answer can be lost, and the connection just goes: false. */
 static bool linger(struct connection *connection, bool wrote) {
     end_session(connection);
-    if (connection->low_water > 1)
-        connection_set_low_water(connection, 0); /* nothing is awaited any more, and every byte is to be noticed */
+    connection_set_low_water(connection, 0); /* nothing is awaited any more, and every byte is to be noticed */
     connection->ending = connection->transport.ops->end(&connection->transport) == TRANSPORT_BLOCKED;
     if (!connection->ending && (connection->input_ended || !wrote)) {
         close_connection(connection);

@@ -25,6 +25,19 @@ def wait_until(condition):
         assert time.monotonic() < end, "waited in vain"
 
 
+def processes_of(session):
+    """Those of a session that still run, by /proc."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
 class Server:
     """The process, its ports and its log lines."""
 

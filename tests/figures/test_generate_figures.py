@@ -13,7 +13,7 @@ from pictures import INFERD, ROOT, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 
-from serving import wait_until  # noqa: E402
+from serving import processes_of, wait_until  # noqa: E402
 
 SCRIPT = ROOT / "scripts/generate_figures.sh"
 TINY = ROOT / "tests/fixtures/hf_checkpoint"
@@ -33,19 +33,6 @@ def finish(process):
 
 def run(tmp_path, *arguments, **environment):
     return finish(start(tmp_path, *arguments, **environment))
-
-
-def processes_of(session):
-    """Those of a session that still run, by /proc."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has just ended
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
 
 
 def points(tmp_path):

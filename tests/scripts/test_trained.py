@@ -21,7 +21,7 @@ PROFILE = ROOT / "build/profile"
 sys.path[:0] = [str(ROOT / "bench/load"), str(ROOT / "tests/clients")]
 
 import servers  # noqa: E402
-from serving import wait_until  # noqa: E402
+from serving import processes_of, wait_until  # noqa: E402
 
 
 def start(*arguments, **environment):
@@ -36,17 +36,12 @@ def run(*arguments, **environment):
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def programs_of(session):
-    """What the processes of a session that still run are."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(os.readlink(folder / "exe"))
-        except OSError:
-            continue  # it has just ended
-    return found
+def runs(session, program):
+    """Whether a process of the session is that program."""
+    try:
+        return any(os.readlink(f"/proc/{pid}/exe") == str(program) for pid in processes_of(session))
+    except OSError:
+        return False  # one has just ended
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +115,11 @@ def test_what_an_interruption_leaves(trained, tmp_path):
     (PROFILE / "trained-for").unlink()
     try:
         process = start()
-        wait_until(lambda: str(INSTRUMENTED) in programs_of(process.pid))
+        wait_until(lambda: runs(process.pid, INSTRUMENTED))
         os.kill(process.pid, signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 128 + signal.SIGTERM and out.splitlines()[-1].startswith("== train")
-        assert programs_of(process.pid) == []
+        assert processes_of(process.pid) == []
         assert not (PROFILE / "trained-for").exists()
     finally:
         shutil.rmtree(PROFILE, ignore_errors=True)

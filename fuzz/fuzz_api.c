@@ -18,6 +18,7 @@
 #include "core/inference_server.h"
 #include "fuzz.h"
 #include "fuzz_output.h"
+#include "tests/unit/http/given.h"
 #include "tools/serve/port_front.h"
 #include "trace/tracer.h"
 
@@ -142,6 +143,10 @@ static size_t on_data(void *user, struct http_exchange *exchange, const char *da
     return ((struct served *)user)->front.handler.on_data(&((struct served *)user)->front, exchange, data, size);
 }
 
+static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_room) {
+    return ((struct served *)user)->front.handler.on_place(&((struct served *)user)->front, exchange, ret_room);
+}
+
 static void on_no_room(void *user, struct http_exchange *exchange) {
     ((struct served *)user)->front.handler.on_no_room(&((struct served *)user)->front, exchange);
 }
@@ -241,6 +246,7 @@ static struct served *start(void) {
     served.limits = http_limits_default();
     served.limits.budget = &served.budget;
     served.limits.max_body_bytes = 1 << 20;
+    served.limits.min_placed_bytes = 1;
     struct metrics_state *metrics = metrics_state_create(&metrics_options, NULL);
     struct trace_config trace = trace_config_default();
     struct tracer *tracer;
@@ -266,6 +272,7 @@ static struct served *start(void) {
     port_front_init(&served.front, &context, &served.loop, &served.limits);
     served.handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
+                                           .on_place = on_place,
                                            .on_no_room = on_no_room,
                                            .on_end = on_end,
                                            .on_deadline = on_deadline,
@@ -414,9 +421,7 @@ static void talk(struct served *served, struct session *session, struct slice st
                     return;
             }
         }
-        char *copy = fuzz_copy((struct slice){stream.data + at, n});
-        struct status status = session->ops->input(session, copy, n);
-        free(copy);
+        struct status status = give_to(session, stream.data + at, n);
         if (!status_is_ok(&status)) {
             fuzz_check_error(&status);
             return;

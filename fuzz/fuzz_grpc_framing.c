@@ -201,6 +201,11 @@ static size_t on_data(void *user, struct http_exchange *exchange, const char *da
     return grpc_on_data(exchange, data, size);
 }
 
+static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_room) {
+    (void)user;
+    return grpc_on_place(exchange, ret_room);
+}
+
 static void on_end(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_end(exchange);
@@ -388,6 +393,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_driver_init(&fuzz.driver, fuzz_byte(&input) & (FUZZ_LAZY_READER | FUZZ_GONE | FUZZ_TIME_PASSES | FUZZ_POOR));
     fuzz.driver.handler = (struct http_handler){.on_head = on_head,
                                                 .on_data = on_data,
+                                                .on_place = on_place,
                                                 .on_end = on_end,
                                                 .on_deadline = on_deadline,
                                                 .on_abort = on_abort,

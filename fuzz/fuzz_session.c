@@ -1,6 +1,7 @@
 #include "fuzz_session.h"
 
 #include "fuzz_output.h"
+#include "tests/unit/http/given.h"
 
 enum { TICKS_MAX = 4096, PUMP_TARGET = 16 << 10 };
 
@@ -87,6 +88,17 @@ static size_t on_data(void *user, struct http_exchange *exchange, const char *da
         http_respond_data(exchange, &piece);
     buf_free(&piece);
     return note->sips && !driver->generous ? size / 2 : size;
+}
+
+/* Memory that is gone with the exchange, for few bytes at a time. */
+static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_room) {
+    (void)user;
+    struct fuzz_note *note = note_of(exchange);
+    if (!note->place)
+        note->place = malloc(FUZZ_PLACE_BYTES);
+    FUZZ_CHECK(note->place);
+    *ret_room = FUZZ_PLACE_BYTES;
+    return note->place;
 }
 
 static void answer_in_pieces(struct http_exchange *exchange) {
@@ -211,6 +223,8 @@ static void on_last(struct fuzz_driver *driver, struct http_exchange *exchange) 
     struct fuzz_note *note = note_of(exchange);
     unhold(driver, note);
     note->phase = FUZZ_LAST;
+    free(note->place);
+    note->place = NULL;
     driver->ended++;
     struct buf late = text_buf("late"); /* without effect, and without a leak */
     http_respond(exchange, 200, NULL, 0, &late);
@@ -236,6 +250,7 @@ void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
         .flags = flags, .limits = http_limits_default(), .pending.gathers = (flags & FUZZ_SMALL_LIMITS) == 0};
     driver->handler = (struct http_handler){.on_head = on_head,
                                             .on_data = on_data,
+                                            .on_place = on_place,
                                             .on_end = on_end,
                                             .on_deadline = on_deadline,
                                             .on_drain = on_drain,
@@ -245,6 +260,7 @@ void fuzz_driver_init(struct fuzz_driver *driver, unsigned flags) {
     driver->budget.max_bytes = 1 << 20;
     driver->limits.budget = &driver->budget;
     driver->limits.max_body_bytes = 64 << 10;
+    driver->limits.min_placed_bytes = 1;
     if (flags & FUZZ_SMALL_LIMITS) {
         driver->limits.max_head_bytes = 256;
         driver->limits.max_header_count = 4;
@@ -266,9 +282,7 @@ static void keep_status(struct fuzz_driver *driver, struct status status) {
 void fuzz_driver_input(struct fuzz_driver *driver, struct slice piece) {
     if (driver->failed || driver->session->ops->finished(driver->session))
         return;
-    char *copy = fuzz_copy(piece);
-    keep_status(driver, driver->session->ops->input(driver->session, copy, piece.size));
-    free(copy);
+    keep_status(driver, give_to(driver->session, piece.data, piece.size));
 }
 
 /* Writes what was handed out, and has more handed out. False: there is none. A session that fails to output is done

@@ -9,7 +9,7 @@
 #include "fuzz.h"
 #include "http/exchange.h"
 
-enum { FUZZ_EXCHANGES = 512, FUZZ_HELD = 64 };
+enum { FUZZ_EXCHANGES = 512, FUZZ_HELD = 64, FUZZ_PLACE_BYTES = 20 };
 
 /* What is done to the session besides giving it bytes; bits of an input's second byte. */
 enum fuzz_session_flags {
@@ -33,6 +33,7 @@ struct fuzz_note {
     bool is_head;  /* the method */
     bool sips;     /* takes its body by and by */
     int drips;     /* pieces of the answer still to be given */
+    char *place;   /* for bytes of its body */
     struct http_exchange *exchange;
 };
 

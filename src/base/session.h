@@ -8,11 +8,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/output.h"
 #include "base/status.h"
 
 struct session;
+
+enum { SESSION_PLACES_MAX = 64, SESSION_PLACES_BYTES = 512 << 10, SESSION_BETWEEN_BYTES = 12 };
+
+/* For what stands between the bytes that are wanted, with a note of the session's to itself. */
+struct session_between {
+    unsigned char bytes[SESSION_BETWEEN_BYTES];
+    uint32_t note;
+};
+
+/* Where bytes that come next are to be put, in order. Memory of the connection's; what it tells of is the session's. */
+struct session_places {
+    struct iovec parts[SESSION_PLACES_MAX + 1]; /* one more, for the connection's own use */
+    size_t count;
+    size_t bytes; /* of all */
+    bool ends;    /* there may be more to read behind them, which has no place */
+    struct session_between between[SESSION_PLACES_MAX / 2];
+};
 
 struct session_ops {
     /* Takes all n bytes. An error means: write what output() still gives, then close. */
@@ -23,9 +41,14 @@ struct session_ops {
     /* False: the connection leaves further bytes in the socket until output() has been called again. input() must still
      * take what is given. */
     bool (*wants_input)(const struct session *session);
-    /* Optional. How many bytes are to come before anything can be done with them: the rest of a body, mostly. 0: any byte
-     * may matter. It is a hint: what has come is given to input() before long in any case. */
+    /* Optional. How many bytes are to come before anything can be done with them: the rest of a body, mostly. 0: any
+     * byte may matter. It is a hint: what has come is given to input() before long in any case. */
     size_t (*awaited)(const struct session *session);
+    /* Optional, both. Tells where bytes that come next had better be put (none: places->count is left 0): the memory of
+     * a body, into which they need not be copied then. No other function of the session is called before placed(),
+     * which takes the first n bytes of these places, unless nothing was read. An error is as input()'s. */
+    void (*places)(struct session *session, struct session_places *places);
+    struct status (*placed)(struct session *session, const struct session_places *places, size_t n);
     /* The peer has half-closed (or the connection is about to be closed for another reason: gone = true). */
     void (*input_closed)(struct session *session, bool gone);
     /* True when the connection may be closed once everything has been written. */

@@ -265,6 +265,11 @@ size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t siz
     return size;
 }
 
+char *grpc_on_place(struct http_exchange *exchange, size_t *ret_room) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    return call && !call->finished && !call->unpacking ? message_reader_place(&call->reader, ret_room) : NULL;
+}
+
 void grpc_on_end(struct http_exchange *exchange) {
     struct grpc_call *call = http_exchange_context(exchange);
     if (!call || call->finished)

@@ -22,17 +22,16 @@ static struct status parse_prefix(struct message_reader *reader) {
     return reader->wanted > reader->max_bytes ? too_large(reader->wanted, reader->max_bytes) : status_ok();
 }
 
-/* Appends to the message, with room for the rest of it but never for more than twice of what has come. */
-static void append(struct message_reader *reader, const char *data, size_t n) {
+/* Room for n bytes of the message, and for the rest of it, but never for more than twice of what has come. */
+static void make_room(struct message_reader *reader, size_t n) {
     struct buf *message = &reader->message;
-    if (message->capacity - message->size < n) {
-        size_t room = message->size * 2 > FIRST_RESERVE ? message->size * 2 : FIRST_RESERVE;
-        if (room > reader->wanted)
-            room = reader->wanted;
-        if (room > message->size + n)
-            buf_reserve(message, room - message->size);
-    }
-    buf_append(message, data, n);
+    if (message->capacity - message->size >= n)
+        return;
+    size_t room = message->size * 2 > FIRST_RESERVE ? message->size * 2 : FIRST_RESERVE;
+    if (room > reader->wanted)
+        room = reader->wanted;
+    if (room >= message->size + n)
+        buf_reserve(message, room - message->size);
 }
 
 struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
@@ -48,12 +47,23 @@ struct status message_reader_take(struct message_reader *reader, const char *dat
     if (reader->prefix_size < MESSAGE_PREFIX_BYTES)
         return status_ok();
     size_t missing = reader->wanted - reader->message.size, piece = n - at < missing ? n - at : missing;
-    append(reader, data + at, piece);
+    make_room(reader, piece);
+    buf_append_placed(&reader->message, data + at, piece);
     if (buf_failed(&reader->message))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a message");
     *ret_taken = at + piece;
     *ret_complete = piece == missing;
     return status_ok();
+}
+
+char *message_reader_place(struct message_reader *reader, size_t *ret_room) {
+    struct buf *message = &reader->message;
+    if (reader->prefix_size < MESSAGE_PREFIX_BYTES || message->size == reader->wanted)
+        return NULL;
+    make_room(reader, 1);
+    size_t room = message->capacity - message->size, missing = reader->wanted - message->size;
+    *ret_room = room < missing ? room : missing;
+    return *ret_room > 0 ? message->data + message->size : NULL;
 }
 
 bool message_reader_is_packed(const struct message_reader *reader) {

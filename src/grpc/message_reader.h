@@ -23,6 +23,9 @@ struct message_reader {
  * be, RESOURCE_EXHAUSTED for messages over the limit. */
 struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
                                   bool *ret_complete) STATUS_MUST_CHECK;
+/* Where the next bytes of the message under way may be put before they are taken, *ret_room of them: they need not be
+ * copied then. NULL: nowhere. */
+char *message_reader_place(struct message_reader *reader, size_t *ret_room);
 /* Whether the message, which is complete, came compressed. */
 bool message_reader_is_packed(const struct message_reader *reader);
 void message_reader_next(struct message_reader *reader);

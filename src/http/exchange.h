@@ -45,6 +45,9 @@ struct http_handler {
      * Returns how many of them it has taken. When it takes fewer the rest is kept, the client is made to wait (flow
      * control), and nothing more is called until http_exchange_resume_body. */
     size_t (*on_data)(void *user, struct http_exchange *exchange, const char *data, size_t size);
+    /* Optional. Where the bytes that on_data gets next may be put before: it is then called with that address, if they
+     * are the next indeed. *ret_room of them; NULL: it does not matter. */
+    char *(*on_place)(void *user, struct http_exchange *exchange, size_t *ret_room);
     /* Optional. There is no room for what it has not taken; who does not answer now is answered for, with 503. */
     void (*on_no_room)(void *user, struct http_exchange *exchange);
     /* The request is complete, and on_data has taken all of it. Not called once the answer is. */
@@ -175,6 +178,7 @@ struct http_limits {
     uint64_t drain_timeout_ns;      /* both, and head_timeout_ns, at most so long once the session is to end */
     uint32_t max_resets_per_second; /* HTTP/2: streams reset by either side and other frames that only cost */
     struct http_budget *budget;     /* borrowed; NULL: no common bound */
+    size_t min_placed_bytes;        /* fewer bytes of a body are not worth to be received to where they lie */
 };
 struct http_limits http_limits_default(void);
 

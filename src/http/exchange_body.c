@@ -72,7 +72,7 @@ static void reserve(struct http_exchange *exchange, size_t more) {
     size_t wanted = body->size * 2 > BODY_FIRST_RESERVE ? body->size * 2 : BODY_FIRST_RESERVE;
     if ((uint64_t)told < wanted)
         wanted = (size_t)told;
-    if (wanted > body->size + more)
+    if (wanted >= body->size + more)
         buf_reserve(body, wanted - body->size);
 }
 
@@ -86,7 +86,7 @@ static void collect(struct http_exchange *exchange, const char *data, size_t siz
         return;
     }
     reserve(exchange, size);
-    buf_append(&exchange->body, data, size);
+    buf_append_placed(&exchange->body, data, size);
     if (buf_failed(&exchange->body))
         exchange_refuse(exchange, 503, "no memory for the request body");
 }
@@ -204,6 +204,29 @@ void exchange_add_body(struct http_exchange *exchange, const char *data, size_t 
     tell_taken(exchange, size);
     if (exchange_is_open(exchange))
         collect(exchange, data, size);
+}
+
+/* Of a body that is collected, and whose length was told. */
+static char *place_collected(struct http_exchange *exchange, size_t *ret_room) {
+    struct buf *body = &exchange->body;
+    int64_t told = exchange->request.content_length;
+    if (told <= (int64_t)body->size)
+        return NULL;
+    reserve(exchange, 1);
+    size_t room = body->capacity - body->size, missing = (size_t)told - body->size;
+    *ret_room = room < missing ? room : missing;
+    return *ret_room > 0 ? body->data + body->size : NULL;
+}
+
+char *exchange_place(struct http_exchange *exchange, size_t *ret_room) {
+    const struct http_handler *handler = exchange->handler;
+    if (exchange->request_ended || !exchange_is_open(exchange))
+        return NULL;
+    if (!exchange->streaming)
+        return place_collected(exchange, ret_room);
+    if (exchange->body.size > 0 || !handler->on_place)
+        return NULL;
+    return handler->on_place(handler->user, exchange, ret_room);
 }
 
 size_t exchange_awaited(const struct http_exchange *exchange) {

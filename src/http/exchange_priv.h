@@ -132,6 +132,9 @@ static inline bool exchange_is_open(const struct http_exchange *exchange) {
 bool exchange_is_paused(const struct http_exchange *exchange);
 /* How many bytes of the body are to come before the handler can do anything; 0: not known. */
 size_t exchange_awaited(const struct http_exchange *exchange);
+/* Where the bytes that exchange_add_body gets next may be put before, *ret_room of them, so that it need not copy them;
+ * NULL: nowhere. */
+char *exchange_place(struct http_exchange *exchange, size_t *ret_room);
 /* Tells the handler that the session is to end, if it wants to hear it. */
 void exchange_shutdown(struct http_exchange *exchange);
 /* True when on_drain is due; exchange_drain calls it. */

@@ -5,46 +5,10 @@
  *   HEAD --head complete--> BODY --request complete--> ANSWER --answer written--> HEAD
  *                             \--answer written early--> BODY without an exchange: the rest is dropped --> HEAD
  *   any --close, error, lost--> ENDED */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/session.h"
-#include "http/exchange_priv.h"
-#include "http/h1_parser.h"
-#include "http/http_limits.h"
-#include "http/http_text.h"
-
-enum { HEAD_RESERVE = 512 }; /* for the head of an answer */
-
-enum h1_state { H1_HEAD, H1_BODY, H1_ANSWER, H1_ENDED };
-
-/* How the end of the answer's body is told. */
-enum h1_framing { H1_FRAMED_BY_LENGTH, H1_FRAMED_BY_CHUNKS, H1_FRAMED_BY_CLOSE };
-
-struct h1_session {
-    struct session session;
-    const struct http_handler *handler;
-    const struct http_limits *limits;
-    enum h1_state state;
-    struct http_exchange *exchange; /* NULL in HEAD, ENDED, and in BODY after an early answer */
-    struct h1_scan scan;
-    struct h1_body body;
-    bool expect_continue; /* the client waits for 100 */
-    struct buf in;        /* carried input */
-    size_t in_at;         /* of it, looked at and done with */
-    size_t in_booked;     /* of its memory */
-    struct buf out;       /* heads that output() has not taken yet */
-    enum h1_framing framing;
-    bool close;        /* no request after this one */
-    bool shutdown;     /* the same for whatever request is or comes under way */
-    bool input_closed; /* the peer sends no more */
-    uint64_t now_ns;
-    uint64_t activity_ns; /* begin of the idle time, of the head, or the last byte of a body */
-    struct http_date date;
-    struct exchange_pool pool;
-};
+#include "http/h1_priv.h"
 
 static struct h1_session *of(struct session *session) {
     return (struct h1_session *)session;
@@ -53,59 +17,6 @@ static struct h1_session *of(struct session *session) {
 static const struct h1_session *of_const(const struct session *session) {
     return (const struct h1_session *)session;
 }
-
-/* ---- the head of an answer ---- */
-
-static void append_field(struct buf *out, struct slice name, struct slice value) {
-    buf_append_slice(out, name);
-    buf_append(out, ": ", 2);
-    buf_append_slice(out, value);
-    buf_append(out, "\r\n", 2);
-}
-
-/* The rest of the request body is too long, or of unknown length: it cannot be dropped to get at a next request. */
-static bool rest_is_too_long(const struct h1_session *h1) {
-    if (h1->state != H1_BODY || h1->body.state == H1_BODY_DONE)
-        return false;
-    return h1->expect_continue || h1->body.state != H1_BODY_PLAIN || h1->body.left > HTTP_H1_DROP_MAX;
-}
-
-static void choose_framing(struct h1_session *h1, const struct http_answer_head *head) {
-    h1->framing = H1_FRAMED_BY_LENGTH;
-    if (head->content_length < 0 && !head->no_body)
-        h1->framing = h1->exchange->request.version > 10 ? H1_FRAMED_BY_CHUNKS : H1_FRAMED_BY_CLOSE;
-    h1->close |= h1->shutdown || h1->framing == H1_FRAMED_BY_CLOSE || rest_is_too_long(h1);
-}
-
-static bool send_head(struct http_exchange *exchange, const struct http_answer_head *head) {
-    struct h1_session *h1 = of(exchange->session);
-    struct buf *out = &h1->out;
-    choose_framing(h1, head);
-    buf_reserve(out, HEAD_RESERVE);
-    buf_append_text(out, "HTTP/1.1 ");
-    buf_append_u64(out, (uint64_t)head->status);
-    buf_append_char(out, ' ');
-    buf_append_text(out, http_reason(head->status));
-    buf_append_text(out, "\r\n");
-    append_field(out, SLICE_LITERAL("Date"), http_date_now(&h1->date));
-    for (size_t i = 0; i < head->header_count; i++)
-        append_field(out, head->headers[i].name, head->headers[i].value);
-    if (head->content_length >= 0) {
-        buf_append_text(out, "Content-Length: ");
-        buf_append_u64(out, (uint64_t)head->content_length);
-        buf_append_text(out, "\r\n");
-    } else if (h1->framing == H1_FRAMED_BY_CHUNKS) {
-        append_field(out, SLICE_LITERAL("Transfer-Encoding"), SLICE_LITERAL("chunked"));
-    }
-    if (h1->close)
-        append_field(out, SLICE_LITERAL("Connection"), SLICE_LITERAL("close"));
-    else if (exchange->request.version == 10)
-        append_field(out, SLICE_LITERAL("Connection"), SLICE_LITERAL("keep-alive"));
-    buf_append(out, "\r\n", 2);
-    return !buf_failed(out);
-}
-
-static const struct exchange_ops h1_exchange_ops = {.send_head = send_head};
 
 /* ---- input ---- */
 
@@ -314,38 +225,6 @@ static struct status h1_input(struct session *session, const char *data, size_t 
 
 /* ---- output ---- */
 
-static void write_data(struct h1_session *h1, struct output *out, size_t target) {
-    struct http_exchange *exchange = h1->exchange;
-    bool chunked = h1->framing == H1_FRAMED_BY_CHUNKS;
-    for (size_t room; exchange->answer.bytes > 0 && (room = output_room(out, target)) > 0;) {
-        size_t n = room < exchange->answer.bytes ? room : exchange->answer.bytes;
-        if (chunked)
-            buf_printf(&out->copied, "%zx\r\n", n);
-        http_queue_move(&exchange->answer, out, n);
-        if (chunked)
-            buf_append(&out->copied, "\r\n", 2);
-    }
-}
-
-/* Appends what may be sent of the answer; true when that was all of it. */
-static bool write_answer(struct h1_session *h1, struct output *out, size_t target) {
-    struct http_exchange *exchange = h1->exchange;
-    write_data(h1, out, target);
-    while (exchange_drain_is_due(exchange)) {
-        exchange_drain(exchange);
-        write_data(h1, out, target);
-    }
-    if (exchange->answer.bytes > 0 || exchange->answer_state != HTTP_ANSWER_ENDED)
-        return false;
-    if (h1->framing == H1_FRAMED_BY_CHUNKS) {
-        buf_append(&out->copied, "0\r\n", 3);
-        for (size_t i = 0; i < exchange->trailer_count; i++)
-            append_field(&out->copied, exchange->trailers[i].name, exchange->trailers[i].value);
-        buf_append(&out->copied, "\r\n", 2);
-    }
-    return true;
-}
-
 static struct status h1_output(struct session *session, struct output *out, size_t target) {
     struct h1_session *h1 = of(session);
     uint64_t turn_ns = 0; /* begin of the work on requests that came behind another one */
@@ -357,7 +236,7 @@ static struct status h1_output(struct session *session, struct output *out, size
         }
         buf_append_slice(&out->copied, buf_slice(&h1->out));
         buf_clear(&h1->out);
-        if (!h1->exchange || !write_answer(h1, out, target))
+        if (!h1->exchange || !h1_answer_write(h1, out, target))
             break;
         finish_exchange(h1, true);
         turn_ns = turn_ns ? turn_ns : h1->now_ns;
@@ -381,6 +260,27 @@ static bool h1_wants_input(const struct session *session) {
 static size_t h1_awaited(const struct session *session) {
     const struct h1_session *h1 = of_const(session);
     return h1->state == H1_BODY && h1->exchange ? exchange_awaited(h1->exchange) : 0;
+}
+
+/* Of a body as it is, what is left. */
+static void h1_places(struct session *session, struct session_places *places) {
+    struct h1_session *h1 = of(session);
+    bool plain = h1->body.state == H1_BODY_PLAIN;
+    if (h1->state != H1_BODY || !h1->exchange || !plain || h1->in.size > 0)
+        return;
+    size_t room = 0;
+    char *to = exchange_place(h1->exchange, &room);
+    if (room > h1->body.left)
+        room = (size_t)h1->body.left;
+    if (!to || room < h1->limits->min_placed_bytes)
+        return;
+    places->ends = room <= SESSION_PLACES_BYTES;
+    places->bytes = places->ends ? room : SESSION_PLACES_BYTES;
+    places->parts[places->count++] = (struct iovec){to, places->bytes};
+}
+
+static struct status h1_placed(struct session *session, const struct session_places *places, size_t n) {
+    return h1_input(session, places->parts[0].iov_base, n);
 }
 
 static void h1_input_closed(struct session *session, bool gone) {
@@ -471,6 +371,8 @@ static const struct session_ops h1_ops = {
     .output = h1_output,
     .wants_input = h1_wants_input,
     .awaited = h1_awaited,
+    .places = h1_places,
+    .placed = h1_placed,
     .input_closed = h1_input_closed,
     .finished = h1_finished,
     .shutdown = h1_shutdown,

@@ -2,7 +2,7 @@
  *
  *   h2_receive.c  bytes -> frames, and those of the connection     h2_request.c  header blocks -> requests
  *   h2_stream.c   one request and its answer                       h2_send.c     answers -> frames, in turn
- *   h2_session.c  settings, floods, time-outs, orderly ends
+ *   h2_session.c  settings, floods, time-outs, orderly ends        h2_place.c    large bodies, without copying
  *
  * Header compression is in hpack_*.c. A stream is freed where no handler runs: while frames are read
  * (h2_receive.c) or written (h2_send.c), and when the client is gone. */
@@ -38,13 +38,20 @@ struct h2_stream {
     uint64_t body_bytes;    /* that have come */
     size_t dropped;         /* of them, after the end of the answer */
     uint64_t activity_ns;   /* last sign of progress, in either direction */
-    enum h2_error reset;    /* with `resetting` */
-    bool incremental;       /* the client can use parts of the answer: they are sent in turn with others' */
-    bool resetting;         /* to be reset as soon as no handler runs */
-    bool head_given;        /* the answer's head is in `control`, or was sent */
-    bool end_in_head;       /* and ends the answer */
-    bool end_sent;          /* the frame that ends the answer was handed out */
-    bool finished;          /* its last callback runs: what that still asks for is of no effect */
+    uint32_t frame_length;  /* of its last DATA */
+    uint32_t follower;      /* the stream whose DATA came next */
+    struct {
+        unsigned round; /* in which the rest was asked for */
+        char *to;
+        size_t room;
+    } place;             /* for its next bytes: h2_place.c */
+    enum h2_error reset; /* with `resetting` */
+    bool incremental;    /* the client can use parts of the answer: they are sent in turn with others' */
+    bool resetting;      /* to be reset as soon as no handler runs */
+    bool head_given;     /* the answer's head is in `control`, or was sent */
+    bool end_in_head;    /* and ends the answer */
+    bool end_sent;       /* the frame that ends the answer was handed out */
+    bool finished;       /* its last callback runs: what that still asks for is of no effect */
 };
 
 /* An orderly end: a GOAWAY that names no last stream, then, when the client has surely seen it, the final one. */
@@ -103,8 +110,9 @@ struct h2_session {
     size_t stream_count;
     struct h2_stream *buckets[H2_BUCKETS];
     uint32_t bucket_secret;
-    uint64_t turn_ns; /* begin of this turn */
-    bool turn_wanted; /* another one, for requests that wait */
+    unsigned place_round, misses; /* of h2_place.c */
+    uint64_t turn_ns;             /* begin of this turn */
+    bool turn_wanted;             /* another one, for requests that wait */
     uint64_t now_ns;
     uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
     uint64_t idle_since_ns; /* no streams; or since the beginning */
@@ -123,6 +131,13 @@ struct h2_session {
 
 /* Takes the client's bytes. INVALID_ARGUMENT: it does not speak HTTP/2. Other faults end the session in H2_FAILED. */
 struct status h2_receive(struct h2_session *h2, struct slice input) STATUS_MUST_CHECK;
+
+/* ---- h2_place.c ---- */
+
+/* Where the rest of a large body is to be put, with places between for the heads of frames that are expected. */
+void h2_places(struct h2_session *h2, struct session_places *places);
+/* Takes the first n bytes of these places. Errors are those of h2_receive. */
+struct status h2_placed(struct h2_session *h2, const struct session_places *places, size_t n) STATUS_MUST_CHECK;
 
 /* ---- h2_request.c ---- */
 

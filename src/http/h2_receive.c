@@ -262,10 +262,15 @@ static void open_window(struct h2_session *h2, size_t bytes) {
 
 /* Finds the stream, and takes the frame's length off the windows. */
 static void charge_data(struct h2_session *h2, const struct h2_frame *frame) {
-    struct h2_stream *stream = h2->reader.stream = h2_stream_find(h2, frame->stream_id);
+    struct h2_stream *before = h2->reader.stream, *stream = h2_stream_find(h2, frame->stream_id);
+    if (before)
+        before->follower = frame->stream_id;
+    h2->reader.stream = stream;
     h2->receive_window -= frame->length;
-    if (stream)
+    if (stream) {
         stream->receive_window -= frame->length;
+        stream->frame_length = frame->length;
+    }
     if (h2->receive_window < 0)
         h2_session_fail(h2, H2_ERROR_FLOW_CONTROL);
     else if (stream && stream->exchange.request_ended)

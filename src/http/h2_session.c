@@ -168,6 +168,16 @@ static size_t h2_awaited(const struct session *session) {
     return awaited < room ? awaited : room;
 }
 
+static void h2_tell_places(struct session *session, struct session_places *places) {
+    h2_places(of(session), places);
+}
+
+static struct status h2_take_placed(struct session *session, const struct session_places *places, size_t n) {
+    struct h2_session *h2 = of(session);
+    h2->now_ns = h2->turn_ns = clock_monotonic_ns();
+    return h2_placed(h2, places, n);
+}
+
 static bool h2_finished(const struct session *session) {
     const struct h2_session *h2 = of_const(session);
     bool ending = h2->phase == H2_ENDING || h2->client_ends;
@@ -280,6 +290,8 @@ static const struct session_ops h2_ops = {
     .output = h2_output,
     .wants_input = h2_wants_input,
     .awaited = h2_awaited,
+    .places = h2_tell_places,
+    .placed = h2_take_placed,
     .input_closed = h2_input_closed,
     .finished = h2_finished,
     .shutdown = h2_shutdown,

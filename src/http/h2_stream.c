@@ -129,6 +129,7 @@ struct h2_stream *h2_stream_create(struct h2_session *h2, uint32_t id) {
     stream->exchange.received_ns = h2->head_since_ns;
     stream->exchange.request.version = 20;
     link_stream(h2, stream);
+    h2->misses -= h2->misses > 0;
     return stream;
 }
 

@@ -10,6 +10,7 @@ enum {
     HTTP_TURN_MS = 2,                 /* on requests that came together on a connection, before others get their turn */
     HTTP_CHUNK_SIZE_DIGITS = 15,      /* hexadecimal; no overflow is possible below 16 */
     HTTP_READ_AHEAD_PAUSE = 16 << 10, /* pipelined bytes at which no more are wanted */
+    HTTP_MIN_PLACED_BYTES = 32 << 10, /* of a body, that are received to where they are to lie and not copied */
     HTTP_H1_DROP_MAX = 256 << 10, /* longest rest of a body that is read to keep a connection after an early answer */
     HTTP_H2_DROP_MAX = 4 << 20,   /* bytes of a body taken after the end of its answer */
     HTTP_H2_STOP_SENDING_S = 1,   /* and for how long */

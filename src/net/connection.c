@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "net/net_limits.h"
-#include "net/peer_address.h"
 
 enum {
     OUTPUT_MIN = 4 << 10,
@@ -184,7 +183,7 @@ static bool is_paused(const struct connection *connection) {
            !connection->session->ops->wants_input(connection->session);
 }
 
-static bool wants_input(const struct connection *connection) {
+bool connection_wants_input(const struct connection *connection) {
     if (connection->input_ended)
         return false;
     if (connection->phase == CONNECTION_LINGERING || !connection->session)
@@ -194,7 +193,8 @@ static bool wants_input(const struct connection *connection) {
 }
 
 static void watch_events(struct connection *connection, bool for_output) {
-    bool for_input = wants_input(connection), read_blocked = for_input && connection->transport.read_wants_write;
+    bool for_input = connection_wants_input(connection),
+         read_blocked = for_input && connection->transport.read_wants_write;
     uint32_t events = (for_input && !read_blocked ? (uint32_t)EPOLLIN : 0) |
                       (for_output || read_blocked || connection->ending ? (uint32_t)EPOLLOUT : 0);
     if (read_blocked && !(connection->watch.events & EPOLLOUT))
@@ -211,8 +211,7 @@ static bool is_finished(const struct connection *connection) {
            (connection->broken || (session && session->ops->finished(session)));
 }
 
-/* Set by the connection in its session. */
-static void on_wake(void *user) {
+void connection_wake(void *user) {
     struct connection *connection = user;
     if (connection->in_session || connection->message_posted)
         return;
@@ -248,112 +247,9 @@ static void pump(struct connection *connection) {
     if (!unsent && !more && is_finished(connection) && !linger(connection, wrote))
         return;
     watch_events(connection, unsent || more);
-    if (wants_input(connection) && connection->transport.ops->has_unread(&connection->transport))
-        on_wake(connection);
+    if (connection_wants_input(connection) && connection->transport.ops->has_unread(&connection->transport))
+        connection_wake(connection);
     connection_arm_timer(connection);
-}
-
-/* ---- input ---- */
-
-static void peer_text(void *user, char *text, size_t size) {
-    peer_address_text(((const struct connection *)user)->transport.fd, text, size);
-}
-
-/* Asks for a session with the bytes so far, which it then gets. */
-static struct status sniff(struct connection *connection, struct slice bytes) {
-    const struct connection_policy *policy = connection->group->policy;
-    struct session *session = NULL;
-    const struct connection_opening opening = {.loop_index = connection->group->loop_index,
-                                               .crowded = connection->crowded,
-                                               .protocol = connection->transport.ops->protocol(&connection->transport),
-                                               .bytes = bytes};
-    STATUS_TRY(policy->choose_session(policy->user, &opening, &session));
-    if (!session) {
-        if (bytes.size >= NET_FIRST_BYTES_MAX)
-            return status_error(STATUS_INVALID_ARGUMENT, "no protocol was recognised");
-        return status_ok();
-    }
-    session->wake = on_wake;
-    session->peer_text = peer_text;
-    session->wake_user = connection;
-    connection->session = session;
-    connection->phase = CONNECTION_OPEN;
-    return session->ops->input(session, bytes.data, bytes.size);
-}
-
-static struct status take_first_bytes(struct connection *connection, const char *data, size_t n) {
-    struct buf *first = &connection->first;
-    if (first->size == 0) {
-        STATUS_TRY(sniff(connection, (struct slice){data, n}));
-        if (!connection->session)
-            buf_append(first, data, n);
-        return status_ok();
-    }
-    buf_append(first, data, n);
-    if (buf_failed(first))
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
-    struct status status = sniff(connection, buf_slice(first));
-    if (connection->session)
-        buf_free(first);
-    return status;
-}
-
-static void take_input(struct connection *connection, const char *data, size_t n) {
-    if (connection->phase == CONNECTION_LINGERING) {
-        connection->taken_ns = clock_coarse_ns();
-        return;
-    }
-    connection->in_session = true;
-    struct status status = connection->session ? connection->session->ops->input(connection->session, data, n)
-                                               : take_first_bytes(connection, data, n);
-    connection->in_session = false;
-    connection->broken |= !status_is_ok(&status);
-}
-
-static void take_end(struct connection *connection) {
-    connection->input_ended = true;
-    if (!connection->session) {
-        connection->broken = true;
-        return;
-    }
-    connection->in_session = true;
-    connection->session->ops->input_closed(connection->session, false);
-    connection->in_session = false;
-}
-
-/* Reads what is there, within bounds, and adds to *ret_bytes how much that was. False: the connection is broken. */
-static bool read_rounds(struct connection *connection, size_t *ret_bytes) {
-    char *scratch = connection->group->scratch;
-    for (int round = 0; round < NET_TURN_ROUNDS && wants_input(connection); round++) {
-        size_t n = 0;
-        switch (connection->transport.ops->read(&connection->transport, scratch, CONNECTION_SCRATCH_BYTES, &n)) {
-        case TRANSPORT_DONE:
-            *ret_bytes += n;
-            take_input(connection, scratch, n);
-            if (n < CONNECTION_SCRATCH_BYTES && !connection->transport.ops->has_unread(&connection->transport))
-                return true;
-            break;
-        case TRANSPORT_BLOCKED:
-            return true;
-        case TRANSPORT_END:
-            take_end(connection);
-            return true;
-        case TRANSPORT_REFUSED:
-            connection->broken = connection->refused = true;
-            return true;
-        case TRANSPORT_LOST:
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_input(struct connection *connection) {
-    size_t bytes = 0;
-    bool whole = read_rounds(connection, &bytes);
-    if (bytes >= CONNECTION_FAST_BYTES || connection->low_water > 1)
-        connection_set_low_water(connection, bytes);
-    return whole;
 }
 
 /* ---- events ---- */
@@ -372,9 +268,9 @@ static void on_ready(struct loop_watch *watch, uint32_t events) {
     struct connection *connection = LOOP_CONTAINER(watch, struct connection, watch);
     bool lost = events & (EPOLLERR | EPOLLHUP);
     if (!lost && (events & EPOLLIN || connection->transport.read_wants_write))
-        lost = !read_input(connection);
+        lost = !connection_read(connection);
     else if (!lost && events & EPOLLRDHUP && is_paused(connection))
-        take_end(connection);
+        connection_take_end(connection);
     go_on(connection, lost);
 }
 
@@ -393,7 +289,7 @@ static bool catch_up(struct connection *connection) {
         return true;
     if (output_size(&connection->out) > 0 && write_output(connection) == TRANSPORT_LOST)
         return false;
-    return read_input(connection);
+    return connection_read(connection);
 }
 
 static uint64_t session_deadline(const struct connection *connection) {
@@ -435,7 +331,7 @@ static void on_timer(struct loop_timer *timer) {
 static void drain_connection(struct connection *connection) {
     if (connection->phase == CONNECTION_LINGERING)
         return;
-    if (!read_input(connection)) {
+    if (!connection_read(connection)) {
         lose_connection(connection);
         return;
     }
@@ -473,7 +369,8 @@ static void run_message(struct loop_message *message) {
     else if (connection->since_ns == 0)
         start(connection);
     else
-        go_on(connection, connection->transport.ops->has_unread(&connection->transport) && !read_input(connection));
+        go_on(connection,
+              connection->transport.ops->has_unread(&connection->transport) && !connection_read(connection));
 }
 
 /* ---- groups ---- */

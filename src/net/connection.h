@@ -19,6 +19,7 @@ struct connection_group {
     struct connection *connections; /* started ones */
     bool draining;
     struct buf spare;                       /* the output buffer of whoever writes next */
+    struct session_places places;           /* for what is being read, and how much of it */
     char scratch[CONNECTION_SCRATCH_BYTES]; /* what was read and is being handled */
 };
 

@@ -33,6 +33,17 @@ struct connection {
     uint64_t low_water_ns; /* when fewer are read all the same; 0: one byte does wake it */
 };
 
+/* connection.c */
+bool connection_wants_input(const struct connection *connection);
+/* Asks for output, soon: what a session calls; `user` is the connection. */
+void connection_wake(void *user);
+
+/* connection_input.c */
+/* Reads what is there, within bounds. False: the connection is broken. */
+bool connection_read(struct connection *connection);
+/* The peer sends no more. */
+void connection_take_end(struct connection *connection);
+
 /* connection_low_water.c */
 /* Bytes read at a time that tell that more are not far. */
 enum { CONNECTION_FAST_BYTES = 16 << 10 };

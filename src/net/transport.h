@@ -24,6 +24,9 @@ struct transport;
 struct transport_ops {
     bool plain; /* the peer's bytes are those of the descriptor, and a write takes all parts at once */
     enum transport_outcome (*read)(struct transport *transport, char *data, size_t size, size_t *ret_n);
+    /* The same into several places, in order. NULL: not for this transport. */
+    enum transport_outcome (*read_parts)(struct transport *transport, const struct iovec *parts, size_t count,
+                                         size_t *ret_n);
     /* Writes some of the parts' bytes, in order: of the first one only, if it is not plain. After
      * BLOCKED the next write begins with the same bytes. */
     enum transport_outcome (*write)(struct transport *transport, const struct iovec *parts, size_t count,

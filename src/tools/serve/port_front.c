@@ -28,6 +28,11 @@ static size_t on_data(void *user, struct http_exchange *exchange, const char *da
     return grpc_on_data(exchange, data, size); /* plain HTTP collects its bodies */
 }
 
+static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_room) {
+    (void)user;
+    return grpc_on_place(exchange, ret_room);
+}
+
 static void on_no_room(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_no_room(exchange);
@@ -87,6 +92,7 @@ void port_front_init(struct port_front *front, const struct api_context *context
     front->service_count = context->grpc ? 1 : 0;
     front->handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
+                                           .on_place = on_place,
                                            .on_no_room = on_no_room,
                                            .on_end = on_end,
                                            .on_deadline = on_deadline,

@@ -190,10 +190,51 @@ static void test_mutated_compressed_messages(void **state) {
     buf_free(&packed);
 }
 
+/* Bytes may be put where the message lies, as far as it goes and there is memory. */
+static void test_places(void **state) {
+    (void)state;
+    enum { SIZE = 5 << 20 };
+    struct message_reader reader = {.max_bytes = SIZE};
+    size_t room = 0, taken = 0;
+    bool complete = false;
+    struct status status = message_reader_take(&reader, "\0\0\x50\0", 4, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_null(message_reader_place(&reader, &room)); /* its size is not known */
+    status = message_reader_take(&reader, "\0ab", 3, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    for (size_t at = 2, n; !complete; at += n) {
+        char *place = message_reader_place(&reader, &room);
+        assert_non_null(place);
+        assert_ptr_equal(place, reader.message.data + at);
+        assert_true(room <= SIZE - at && room <= (at < (1 << 20) ? (size_t)2 << 20 : 2 * at));
+        n = room > 100000 ? room - 70000 : room; /* some is left to be copied */
+        memset(place, 'x', n);
+        status = message_reader_take(&reader, place, n, &taken, &complete);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_int_equal(taken, n);
+        assert_ptr_equal(place, reader.message.data + at);
+        if (room > n && n > 0 && at % 2 == 0) {
+            status = message_reader_take(&reader, "y", 1, &taken, &complete);
+            assert_int_equal(status.code, STATUS_OK);
+            at++;
+        }
+    }
+    assert_int_equal(reader.message.size, SIZE);
+    assert_null(message_reader_place(&reader, &room));
+    size_t others = 0;
+    for (size_t i = 0; i < SIZE; i++)
+        others += reader.message.data[i] != 'x';
+    assert_true(others >= 3 && others < 20);
+    message_reader_next(&reader);
+    assert_null(message_reader_place(&reader, &room));
+    message_reader_free(&reader);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_messages),
         cmocka_unit_test(test_bad_prefixes),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_promised_messages_take_no_memory),
         cmocka_unit_test(test_compressed_messages),
         cmocka_unit_test(test_large_compressed_messages),

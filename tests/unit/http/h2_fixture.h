@@ -4,6 +4,7 @@
 #define INFERD_TEST_HTTP_H2_FIXTURE_H
 
 #include "frames.h"
+#include "given.h"
 #include "http/exchange_priv.h"
 #include "http/h2_priv.h"
 #include "peer.h"
@@ -64,11 +65,7 @@ static inline struct status give_quietly(struct fixture *f, struct buf *bytes, s
     struct status status = status_ok();
     for (size_t at = 0; at < bytes->size && status_is_ok(&status);) {
         size_t n = step != 0 && step < bytes->size - at ? step : bytes->size - at;
-        char *copy = malloc(n);
-        assert_non_null(copy);
-        memcpy(copy, bytes->data + at, n);
-        status = f->peer.session->ops->input(f->peer.session, copy, n);
-        free(copy);
+        status = give_to(f->peer.session, bytes->data + at, n);
         at += n;
     }
     buf_free(bytes);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/session.h"
+#include "given.h"
 #include "http/exchange.h"
 #include "taken.h"
 
@@ -288,12 +289,7 @@ static void peer_give(struct peer *peer) {
     size_t at = 0;
     while (at < peer->to_server.size && status_is_ok(&peer->error)) {
         size_t left = peer->to_server.size - at, n = peer->step && peer->step < left ? peer->step : left;
-        /* A copy of its own, so that a sanitizer sees who keeps pointers into it. */
-        char *copy = malloc(n);
-        assert_non_null(copy);
-        memcpy(copy, peer->to_server.data + at, n);
-        peer_error(peer, peer->session->ops->input(peer->session, copy, n));
-        free(copy);
+        peer_error(peer, give_to(peer->session, peer->to_server.data + at, n));
         at += n;
     }
     buf_clear(&peer->to_server);

@@ -1,4 +1,4 @@
-/* Connections with much to write, copied and lent, whose clients are slow or go. */
+/* Connections with much to write, copied and lent, whose clients are slow or go, and with much to read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,12 +68,53 @@ static void test_client_that_is_lost_in_the_middle(void **state) {
     close(client);
 }
 
+static void send_all(int client, const char *data, size_t size) {
+    for (size_t at = 0; at < size;) {
+        ssize_t n = send(client, data + at, size - at, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+}
+
+/* Sends so many bytes for places in writes of `step`, and what is behind them with the last. */
+static void send_placed(int client, size_t size, size_t step) {
+    static char bytes[TOY_PLACED_MAX + 20];
+    char question[40];
+    snprintf(question, sizeof question, "place %zu\n", size);
+    say(client, question);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = toy_byte(i);
+    memcpy(bytes + size, "echo behind\n", 12);
+    for (size_t at = 0, n; at < size + 12; at += n) {
+        n = size + 12 - at < step ? size + 12 - at : step;
+        send_all(client, bytes + at, n);
+    }
+}
+
+/* More than a turn has room for, fewer than one read, and with what comes behind in the same read. */
+static void test_input_to_its_places(void **state) {
+    struct server *server = *state;
+    start(server);
+    int client = dial(server), other = dial(server);
+    static const size_t sizes[] = {TOY_PLACED_MAX, 1000000, 300000, 2 * 31 * TOY_ROW, 200000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        send_placed(client, sizes[i], i % 2 ? 70001 : TOY_PLACED_MAX + 20);
+        expect(client, "placed right\nbehind\n");
+    }
+    say(client, "place 300000\n"); /* and some of it is not there */
+    say(other, "echo other\n");
+    expect(other, "other\n");
+    close(client);
+    close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_large_output_to_a_slow_client),
         TEST(test_client_that_is_lost_in_the_middle),
+        TEST(test_input_to_its_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

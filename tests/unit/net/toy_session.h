@@ -1,7 +1,9 @@
 /* toy_session.h: a protocol of lines for tests of net/. "echo X" is answered "X", "big N" by N bytes, "lend N" by as
  * many that lie in memory of its own, "later" by another thread, "tick" when its time has come, "bye" ends the
  * connection, "error" breaks it; "hold" pauses input until a shutdown releases it; "take N" takes a body of N bytes
- * behind it, and says when half and all of it is there; "half N" is finished with half of it. */
+ * behind it, and says when half and all of it is there; "half N" is finished with half of it; "place N" tells places
+ * for the N bytes behind it, of which every TOY_ROW end in what stands between, and says how they came and whether they
+ * are right (toy_byte). */
 #ifndef INFERD_TEST_NET_TOY_SESSION_H
 #define INFERD_TEST_NET_TOY_SESSION_H
 
@@ -16,6 +18,14 @@
 #include "net/loop.h"
 
 struct toy_session;
+
+enum { TOY_ROW = 3000, TOY_BETWEEN = 5, TOY_PLACED_MAX = 4000000 };
+
+/* Of what is placed, the byte at `at`. */
+static inline char toy_byte(size_t at) {
+    size_t column = at % TOY_ROW;
+    return column < TOY_ROW - TOY_BETWEEN ? (char)('a' + at / 7 % 26) : '-';
+}
 
 /* A block that is lent. */
 struct toy_block {
@@ -41,6 +51,8 @@ struct toy_session {
     size_t big, lend;
     size_t blocks; /* not released */
     size_t body, body_left;
+    char *placed; /* of placed_size bytes, placed_at of which have come, placed_there to their places */
+    size_t placed_size, placed_at, placed_there;
     bool half_is_enough;
     bool finished, held, closed;
     uint64_t deadline_ns;
@@ -92,6 +104,14 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
         slice_to_u64(rest, &size);
         toy->body = toy->body_left = size;
         toy->half_is_enough = slice_equal_text(word, "half");
+    } else if (slice_equal_text(word, "place")) {
+        uint64_t size = 0;
+        slice_to_u64(rest, &size);
+        if (size > TOY_PLACED_MAX)
+            abort();
+        toy->placed = calloc(1, size);
+        toy->placed_size = size;
+        toy->placed_at = toy->placed_there = 0;
     } else if (slice_equal_text(word, "lend")) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
@@ -128,6 +148,62 @@ static void toy_body(struct toy_session *toy, size_t n) {
         buf_append_text(&toy->out, "all\n");
 }
 
+/* All of it has come. */
+static void toy_check_placed(struct toy_session *toy) {
+    size_t right = 0;
+    while (right < toy->placed_size && toy->placed[right] == toy_byte(right))
+        right++;
+    buf_append_text(&toy->out, toy->placed_there > toy->placed_size / 2 ? "placed " : "given ");
+    buf_append_text(&toy->out, right == toy->placed_size ? "right\n" : "wrong\n");
+    free(toy->placed);
+    toy->placed = NULL;
+}
+
+static void toy_pass_placed(struct toy_session *toy, size_t n) {
+    toy->placed_at += n;
+    if (toy->placed_at == toy->placed_size)
+        toy_check_placed(toy);
+}
+
+static void toy_places(struct session *session, struct session_places *places) {
+    struct toy_session *toy = (struct toy_session *)session;
+    size_t at = toy->placed_at;
+    for (size_t row = 0; toy->placed && at < toy->placed_size && row < SESSION_PLACES_MAX / 2; row++) {
+        size_t column = at % TOY_ROW, wanted = TOY_ROW - TOY_BETWEEN, n = TOY_ROW - column;
+        if (column < wanted) {
+            size_t size = wanted - column < toy->placed_size - at ? wanted - column : toy->placed_size - at;
+            places->parts[places->count++] = (struct iovec){toy->placed + at, size};
+            places->bytes += size;
+            n -= size;
+            at += size;
+        }
+        n = n < toy->placed_size - at ? n : toy->placed_size - at;
+        if (n == 0)
+            break;
+        places->parts[places->count++] = (struct iovec){places->between[row].bytes, n};
+        places->bytes += n;
+        at += n;
+    }
+    places->ends = at == toy->placed_size;
+}
+
+static struct status toy_placed(struct session *session, const struct session_places *places, size_t n) {
+    struct toy_session *toy = (struct toy_session *)session;
+    size_t at = toy->placed_at, left = n;
+    if (n == 0 || n > places->bytes)
+        abort();
+    toy->placed_there += n;
+    for (const struct iovec *part = places->parts; left > 0; part++) {
+        size_t size = left < part->iov_len ? left : part->iov_len;
+        if (part->iov_base != toy->placed + at)
+            memcpy(toy->placed + at, part->iov_base, size);
+        at += size;
+        left -= size;
+    }
+    toy_pass_placed(toy, n);
+    return status_ok();
+}
+
 static struct status toy_input(struct session *session, const char *data, size_t n) {
     struct toy_session *toy = (struct toy_session *)session;
     for (size_t i = 0; i < n && !toy->finished; i++) {
@@ -135,6 +211,11 @@ static struct status toy_input(struct session *session, const char *data, size_t
             size_t piece = n - i < toy->body_left ? n - i : toy->body_left;
             toy_body(toy, piece);
             i += piece - 1;
+            continue;
+        }
+        if (toy->placed) {
+            toy->placed[toy->placed_at] = data[i];
+            toy_pass_placed(toy, 1);
             continue;
         }
         if (data[i] != '\n') {
@@ -235,6 +316,7 @@ static void toy_destroy(struct session *session) {
     }
     if (toy->blocks > 0) /* to be released before */
         abort();
+    free(toy->placed);
     buf_free(&toy->line);
     buf_free(&toy->out);
     atomic_fetch_sub(toy->open, 1);
@@ -246,6 +328,8 @@ static struct session *toy_create(struct loop *loop, atomic_int *open) {
                                            .output = toy_output,
                                            .wants_input = toy_wants_input,
                                            .awaited = toy_awaited,
+                                           .places = toy_places,
+                                           .placed = toy_placed,
                                            .input_closed = toy_input_closed,
                                            .finished = toy_finished,
                                            .shutdown = toy_shutdown,

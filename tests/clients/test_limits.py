@@ -6,6 +6,7 @@ import resource
 import select
 import socket
 import struct
+import time
 
 import grpc
 import models
@@ -201,9 +202,16 @@ def test_full_queue_early(full):
 
 @contextlib.contextmanager
 def no_room(running, size):
-    """Clients that never send the last byte of their bodies: as many as it takes until one of that size is refused."""
+    """Clients that never send the last byte of their bodies: as many as it takes until one of that size is refused. More than
+    once, since what refuses it first may be on its way, and be refused itself."""
+    refusals = 0
     with contextlib.ExitStack() as stack:
-        while request(running.http, "POST", "/v2/models/id_int32/infer", b" " * size).status != 503:
+        while refusals < 3:
+            if request(running.http, "POST", "/v2/models/id_int32/infer", b" " * size).status == 503:
+                refusals += 1
+                time.sleep(0.01)
+                continue
+            refusals = 0
             for body in (400_000, 20_000, size):
                 connection = stack.enter_context(Socket(running.http))
                 connection.send(INFER % (b"id_int32", body) + bytes(body - 1))

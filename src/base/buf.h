@@ -38,7 +38,7 @@ static inline void buf_append(struct buf *buf, const void *data, size_t size) {
 }
 /* The same for bytes that may be there already: whoever had room by buf_reserve may have put them behind size. */
 static inline void buf_append_placed(struct buf *buf, const void *data, size_t size) {
-    if (data == buf->data + buf->size && size <= buf->capacity - buf->size && !buf->failed)
+    if (buf->data && data == buf->data + buf->size && size <= buf->capacity - buf->size && !buf->failed)
         buf->size += size;
     else
         buf_append(buf, data, size);

@@ -3,6 +3,7 @@
  *   h2_receive.c  bytes -> frames, and those of the connection     h2_request.c  header blocks -> requests
  *   h2_stream.c   one request and its answer                       h2_send.c     answers -> frames, in turn
  *   h2_session.c  settings, floods, time-outs, orderly ends        h2_place.c    large bodies, without copying
+ *   h2_known_head.c  heads that come again and again
  *
  * Header compression is in hpack_*.c. A stream is freed where no handler runs: while frames are read
  * (h2_receive.c) or written (h2_send.c), and when the client is gone. */
@@ -83,6 +84,23 @@ struct h2_block {
     struct buf bytes;
 };
 
+/* A header block on its way to a request, or to nothing. */
+struct h2_head {
+    struct h2_stream *stream; /* NULL: the fields are dropped */
+    const struct http_limits *limits;
+    size_t bytes;
+    size_t capacity;     /* of the header table */
+    struct slice target; /* :path */
+    unsigned seen;       /* fields that may come once */
+    bool trailers;
+    bool ordinary_seen;
+    bool malformed;
+    bool too_large; /* to be answered 431 */
+    bool flooded;   /* not even that */
+    bool no_memory;
+    bool expects_continue;
+};
+
 enum { H2_BUCKET_BITS = 6, H2_BUCKETS = 1 << H2_BUCKET_BITS };
 
 struct h2_session {
@@ -94,6 +112,7 @@ struct h2_session {
     struct h2_block block;
     size_t booked; /* of `reader.pending` and `block.bytes`, in the budget */
     struct hpack_decoder decoder;
+    struct h2_known_head *known_head; /* owned; NULL: there is none */
     struct hpack_encoder encoder;
     struct buf control;      /* frames that go out before any DATA, in order: all but DATA and trailers */
     unsigned acks;           /* in it */
@@ -144,6 +163,13 @@ struct status h2_placed(struct h2_session *h2, const struct session_places *plac
 /* A whole header block: a new request, the trailers of one, or neither, whose fields are read all the same, since the
  * decoder's table lives on. */
 void h2_request_take(struct h2_session *h2, uint32_t stream_id, bool ended, struct slice block);
+
+/* ---- h2_known_head.c ---- */
+
+/* The head of a request whose block is that of the one before, and means the same, without reading it again. */
+bool h2_known_head_recall(const struct h2_session *h2, struct slice block, struct h2_head *head);
+/* The block was read, and may come again. */
+void h2_known_head_keep(struct h2_session *h2, struct slice block, const struct h2_head *head);
 
 /* ---- h2_stream.c ---- */
 

@@ -8,24 +8,8 @@ enum {
     FIELD_EXTRA = 4     /* bytes that a field counts beyond its texts: as much as ": " and CR LF */
 };
 
+/* Of h2_head.seen. */
 enum pseudo { METHOD = 1, SCHEME = 2, PATH = 4, AUTHORITY = 8, HOST = 16 };
-
-/* A header block on its way. */
-struct head {
-    struct h2_stream *stream; /* NULL: the fields are dropped */
-    const struct http_limits *limits;
-    size_t bytes;
-    size_t capacity;     /* of the header table */
-    struct slice target; /* :path */
-    unsigned seen;       /* enum pseudo */
-    bool trailers;
-    bool ordinary_seen;
-    bool malformed;
-    bool too_large; /* to be answered 431 */
-    bool flooded;   /* not even that */
-    bool no_memory;
-    bool expects_continue;
-};
 
 /* ---- single fields ---- */
 
@@ -82,7 +66,7 @@ static bool is_incremental(struct slice value) {
 /* ---- storing ---- */
 
 /* Makes room for one more row; false when memory is short. */
-static bool grow_headers(struct head *head) {
+static bool grow_headers(struct h2_head *head) {
     struct http_exchange *exchange = &head->stream->exchange;
     struct http_request *request = &exchange->request;
     if (request->header_count < head->capacity)
@@ -112,7 +96,7 @@ static bool copy_field(struct arena *arena, struct hpack_field *field) {
 }
 
 /* False: against section 8.2.2 or 8.1.1. */
-static bool use_field(struct head *head, const struct hpack_field *field, enum kind kind) {
+static bool use_field(struct h2_head *head, const struct hpack_field *field, enum kind kind) {
     struct http_request *request = &head->stream->exchange.request;
     uint64_t length;
     switch (kind) {
@@ -144,7 +128,7 @@ static bool use_field(struct head *head, const struct hpack_field *field, enum k
 }
 
 /* False: there is no such field, it was there before, or its value cannot be. */
-static bool use_pseudo_field(struct head *head, const struct hpack_field *field) {
+static bool use_pseudo_field(struct h2_head *head, const struct hpack_field *field) {
     struct http_request *request = &head->stream->exchange.request;
     unsigned which = 0;
     if (slice_equal_text(field->name, ":method")) {
@@ -164,7 +148,7 @@ static bool use_pseudo_field(struct head *head, const struct hpack_field *field)
     return fits;
 }
 
-static void store_field(struct head *head, struct hpack_field field, enum kind kind) {
+static void store_field(struct h2_head *head, struct hpack_field field, enum kind kind) {
     struct http_request *request = &head->stream->exchange.request;
     bool pseudo = field.name.data[0] == ':';
     if (!copy_field(head->stream->exchange.arena, &field) || (!pseudo && !grow_headers(head))) {
@@ -180,7 +164,7 @@ static void store_field(struct head *head, struct hpack_field field, enum kind k
     request->headers[request->header_count++] = (struct http_header){field.name, field.value};
 }
 
-static void take_field(struct head *head, const struct hpack_field *field) {
+static void take_field(struct h2_head *head, const struct hpack_field *field) {
     bool pseudo = field->name.size > 0 && field->name.data[0] == ':';
     enum kind kind = pseudo ? ORDINARY : kind_of(field->name);
     struct slice name = pseudo ? (struct slice){field->name.data + 1, field->name.size - 1} : field->name;
@@ -204,17 +188,17 @@ static void take_field(struct head *head, const struct hpack_field *field) {
 /* Whether the fields are so many times more than a block of that size and a full table hold that it names entries of
  * the table again and again, as nobody does who has something to say: it costs the client little, and the session more.
  */
-static bool is_inflated(const struct head *head, size_t block_size) {
+static bool is_inflated(const struct h2_head *head, size_t block_size) {
     return head->bytes / HTTP_H2_HEAD_INFLATED_FACTOR > block_size + HPACK_TABLE_DEFAULT;
 }
 
 /* So many times over the limit that reading it to its end would take long: a byte of a block may stand for 4 KiB. */
-static bool is_bomb(const struct head *head) {
+static bool is_bomb(const struct h2_head *head) {
     return head->bytes / HTTP_H2_HEAD_BOMB_FACTOR > head->limits->max_head_bytes;
 }
 
 /* False: the connection is lost. */
-static bool read_block(struct h2_session *h2, struct head *head, struct slice block) {
+static bool read_block(struct h2_session *h2, struct h2_head *head, struct slice block) {
     struct hpack_field field;
     const size_t size = block.size;
     head->limits = h2->limits;
@@ -242,7 +226,7 @@ static bool read_block(struct h2_session *h2, struct head *head, struct slice bl
 }
 
 /* The fields that each request has (section 8.3.1). Those of a head that was too large may have been left out. */
-static bool is_complete(const struct head *head) {
+static bool is_complete(const struct h2_head *head) {
     if (slice_equal_text(head->stream->exchange.request.method, "CONNECT"))
         return head->seen & AUTHORITY && !(head->seen & (SCHEME | PATH));
     return head->too_large ||
@@ -250,7 +234,7 @@ static bool is_complete(const struct head *head) {
 }
 
 /* What is against the request, now that its head is whole; H2_ERROR_NONE: nothing. */
-static enum h2_error judge(const struct head *head, bool ended) {
+static enum h2_error judge(const struct h2_head *head, bool ended) {
     struct http_exchange *exchange = &head->stream->exchange;
     if (head->flooded)
         return H2_ERROR_ENHANCE_YOUR_CALM;
@@ -262,7 +246,7 @@ static enum h2_error judge(const struct head *head, bool ended) {
     return exchange_book_head(exchange, head->bytes + rows) ? H2_ERROR_NONE : H2_ERROR_REFUSED_STREAM;
 }
 
-static void begin_request(struct h2_session *h2, struct head *head, bool ended) {
+static void begin_request(struct h2_session *h2, struct h2_head *head, bool ended) {
     struct h2_stream *stream = head->stream;
     enum h2_error error = judge(head, ended);
     if (error != H2_ERROR_NONE) {
@@ -281,12 +265,15 @@ static void begin_request(struct h2_session *h2, struct head *head, bool ended) 
 static void take_request(struct h2_session *h2, uint32_t stream_id, bool ended, struct slice block) {
     bool crowded = h2->stream_count >= h2->limits->max_concurrent_streams;
     bool wanted = h2->phase < H2_ENDING; /* after the final GOAWAY clients know that it is not looked at */
-    struct head head = {.stream = wanted && !crowded ? h2_stream_create(h2, stream_id) : NULL};
+    struct h2_head head = {.stream = wanted && !crowded ? h2_stream_create(h2, stream_id) : NULL};
     h2->last_stream_id = stream_id;
     if (wanted)
         h2->last_taken_id = stream_id;
-    if (!read_block(h2, &head, block) || !wanted)
+    bool known = head.stream && h2_known_head_recall(h2, block, &head);
+    if (!known && (!read_block(h2, &head, block) || !wanted))
         return;
+    if (head.stream && !known)
+        h2_known_head_keep(h2, block, &head);
     if (head.stream) {
         begin_request(h2, &head, ended);
         return;
@@ -299,7 +286,7 @@ static void take_request(struct h2_session *h2, uint32_t stream_id, bool ended, 
 }
 
 static void take_trailers(struct h2_session *h2, struct h2_stream *stream, bool ended, struct slice block) {
-    struct head head = {.stream = stream, .trailers = true};
+    struct h2_head head = {.stream = stream, .trailers = true};
     if (!read_block(h2, &head, block))
         return;
     if (stream->exchange.request_ended)
@@ -319,7 +306,7 @@ void h2_request_take(struct h2_session *h2, uint32_t stream_id, bool ended, stru
     } else if (stream_id > h2->last_stream_id) {
         take_request(h2, stream_id, ended, block);
     } else { /* of a stream that has ended: it may have crossed our reset */
-        struct head head = {.stream = NULL};
+        struct h2_head head = {.stream = NULL};
         if (read_block(h2, &head, block))
             h2_session_count_glitch(h2);
     }

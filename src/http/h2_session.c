@@ -281,6 +281,7 @@ static void h2_destroy(struct session *session) {
     buf_free(&h2->reader.pending);
     buf_free(&h2->block.bytes);
     buf_free(&h2->control);
+    free(h2->known_head);
     exchange_pool_free(&h2->pool);
     free(h2);
 }

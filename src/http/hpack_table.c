@@ -50,6 +50,7 @@ static void evict_down_to(struct hpack_table *table, size_t size) {
 void hpack_table_set_limit(struct hpack_table *table, size_t limit) {
     assert(limit <= HPACK_TABLE_DEFAULT);
     table->limit = limit;
+    table->changes++;
     evict_down_to(table, limit);
 }
 
@@ -117,6 +118,7 @@ static bool append_texts(struct hpack_table *table, struct hpack_field field) {
 
 bool hpack_table_add(struct hpack_table *table, struct hpack_field field) {
     size_t texts = field.name.size + field.value.size, size = texts + HPACK_ENTRY_OVERHEAD;
+    table->changes++;
     if (size > table->limit) {
         evict_down_to(table, 0);
         return true;

@@ -5,6 +5,7 @@
 #include "http/h2_priv.h"
 
 enum {
+    GUESSED_MAX = SESSION_PLACES_MAX / 2 - 1, /* frames of which places are told */
     FRAMES_MAX = 8, /* frames so many times shorter than what is placed at all are not worth it */
     SKIPS_MAX = 8,  /* streams whose body is complete that are looked behind */
     MISSES_MAX = 4  /* wrong guesses more than right ones, and streams, after which there are no more */
@@ -42,7 +43,7 @@ static void add(struct session_places *places, void *data, size_t size) {
 }
 
 static void add_data(struct h2_stream *stream, size_t size, struct session_places *places) {
-    size = lesser(size, stream->place.room);
+    size = lesser(lesser(size, stream->place.room), SESSION_PLACES_BYTES - places->bytes);
     add(places, stream->place.to, size);
     stream->place.to += size;
     stream->place.room -= size;
@@ -50,7 +51,7 @@ static void add_data(struct h2_stream *stream, size_t size, struct session_place
 
 /* Places for frames behind that of `stream`. False when it cannot be told what comes behind them. */
 static bool add_frames(struct h2_session *h2, struct h2_stream *stream, struct session_places *places) {
-    for (size_t i = 0; i < SESSION_PLACES_MAX / 2 - 1 && places->bytes < SESSION_PLACES_BYTES; i++) {
+    for (size_t i = 0; i < GUESSED_MAX && places->bytes + H2_FRAME_HEAD_SIZE < SESSION_PLACES_BYTES; i++) {
         stream = follower_of(h2, stream);
         if (!stream || stream->frame_length <= h2->limits->min_placed_bytes / FRAMES_MAX)
             return false;

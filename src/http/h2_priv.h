@@ -42,7 +42,7 @@ struct h2_stream {
     uint32_t frame_length;  /* of its last DATA */
     uint32_t follower;      /* the stream whose DATA came next */
     struct {
-        unsigned round; /* in which the rest was asked for */
+        uint64_t round; /* in which the rest was asked for */
         char *to;
         size_t room;
     } place;             /* for its next bytes: h2_place.c */
@@ -129,9 +129,10 @@ struct h2_session {
     size_t stream_count;
     struct h2_stream *buckets[H2_BUCKETS];
     uint32_t bucket_secret;
-    unsigned place_round, misses; /* of h2_place.c */
-    uint64_t turn_ns;             /* begin of this turn */
-    bool turn_wanted;             /* another one, for requests that wait */
+    uint64_t place_round; /* of h2_place.c, of which no number comes twice */
+    unsigned misses;      /* likewise of h2_place.c */
+    uint64_t turn_ns;     /* begin of this turn */
+    bool turn_wanted;     /* another one, for requests that wait */
     uint64_t now_ns;
     uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
     uint64_t idle_since_ns; /* no streams; or since the beginning */

@@ -21,6 +21,7 @@ struct http_limits http_limits_default(void) {
         .body_timeout_ns = 60 * NS_PER_S,
         .drain_timeout_ns = HTTP_DRAIN_TIMEOUT_S * NS_PER_S,
         .max_resets_per_second = HTTP_H2_RESETS_PER_SECOND,
+        .turn_ns = EXCHANGE_TURN_NS,
         .min_placed_bytes = HTTP_MIN_PLACED_BYTES,
     };
 }

@@ -178,6 +178,7 @@ struct http_limits {
     uint64_t drain_timeout_ns;      /* both, and head_timeout_ns, at most so long once the session is to end */
     uint32_t max_resets_per_second; /* HTTP/2: streams reset by either side and other frames that only cost */
     struct http_budget *budget;     /* borrowed; NULL: no common bound */
+    uint64_t turn_ns;               /* on requests that came together, before other connections get their turn */
     size_t min_placed_bytes;        /* fewer bytes of a body are not worth to be received to where they lie */
 };
 struct http_limits http_limits_default(void);

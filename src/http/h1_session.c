@@ -240,7 +240,7 @@ static struct status h1_output(struct session *session, struct output *out, size
             break;
         finish_exchange(h1, true);
         turn_ns = turn_ns ? turn_ns : h1->now_ns;
-        turn_is_over = h1->now_ns - turn_ns > EXCHANGE_TURN_NS;
+        turn_is_over = h1->now_ns - turn_ns > h1->limits->turn_ns;
         consume_carried(h1); /* where the turn is over, the answer goes out with the next output */
     }
     if (buf_failed(&out->copied))

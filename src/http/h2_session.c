@@ -75,7 +75,7 @@ uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns) {
 }
 
 bool h2_session_turn_is_over(struct h2_session *h2) {
-    if (!h2->turn_wanted && h2_session_now(h2) - h2->turn_ns <= EXCHANGE_TURN_NS)
+    if (!h2->turn_wanted && h2_session_now(h2) - h2->turn_ns <= h2->limits->turn_ns)
         return false;
     h2->turn_wanted = true;
     h2_session_want_tick(h2, h2->now_ns);

@@ -134,6 +134,11 @@ static inline size_t on_data(void *user, struct http_exchange *exchange, const c
     return grpc_on_data(exchange, data, size);
 }
 
+static inline char *on_place(void *user, struct http_exchange *exchange, size_t *ret_room) {
+    (void)user;
+    return grpc_on_place(exchange, ret_room);
+}
+
 static inline void on_no_room(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_no_room(exchange);
@@ -193,6 +198,7 @@ static inline void open_fixture(struct fixture *f, bool h2) {
     f->limits = http_limits_default();
     f->handler = (struct http_handler){.on_head = on_head,
                                        .on_data = on_data,
+                                       .on_place = on_place,
                                        .on_no_room = on_no_room,
                                        .on_end = on_end,
                                        .on_deadline = on_deadline,

@@ -1,5 +1,5 @@
-/* connection.c: reads into the loop's scratch memory, gives the bytes to the session, and writes what the session has,
- * at once where the socket takes it. A small request costs one read and one write.
+/* connection.c: the life of a connection: has input read (connection_input.c) and writes what its session has, at once
+ * where the socket takes it. A small request costs one read and one write.
  *
  *   SNIFFING --first bytes told--> OPEN --finished, error--> LINGERING --peer closed, time-out--> gone
  *

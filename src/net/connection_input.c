@@ -79,7 +79,7 @@ static void take_placed(struct connection *connection, size_t n) {
     struct status status = connection->session->ops->placed(connection->session, &group->places, placed);
     connection->in_session = false;
     connection->broken |= !status_is_ok(&status);
-    if (n > placed)
+    if (n > placed && !connection->broken)
         take_input(connection, group->scratch, n - placed);
 }
 
@@ -89,7 +89,7 @@ static bool find_places(struct connection *connection) {
     const struct session *session = connection->session;
     places->count = places->bytes = 0;
     places->ends = false;
-    if (session && session->ops->places && connection->transport.ops->read_parts)
+    if (connection->fast && session && session->ops->places && connection->transport.ops->read_parts)
         session->ops->places(connection->session, places);
     return places->count > 0;
 }
@@ -124,6 +124,7 @@ static bool read_rounds(struct connection *connection, size_t *ret_bytes) {
         switch (read_once(connection, &n, &room)) {
         case TRANSPORT_DONE:
             *ret_bytes += n;
+            connection->fast = n >= CONNECTION_FAST_BYTES;
             if (n < room && !connection->transport.ops->has_unread(&connection->transport))
                 return true;
             break;

@@ -26,6 +26,7 @@ struct connection {
     bool refused;          /* by the transport, which has told the peer */
     bool ending;           /* the transport has not told the peer yet that there will be no more */
     bool input_ended;      /* by the peer */
+    bool fast;             /* the last read gave many bytes */
     uint64_t since_ns;     /* begin of the phase */
     uint64_t taken_ns;     /* when the peer last took output, or last sent something while lingering */
     uint64_t timer_ns;     /* for when the timer is set; 0: it is not */

@@ -99,8 +99,12 @@ static void test_input_to_its_places(void **state) {
     static const size_t sizes[] = {TOY_PLACED_MAX, 1000000, 300000, 2 * 31 * TOY_ROW, 200000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         send_placed(client, sizes[i], i % 2 ? 70001 : TOY_PLACED_MAX + 20);
-        expect(client, "placed right\nbehind\n");
+        expect(client, "right\nbehind\n");
     }
+    say(client, "placed\n");
+    expect(client, "yes\n");
+    say(other, "placed\n");
+    expect(other, "no\n");
     say(client, "place 300000\n"); /* and some of it is not there */
     say(other, "echo other\n");
     expect(other, "other\n");

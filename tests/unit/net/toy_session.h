@@ -2,8 +2,8 @@
  * many that lie in memory of its own, "later" by another thread, "tick" when its time has come, "bye" ends the
  * connection, "error" breaks it; "hold" pauses input until a shutdown releases it; "take N" takes a body of N bytes
  * behind it, and says when half and all of it is there; "half N" is finished with half of it; "place N" tells places
- * for the N bytes behind it, of which every TOY_ROW end in what stands between, and says how they came and whether they
- * are right (toy_byte). */
+ * for the N bytes behind it, of which every TOY_ROW end in what stands between, and says whether they are
+ * right (toy_byte); "placed" tells whether any came to their places. */
 #ifndef INFERD_TEST_NET_TOY_SESSION_H
 #define INFERD_TEST_NET_TOY_SESSION_H
 
@@ -51,8 +51,9 @@ struct toy_session {
     size_t big, lend;
     size_t blocks; /* not released */
     size_t body, body_left;
-    char *placed; /* of placed_size bytes, placed_at of which have come, placed_there to their places */
-    size_t placed_size, placed_at, placed_there;
+    char *placed; /* of placed_size bytes, placed_at of which have come */
+    size_t placed_size, placed_at;
+    bool placed_some; /* of all, came to their places */
     bool half_is_enough;
     bool finished, held, closed;
     uint64_t deadline_ns;
@@ -111,7 +112,9 @@ static bool toy_line(struct toy_session *toy, struct slice line) {
             abort();
         toy->placed = calloc(1, size);
         toy->placed_size = size;
-        toy->placed_at = toy->placed_there = 0;
+        toy->placed_at = 0;
+    } else if (slice_equal_text(word, "placed")) {
+        buf_append_text(&toy->out, toy->placed_some ? "yes\n" : "no\n");
     } else if (slice_equal_text(word, "lend")) {
         uint64_t size = 0;
         slice_to_u64(rest, &size);
@@ -153,7 +156,6 @@ static void toy_check_placed(struct toy_session *toy) {
     size_t right = 0;
     while (right < toy->placed_size && toy->placed[right] == toy_byte(right))
         right++;
-    buf_append_text(&toy->out, toy->placed_there > toy->placed_size / 2 ? "placed " : "given ");
     buf_append_text(&toy->out, right == toy->placed_size ? "right\n" : "wrong\n");
     free(toy->placed);
     toy->placed = NULL;
@@ -192,7 +194,7 @@ static struct status toy_placed(struct session *session, const struct session_pl
     size_t at = toy->placed_at, left = n;
     if (n == 0 || n > places->bytes)
         abort();
-    toy->placed_there += n;
+    toy->placed_some = true;
     for (const struct iovec *part = places->parts; left > 0; part++) {
         size_t size = left < part->iov_len ? left : part->iov_len;
         if (part->iov_base != toy->placed + at)

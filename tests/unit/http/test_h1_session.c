@@ -1,98 +1,6 @@
 /* HTTP/1.1 connections byte for byte: order of pipelined answers, when a connection is kept, half-closed clients,
  * time-outs. */
-#include "http/exchange_priv.h"
-#include "peer.h"
-#include "recorder.h"
-
-struct fixture {
-    struct recorder recorder;
-    struct http_limits limits;
-    struct session *session;
-    struct buf out;
-};
-
-static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->limits = http_limits_default();
-    recorder_open(&f->recorder);
-    struct status status = h1_session_create(&f->recorder.handler, &f->limits, &f->session);
-    assert_int_equal(status.code, STATUS_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    f->session->ops->destroy(f->session);
-    recorder_close(&f->recorder);
-    buf_free(&f->out);
-    free(f);
-    return 0;
-}
-
-static void take_output(struct fixture *f) {
-    size_t before;
-    do {
-        before = f->out.size;
-        struct status status = take_from(f->session, 4096, &f->out);
-        assert_int_equal(status.code, STATUS_OK);
-    } while (f->out.size > before);
-}
-
-static void give(struct fixture *f, struct slice text) {
-    char *copy = malloc(text.size + 1);
-    assert_non_null(copy);
-    memcpy(copy, text.data, text.size);
-    struct status status = f->session->ops->input(f->session, copy, text.size);
-    assert_int_equal(status.code, STATUS_OK);
-    free(copy);
-    take_output(f);
-}
-
-static void give_text(struct fixture *f, const char *text) {
-    give(f, slice_of(text));
-}
-
-/* Takes the Date fields out of what was sent, compares, and clears it. */
-static void expect_output(struct fixture *f, const char *expected) {
-    struct buf plain = BUF_EMPTY;
-    struct slice line, rest = buf_slice(&f->out);
-    while (rest.size > 0) {
-        bool whole = slice_split(rest, '\n', &line, &rest);
-        if (slice_starts_with(line, SLICE_LITERAL("Date: "))) {
-            assert_int_equal(line.size, strlen("Date: Sun, 06 Nov 1994 08:49:37 GMT\r"));
-            continue;
-        }
-        buf_append_slice(&plain, line);
-        if (whole)
-            buf_append_char(&plain, '\n');
-    }
-    buf_append_char(&plain, '\0');
-    assert_string_equal(plain.data, expected);
-    buf_free(&plain);
-    buf_clear(&f->out);
-}
-
-static bool finished(const struct fixture *f) {
-    return f->session->ops->finished(f->session);
-}
-
-static void tick_at_deadline(struct fixture *f) {
-    uint64_t deadline = f->session->ops->deadline(f->session);
-    assert_true(deadline > 0);
-    struct status status = f->session->ops->tick(f->session, deadline - 1);
-    assert_int_equal(status.code, STATUS_OK);
-    take_output(f);
-    assert_int_equal(f->out.size, 0);
-    status = f->session->ops->tick(f->session, deadline);
-    assert_int_equal(status.code, STATUS_OK);
-    take_output(f);
-}
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define POST(path, length, body) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: " #length "\r\n\r\n" body
-#define OK(length, body) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\n\r\n" body
+#include "h1_fixture.h"
 
 static void test_pipelined_answers_keep_their_order(void **state) {
     struct fixture *f = *state;
@@ -507,69 +415,6 @@ static void test_output_comes_in_pieces(void **state) {
     assert_true(pieces >= SIZE / TARGET);
 }
 
-/* A body with a length is received to where it is to lie; one in chunks, whose length is not told,
- * has no such place. */
-static void test_places(void **state) {
-    struct fixture *f = *state;
-    struct session_places places;
-    enum { SIZE = 600000 };
-    char *body = malloc(SIZE);
-    assert_non_null(body);
-    for (size_t i = 0; i < SIZE; i++)
-        body[i] = (char)('a' + i % 26);
-    give_text(f, GET("/echo"));
-    assert_false(ask_places(f->session, &places));
-    buf_clear(&f->out);
-    give_text(f, POST("/echo", 600000, "abc"));
-    assert_true(ask_places(f->session, &places));
-    assert_int_equal(places.count, 1);
-    assert_int_equal(places.bytes, SESSION_PLACES_BYTES);
-    assert_false(places.ends);
-    const char *first = places.parts[0].iov_base;
-    put_bytes(&places, body + 3, 300000);
-    struct status status = f->session->ops->placed(f->session, &places, 300000);
-    assert_int_equal(status.code, STATUS_OK);
-    assert_true(ask_places(f->session, &places));
-    assert_ptr_equal(places.parts[0].iov_base, first + 300000);
-    assert_int_equal(places.bytes, SIZE - 300003);
-    assert_true(places.ends);
-    put_bytes(&places, body + 300003, 290000);
-    status = f->session->ops->placed(f->session, &places, 290000);
-    assert_int_equal(status.code, STATUS_OK);
-    assert_false(ask_places(f->session, &places)); /* hardly anything is left */
-    give(f, (struct slice){body + 590003, SIZE - 590003});
-    assert_true(f->out.size > SIZE);
-    assert_memory_equal(f->out.data + f->out.size - SIZE, body, SIZE);
-    buf_clear(&f->out);
-    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\nabc");
-    assert_false(ask_places(f->session, &places));
-    free(body);
-}
-
-static void test_no_places(void **state) {
-    struct fixture *f = *state;
-    struct session_places places;
-    give_text(f, GET("/hold") POST("/echo", 600000, "abc")); /* not begun */
-    assert_false(ask_places(f->session, &places));
-    recorder_release(&f->recorder, "held");
-    take_output(f);
-    assert_true(ask_places(f->session, &places));
-    give_text(f, "d");
-    assert_true(ask_places(f->session, &places));
-    f->session->ops->input_closed(f->session, true);
-    assert_false(ask_places(f->session, &places));
-}
-
-/* The rest of a request that is refused is dropped. */
-static void test_no_places_after_the_answer(void **state) {
-    struct fixture *f = *state;
-    struct session_places places;
-    give_text(f, POST("/refuse", 200000, "abc"));
-    assert_false(ask_places(f->session, &places));
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_pipelined_answers_keep_their_order),
@@ -602,9 +447,6 @@ int main(void) {
         TEST(test_share_and_answers),
         TEST(test_carried_bytes_are_booked),
         TEST(test_output_comes_in_pieces),
-        TEST(test_places),
-        TEST(test_no_places),
-        TEST(test_no_places_after_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,7 @@
 #include <stdlib.h>
 
 #include "http/h2_priv.h"
-
-enum {
-    BLOCK_MAX = 256, /* bytes of heads that are kept, as they come */
-    TEXT_MAX = 1024, /* and of their fields */
-    ROWS_MAX = 16
-};
+#include "http/http_limits.h"
 
 struct h2_known_head {
     uint32_t table_changes; /* of the decoder's table: with another one the block may mean something else */
@@ -123,10 +118,10 @@ void h2_known_head_keep(struct h2_session *h2, struct slice block, const struct 
     size_t rows = head->stream->exchange.request.header_count;
     bool again = is_known(h2, block);
     bool fine = !head->malformed && !head->too_large && !head->flooded && !head->no_memory;
-    if (!fine || block.size > BLOCK_MAX)
+    if (!fine || block.size > HTTP_H2_KNOWN_HEAD_MAX)
         return;
     size_t texts = again ? text_size(head) : 0, size = again ? texts + rows * sizeof(struct http_header) : 0;
-    if (texts > TEXT_MAX || rows > ROWS_MAX)
+    if (texts > HTTP_H2_KNOWN_TEXT_MAX || rows > HTTP_H2_KNOWN_FIELDS_MAX)
         return;
     struct h2_known_head *known = make_room(h2, size + block.size);
     if (!known)

@@ -26,6 +26,9 @@ enum {
     HTTP_H2_HEAD_INFLATED_FACTOR = 4,     /* heads so many times what their block and a full table hold only cost */
     HTTP_H2_HEAD_FLOOD_FACTOR = 4,        /* heads so many times over the limit are not even answered */
     HTTP_H2_HEAD_BOMB_FACTOR = 16,        /* and so many times over it not read to their end */
+    HTTP_H2_KNOWN_HEAD_MAX = 256,         /* bytes of a head, as it comes, that is kept in case it comes again */
+    HTTP_H2_KNOWN_TEXT_MAX = 1 << 10,     /* and of its fields */
+    HTTP_H2_KNOWN_FIELDS_MAX = 16,        /* and of them */
     HTTP_H2_RESETS_PER_SECOND = 500,      /* and other frames that only cost */
     HTTP_H2_REFUSALS_PER_SECOND = 4096    /* streams refused for want of room, and 2 for each that there may be at once:
                                              those beyond count with the resets */

@@ -7,6 +7,8 @@
 #include "http/h2_priv.h"
 #include "http/http_limits.h"
 
+enum { AWAITED_STREAMS_MAX = 16 };
+
 /* How long the answer to a PING is waited for that shows that a client has seen the first GOAWAY. */
 #define NOTICE_TIMEOUT_NS NS_PER_S
 
@@ -157,15 +159,29 @@ static void h2_input_closed(struct session *session, bool gone) {
     abort_streams(of(session));
 }
 
-/* Of a lone request: others, and what opens the window for an answer, are not to wait for its body. */
+/* What the client has to send before anything can be done for the stream: its body, as far as the windows go. SIZE_MAX:
+ * nothing, unless it changes its mind. 0: any byte may be what opens the window for the answer. */
+static size_t stream_awaits(const struct h2_session *h2, const struct h2_stream *stream) {
+    const struct http_exchange *exchange = &stream->exchange;
+    int64_t answer = (int64_t)exchange->answer.bytes;
+    if (answer > stream->send_window || answer > h2->send_window)
+        return 0;
+    if (exchange->request_ended)
+        return SIZE_MAX;
+    int64_t window = stream->receive_window < h2->receive_window ? stream->receive_window : h2->receive_window;
+    size_t awaited = exchange_awaited(exchange), room = window > 0 ? (size_t)window : 0;
+    return awaited < room ? awaited : room;
+}
+
+/* All that comes may be for the stream that awaits the least. Of few streams, as this is asked often. */
 static size_t h2_awaited(const struct session *session) {
     const struct h2_session *h2 = of_const(session);
-    const struct h2_stream *stream = h2->streams;
-    if (h2->stream_count != 1 || stream->exchange.answer.bytes > 0)
-        return 0;
-    int64_t window = stream->receive_window < h2->receive_window ? stream->receive_window : h2->receive_window;
-    size_t awaited = exchange_awaited(&stream->exchange), room = window > 0 ? (size_t)window : 0;
-    return awaited < room ? awaited : room;
+    size_t least = h2->stream_count <= AWAITED_STREAMS_MAX ? SIZE_MAX : 0;
+    for (const struct h2_stream *stream = h2->streams; stream && least > 0; stream = stream->next) {
+        size_t awaited = stream_awaits(h2, stream);
+        least = awaited < least ? awaited : least;
+    }
+    return least < SIZE_MAX ? least : 0;
 }
 
 static void h2_tell_places(struct session *session, struct session_places *places) {

@@ -310,7 +310,7 @@ static struct http_exchange *begin(struct fixture *f, uint32_t id, const char *p
     return &h2_stream_find(h2_of(f), id)->exchange;
 }
 
-static void test_awaited_of_a_lone_request(void **state) {
+static void test_awaited(void **state) {
     struct fixture *f = *state;
     greet_client(f);
     assert_int_equal(awaited(f), 0);
@@ -318,15 +318,32 @@ static void test_awaited_of_a_lone_request(void **state) {
     assert_int_equal(awaited(f), 0);
     http_exchange_await_body(exchange, 1000);
     assert_int_equal(awaited(f), 1000);
-    struct http_exchange *other = begin(f, 3, "/idle"); /* whose client is not to wait for the first one's body */
-    http_exchange_await_body(other, 2000);
+    struct http_exchange *other = begin(f, 3, "/idle"); /* any byte may be of use to it */
     assert_int_equal(awaited(f), 0);
+    http_exchange_await_body(other, 2000);
+    assert_int_equal(awaited(f), 1000);
+    http_exchange_await_body(other, 500);
+    assert_int_equal(awaited(f), 500);
     struct buf bytes = BUF_EMPTY;
-    append_reset(&bytes, 1);
+    append_reset(&bytes, 3);
     exchange_frames(f, &bytes, "");
-    assert_int_equal(awaited(f), 2000);
-    append_data(&bytes, 3, 10, H2_FLAG_END_STREAM);
-    exchange_frames(f, &bytes, "H3.");
+    assert_int_equal(awaited(f), 1000);
+    append_request(&bytes, 5, "/hold", H2_FLAG_END_STREAM); /* it awaits nothing of the client */
+    exchange_frames(f, &bytes, "");
+    assert_int_equal(awaited(f), 1000);
+    append_data(&bytes, 1, 10, H2_FLAG_END_STREAM);
+    exchange_frames(f, &bytes, "H1.");
+    assert_int_equal(awaited(f), 0);
+    recorder_release(&f->recorder, "held");
+}
+
+static void test_awaited_of_many(void **state) {
+    struct fixture *f = *state;
+    greet_client(f);
+    for (uint32_t i = 0; i < 16; i++)
+        http_exchange_await_body(begin(f, 2 * i + 1, "/idle"), 1000 + i);
+    assert_int_equal(awaited(f), 1000);
+    http_exchange_await_body(begin(f, 33, "/idle"), 5000);
     assert_int_equal(awaited(f), 0);
 }
 
@@ -346,29 +363,63 @@ static void test_awaited_within_the_windows(void **state) {
     assert_int_equal(awaited(f), 0);
 }
 
-/* What opens the window for an answer is not to wait for more of the body. */
+/* What opens a window for an answer is not to wait for more of a body, its own or another's. */
 static void test_awaited_beside_an_answer(void **state) {
     struct fixture *f = *state;
     greet_client(f);
+    http_exchange_await_body(begin(f, 1, "/idle"), 2000);
     struct buf bytes = BUF_EMPTY;
     append_setting(&bytes, H2_SETTING_INITIAL_WINDOW_SIZE, 7);
     exchange_frames(f, &bytes, "S+");
-    http_exchange_await_body(begin(f, 1, "/stream"), 1000);
+    http_exchange_await_body(begin(f, 3, "/stream"), 1000);
     assert_int_equal(awaited(f), 1000);
-    append_data(&bytes, 1, 10, 0);
-    exchange_frames(f, &bytes, "D1:7");
+    append_data(&bytes, 3, 10, 0);
+    exchange_frames(f, &bytes, "D3:7");
     assert_int_equal(awaited(f), 0);
-    append_window(&bytes, 1, 3);
-    exchange_frames(f, &bytes, "D1:3");
+    append_window(&bytes, 3, 3);
+    exchange_frames(f, &bytes, "D3:3");
     assert_int_equal(awaited(f), 1000);
+    h2_of(f)->send_window = 5;
+    append_window(&bytes, 3, 100);
+    exchange_frames(f, &bytes, "");
+    append_data(&bytes, 3, 10, 0);
+    exchange_frames(f, &bytes, "D3:5");
+    assert_int_equal(awaited(f), 0);
+    append_window(&bytes, 0, 3);
+    exchange_frames(f, &bytes, "D3:3");
+    assert_int_equal(awaited(f), 0);
+    append_window(&bytes, 0, 3);
+    exchange_frames(f, &bytes, "D3:2");
+    assert_int_equal(awaited(f), 1000);
+}
+
+/* One that waits to be written is no reason to look at each byte. */
+static void test_awaited_beside_an_answer_with_room(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    http_exchange_await_body(begin(f, 1, "/idle"), 2000);
+    append_echo(&bytes, 3, 50000);
+    struct status status = give_quietly(f, &bytes, 0);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(awaited(f), 2000);
+    take_output(f, &out);
+    assert_int_equal(awaited(f), 2000);
+    buf_free(&out);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_windows_never_stop_opening), TEST(test_windows_of_padding_alone),
-        TEST(test_only_the_slow_stream_waits), TEST(test_windows_are_kept),
-        TEST(test_answers_keep_the_windows),   TEST(test_awaited_of_a_lone_request),
-        TEST(test_awaited_within_the_windows), TEST(test_awaited_beside_an_answer),
+        TEST(test_windows_never_stop_opening),
+        TEST(test_windows_of_padding_alone),
+        TEST(test_only_the_slow_stream_waits),
+        TEST(test_windows_are_kept),
+        TEST(test_answers_keep_the_windows),
+        TEST(test_awaited),
+        TEST(test_awaited_of_many),
+        TEST(test_awaited_beside_an_answer_with_room),
+        TEST(test_awaited_within_the_windows),
+        TEST(test_awaited_beside_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

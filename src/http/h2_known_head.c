@@ -8,7 +8,7 @@
 #include "http/http_limits.h"
 
 struct h2_known_head {
-    uint32_t table_changes; /* of the decoder's table: with another one the block may mean something else */
+    uint64_t table_changes; /* of the decoder's table: with another one the block may mean something else */
     size_t block_size;
     size_t size; /* of rows and texts; 0: it came once, and is not kept */
     size_t capacity;
@@ -118,7 +118,7 @@ void h2_known_head_keep(struct h2_session *h2, struct slice block, const struct 
     size_t rows = head->stream->exchange.request.header_count;
     bool again = is_known(h2, block);
     bool fine = !head->malformed && !head->too_large && !head->flooded && !head->no_memory;
-    if (!fine || block.size > HTTP_H2_KNOWN_HEAD_MAX)
+    if (!fine || block.size == 0 || block.size > HTTP_H2_KNOWN_HEAD_MAX)
         return;
     size_t texts = again ? text_size(head) : 0, size = again ? texts + rows * sizeof(struct http_header) : 0;
     if (texts > HTTP_H2_KNOWN_TEXT_MAX || rows > HTTP_H2_KNOWN_FIELDS_MAX)

@@ -39,7 +39,7 @@ struct hpack_entry {
  * Entries come and go in order, and so do their texts: both are told by how many came before, modulo 2^32. */
 struct hpack_table {
     size_t limit, size;          /* bytes as section 4.1 counts them */
-    uint32_t changes;            /* entries that ever came, and limits */
+    uint64_t changes;            /* entries that ever came, and limits: no number comes twice */
     struct hpack_entry *entries; /* owned: a ring; NULL until the first one comes */
     uint32_t ring_mask;          /* its size less one */
     uint32_t count;              /* entries in the table */

@@ -247,6 +247,25 @@ static void test_not_kept(void **state) {
     }
 }
 
+/* A block of no bytes, in one frame and in two: it lies nowhere. */
+static void test_nothing(void **state) {
+    struct fixture *f = *state;
+    const struct slice nothing = {NULL, 0};
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    for (uint32_t stream = 1; stream < 17; stream += 2) {
+        if (stream < 9) {
+            append_frame(&bytes, H2_FRAME_HEADERS, 0, stream, nothing);
+            append_frame(&bytes, H2_FRAME_CONTINUATION, H2_FLAG_END_HEADERS, stream, nothing);
+        } else {
+            append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_HEADERS, stream, nothing);
+        }
+        give(f, &bytes, &out);
+        assert_int_equal(last_frame(&out, H2_FRAME_RST_STREAM, 0), H2_ERROR_PROTOCOL);
+        buf_free(&out);
+    }
+}
+
 /* ---- whatever comes ---- */
 
 enum { STORIES = 300, HEADS = 60 };
@@ -312,6 +331,7 @@ int main(void) {
         TEST(test_not_kept),
         TEST(test_large_fields_of_the_table),
         TEST(test_too_large),
+        TEST(test_nothing),
         TEST(test_the_same_as_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,10 @@ static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_ro
     return ((struct served *)user)->front.handler.on_place(&((struct served *)user)->front, exchange, ret_room);
 }
 
+static void on_misplaced(void *user, struct http_exchange *exchange, const char *end) {
+    ((struct served *)user)->front.handler.on_misplaced(&((struct served *)user)->front, exchange, end);
+}
+
 static void on_no_room(void *user, struct http_exchange *exchange) {
     ((struct served *)user)->front.handler.on_no_room(&((struct served *)user)->front, exchange);
 }
@@ -273,6 +277,7 @@ static struct served *start(void) {
     served.handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
                                            .on_place = on_place,
+                                           .on_misplaced = on_misplaced,
                                            .on_no_room = on_no_room,
                                            .on_end = on_end,
                                            .on_deadline = on_deadline,

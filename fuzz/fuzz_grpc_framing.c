@@ -206,6 +206,11 @@ static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_ro
     return grpc_on_place(exchange, ret_room);
 }
 
+static void on_misplaced(void *user, struct http_exchange *exchange, const char *end) {
+    (void)user;
+    grpc_on_misplaced(exchange, end);
+}
+
 static void on_end(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_end(exchange);
@@ -394,6 +399,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz.driver.handler = (struct http_handler){.on_head = on_head,
                                                 .on_data = on_data,
                                                 .on_place = on_place,
+                                                .on_misplaced = on_misplaced,
                                                 .on_end = on_end,
                                                 .on_deadline = on_deadline,
                                                 .on_abort = on_abort,

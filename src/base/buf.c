@@ -69,8 +69,14 @@ void buf_printf(struct buf *buf, const char *format, ...) {
 
 void buf_shrink(struct buf *buf) {
     size_t spare = buf->capacity - buf->size;
-    if (buf->size == 0 || spare < BUF_SHRINK_MIN || spare < buf->size / 8)
+    if (spare < BUF_SHRINK_MIN || spare < buf->size / 8)
         return;
+    if (buf->size == 0) { /* realloc() of no bytes may do anything */
+        free(buf->data);
+        buf->data = NULL;
+        buf->capacity = 0;
+        return;
+    }
     char *shrunk = realloc(buf->data, buf->size);
     if (!shrunk)
         return;

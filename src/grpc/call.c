@@ -43,7 +43,8 @@ struct grpc_call {
 /* Makes what the call has in memory known, with what the method has of it. */
 static bool hold(struct grpc_call *call, size_t lent_bytes) {
     size_t packed = call->unpacking ? call->unpacking->packed_size : 0;
-    return http_exchange_hold(call->exchange, lent_bytes + call->message.size + call->reader.message.size + packed);
+    return http_exchange_hold(call->exchange,
+                              lent_bytes + call->message.size + message_reader_used(&call->reader) + packed);
 }
 
 /* ---- status ---- */
@@ -268,6 +269,14 @@ size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t siz
 char *grpc_on_place(struct http_exchange *exchange, size_t *ret_room) {
     struct grpc_call *call = http_exchange_context(exchange);
     return call && !call->finished && !call->unpacking ? message_reader_place(&call->reader, ret_room) : NULL;
+}
+
+void grpc_on_misplaced(struct http_exchange *exchange, const char *end) {
+    struct grpc_call *call = http_exchange_context(exchange);
+    if (!call || call->finished)
+        return;
+    message_reader_misplaced(&call->reader, end);
+    (void)hold_message(call);
 }
 
 void grpc_on_end(struct http_exchange *exchange) {

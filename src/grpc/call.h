@@ -87,6 +87,7 @@ bool grpc_is_call(const struct http_request *request);
 void grpc_on_head(const struct grpc_service *services, size_t service_count, struct http_exchange *exchange);
 size_t grpc_on_data(struct http_exchange *exchange, const char *data, size_t size);
 char *grpc_on_place(struct http_exchange *exchange, size_t *ret_room);
+void grpc_on_misplaced(struct http_exchange *exchange, const char *end);
 void grpc_on_no_room(struct http_exchange *exchange);
 void grpc_on_end(struct http_exchange *exchange);
 void grpc_on_abort(struct http_exchange *exchange);

@@ -53,7 +53,15 @@ struct status message_reader_take(struct message_reader *reader, const char *dat
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a message");
     *ret_taken = at + piece;
     *ret_complete = piece == missing;
+    if (*ret_complete)
+        reader->used = 0;
     return status_ok();
+}
+
+void message_reader_misplaced(struct message_reader *reader, const char *end) {
+    size_t used = (size_t)(end - reader->message.data);
+    if (used > reader->used)
+        reader->used = used;
 }
 
 char *message_reader_place(struct message_reader *reader, size_t *ret_room) {

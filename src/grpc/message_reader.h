@@ -15,6 +15,7 @@ struct message_reader {
     unsigned char prefix[MESSAGE_PREFIX_BYTES];
     size_t prefix_size;
     size_t wanted;      /* size of the message, once the prefix is complete */
+    size_t used;        /* of the message's memory, by message_reader_misplaced */
     struct buf message; /* as far as it has come; its memory grows with what comes, not with what is promised */
 };
 
@@ -26,6 +27,12 @@ struct status message_reader_take(struct message_reader *reader, const char *dat
 /* Where the next bytes of the message under way may be put before they are taken, *ret_room of them: they need not be
  * copied then. NULL: nowhere. */
 char *message_reader_place(struct message_reader *reader, size_t *ret_room);
+/* Other bytes were put there, up to `end`. */
+void message_reader_misplaced(struct message_reader *reader, const char *end);
+/* Bytes of memory that the message under way uses: as many as have come, or more where others were put there. */
+static inline size_t message_reader_used(const struct message_reader *reader) {
+    return reader->used > reader->message.size ? reader->used : reader->message.size;
+}
 /* Whether the message, which is complete, came compressed. */
 bool message_reader_is_packed(const struct message_reader *reader);
 void message_reader_next(struct message_reader *reader);

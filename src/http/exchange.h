@@ -48,6 +48,9 @@ struct http_handler {
     /* Optional. Where the bytes that on_data gets next may be put before: it is then called with that address, if they
      * are the next indeed. *ret_room of them; NULL: it does not matter. */
     char *(*on_place)(void *user, struct http_exchange *exchange, size_t *ret_room);
+    /* Optional. Bytes of others were put there, up to `end`: the memory is in use, and to be held, before it is needed.
+     */
+    void (*on_misplaced)(void *user, struct http_exchange *exchange, const char *end);
     /* Optional. There is no room for what it has not taken; who does not answer now is answered for, with 503. */
     void (*on_no_room)(void *user, struct http_exchange *exchange);
     /* The request is complete, and on_data has taken all of it. Not called once the answer is. */

@@ -76,15 +76,21 @@ static void reserve(struct http_exchange *exchange, size_t more) {
         buf_reserve(body, wanted - body->size);
 }
 
+/* Books so many bytes of the body, or more that its memory uses; false, and it is refused, when there is no room. */
+static bool hold_collected(struct http_exchange *exchange, size_t bytes) {
+    if (http_exchange_hold(exchange, bytes > exchange->used_bytes ? bytes : exchange->used_bytes))
+        return true;
+    exchange_refuse_beyond_budget(exchange, "the request body");
+    return false;
+}
+
 static void collect(struct http_exchange *exchange, const char *data, size_t size) {
     if (size > exchange->limits->max_body_bytes - exchange->body.size) {
         refuse_large(exchange);
         return;
     }
-    if (!http_exchange_hold(exchange, exchange->body.size + size)) {
-        exchange_refuse_beyond_budget(exchange, "the request body");
+    if (!hold_collected(exchange, exchange->body.size + size))
         return;
-    }
     reserve(exchange, size);
     buf_append_placed(&exchange->body, data, size);
     if (buf_failed(&exchange->body))
@@ -218,15 +224,37 @@ static char *place_collected(struct http_exchange *exchange, size_t *ret_room) {
     return *ret_room > 0 ? body->data + body->size : NULL;
 }
 
+/* What is placed is in memory before it is booked. */
+static bool has_room_for_placed(const struct http_exchange *exchange, size_t room) {
+    return http_account_has_room(exchange->account, room < SESSION_PLACES_BYTES ? room : SESSION_PLACES_BYTES);
+}
+
 char *exchange_place(struct http_exchange *exchange, size_t *ret_room) {
     const struct http_handler *handler = exchange->handler;
     if (exchange->request_ended || !exchange_is_open(exchange))
         return NULL;
+    char *to = NULL;
     if (!exchange->streaming)
-        return place_collected(exchange, ret_room);
-    if (exchange->body.size > 0 || !handler->on_place)
-        return NULL;
-    return handler->on_place(handler->user, exchange, ret_room);
+        to = place_collected(exchange, ret_room);
+    else if (exchange->body.size == 0 && handler->on_place)
+        to = handler->on_place(handler->user, exchange, ret_room);
+    if (to && has_room_for_placed(exchange, *ret_room))
+        return to;
+    *ret_room = 0;
+    return NULL;
+}
+
+void exchange_misplaced(struct http_exchange *exchange, const char *end) {
+    const struct http_handler *handler = exchange->handler;
+    if (exchange->streaming) {
+        if (handler->on_misplaced)
+            handler->on_misplaced(handler->user, exchange, end);
+        return;
+    }
+    size_t used = (size_t)(end - exchange->body.data);
+    if (used > exchange->used_bytes)
+        exchange->used_bytes = used;
+    (void)hold_collected(exchange, exchange->body.size);
 }
 
 size_t exchange_awaited(const struct http_exchange *exchange) {

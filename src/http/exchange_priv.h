@@ -62,6 +62,7 @@ struct http_exchange {
     size_t head_bytes; /* of the head and what an exchange takes anyway, or of the arena once that is more */
     struct buf body;   /* collected; or what on_data has not taken yet, from body_at on */
     size_t body_at;
+    size_t used_bytes;   /* of a collected body's memory, if more than its size: see exchange_misplaced */
     size_t held_bytes;   /* by the handler's word */
     size_t booked_bytes; /* those, and what on_data has not taken */
     size_t awaited;      /* bytes of a streamed body, by the handler's word */
@@ -135,6 +136,8 @@ size_t exchange_awaited(const struct http_exchange *exchange);
 /* Where the bytes that exchange_add_body gets next may be put before, *ret_room of them, so that it need not copy them;
  * NULL: nowhere. */
 char *exchange_place(struct http_exchange *exchange, size_t *ret_room);
+/* Other bytes were put there, up to `end`: the memory is in use before it is needed, and booked. */
+void exchange_misplaced(struct http_exchange *exchange, const char *end);
 /* Tells the handler that the session is to end, if it wants to hear it. */
 void exchange_shutdown(struct http_exchange *exchange);
 /* True when on_drain is due; exchange_drain calls it. */

@@ -116,11 +116,25 @@ static void copy_out(const struct iovec *parts, size_t n, struct buf *ret) {
     }
 }
 
+/* The last n bytes, of parts from `first` on, are not what was guessed, and lie in the memory of streams all the same.
+ */
+static void tell_misplaced(struct h2_session *h2, const struct session_places *places, size_t first, size_t n) {
+    for (size_t i = first; n > H2_FRAME_HEAD_SIZE && i + 1 < places->count; i += 2) {
+        const struct iovec *data = &places->parts[i + 1];
+        size_t came = lesser(n - H2_FRAME_HEAD_SIZE, data->iov_len);
+        struct h2_stream *stream = h2_stream_find(h2, places->between[i / 2].note);
+        if (stream)
+            exchange_misplaced(&stream->exchange, (const char *)data->iov_base + came);
+        n -= H2_FRAME_HEAD_SIZE + came;
+    }
+}
+
 struct status h2_placed(struct h2_session *h2, const struct session_places *places, size_t n) {
     size_t rest = n;
     size_t guessed = count_guessed(h2, places, &rest);
     struct buf other = BUF_EMPTY; /* the stream may be gone, and its memory, when it is read */
     copy_out(&places->parts[guessed], rest, &other);
+    tell_misplaced(h2, places, guessed, rest);
     struct status status = status_ok();
     n -= rest;
     for (size_t i = 0; i < guessed && n > 0 && status_is_ok(&status); i++) {

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import struct
+import time
 import zlib
 
 import grpc
@@ -11,7 +12,7 @@ import pytest
 from attack import SANITIZED, Swarm, count, memory, reset_peak_memory, rounds, unharmed
 from serving import wait_until
 from cases import case
-from frames import END_HEADERS, END_STREAM, HEADERS, HELLO, SETTINGS, WINDOW_UPDATE, GET_LIVE, field, frame, head
+from frames import DATA, END_HEADERS, END_STREAM, HEADERS, HELLO, SETTINGS, WINDOW_UPDATE, GET_LIVE, field, frame, head
 from wire import Http2, Socket, exchange, grpc_call, infer_input, infer_message, post_infer
 
 LARGE = 1 << 30
@@ -161,6 +162,24 @@ def test_starved_windows(target, path):
     with unharmed(target), Swarm(target.http, 5 if SANITIZED else count(20, 200)) as swarm:
         swarm.send(wanted)
         swarm.read_to_end()
+
+
+@case("AB41", "HTTP/2", "large bodies that begin as they should and go on as nobody expects, on all streams of many connections", "memory stays in its budget")
+def test_bodies_that_do_not_go_on(target):
+    body = frame(DATA, 0, 1, bytes(16384))
+    other = frame(0x20, 0, 1, bytes(250_000)) * 2  # of an unknown type, which is skipped
+    with unharmed(target), Swarm(target.http, count(10, 40) if not SANITIZED else 2) as swarm:
+        for connection in swarm.sockets:
+            connection.settimeout(30)
+            connection.sendall(HELLO)
+        for stream in range(1, 240, 2):
+            begin = frame(HEADERS, END_HEADERS, stream, head(b"POST", b"/v2/models/id_int32/infer", (b"content-length", b"2097152")))
+            for connection in swarm.sockets:
+                connection.sendall(begin + (body[:5] + struct.pack(">I", stream) + body[9:]) * 2)
+            time.sleep(0.005)  # it has been read
+            for connection in swarm.sockets:
+                connection.sendall(other)
+            time.sleep(0.005)
 
 
 @case("AB37", "HTTP/2", "the same with windows of one byte, opened a byte at a time", "memory stays in its budget")

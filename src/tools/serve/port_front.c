@@ -33,6 +33,11 @@ static char *on_place(void *user, struct http_exchange *exchange, size_t *ret_ro
     return grpc_on_place(exchange, ret_room);
 }
 
+static void on_misplaced(void *user, struct http_exchange *exchange, const char *end) {
+    (void)user;
+    grpc_on_misplaced(exchange, end);
+}
+
 static void on_no_room(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_no_room(exchange);
@@ -93,6 +98,7 @@ void port_front_init(struct port_front *front, const struct api_context *context
     front->handler = (struct http_handler){.on_head = on_head,
                                            .on_data = on_data,
                                            .on_place = on_place,
+                                           .on_misplaced = on_misplaced,
                                            .on_no_room = on_no_room,
                                            .on_end = on_end,
                                            .on_deadline = on_deadline,

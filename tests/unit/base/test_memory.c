@@ -207,6 +207,12 @@ static void buffers_give_back_what_they_do_not_need(void **state) {
     assert_memory_equal(buf.data, "kept", 4);
     buf_append_text(&buf, "!");
     assert_memory_equal(buf.data, "kept!", 5);
+    buf_clear(&buf);
+    assert_non_null(buf_reserve(&buf, 1 << 20));
+    buf_shrink(&buf); /* all of it */
+    assert_int_equal(buf.capacity, 0);
+    buf_append_text(&buf, "new");
+    assert_memory_equal(buf.data, "new", 3);
     buf_free(&buf);
 }
 

@@ -139,6 +139,11 @@ static inline char *on_place(void *user, struct http_exchange *exchange, size_t 
     return grpc_on_place(exchange, ret_room);
 }
 
+static inline void on_misplaced(void *user, struct http_exchange *exchange, const char *end) {
+    (void)user;
+    grpc_on_misplaced(exchange, end);
+}
+
 static inline void on_no_room(void *user, struct http_exchange *exchange) {
     (void)user;
     grpc_on_no_room(exchange);
@@ -199,6 +204,7 @@ static inline void open_fixture(struct fixture *f, bool h2) {
     f->handler = (struct http_handler){.on_head = on_head,
                                        .on_data = on_data,
                                        .on_place = on_place,
+                                       .on_misplaced = on_misplaced,
                                        .on_no_room = on_no_room,
                                        .on_end = on_end,
                                        .on_deadline = on_deadline,

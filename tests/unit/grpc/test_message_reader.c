@@ -230,11 +230,46 @@ static void test_places(void **state) {
     message_reader_free(&reader);
 }
 
+/* Memory that other bytes were put into is used until the message has come as far. */
+static void test_misplaced(void **state) {
+    (void)state;
+    enum { SIZE = 100000, CAME = 20000 };
+    struct message_reader reader = {.encoding = GRPC_ENCODING_IDENTITY, .max_bytes = SIZE};
+    struct buf bytes = BUF_EMPTY;
+    char *message = calloc(1, SIZE);
+    assert_non_null(message);
+    append_message(&bytes, 0, (struct slice){message, SIZE});
+    size_t taken = 0, room = 0, at = MESSAGE_PREFIX_BYTES + CAME;
+    bool complete = false;
+    struct status status = message_reader_take(&reader, bytes.data, at, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(message_reader_used(&reader), CAME);
+    message_reader_misplaced(&reader, message_reader_place(&reader, &room) + 5000);
+    assert_int_equal(message_reader_used(&reader), CAME + 5000);
+    message_reader_misplaced(&reader, message_reader_place(&reader, &room) + 10);
+    assert_int_equal(message_reader_used(&reader), CAME + 5000);
+    status = message_reader_take(&reader, bytes.data + at, 6000, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(message_reader_used(&reader), CAME + 6000);
+    message_reader_misplaced(&reader, message_reader_place(&reader, &room) + room);
+    assert_int_equal(message_reader_used(&reader), SIZE);
+    status = message_reader_take(&reader, bytes.data + at + 6000, SIZE - CAME - 6000, &taken, &complete);
+    assert_int_equal(status.code, STATUS_OK);
+    assert_true(complete);
+    buf_free(&reader.message); /* taken out */
+    message_reader_next(&reader);
+    assert_int_equal(message_reader_used(&reader), 0);
+    message_reader_free(&reader);
+    buf_free(&bytes);
+    free(message);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_messages),
         cmocka_unit_test(test_bad_prefixes),
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_misplaced),
         cmocka_unit_test(test_promised_messages_take_no_memory),
         cmocka_unit_test(test_compressed_messages),
         cmocka_unit_test(test_large_compressed_messages),

@@ -435,6 +435,58 @@ static void test_gives_up(void **state) {
     free(body);
 }
 
+/* What was put where it does not belong makes memory real, which is booked until the body has come as far. */
+static void test_memory_of_wrong_guesses(void **state) {
+    struct fixture *f = *state;
+    enum { OTHER = 10 * FRAME };
+    struct session_places places;
+    struct buf bytes = BUF_EMPTY;
+    char *body = pattern(BODY);
+    f->limits.budget = &f->budget;
+    reopen(f);
+    open_up(f);
+    begin(f, 1, body, 2 * FRAME);
+    size_t booked = atomic_load(&f->budget.held_bytes);
+    assert_true(ask_places(f->peer.session, &places));
+    append_frame(&bytes, 0x20, 0, 0, (struct slice){body, OTHER}); /* is skipped */
+    put(f, &places, &bytes);
+    size_t misplaced = atomic_load(&f->budget.held_bytes) - booked;
+    assert_true(misplaced > OTHER - 10 * H2_FRAME_HEAD_SIZE && misplaced <= OTHER);
+    for (size_t at = 2 * FRAME; at < BODY; at += FRAME) {
+        size_t n = BODY - at < FRAME ? BODY - at : FRAME;
+        append_bytes(&bytes, 1, body + at, n, 0);
+        give(f, &bytes);
+        if (at == 2 * FRAME && ask_places(f->peer.session, &places)) { /* fewer than before */
+            append_frame(&bytes, 0x20, 0, 0, (struct slice){body, 100});
+            put(f, &places, &bytes);
+        }
+        size_t come = at + n - 2 * FRAME;
+        assert_int_equal(atomic_load(&f->budget.held_bytes) - booked, come > misplaced ? come : misplaced);
+    }
+    append_bytes(&bytes, 1, body, 0, H2_FLAG_END_STREAM);
+    give(f, &bytes);
+    expect_echo(f, 1, body, BODY);
+    free(body);
+}
+
+/* What is placed is in memory before it is booked: no places where there is no room for it. */
+static void test_no_room_in_the_budget(void **state) {
+    struct fixture *f = *state;
+    struct session_places places;
+    char *body = pattern(BODY);
+    f->limits.budget = &f->budget;
+    reopen(f);
+    open_up(f);
+    begin(f, 1, body, 2 * FRAME);
+    size_t others = f->budget.max_bytes - atomic_load(&f->budget.held_bytes) - (BODY - 2 * FRAME) + 1;
+    assert_true(http_budget_take(&f->budget, others));
+    assert_false(ask_places(f->peer.session, &places));
+    http_budget_give(&f->budget, 1);
+    assert_true(ask_places(f->peer.session, &places));
+    http_budget_give(&f->budget, others - 1);
+    free(body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_lone_body),
@@ -448,6 +500,8 @@ int main(void) {
         TEST(test_surprises),
         TEST(test_ends_in_the_middle),
         TEST(test_gives_up),
+        TEST(test_memory_of_wrong_guesses),
+        TEST(test_no_room_in_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,8 @@ char *exchange_place(struct http_exchange *exchange, size_t *ret_room) {
 
 void exchange_misplaced(struct http_exchange *exchange, const char *end) {
     const struct http_handler *handler = exchange->handler;
+    if (!exchange_is_open(exchange))
+        return; /* refused for the part before */
     if (exchange->streaming) {
         if (handler->on_misplaced)
             handler->on_misplaced(handler->user, exchange, end);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUF_FIRST_CAPACITY = 256, BUF_SHRINK_MIN = 4096 };
+enum { BUF_FIRST_CAPACITY = 256, BUF_SHRINK_MIN = 4096, BUF_FIRST_PROMISED = 2 << 20 };
 
 void buf_free(struct buf *buf) {
     free(buf->data);
@@ -46,6 +46,25 @@ void buf_append_growing(struct buf *buf, const void *data, size_t size) {
         return;
     memcpy(to, data, size);
     buf->size += size;
+}
+
+void buf_reserve_promised(struct buf *buf, size_t more, size_t promised) {
+    if (buf->capacity - buf->size >= more)
+        return;
+    size_t wanted = buf->size * 2 > BUF_FIRST_PROMISED ? buf->size * 2 : BUF_FIRST_PROMISED;
+    if (wanted > promised)
+        wanted = promised;
+    if (wanted >= buf->size + more)
+        buf_reserve(buf, wanted - buf->size);
+}
+
+char *buf_place(struct buf *buf, size_t promised, size_t *ret_room) {
+    if (promised <= buf->size)
+        return NULL;
+    buf_reserve_promised(buf, 1, promised);
+    size_t room = buf->capacity - buf->size, missing = promised - buf->size;
+    *ret_room = room < missing ? room : missing;
+    return *ret_room > 0 ? buf->data + buf->size : NULL;
 }
 
 void buf_append_u64(struct buf *buf, uint64_t value) {

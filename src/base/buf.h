@@ -26,6 +26,11 @@ void buf_free(struct buf *buf);  /* back to BUF_EMPTY */
 void buf_clear(struct buf *buf); /* size 0, memory kept, failed reset */
 /* Room for `more` bytes behind size; the pointer to them, or NULL when memory is short. */
 char *buf_reserve(struct buf *buf, size_t more);
+/* Room for `more` bytes of `promised` ones in all, and at once for the rest of them, but never for more than 2 MiB or
+ * twice of what has come: a promise takes no memory. */
+void buf_reserve_promised(struct buf *buf, size_t more, size_t promised);
+/* Where the next of the promised bytes may be put before buf_append_placed, *ret_room of them; NULL: nowhere. */
+char *buf_place(struct buf *buf, size_t promised, size_t *ret_room);
 /* Appends, however much; buf_append is the same for where there often is room. */
 void buf_append_growing(struct buf *buf, const void *data, size_t size);
 static inline void buf_append(struct buf *buf, const void *data, size_t size) {
@@ -36,7 +41,7 @@ static inline void buf_append(struct buf *buf, const void *data, size_t size) {
         buf->size += size;
     }
 }
-/* The same for bytes that may be there already: whoever had room by buf_reserve may have put them behind size. */
+/* The same for bytes that may be there already: whoever had room by buf_place may have put them behind size. */
 static inline void buf_append_placed(struct buf *buf, const void *data, size_t size) {
     if (buf->data && data == buf->data + buf->size && size <= buf->capacity - buf->size && !buf->failed)
         buf->size += size;

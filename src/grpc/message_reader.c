@@ -2,10 +2,7 @@
 
 #include <string.h>
 
-enum {
-    FIRST_RESERVE = 2 << 20, /* memory for a message that has hardly begun */
-    FLAG_COMPRESSED = 1
-};
+enum { FLAG_COMPRESSED = 1 };
 
 static struct status too_large(size_t size, size_t max) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "received message larger than max (%zu vs. %zu)", size, max);
@@ -22,18 +19,6 @@ static struct status parse_prefix(struct message_reader *reader) {
     return reader->wanted > reader->max_bytes ? too_large(reader->wanted, reader->max_bytes) : status_ok();
 }
 
-/* Room for n bytes of the message, and for the rest of it, but never for more than twice of what has come. */
-static void make_room(struct message_reader *reader, size_t n) {
-    struct buf *message = &reader->message;
-    if (message->capacity - message->size >= n)
-        return;
-    size_t room = message->size * 2 > FIRST_RESERVE ? message->size * 2 : FIRST_RESERVE;
-    if (room > reader->wanted)
-        room = reader->wanted;
-    if (room >= message->size + n)
-        buf_reserve(message, room - message->size);
-}
-
 struct status message_reader_take(struct message_reader *reader, const char *data, size_t n, size_t *ret_taken,
                                   bool *ret_complete) {
     size_t at = 0;
@@ -47,7 +32,7 @@ struct status message_reader_take(struct message_reader *reader, const char *dat
     if (reader->prefix_size < MESSAGE_PREFIX_BYTES)
         return status_ok();
     size_t missing = reader->wanted - reader->message.size, piece = n - at < missing ? n - at : missing;
-    make_room(reader, piece);
+    buf_reserve_promised(&reader->message, piece, reader->wanted);
     buf_append_placed(&reader->message, data + at, piece);
     if (buf_failed(&reader->message))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a message");
@@ -65,13 +50,7 @@ void message_reader_misplaced(struct message_reader *reader, const char *end) {
 }
 
 char *message_reader_place(struct message_reader *reader, size_t *ret_room) {
-    struct buf *message = &reader->message;
-    if (reader->prefix_size < MESSAGE_PREFIX_BYTES || message->size == reader->wanted)
-        return NULL;
-    make_room(reader, 1);
-    size_t room = message->capacity - message->size, missing = reader->wanted - message->size;
-    *ret_room = room < missing ? room : missing;
-    return *ret_room > 0 ? message->data + message->size : NULL;
+    return reader->prefix_size < MESSAGE_PREFIX_BYTES ? NULL : buf_place(&reader->message, reader->wanted, ret_room);
 }
 
 bool message_reader_is_packed(const struct message_reader *reader) {

@@ -4,9 +4,6 @@
 
 #include "http/exchange_priv.h"
 
-/* A body's memory grows in steps of what has come, so that a large Content-Length alone takes nothing. */
-enum { BODY_FIRST_RESERVE = 2 << 20 };
-
 /* ---- budget ---- */
 
 /* Makes `bytes` what is booked for the exchange; false, and nothing changes, when there is no room for more. */
@@ -62,20 +59,6 @@ void exchange_check_content_length(struct http_exchange *exchange) {
 
 /* ---- collected ---- */
 
-/* Room for `more` bytes, and beforehand for what Content-Length tells, but never for more than twice of what has come.
- */
-static void reserve(struct http_exchange *exchange, size_t more) {
-    struct buf *body = &exchange->body;
-    int64_t told = exchange->request.content_length;
-    if (body->capacity - body->size >= more || told < 0)
-        return;
-    size_t wanted = body->size * 2 > BODY_FIRST_RESERVE ? body->size * 2 : BODY_FIRST_RESERVE;
-    if ((uint64_t)told < wanted)
-        wanted = (size_t)told;
-    if (wanted >= body->size + more)
-        buf_reserve(body, wanted - body->size);
-}
-
 /* Books so many bytes of the body, or more that its memory uses; false, and it is refused, when there is no room. */
 static bool hold_collected(struct http_exchange *exchange, size_t bytes) {
     if (http_exchange_hold(exchange, bytes > exchange->used_bytes ? bytes : exchange->used_bytes))
@@ -91,7 +74,8 @@ static void collect(struct http_exchange *exchange, const char *data, size_t siz
     }
     if (!hold_collected(exchange, exchange->body.size + size))
         return;
-    reserve(exchange, size);
+    if (exchange->request.content_length >= 0)
+        buf_reserve_promised(&exchange->body, size, (size_t)exchange->request.content_length);
     buf_append_placed(&exchange->body, data, size);
     if (buf_failed(&exchange->body))
         exchange_refuse(exchange, 503, "no memory for the request body");
@@ -212,18 +196,6 @@ void exchange_add_body(struct http_exchange *exchange, const char *data, size_t 
         collect(exchange, data, size);
 }
 
-/* Of a body that is collected, and whose length was told. */
-static char *place_collected(struct http_exchange *exchange, size_t *ret_room) {
-    struct buf *body = &exchange->body;
-    int64_t told = exchange->request.content_length;
-    if (told <= (int64_t)body->size)
-        return NULL;
-    reserve(exchange, 1);
-    size_t room = body->capacity - body->size, missing = (size_t)told - body->size;
-    *ret_room = room < missing ? room : missing;
-    return *ret_room > 0 ? body->data + body->size : NULL;
-}
-
 /* What is placed is in memory before it is booked. */
 static bool has_room_for_placed(const struct http_exchange *exchange, size_t room) {
     return http_account_has_room(exchange->account, room < SESSION_PLACES_BYTES ? room : SESSION_PLACES_BYTES);
@@ -234,9 +206,9 @@ char *exchange_place(struct http_exchange *exchange, size_t *ret_room) {
     if (exchange->request_ended || !exchange_is_open(exchange))
         return NULL;
     char *to = NULL;
-    if (!exchange->streaming)
-        to = place_collected(exchange, ret_room);
-    else if (exchange->body.size == 0 && handler->on_place)
+    if (!exchange->streaming && exchange->request.content_length > 0)
+        to = buf_place(&exchange->body, (size_t)exchange->request.content_length, ret_room);
+    else if (exchange->streaming && exchange->body.size == 0 && handler->on_place)
         to = handler->on_place(handler->user, exchange, ret_room);
     if (to && has_room_for_placed(exchange, *ret_room))
         return to;

@@ -272,9 +272,9 @@ static void take_request(struct h2_session *h2, uint32_t stream_id, bool ended, 
     bool known = head.stream && h2_known_head_recall(h2, block, &head);
     if (!known && (!read_block(h2, &head, block) || !wanted))
         return;
-    if (head.stream && !known)
-        h2_known_head_keep(h2, block, &head);
     if (head.stream) {
+        if (!known)
+            h2_known_head_keep(h2, block, &head);
         begin_request(h2, &head, ended);
         return;
     }

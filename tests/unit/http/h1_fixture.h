@@ -41,12 +41,8 @@ static inline void take_output(struct fixture *f) {
 }
 
 static inline void give(struct fixture *f, struct slice text) {
-    char *copy = malloc(text.size + 1);
-    assert_non_null(copy);
-    memcpy(copy, text.data, text.size);
-    struct status status = f->session->ops->input(f->session, copy, text.size);
+    struct status status = give_input(f->session, text.data, text.size);
     assert_int_equal(status.code, STATUS_OK);
-    free(copy);
     take_output(f);
 }
 

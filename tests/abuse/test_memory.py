@@ -164,7 +164,7 @@ def test_starved_windows(target, path):
         swarm.read_to_end()
 
 
-@case("AB41", "HTTP/2", "large bodies that begin as they should and go on as nobody expects, on all streams of many connections", "memory stays in its budget")
+@case("AB42", "HTTP/2", "large bodies that begin as they should and go on as nobody expects, on all streams of many connections", "memory stays in its budget")
 def test_bodies_that_do_not_go_on(target):
     body = frame(DATA, 0, 1, bytes(16384))
     other = frame(0x20, 0, 1, bytes(250_000)) * 2  # of an unknown type, which is skipped

@@ -142,8 +142,10 @@ static struct status read_ready(const struct client_call *call, const struct cli
     *ret = code == 200;
     if (client_query_is_order(query->kind))
         return http_body_check(call);
-    /* Not ready is 400 (Triton) or 503; an unknown model is one of these or 404. */
-    if (code == 200 || code == 400 || code == 503 || (code == 404 && query->kind == QUERY_MODEL_READY))
+    /* Not ready is 400 (Triton) or 503; an unknown model is one of these or 404. Of a whole server 400 with a text says
+     * that something else is wrong: a port that speaks TLS answers so. */
+    bool of_model = query->kind == QUERY_MODEL_READY;
+    if (code == 200 || code == 503 || (code == 404 && of_model) || (code == 400 && (of_model || !call->answer.size)))
         return status_ok();
     return http_body_check(call);
 }

@@ -142,7 +142,8 @@ static struct status read_ready(const struct client_call *call, const struct cli
     struct pb_v1_server_status server;
     if (!status_is_ok(&call->status))
         return call->status;
-    if (query->kind == QUERY_SERVER_READY && (call->http_status == 200 || call->http_status == 400)) {
+    bool foreign = call->v1_status.size == 0 && call->answer.size > 0; /* a text of who does not speak v1 */
+    if (query->kind == QUERY_SERVER_READY && (call->http_status == 200 || (call->http_status == 400 && !foreign))) {
         *ret = call->http_status == 200;
         return status_ok();
     }

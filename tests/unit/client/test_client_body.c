@@ -432,6 +432,17 @@ static void test_ready(void **state) {
         assert_int_equal(ready, cases[i].ready);
     }
     bool ready = true;
+    http_good(&fixture->call, 0);
+    fixture->call.http_status = 400;
+    buf_append_text(&fixture->call.answer, "{\"error\":\"this port speaks TLS\"}");
+    const struct client_query server = {.kind = QUERY_SERVER_READY}, model = {.kind = QUERY_MODEL_READY};
+    struct status status = http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_string_equal(status.message, "this port speaks TLS");
+    status = http_body_ops.read_ready(&fixture->call, &model, fixture->arena, &ready);
+    assert_true(status_is_ok(&status) && !ready);
+    ready = true;
+    buf_clear(&fixture->call.answer);
     fixture->call.status = status_error(STATUS_NOT_FOUND, "x");
     assert_int_equal(
         grpc_body_ops

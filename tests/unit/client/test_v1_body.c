@@ -412,6 +412,13 @@ static void test_readiness(void **state) {
     http_answer(&fixture->call, 200, GOOD, "");
     must(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready));
     assert_true(ready);
+    http_answer(&fixture->call, 400, "", "");
+    buf_clear(&fixture->call.answer);
+    must(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready));
+    assert_false(ready);
+    buf_append_text(&fixture->call.answer, "{\"error\":\"this port speaks TLS\"}");
+    assert_int_equal(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready).code,
+                     STATUS_INVALID_ARGUMENT);
     http_answer(&fixture->call, 401, "", "");
     assert_int_equal(v1_http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready).code,
                      STATUS_UNAUTHENTICATED);

@@ -1,8 +1,8 @@
 """bench/serving: requests per second, server CPU per request and latency of inferd and Triton, on an identity model.
 
 Each round drives every case against one server and then the other; the order alternates. The figure of a case is the median over
-the rounds, and its ratio the median of the ratios of the rounds. Where wrk drives, the floor is measured as well: the CPU time and
-the latency of a program that takes the same bytes and gives as many back. Of inferd's own time, the part in the kernel is told.
+the rounds, and its ratio the median of the ratios of the rounds. Where wrk or h2load drives, the floor is measured as well: the CPU
+time and the latency of a program that takes the same bytes and gives as many back. Of inferd's own time, the part in the kernel is told.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from servers import MODEL, ROOT, Floor, Inferd, Triton
 
 KIB, MIB = 1 << 10, 1 << 20
 SMALL, LARGE = 64, MIB
-ANSWER_HEAD_BYTES = 250  # of an answer, about: header fields and the JSON before a binary tensor
+# Of an answer, about, beside the tensor: header fields and JSON over HTTP; over gRPC the rest of the message.
+ANSWER_HEAD_BYTES = {"wrk": 250, "h2load": 50}
 
 # name, body that is sent (None: the generator makes its own), how it is driven
 WAYS = {
@@ -91,10 +92,10 @@ def measure(options, folder, server, way, size, concurrency):
 
 def measure_floor(options, folder, way, size, concurrency):
     """The same run against the floor; None where it does not understand the generator."""
-    if "wrk" not in way:
+    heads = [head for generator, head in ANSWER_HEAD_BYTES.items() if generator in way]
+    if not heads or ("1 connection" in way and concurrency > 1):
         return None
-    answered = 0 if "shared memory" in way else size
-    floor = Floor(options.server_core, folder, answered + ANSWER_HEAD_BYTES)
+    floor = Floor(options.server_core, folder, heads[0] + (0 if "shared memory" in way else size))
     try:
         return measure(options, folder, floor, way, size, concurrency)
     finally:

@@ -131,12 +131,12 @@ class Triton(Server):
 
 
 class Floor(Server):
-    """bench/load/floor.c, which answers requests of wrk with as many bytes as the real servers do, and does nothing else."""
+    """bench/load/floor.c, which answers requests of wrk and h2load with as many bytes as the real servers do, and does nothing else."""
 
     name = "floor"
 
     def __init__(self, core, folder, answer_bytes):
-        self.http = f"127.0.0.1:{free_port()}"
+        self.http = self.grpc = f"127.0.0.1:{free_port()}"
         command = [str(PEERS / "floor"), self.http.rsplit(":", 1)[1], str(answer_bytes)]
         super().__init__(command, None, core, folder / "floor.log")
 

@@ -14,11 +14,20 @@ static struct infer_call *call_of(struct api_task *task) {
     return (void *)((char *)task - offsetof(struct infer_call, task));
 }
 
+/* What the tail lies in. */
+static void free_kept(struct infer_call *call) {
+    infer_response_destroy(call->kept_response);
+    infer_request_destroy(call->kept_request);
+    if (call->kept_request)
+        buf_free(&call->body);
+    call->kept_response = NULL;
+    call->kept_request = NULL;
+}
+
 static void call_unref(struct infer_call *call) {
     if (atomic_fetch_sub(&call->references, 1) != 1)
         return;
-    infer_response_destroy(call->kept_response);
-    infer_request_destroy(call->kept_request);
+    free_kept(call);
     infer_request_destroy(call->request);
     buf_free(&call->body);
     pthread_mutex_destroy(&call->lock);
@@ -175,7 +184,7 @@ static void on_release(struct infer_request *request, void *user) {
     infer_trace_release(call, request, &end->status);
     end->final = true;
     struct buf body = BUF_EMPTY;
-    if (call->kept_response) {
+    if (call->kept_response && call->kept_response->borrows) {
         call->kept_request = request;
     } else {
         body = call->body;
@@ -447,6 +456,13 @@ struct http_tail infer_call_tail(struct infer_call *call) {
         return (struct http_tail){.release = NULL};
     atomic_fetch_add(&call->references, 1);
     return (struct http_tail){.bytes = call->tail, .release = release_tail, .user = call};
+}
+
+void infer_call_copy_tail(struct infer_call *call, struct buf *out) {
+    if (call->tail.size > 0)
+        buf_append(out, call->tail.data, call->tail.size);
+    call->tail = (struct slice){NULL, 0};
+    free_kept(call);
 }
 
 /* Under the lock: nobody wants what was to be decoded any more. */

@@ -88,11 +88,22 @@ static void drop_all(struct infer_stream *stream) {
 
 /* ---- answers ---- */
 
-static void emit(struct infer_stream *stream, struct infer_answer *answer) {
-    if (!status_is_ok(&answer->status) && stream->errors_end)
+/* Only such a one has a tail. */
+static bool is_good_end(const struct infer_answer *answer) {
+    return answer->final && status_is_ok(&answer->status);
+}
+
+static void emit(struct infer_stream *stream, struct stream_call *call, struct infer_answer *answer) {
+    struct http_tail tail = {.release = NULL};
+    if (!status_is_ok(&answer->status) && stream->errors_end) {
         grpc_front_fail(stream->grpc, &answer->status);
-    else if (buf_failed(&answer->bytes) || answer->bytes.size > 0) /* else it is an end that nobody wants to hear of */
-        grpc_call_send(stream->grpc, &answer->bytes);
+        return;
+    }
+    if (!buf_failed(&answer->bytes) && answer->bytes.size == 0)
+        return; /* it is an end that nobody wants to hear of */
+    if (is_good_end(answer))
+        tail = infer_call_tail(&call->call);
+    grpc_call_send_with_tail(stream->grpc, &answer->bytes, tail);
 }
 
 /* Sends what the first of the ordered requests has, and goes on to the next ones that are complete. */
@@ -104,7 +115,7 @@ static void emit_waiting(struct infer_stream *stream) {
         call->waiting = answer->next;
         if (!call->waiting)
             call->waiting_last = &call->waiting;
-        emit(stream, answer);
+        emit(stream, call, answer);
         infer_answer_free(&call->call, answer);
         if (final) {
             infer_call_sent(&call->call);
@@ -150,6 +161,8 @@ static bool book(struct infer_stream *stream, struct stream_call *call, size_t b
 /* The answer has to wait for those of earlier requests. With the final one the memory of its own request has gone. */
 static void keep(struct infer_stream *stream, struct stream_call *call, struct infer_answer *answer) {
     size_t before = answer->final && !call->waiting ? 0 : call->bytes;
+    if (is_good_end(answer))
+        infer_call_copy_tail(&call->call, &answer->bytes);
     answer->kept = true;
     answer->next = NULL;
     *call->waiting_last = answer;
@@ -167,7 +180,7 @@ static void send(struct infer_call *base, struct infer_answer *answer) {
     if (call->ordered && stream->ordered_first != call) {
         keep(stream, call, answer);
     } else {
-        emit(stream, answer);
+        emit(stream, call, answer);
         if (answer->final) {
             infer_call_sent(&call->call);
             drop_call(stream, call);
@@ -183,7 +196,12 @@ static struct status encode(struct infer_call *base, const struct infer_response
         return status_ok();
     if (!response->arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the end of the responses");
-    return call->ops->encode(base->context, base->request, response, out);
+    struct slice *tail = response->final ? &base->tail : NULL;
+    STATUS_TRY(call->ops->encode(base->context, base->request, response, out, tail));
+    /* The answer is booked until the client has it; what is kept for its tail is not to be much more than that. */
+    if (response->borrows && base->tail.size < infer_call_held_bytes(base) / 2)
+        infer_call_copy_tail(base, out);
+    return status_ok();
 }
 
 static void encode_error(struct infer_call *base, const struct status *error, struct buf *out) {

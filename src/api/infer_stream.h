@@ -30,9 +30,10 @@ struct infer_stream_ops {
      * where that comes without a response. Any thread. */
     struct status (*decode)(const struct api_context *context, struct slice message, struct infer_request *request,
                             bool *ret_empty_final);
-    /* Appends the message of a good response. Any thread. */
+    /* Appends the message of a good response, but for a tail that may be told instead (infer_outputs_tail; NULL: not).
+     * Any thread. */
     struct status (*encode)(const struct api_context *context, const struct infer_request *request,
-                            const struct infer_response *response, struct buf *out);
+                            const struct infer_response *response, struct buf *out, struct slice *ret_tail);
     /* Appends the message that tells of an error of the request. Any thread. */
     struct status (*encode_error)(const struct api_context *context, const struct infer_request *request,
                                   const struct status *error, struct buf *out);

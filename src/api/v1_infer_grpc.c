@@ -126,8 +126,14 @@ void v1_infer_grpc_on_message(struct grpc_call *grpc, struct slice message) {
 
 /* ---- StreamInfer ---- */
 
+static struct status encode_message(const struct api_context *context, const struct infer_request *request,
+                                    const struct infer_response *response, struct buf *out, struct slice *ret_tail) {
+    (void)ret_tail; /* written like the rest */
+    return encode_response(context, request, response, out);
+}
+
 static const struct infer_stream_ops stream_ops = {
-    .protocol = "v1-stream", .decode = decode, .encode = encode_response, .encode_error = encode_error};
+    .protocol = "v1-stream", .decode = decode, .encode = encode_message, .encode_error = encode_error};
 
 void v1_stream_grpc_on_message(struct grpc_call *grpc, struct slice message) {
     infer_stream_on_message(&stream_ops, grpc, message);

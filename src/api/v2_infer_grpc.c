@@ -298,10 +298,7 @@ struct status v2_infer_grpc_fill(const struct infer_request *request, const stru
     return fill_outputs(request, response, ret);
 }
 
-enum { RAW_OUTPUT_CONTENTS = 6 }; /* the number of the member, which is the last one */
-
-/* Takes the last raw output out of the message if its bytes are to end the answer uncopied. */
-static struct slice take_tail(struct pb_model_infer_response *message) {
+struct slice v2_infer_grpc_take_tail(struct pb_model_infer_response *message) {
     size_t count = message->raw_output_contents.count;
     if (count == 0)
         return (struct slice){NULL, 0};
@@ -314,10 +311,10 @@ static struct slice take_tail(struct pb_model_infer_response *message) {
 static struct status encode(struct infer_call *call, const struct infer_response *response, struct buf *out) {
     struct pb_model_infer_response message;
     STATUS_TRY(v2_infer_grpc_fill(call->request, response, 0, &message));
-    call->tail = take_tail(&message);
+    call->tail = v2_infer_grpc_take_tail(&message);
     STATUS_TRY(pb_encode(&pb_model_infer_response_type, &message, out));
     if (call->tail.size > 0)
-        pb_write_bytes_head(out, RAW_OUTPUT_CONTENTS, call->tail.size);
+        pb_write_bytes_head(out, V2_RAW_OUTPUT_CONTENTS, call->tail.size);
     return status_ok();
 }
 

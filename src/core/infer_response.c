@@ -97,6 +97,7 @@ struct status infer_response_add_copy(struct infer_response *response, const str
     size_t size = borrowed ? 0 : tensor->data.size;
     char *data;
     STATUS_TRY(infer_response_add_output(response, name, tensor->type, tensor->shape, tensor->rank, size, &data));
+    response->borrows |= borrowed;
     if (borrowed)
         response->outputs[response->output_count - 1].data = tensor->data;
     else if (size > 0)

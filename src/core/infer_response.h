@@ -21,6 +21,7 @@ struct infer_response {
     size_t parameter_count;
     struct tensor *outputs; /* room for output_capacity */
     size_t output_count, output_capacity;
+    bool borrows; /* bytes of outputs lie in the request's memory (infer_response_add_copy) */
     void (*release_data)(void *user); /* frees output memory that is not in the arena; may be NULL */
     void *release_user;
 

@@ -9,6 +9,7 @@ import zlib
 
 import grpc
 import pytest
+from h2.settings import SettingCodes
 from attack import SANITIZED, Swarm, count, memory, reset_peak_memory, rounds, unharmed
 from serving import wait_until
 from cases import case
@@ -205,3 +206,34 @@ def test_answers_that_are_not_read(target):
             except OSError:
                 pass
             connection.setblocking(False)
+
+
+def takes(connection, call, message):
+    """Whether a stream takes one more request soon."""
+    connection.socket.settimeout(0.3)
+    try:
+        connection.data(call, b"\0" + struct.pack(">I", len(message)) + message, end=False)
+    except TimeoutError:
+        return False
+    return True
+
+
+@case("AB43", "gRPC stream", "requests for a little of them, on many streams at once, whose answers are never read", "soon no more are taken; memory stays in its budget")
+def test_little_of_many_requests(target):
+    elements, classes = 250_000, 2500  # 1 MB each, of which some 20 KB are answered
+    message = infer_message("id_int32", ("IN", "INT32", [1, elements], bytes(4 * elements)))
+    message.outputs.add(name="OUT").parameters["classification"].int64_param = classes
+    message = message.SerializeToString()
+    fields = [("content-type", "application/grpc"), ("te", "trailers")]
+    taken = 0
+    with unharmed(target), contextlib.ExitStack() as opened:
+        calls = []
+        for _ in range(2 if SANITIZED else count(12, 40)):
+            connection = opened.enter_context(Http2(target.grpc))
+            connection.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            calls.append((connection, connection.begin("POST", "/inference.GRPCInferenceService/ModelStreamInfer", fields)))
+        streams = len(calls)
+        while calls and taken < 100 * streams:
+            calls = [call for call in calls if takes(*call, message)]
+            taken += len(calls)
+    assert 30 * streams <= taken < 100 * streams

@@ -227,3 +227,21 @@ def test_decoupled_stream(memory_host, make_object):
     assert request(memory_host.http, "POST", SYSTEM + "/region/r/unregister").status == 200
     assert status(memory_host) == []
     assert not mapped(memory_host, made)
+
+
+@case("SM74", "gRPC stream", "large inputs in shared memory, outputs in the messages", "the elements that were there; what is written later changes nothing")
+def test_stream_of_large_answers(memory_host, make_object):
+    count = 250_000
+    made = make_object(4 * count)
+    register(memory_host, "r", made)
+    message = pb.ModelInferRequest(model_name="id_int32")
+    put(message.inputs.add(name="IN", datatype="INT32", shape=[1, count]).parameters, part("r", 4 * count))
+    with Stream(memory_host.grpc) as stream:
+        for i in range(4):
+            values = np.arange(i, i + count, dtype=np.int32)
+            made.put(values)
+            stream.send(message)
+            answer = stream.good()
+            made.put(bytes(4 * count))
+            assert answer.raw_output_contents[0] == values.tobytes()
+        assert stream.rest() == []

@@ -141,10 +141,11 @@ void infer_call_expire(struct infer_call *call);
 void infer_call_sent(struct infer_call *call);
 /* Gives back an answer that ops->send has kept, at the earliest from inside ops->send; before infer_call_detach. */
 void infer_answer_free(struct infer_call *call, struct infer_answer *answer);
-/* For ops->send of a good final answer: what ends it, as http_respond_with_tail and grpc_call_send_with_tail take it. */
+/* For ops->send of a good final answer: what ends it, as http_respond_with_tail and grpc_call_send_with_tail take it.
+ */
 struct http_tail infer_call_tail(struct infer_call *call);
-/* For ops->encode, or ops->send of a good final answer: appends the tail to the answer's bytes after all; what it lay in
- * is not kept any longer. */
+/* For ops->encode, or ops->send of a good final answer: appends the tail to the answer's bytes after all; what it lay
+ * in is not kept any longer. */
 void infer_call_copy_tail(struct infer_call *call, struct buf *out);
 /* The exchange is closed or lost, or has had the final answer: gives up its reference, and cancels the request if it
  * still runs. Accepts NULL. */

@@ -38,7 +38,8 @@ struct h2_stream {
     size_t turn_bytes;      /* of DATA sent in this turn */
     uint64_t body_bytes;    /* that have come */
     size_t dropped;         /* of them, after the end of the answer */
-    uint64_t activity_ns;   /* last sign of progress, in either direction */
+    uint64_t activity_ns;   /* last sign of life of the client: bytes of the body, or DATA that it takes */
+    uint64_t answer_ns;     /* since when the answer waits for it; its last DATA */
     uint32_t frame_length;  /* of its last DATA */
     uint32_t follower;      /* the stream whose DATA came next */
     struct {
@@ -52,6 +53,7 @@ struct h2_stream {
     bool head_given;     /* the answer's head is in `control`, or was sent */
     bool end_in_head;    /* and ends the answer */
     bool end_sent;       /* the frame that ends the answer was handed out */
+    bool answer_waits;   /* there is something of it to be sent, since answer_ns at the latest */
     bool finished;       /* its last callback runs: what that still asks for is of no effect */
 };
 
@@ -134,10 +136,11 @@ struct h2_session {
     uint64_t turn_ns;     /* begin of this turn */
     bool turn_wanted;     /* another one, for requests that wait */
     uint64_t now_ns;
-    uint64_t deadline_ns;   /* no later than the first that is due; put right by tick */
-    uint64_t idle_since_ns; /* no streams; or since the beginning */
-    uint64_t head_since_ns; /* begin of a head that is not complete; 0: there is none */
-    uint64_t noticed_ns;
+    uint64_t deadline_ns;      /* no later than the first that is due; put right by tick */
+    uint64_t idle_since_ns;    /* no streams; or since the beginning */
+    uint64_t head_since_ns;    /* begin of a head that is not complete; 0: there is none */
+    uint64_t noticed_ns;       /* when the end began; else 0 */
+    uint64_t sent_ns;          /* the last DATA, of whatever stream */
     uint64_t counted_since_ns; /* begin of the second in which these two are counted */
     uint32_t glitches, refusals;
     bool greeted;     /* the client's SETTINGS have come */
@@ -230,8 +233,8 @@ void h2_session_end(struct h2_session *h2);
 void h2_session_fail(struct h2_session *h2, enum h2_error error) STATUS_RARE;
 /* Writes an answer to a frame that the client may send at any time; too many in a row end the connection. */
 void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, struct slice payload);
-/* A time-out of the client, which is shorter while the session is to end. */
-uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns);
+/* When a silence of the client is too long, which is sooner from when the session is to end on. */
+uint64_t h2_session_silence_end(const struct h2_session *h2, uint64_t since_ns, uint64_t timeout_ns);
 
 /* When a head that is not complete has taken too long; 0: there is none. */
 uint64_t h2_session_head_deadline(const struct h2_session *h2);

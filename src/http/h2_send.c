@@ -197,7 +197,8 @@ static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream,
     http_queue_move(&stream->exchange.answer, out, n);
     stream->send_window -= (int64_t)n;
     h2->send_window -= (int64_t)n;
-    stream->activity_ns = h2->now_ns;
+    stream->activity_ns = stream->answer_ns = h2->sent_ns = h2->now_ns;
+    stream->answer_waits = stream->exchange.answer.bytes > 0 || stream->exchange.answer_state == HTTP_ANSWER_ENDED;
     stream->end_sent = end_stream;
     h2->drain_due |= exchange_drain_is_due(&stream->exchange);
 }

@@ -72,8 +72,12 @@ void h2_session_acknowledge(struct h2_session *h2, enum h2_frame_type type, stru
         h2_frame_append(&h2->control, type, H2_FLAG_ACK, 0, payload);
 }
 
-uint64_t h2_session_silence(const struct h2_session *h2, uint64_t timeout_ns) {
-    return h2->phase == H2_OPEN ? timeout_ns : exchange_drain_timeout(h2->limits, timeout_ns);
+uint64_t h2_session_silence_end(const struct h2_session *h2, uint64_t since_ns, uint64_t timeout_ns) {
+    if (h2->phase == H2_OPEN)
+        return since_ns + timeout_ns;
+    uint64_t begin_ns = since_ns > h2->noticed_ns ? since_ns : h2->noticed_ns;
+    uint64_t usual = since_ns + timeout_ns, shorter = begin_ns + exchange_drain_timeout(h2->limits, timeout_ns);
+    return usual < shorter ? usual : shorter;
 }
 
 bool h2_session_turn_is_over(struct h2_session *h2) {
@@ -213,14 +217,14 @@ static void h2_shutdown(struct session *session) {
     struct h2_session *h2 = of(session);
     if (h2->phase != H2_OPEN)
         return;
-    h2_session_want_tick(h2, clock_monotonic_ns()); /* clients that are silent already have less time from now on */
+    h2->noticed_ns = clock_monotonic_ns();
+    h2_session_want_tick(h2, h2->noticed_ns); /* silent clients have less time from now on */
     if (!h2->greeted) {
         h2_session_end(h2);
         return;
     }
     h2->phase = H2_NOTICED;
     announce_end(h2);
-    h2->noticed_ns = clock_monotonic_ns();
     h2_session_want_tick(h2, h2->noticed_ns + NOTICE_TIMEOUT_NS);
     /* In one piece, and in this order: behind a GOAWAY nghttp2 answers no PING, and Python's h2 takes it for an error.
      */
@@ -239,7 +243,7 @@ static uint64_t greeting_deadline(const struct h2_session *h2) {
 }
 
 uint64_t h2_session_head_deadline(const struct h2_session *h2) {
-    return h2->head_since_ns == 0 ? 0 : h2->head_since_ns + h2_session_silence(h2, h2->limits->head_timeout_ns);
+    return h2->head_since_ns == 0 ? 0 : h2_session_silence_end(h2, h2->head_since_ns, h2->limits->head_timeout_ns);
 }
 
 static uint64_t idle_deadline(const struct h2_session *h2) {

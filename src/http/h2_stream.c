@@ -66,6 +66,15 @@ static void reset_later(struct h2_stream *stream, enum h2_error error) {
     h2_send_later(stream);
 }
 
+/* The client has the time from now on to take what there was nothing of before. */
+static void note_answer(struct h2_stream *stream) {
+    const struct http_exchange *exchange = &stream->exchange;
+    bool waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
+    if (waits && !stream->answer_waits)
+        stream->answer_ns = h2_session_now(stream->h2);
+    stream->answer_waits = waits;
+}
+
 /* The handler has given data, an end or a deadline, or gave up. */
 static void changed(struct http_exchange *exchange) {
     struct h2_stream *stream = of(exchange);
@@ -77,7 +86,7 @@ static void changed(struct http_exchange *exchange) {
         return;
     }
     if (exchange->answer_state != HTTP_ANSWER_NONE) {
-        stream->activity_ns = h2_session_now(h2);
+        note_answer(stream);
         h2_send_later(stream);
     }
     h2->drain_due |= exchange_drain_is_due(exchange);
@@ -213,16 +222,23 @@ void h2_stream_finish(struct h2_stream *stream, bool sent) {
 
 /* ---- time-outs ---- */
 
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 /* When silence of the client gets too long; 0: it is not the client who is waited for. */
 static uint64_t silence_deadline(const struct h2_stream *stream) {
     const struct http_exchange *exchange = &stream->exchange;
     if (stream->end_sent) /* with all of the request there, it is a handler that goes on behind an answer to HEAD */
         return exchange->request_ended ? 0 : stream->activity_ns + STOP_SENDING_NS;
     bool expects_body = !exchange->request_ended && !exchange->idle_allowed && !exchange->awaits_turn;
-    bool answer_waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
-    if (!expects_body && !answer_waits)
-        return 0;
-    return stream->activity_ns + h2_session_silence(stream->h2, exchange->limits->body_timeout_ns);
+    uint64_t timeout_ns = exchange->limits->body_timeout_ns, body = 0, answer = 0;
+    if (expects_body)
+        body = h2_session_silence_end(stream->h2, stream->activity_ns, timeout_ns);
+    if (stream->answer_waits) /* behind the answers of others it is not the client that makes it wait */
+        answer = h2_session_silence_end(stream->h2, later(stream->answer_ns, stream->queue ? stream->h2->sent_ns : 0),
+                                        timeout_ns);
+    return body == 0 || (answer != 0 && answer < body) ? answer : body;
 }
 
 uint64_t h2_stream_deadline(const struct h2_stream *stream) {
@@ -236,7 +252,7 @@ void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns) {
     uint64_t silence = silence_deadline(stream);
     if (silence == 0 || now_ns < silence)
         return;
-    stream->activity_ns = now_ns;
+    stream->activity_ns = stream->answer_ns = now_ns;
     if (stream->end_sent)
         reset_later(stream, H2_ERROR_NONE);
     else

@@ -355,7 +355,7 @@ static void start(struct connection *connection) {
     if (!status_is_ok(&status) || (policy->tls && !transport_tls(policy->tls, connection->watch.fd,
                                                                  policy->text_refusal, &connection->transport)))
         close_connection(connection);
-    else if (group->draining)
+    else if (group->drained_ns != 0)
         drain_connection(connection);
     else
         connection_arm_timer(connection);
@@ -376,7 +376,7 @@ static void run_message(struct loop_message *message) {
 /* ---- groups ---- */
 
 void connection_group_drain(struct connection_group *group) {
-    group->draining = true;
+    group->drained_ns = clock_monotonic_ns();
     struct connection *connection = group->connections;
     while (connection) {
         struct connection *next = connection->next; /* draining one ends no other */

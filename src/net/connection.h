@@ -16,8 +16,8 @@ struct connection_group {
     const struct connection_policy *policy;            /* without zeros */
     void (*on_closed)(struct connection_group *group); /* a connection of the group is gone */
     void *user;
-    struct connection *connections; /* started ones */
-    bool draining;
+    struct connection *connections;         /* started ones */
+    uint64_t drained_ns;                    /* since when it ends; 0: it does not */
     struct buf spare;                       /* the output buffer of whoever writes next */
     struct session_places places;           /* for what is being read, and how much of it */
     char scratch[CONNECTION_SCRATCH_BYTES]; /* what was read and is being handled */

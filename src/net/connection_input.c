@@ -33,16 +33,18 @@ static struct status sniff(struct connection *connection, struct slice bytes) {
 
 static struct status take_first_bytes(struct connection *connection, const char *data, size_t n) {
     struct buf *first = &connection->first;
+    struct status status = status_ok();
     if (first->size == 0) {
         STATUS_TRY(sniff(connection, (struct slice){data, n}));
         if (!connection->session)
             buf_append(first, data, n);
-        return status_ok();
+    } else {
+        buf_append(first, data, n);
+        if (!buf_failed(first))
+            status = sniff(connection, buf_slice(first));
     }
-    buf_append(first, data, n);
     if (buf_failed(first))
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
-    struct status status = sniff(connection, buf_slice(first));
+        status = status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a connection");
     if (connection->session)
         buf_free(first);
     return status;

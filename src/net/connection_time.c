@@ -11,11 +11,13 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* A patience, which is shorter while the group drains: a peer that does nothing does not hold up the end. */
-static uint64_t patience(const struct connection *connection, uint64_t timeout_ns) {
+/* When a patience ends, which is shorter from when the group drains on: a peer that does nothing does not hold up the
+ * end. */
+static uint64_t patience_end(const struct connection *connection, uint64_t since_ns, uint64_t timeout_ns) {
     const struct connection_group *group = connection->group;
-    return group->draining && group->policy->drain_timeout_ns < timeout_ns ? group->policy->drain_timeout_ns
-                                                                           : timeout_ns;
+    uint64_t usual = since_ns + timeout_ns;
+    uint64_t begin_ns = since_ns > group->drained_ns ? since_ns : group->drained_ns;
+    return group->drained_ns == 0 ? usual : earlier(usual, begin_ns + group->policy->drain_timeout_ns);
 }
 
 uint64_t connection_peer_deadline(const struct connection *connection) {
@@ -24,9 +26,9 @@ uint64_t connection_peer_deadline(const struct connection *connection) {
         return connection->since_ns + policy->first_bytes_timeout_ns;
     if (connection->phase == CONNECTION_LINGERING && !connection->ending)
         return earlier(connection->taken_ns + LINGER_SILENCE_NS,
-                       connection->since_ns + patience(connection, LINGER_TOTAL_NS));
+                       patience_end(connection, connection->since_ns, LINGER_TOTAL_NS));
     if (connection->watch.events & EPOLLOUT) /* output waits for the peer */
-        return connection->taken_ns + patience(connection, policy->write_timeout_ns);
+        return patience_end(connection, connection->taken_ns, policy->write_timeout_ns);
     return 0;
 }
 

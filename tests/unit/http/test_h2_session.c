@@ -1,6 +1,13 @@
 /* A connection of HTTP/2 as a whole: its beginning, time-outs and ends. */
 #include "h2_fixture.h"
 
+#include <time.h>
+
+static void nap(long milliseconds) {
+    const struct timespec pause = {0, milliseconds * (long)NS_PER_MS};
+    nanosleep(&pause, NULL);
+}
+
 /* ---- the beginning ---- */
 
 /* What the session tells of itself. */
@@ -63,6 +70,76 @@ static void test_head_timeout(void **state) {
     assert_int_equal(last_frame(&out, H2_FRAME_GOAWAY, GOAWAY_ERROR), H2_ERROR_ENHANCE_YOUR_CALM);
     assert_true(finished(f));
     buf_free(&block);
+    buf_free(&out);
+}
+
+/* A client that has told how much it takes of a stream, and of the connection all that can be. */
+static void greet_with_window(struct fixture *f, uint32_t window) {
+    struct buf bytes = BUF_EMPTY;
+    char setting[H2_SETTING_SIZE] = {0, H2_SETTING_INITIAL_WINDOW_SIZE};
+    h2_put_u32(setting + 2, window);
+    greet_client(f);
+    append_frame(&bytes, H2_FRAME_SETTINGS, 0, 0, (struct slice){setting, sizeof setting});
+    h2_frame_append_u32(&bytes, H2_FRAME_WINDOW_UPDATE, 0, INT32_MAX - 65535);
+    exchange_frames(f, &bytes, "S+");
+}
+
+static struct http_exchange *hold(struct fixture *f, uint32_t id) {
+    struct buf bytes = BUF_EMPTY;
+    append_request(&bytes, id, "/hold", H2_FLAG_END_STREAM);
+    exchange_frames(f, &bytes, "");
+    return f->recorder.held;
+}
+
+/* A client that takes nothing of an answer has its time from the first byte on, however long the handler goes on. */
+static void test_answer_that_goes_on_untaken(void **state) {
+    struct fixture *f = *state;
+    struct buf out = BUF_EMPTY;
+    int pieces = 0;
+    f->limits.body_timeout_ns = 40 * NS_PER_MS;
+    greet_with_window(f, 0);
+    struct http_exchange *exchange = hold(f, 1);
+    nap(50); /* nothing is to be taken yet */
+    http_respond_head(exchange, 200, NULL, 0);
+    for (; pieces < 20 && last_frame(&out, H2_FRAME_RST_STREAM, 0) == -1; pieces++) {
+        struct buf piece = BUF_EMPTY;
+        buf_append_text(&piece, "piece");
+        http_respond_data(exchange, &piece);
+        nap(10);
+        buf_clear(&out);
+        tick_at(f, clock_monotonic_ns(), &out);
+    }
+    assert_in_range(pieces, 1, 19);
+    buf_free(&out);
+}
+
+/* An answer waits for its turn behind others: no silence of a client that takes those. */
+static void test_answers_behind_others(void **state) {
+    enum { STREAMS = 3, BYTES = 3 << 20 };
+    struct fixture *f = *state;
+    struct http_exchange *exchanges[STREAMS];
+    struct buf out = BUF_EMPTY;
+    f->limits.body_timeout_ns = 200 * NS_PER_MS;
+    greet_with_window(f, INT32_MAX);
+    for (uint32_t i = 0; i < STREAMS; i++)
+        exchanges[i] = hold(f, 2 * i + 1);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        struct buf body = BUF_EMPTY;
+        assert_non_null(buf_reserve(&body, BYTES));
+        memset(body.data, 'x', BYTES);
+        body.size = BYTES;
+        http_respond(exchanges[i], 200, NULL, 0, &body);
+    }
+    for (size_t before = SIZE_MAX; out.size != before;) {
+        before = out.size;
+        struct status status = take_from(f->peer.session, 32 << 10, &out);
+        assert_int_equal(status.code, STATUS_OK);
+        nap(3);
+        status = f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns());
+        assert_int_equal(status.code, STATUS_OK);
+    }
+    assert_int_equal(last_frame(&out, H2_FRAME_RST_STREAM, 0), -1);
+    assert_true(out.size > (size_t)STREAMS * BYTES);
     buf_free(&out);
 }
 
@@ -214,6 +291,25 @@ static void test_shutdown_with_an_unfinished_body(void **state) {
     assert_false(finished(f));
     struct status status =
         f->peer.session->ops->tick(f->peer.session, clock_monotonic_ns() + f->limits.drain_timeout_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    peer_run(&f->peer);
+    assert_int_equal(response->status, 408);
+}
+
+/* counted from when the end began: one that had been silent before has as much time as others, */
+static void test_shutdown_of_a_silent_client(void **state) {
+    struct fixture *f = *state;
+    f->limits.drain_timeout_ns = 20 * NS_PER_MS;
+    struct peer_response *response = peer_request_full(&f->peer, "POST", "/echo", NULL, 0, SLICE_LITERAL("half"), true);
+    peer_run(&f->peer);
+    nap(30);
+    f->peer.session->ops->shutdown(f->peer.session);
+    uint64_t now = clock_monotonic_ns();
+    struct status status = f->peer.session->ops->tick(f->peer.session, h2_of(f)->noticed_ns);
+    assert_int_equal(status.code, STATUS_OK);
+    peer_run(&f->peer);
+    assert_int_equal(response->status, 0);
+    status = f->peer.session->ops->tick(f->peer.session, now + f->limits.drain_timeout_ns);
     assert_int_equal(status.code, STATUS_OK);
     peer_run(&f->peer);
     assert_int_equal(response->status, 408);
@@ -379,6 +475,9 @@ int main(void) {
         TEST(test_frames_that_nobody_takes),
         TEST(test_settings_of_the_session),
         TEST(test_silent_client),
+        TEST(test_answer_that_goes_on_untaken),
+        TEST(test_answers_behind_others),
+        TEST(test_shutdown_of_a_silent_client),
         TEST(test_head_timeout),
         TEST(test_idle_connection),
         TEST(test_body_timeout),

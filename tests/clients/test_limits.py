@@ -490,7 +490,7 @@ def tables_of_the_page():
 def tables_of_the_help():
     """The same of `inferd serve --help`."""
     tables, title, what = {}, None, None
-    for line in run("serve", "--help").stdout.split("\nLimits, all of them", 1)[1].splitlines()[1:]:
+    for line in run("serve", "--help").stdout.split("\nLimits of the server", 1)[1].splitlines()[1:]:
         if line.startswith("      "):
             tables[title][what] += " " + line.strip()
         elif line.startswith("  "):

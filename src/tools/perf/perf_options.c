@@ -26,7 +26,7 @@ static const struct option_row rows[] = {
     {OPTION_LIST, "header", "H", AT(header_texts), NULL, "NAME:VALUE", "A header of every request; with gRPC, its metadata.", 0, 0, NULL},
     {OPTION_LIST, "request-parameter", NULL, AT(parameter_texts), NULL, "NAME:VALUE:TYPE", "A parameter of every inference; TYPE is bool, int, double or string.", 0, 0, NULL},
     {OPTION_DOUBLE, "request-timeout", NULL, AT(request_timeout_s), "0", "SECONDS", "A request without an answer by then has failed; 0 waits for ever.", 0, 86400, NULL},
-    {OPTION_INT, "connections", NULL, AT(connections), "0", "N", "Most connections; 0: one for each request in flight with HTTP, one for 16 of them with gRPC.", 0, INFER_CLIENT_CONNECTIONS_MAX, NULL},
+    {OPTION_INT, "connections", NULL, AT(connections), "0", "N", "Most connections; 0: for a concurrency with an end one for each request in flight over HTTP, one for 16 of them (16 at most) over gRPC; else 1024 and 4.", 0, INFER_CLIENT_CONNECTIONS_MAX, NULL},
 
     {OPTION_HEADING, NULL, NULL, 0, NULL, NULL, "The load: one of concurrency, periodic concurrency, rate, intervals, a fixed schedule, a record", 0, 0, NULL},
     {OPTION_STRING, "concurrency-range", NULL, AT(concurrency_text), NULL, "START:END:STEP", "Closed loop: so many requests in flight (1 where none is given), raised by STEP up to END. END 0 goes on until --latency-threshold.", 0, 0, NULL},

@@ -253,7 +253,9 @@ void limit_row_write(const struct limit_row *row, char *text, size_t size) {
 }
 
 void limits_table_print(FILE *out) {
-    fputs("\nLimits, all of them (docs/limits.md tells what is seen when one is passed):\n", out);
+    fputs("\nLimits of the server (docs/limits.md has those of the backends too, and tells what is seen when one is "
+          "passed):\n",
+          out);
     for (size_t i = 0; i < limit_row_count; i++) {
         char value[256], line[512];
         if (!limit_rows[i].value) {

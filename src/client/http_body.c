@@ -133,6 +133,15 @@ static struct status write_query(const struct client_query *query, const char *a
 
 /* ---- answers ---- */
 
+/* Whether the answer to the question for the whole server, 400, means that: with another text something else is wrong;
+ * a port that speaks TLS answers so. */
+static bool says_unready(const struct client_call *call) {
+    yyjson_doc *doc = call->answer.size > 0 ? yyjson_read(call->answer.data, call->answer.size, 0) : NULL;
+    bool told = yyjson_is_bool(yyjson_obj_get(yyjson_doc_get_root(doc), "ready"));
+    yyjson_doc_free(doc);
+    return call->answer.size == 0 || told;
+}
+
 static struct status read_ready(const struct client_call *call, const struct client_query *query, struct arena *arena,
                                 bool *ret) {
     (void)arena; /* the status line says it */
@@ -142,10 +151,9 @@ static struct status read_ready(const struct client_call *call, const struct cli
     *ret = code == 200;
     if (client_query_is_order(query->kind))
         return http_body_check(call);
-    /* Not ready is 400 (Triton) or 503; an unknown model is one of these or 404. Of a whole server 400 with a text says
-     * that something else is wrong: a port that speaks TLS answers so. */
+    /* Not ready is 400 (Triton, inferd) or 503; an unknown model is one of these or 404. */
     bool of_model = query->kind == QUERY_MODEL_READY;
-    if (code == 200 || code == 503 || (code == 404 && of_model) || (code == 400 && (of_model || !call->answer.size)))
+    if (code == 200 || code == 503 || (code == 404 && of_model) || (code == 400 && (of_model || says_unready(call))))
         return status_ok();
     return http_body_check(call);
 }

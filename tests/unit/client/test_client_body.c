@@ -438,6 +438,13 @@ static void test_ready(void **state) {
     const struct client_query server = {.kind = QUERY_SERVER_READY}, model = {.kind = QUERY_MODEL_READY};
     struct status status = http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    buf_clear(&fixture->call.answer);
+    buf_append_text(&fixture->call.answer, "{\"ready\":false}");
+    status = http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready);
+    assert_true(status_is_ok(&status) && !ready);
+    buf_clear(&fixture->call.answer);
+    buf_append_text(&fixture->call.answer, "{\"error\":\"this port speaks TLS\"}");
+    status = http_body_ops.read_ready(&fixture->call, &server, fixture->arena, &ready);
     assert_string_equal(status.message, "this port speaks TLS");
     status = http_body_ops.read_ready(&fixture->call, &model, fixture->arena, &ready);
     assert_true(status_is_ok(&status) && !ready);

@@ -53,6 +53,8 @@ static void send(struct infer_call *call, struct infer_answer *answer) {
         answer->in_send = true;
         call->ops->send(call, answer);
         answer->in_send = false;
+    } else if (answer == &call->end) {
+        free_kept(call); /* nobody has its tail */
     }
     if (!answer->kept)
         infer_answer_free(call, answer);

@@ -199,7 +199,8 @@ static struct status encode(struct infer_call *base, const struct infer_response
     struct slice *tail = response->final ? &base->tail : NULL;
     STATUS_TRY(call->ops->encode(base->context, base->request, response, out, tail));
     /* The answer is booked until the client has it; what is kept for its tail is not to be much more than that. */
-    if (response->borrows && base->tail.size < infer_call_held_bytes(base) / 2)
+    size_t kept = arena_used(response->arena) + (response->borrows ? infer_call_held_bytes(base) : 0);
+    if (base->tail.size < kept / 2)
         infer_call_copy_tail(base, out);
     return status_ok();
 }

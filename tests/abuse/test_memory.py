@@ -9,6 +9,7 @@ import zlib
 
 import grpc
 import pytest
+from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes
 from attack import SANITIZED, Swarm, count, memory, reset_peak_memory, rounds, unharmed
 from serving import wait_until
@@ -210,12 +211,11 @@ def test_answers_that_are_not_read(target):
 
 def takes(connection, call, message):
     """Whether a stream takes one more request soon."""
-    connection.socket.settimeout(0.3)
+    connection.socket.settimeout(1)
     try:
-        connection.data(call, b"\0" + struct.pack(">I", len(message)) + message, end=False)
-    except TimeoutError:
+        return connection.data(call, b"\0" + struct.pack(">I", len(message)) + message, end=False)
+    except (OSError, StreamClosedError):  # closed once its time for taking an answer is over
         return False
-    return True
 
 
 @case("AB43", "gRPC stream", "requests for a little of them, on many streams at once, whose answers are never read", "soon no more are taken; memory stays in its budget")
@@ -236,4 +236,4 @@ def test_little_of_many_requests(target):
         while calls and taken < 100 * streams:
             calls = [call for call in calls if takes(*call, message)]
             taken += len(calls)
-    assert 30 * streams <= taken < 100 * streams
+    assert streams <= taken < 100 * streams

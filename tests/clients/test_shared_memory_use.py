@@ -11,7 +11,7 @@ import wire
 from cases import case
 from memory_wire import SYSTEM, message_with, part, put, refused, register, shared, status
 from serving import wait_until
-from streaming import Stream
+from streaming import Stream, succeeded
 from tritonclient.grpc import service_pb2 as pb
 from wire import get, grpc_error, infer_input, post_infer, request
 
@@ -240,8 +240,10 @@ def test_stream_of_large_answers(memory_host, make_object):
         for i in range(4):
             values = np.arange(i, i + count, dtype=np.int32)
             made.put(values)
+            before = succeeded(memory_host, "id_int32")
             stream.send(message)
-            answer = stream.good()
+            wait_until(lambda: succeeded(memory_host, "id_int32") > before)
             made.put(bytes(4 * count))
+            answer = stream.good()
             assert answer.raw_output_contents[0] == values.tobytes()
         assert stream.rest() == []

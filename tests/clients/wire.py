@@ -137,7 +137,7 @@ class Http2(Socket):
         return stream
 
     def data(self, stream, data, end=True):
-        """Sends data in frames as the server's windows allow."""
+        """Sends data in frames as the server's windows allow; False when it has closed."""
         while True:
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
             if room or not data:
@@ -145,9 +145,9 @@ class Http2(Socket):
                 self.h2.send_data(stream, part, end_stream=end and not data)
                 self.flush()
                 if not data:
-                    return
+                    return True
             elif not self.receive():
-                return
+                return False
 
     def receive(self):
         """Takes what the server sends; False when it has closed."""

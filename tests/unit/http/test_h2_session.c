@@ -101,6 +101,11 @@ static void test_answer_that_goes_on_untaken(void **state) {
     struct http_exchange *exchange = hold(f, 1);
     nap(50); /* nothing is to be taken yet */
     http_respond_head(exchange, 200, NULL, 0);
+    struct buf first = BUF_EMPTY;
+    buf_append_text(&first, "first");
+    http_respond_data(exchange, &first);
+    tick_at(f, h2_of(f)->streams->answer_ns + f->limits.body_timeout_ns - 1, &out);
+    assert_int_equal(last_frame(&out, H2_FRAME_RST_STREAM, 0), -1);
     for (; pieces < 20 && last_frame(&out, H2_FRAME_RST_STREAM, 0) == -1; pieces++) {
         struct buf piece = BUF_EMPTY;
         buf_append_text(&piece, "piece");

@@ -239,6 +239,11 @@ uint64_t h2_session_silence_end(const struct h2_session *h2, uint64_t since_ns, 
 /* When a head that is not complete has taken too long; 0: there is none. */
 uint64_t h2_session_head_deadline(const struct h2_session *h2);
 
+/* Whether something of the answer is to be sent: bytes, or its end. */
+static inline bool h2_stream_has_unsent(const struct h2_stream *stream) {
+    return stream->exchange.answer.bytes > 0 || stream->exchange.answer_state == HTTP_ANSWER_ENDED;
+}
+
 static inline bool h2_session_is_over(const struct h2_session *h2) {
     return h2->phase >= H2_FAILED;
 }

@@ -198,7 +198,7 @@ static void send_data_frame(struct h2_stream *stream, size_t n, bool end_stream,
     stream->send_window -= (int64_t)n;
     h2->send_window -= (int64_t)n;
     stream->activity_ns = stream->answer_ns = h2->sent_ns = h2->now_ns;
-    stream->answer_waits = stream->exchange.answer.bytes > 0 || stream->exchange.answer_state == HTTP_ANSWER_ENDED;
+    stream->answer_waits = h2_stream_has_unsent(stream);
     stream->end_sent = end_stream;
     h2->drain_due |= exchange_drain_is_due(&stream->exchange);
 }

@@ -68,8 +68,7 @@ static void reset_later(struct h2_stream *stream, enum h2_error error) {
 
 /* The client has the time from now on to take what there was nothing of before. */
 static void note_answer(struct h2_stream *stream) {
-    const struct http_exchange *exchange = &stream->exchange;
-    bool waits = exchange->answer.bytes > 0 || exchange->answer_state == HTTP_ANSWER_ENDED;
+    bool waits = h2_stream_has_unsent(stream);
     if (waits && !stream->answer_waits)
         stream->answer_ns = h2_session_now(stream->h2);
     stream->answer_waits = waits;

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""squad_lengths.py SQUAD_FILE > squad_lengths.txt: how many tokens each window of a SQuAD file has, in the order of the file, as
+`inferd squad` cuts them (docs/squad.md): 384 tokens at most, stride 128, questions of up to 64. Tokens are counted by our own
+tokenizer (build/tokenizer_speed, uncased, the compiled-in vocabulary).
+"""
+import gzip
+import json
+import pathlib
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LONGEST, STRIDE, QUESTION, SPECIAL = 384, 128, 64, 3
+
+
+def token_counts(texts):
+    with tempfile.NamedTemporaryFile() as packed:
+        for text in texts:
+            packed.write(struct.pack("<I", len(text.encode())) + text.encode())
+        packed.flush()
+        asked = "".join(f"ids {i}\n" for i in range(len(texts)))
+        done = subprocess.run([ROOT / "build/tokenizer_speed", packed.name], input=asked, capture_output=True, text=True, check=True)
+    return [len(line.split()) for line in done.stdout.splitlines()]
+
+
+def windows(question, context):
+    question = min(question, QUESTION)
+    room = LONGEST - question - SPECIAL
+    begin = 0
+    while True:
+        count = min(context - begin, room)
+        yield question + count + SPECIAL
+        if begin + count == context:
+            return
+        begin += min(STRIDE, room)
+
+
+def main():
+    raw = pathlib.Path(sys.argv[1]).read_bytes()
+    data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)["data"]
+    pairs = [(question["question"], paragraph["context"]) for article in data for paragraph in article["paragraphs"]
+             for question in paragraph["qas"]]
+    counts = dict(zip(texts := sorted({text for pair in pairs for text in pair}), token_counts(texts)))
+    lengths = [length for question, context in pairs for length in windows(counts[question], counts[context])]
+    print(f"# Tokens of the windows of {len(pairs)} questions of SQuAD 1.1's development set (384 tokens, stride 128, questions of up to 64),\n"
+          f"# in the order of the file: {len(lengths)} windows, mean {statistics.mean(lengths):.1f}. Made by squad_lengths.py.")
+    print("\n".join(map(str, lengths)))
+
+
+main()

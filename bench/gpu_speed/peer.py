@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 
-SIZES = {"base": (12, 768, 12, 3072), "large": (24, 1024, 16, 4096), "tiny": (2, 128, 2, 256)}
+SIZES = {"minilm": (6, 384, 12, 1536), "base": (12, 768, 12, 3072), "large": (24, 1024, 16, 4096), "tiny": (2, 128, 2, 256)}
 PADDED_BATCHES, SORTED_BATCHES, TOKENS = (32, 128), (64, 256), (8192, 32768, 65536)
 VOCABULARY, POSITIONS, CUBE, COPY_BYTES, IN_FLIGHT, WARMING_SHAPES = 30522, 512, 8192, 2 << 30, 4, 32
 HERE = pathlib.Path(__file__).resolve().parent

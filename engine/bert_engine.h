@@ -24,9 +24,10 @@ struct bert_pool;
 struct bert_engine;
 struct bert_session;
 
-/* What the matrix products are computed in; everything else is float. Not every device has all of them: the CPU has
- * FP32, BF16 and INT8.
- * AUTO: bf16 where the CPU multiplies bf16, else fp32; never int8, whose answers differ more. */
+/* What the matrix products are computed in. Not every device has all of them: the CPU, where everything else is float,
+ * has FP32, BF16 and INT8.
+ * AUTO: what the device does best without answers that differ much: never int8 or fp8. On the CPU bf16 where it
+ * multiplies bf16, else fp32. */
 enum bert_precision {
     BERT_PRECISION_AUTO,
     BERT_PRECISION_FP32,

@@ -307,50 +307,106 @@ static bool begin_decoding(struct infer_call *call) {
     return begins;
 }
 
-/* What a budget without room looks like to those who decode is memory that is short. */
-static struct status decode(struct infer_call *call) {
-    struct status status = call->ops->decode(call);
-    if (status_is_ok(&status))
-        return status_ok();
+/* What a budget without room looks like to those who decode, or copy, is memory that is short. */
+static struct status tell(const struct infer_call *call, struct status status) {
+    if (status_is_ok(&status) || !call->missing)
+        return status;
     /* How much it would have been in all is not known. */
-    return call->missing ? no_room(call, call->reserved + call->missing_bytes, call->missing) : status;
+    return no_room(call, call->reserved + call->missing_bytes, call->missing);
+}
+
+static struct status decode(struct infer_call *call) {
+    return tell(call, call->ops->decode(call));
+}
+
+static struct shared_memory *memory_of(const struct infer_call *call) {
+    return inference_server_shared_memory(call->context->server);
+}
+
+static struct status no_thread(void) {
+    return status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
+}
+
+static void post_end(struct infer_call *call) {
+    call->task.run = end_decoding;
+    call->context->loop->post(call->context->loop, &call->task);
+}
+
+/* On a copier's thread. */
+static void fetch_far(struct api_task *task) {
+    struct infer_call *call = call_of(task);
+    if (begin_decoding(call)) {
+        arena_set_gate(call->request->arena, reserve_decoded, call);
+        call->end.status = tell(call, shared_memory_fetch(memory_of(call), call->request));
+        arena_set_gate(call->request->arena, NULL, NULL);
+    }
+    post_end(call);
+}
+
+/* False when no copier can be had. After it the call is theirs. */
+static bool submit_fetch(struct infer_call *call) {
+    pthread_mutex_lock(&call->lock);
+    call->waits = true;
+    pthread_mutex_unlock(&call->lock);
+    call->task.run = fetch_far;
+    return call->context->copiers->submit(call->context->copiers, &call->task);
 }
 
 static void decode_far(struct api_task *task) {
     struct infer_call *call = call_of(task);
-    if (begin_decoding(call)) {
+    struct status *status = &call->end.status;
+    bool begun = begin_decoding(call);
+    if (begun) {
         struct arena *arena = call->request->arena;
         arena_set_gate(arena, reserve_decoded, call);
-        call->end.status = decode(call);
+        *status = decode(call);
         arena_set_gate(arena, NULL, NULL);
     }
-    task->run = end_decoding;
-    call->context->loop->post(call->context->loop, task);
+    if (begun && status_is_ok(status) && shared_memory_is_far(memory_of(call), call->request)) {
+        if (submit_fetch(call))
+            return;
+        (void)begin_decoding(call);
+        *status = no_thread();
+    }
+    post_end(call);
 }
 
-void infer_call_decode(struct infer_call *call, size_t weight,
-                       void (*decoded)(struct infer_call *call, const struct status *status)) {
-    struct api_workers *decoders = call->context->decoders;
-    if (weight <= INFER_WEIGHT_LIGHT) {
-        struct status status = decode(call);
-        give_back(call);
-        decoded(call, &status);
-        return;
-    }
+/* Leaves the call to other threads: `submit` is given it, and false when none can be had. */
+static void decode_elsewhere(struct infer_call *call, bool (*submit)(struct infer_call *call),
+                             void (*decoded)(struct infer_call *call, const struct status *status)) {
     call->decoded = decoded;
-    call->task.run = decode_far;
     call->body_size = call->body.size;
-    call->waits = true;
     atomic_fetch_add(&call->references, 1);
-    if (decoders->submit(decoders, &call->task))
+    if (submit(call))
         return;
     call->task.run = run_task;
     call->body_size = 0;
     call->waits = false;
-    struct status status =
-        status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
+    give_back(call);
+    struct status status = no_thread();
     decoded(call, &status);
     call_unref(call);
+}
+
+static bool submit_decode(struct infer_call *call) {
+    call->waits = true;
+    call->task.run = decode_far;
+    return call->context->decoders->submit(call->context->decoders, &call->task);
+}
+
+void infer_call_decode(struct infer_call *call, size_t weight,
+                       void (*decoded)(struct infer_call *call, const struct status *status)) {
+    if (weight > INFER_WEIGHT_LIGHT) {
+        decode_elsewhere(call, submit_decode, decoded);
+        return;
+    }
+    struct status status = decode(call);
+    if (status_is_ok(&status) && shared_memory_is_far(memory_of(call), call->request)) {
+        decode_elsewhere(call, submit_fetch, decoded);
+        return;
+    }
+    give_back(call);
+    decoded(call, &status);
 }
 
 /* ---- submission ---- */

@@ -146,7 +146,7 @@ def test_not_allowed(start, repository):
                 SharedMemoryControlContext(*wire).register(handle)
 
 
-HANDLES = [(64, "UNSUPPORTED", "'c': this build of the server has no GPU support"), (63, "INVALID_ARG", "raw_handle: expected 64 bytes, got 63")]
+HANDLES = [(64, "UNSUPPORTED", "'c': no GPU can be used here"), (63, "INVALID_ARG", "raw_handle: expected 64 bytes, got 63")]
 
 
 @case("VM14", "v1 HTTP", "register of a CUDA region, with a handle of 64 bytes and with a shorter one", "UNSUPPORTED, and INVALID_ARG; no region")

@@ -103,7 +103,7 @@ static struct status begin_busy(struct gpu_memory *memory) {
         return status_ok();
     return status_error(STATUS_UNAVAILABLE,
                         "the CUDA driver has been at work on other memory for %d seconds; try again later",
-                        (int)(GPU_MEMORY_PATIENCE_NS / NS_PER_S));
+                        (int)GPU_MEMORY_PATIENCE_S);
 }
 
 /* While busy. A driver that could not be started is asked again by the next one. */

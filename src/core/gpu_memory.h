@@ -17,7 +17,8 @@
 #include "base/cuda_library.h"
 #include "base/slice.h"
 
-#define GPU_MEMORY_PATIENCE_NS ((uint64_t)5 * NS_PER_S)
+enum { GPU_MEMORY_PATIENCE_S = 5 };
+#define GPU_MEMORY_PATIENCE_NS (GPU_MEMORY_PATIENCE_S * NS_PER_S)
 
 struct gpu_memory;
 struct gpu_mapping; /* an allocation of another process, open here */

@@ -83,7 +83,7 @@ struct infer_call {
     struct slice tail;    /* bytes of the final response that end its client's form, uncopied; of ops->encode */
     uint64_t deadline_ns; /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
 
-    /* Private to infer_call.c. */
+    /* Private to infer_call.c and infer_decode.c. */
     atomic_int references;
     void (*decoded)(struct infer_call *call, const struct status *status);
     size_t reserved;     /* of the budget, while it is decoded */

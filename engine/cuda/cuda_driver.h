@@ -1,5 +1,5 @@
-/* cuda_driver.h: which NVIDIA GPUs this machine has, asked of the CUDA driver library. The library is opened when
- * somebody asks, so that one program serves machines with and without a GPU, and needs no CUDA toolkit to be built.
+/* cuda_driver.h: which NVIDIA GPUs this machine has, asked of the CUDA driver library, which is opened when somebody
+ * asks (base/cuda_library.h).
  *
  * Source: CUDA Driver API, sections Initialization and Device Management. No context is made, no GPU memory taken.
  * Thread: any.
@@ -9,9 +9,7 @@
 
 #include <stdint.h>
 
-#include "base/status.h"
-
-#define CUDA_DRIVER_LIBRARY "libcuda.so.1"
+#include "base/cuda_library.h"
 
 enum { CUDA_DEVICE_NAME_MAX = 128 };
 

@@ -59,6 +59,7 @@ struct api_context {
     struct api_loop *loop;
     struct api_workers *workers;  /* calls that may take long */
     struct api_workers *decoders; /* bodies that are large to decode */
+    struct api_workers *copiers;  /* inputs that lie in memory of a GPU */
     struct http_budget *budget;   /* of the memory of requests and answers; NULL: none */
     const char *version;          /* of the program */
     const char *server_name;      /* in the metadata of the server */

@@ -42,16 +42,10 @@ struct plain_method {
            system_shared_memory_unregister_response, v2_call_system_memory_unregister)                                 \
     METHOD(V2 "CudaSharedMemoryStatus", API_SHARED_MEMORY, cuda_shared_memory_status_request,                          \
            cuda_shared_memory_status_response, v2_call_cuda_memory_status)                                             \
-    METHOD(V2 "CudaSharedMemoryRegister", API_SHARED_MEMORY, cuda_shared_memory_register_request,                      \
-           cuda_shared_memory_register_response, v2_call_cuda_memory_register)                                         \
-    METHOD(V2 "CudaSharedMemoryUnregister", API_SHARED_MEMORY, cuda_shared_memory_unregister_request,                  \
-           cuda_shared_memory_unregister_response, v2_call_cuda_memory_unregister)                                     \
     METHOD("/grpc.health.v1.Health/Check", API_HEALTH, health_check_request, health_check_response,                    \
            v2_call_health_check)                                                                                       \
     METHOD(V1 "Status", API_V1_STATUS, v1_status_request, v1_status_response, v1_call_status)                          \
     METHOD(V1 "Health", API_HEALTH, v1_health_request, v1_health_response, v1_call_health)                             \
-    METHOD(V1 "SharedMemoryControl", API_SHARED_MEMORY, v1_shared_memory_control_request,                              \
-           v1_shared_memory_control_response, v1_call_shared_memory_control)                                           \
     METHOD(V1 "Profile", API_STATISTICS, v1_profile_request, v1_profile_response, v1_call_profile)
 #define BLOCKING_METHODS(METHOD)                                                                                       \
     METHOD(V2 "RepositoryIndex", API_MODEL_REPOSITORY, repository_index_request, repository_index_response,            \
@@ -60,8 +54,14 @@ struct plain_method {
            repository_model_load_response, v2_call_repository_model_load)                                              \
     METHOD(V2 "RepositoryModelUnload", API_MODEL_REPOSITORY, repository_model_unload_request,                          \
            repository_model_unload_response, v2_call_repository_model_unload)                                          \
+    METHOD(V2 "CudaSharedMemoryRegister", API_SHARED_MEMORY, cuda_shared_memory_register_request,                      \
+           cuda_shared_memory_register_response, v2_call_cuda_memory_register)                                         \
+    METHOD(V2 "CudaSharedMemoryUnregister", API_SHARED_MEMORY, cuda_shared_memory_unregister_request,                  \
+           cuda_shared_memory_unregister_response, v2_call_cuda_memory_unregister)                                     \
     METHOD(V1 "ModelControl", API_MODEL_REPOSITORY, v1_model_control_request, v1_model_control_response,               \
            v1_call_model_control)                                                                                      \
+    METHOD(V1 "SharedMemoryControl", API_SHARED_MEMORY, v1_shared_memory_control_request,                              \
+           v1_shared_memory_control_response, v1_call_shared_memory_control)                                           \
     METHOD(V1 "Repository", API_MODEL_REPOSITORY, v1_repository_request, v1_repository_response, v1_call_repository)
 
 static const struct plain_method plain_methods[] = {

@@ -4,15 +4,10 @@
 
 #include "api/call_log.h"
 #include "api/decoded_size.h"
+#include "api/infer_call_priv.h"
 #include "api/infer_record.h"
 #include "api/infer_trace.h"
 #include "base/clock.h"
-
-enum { JSON_VALUE_BYTES = 16 }; /* that the parser takes for each */
-
-static struct infer_call *call_of(struct api_task *task) {
-    return (void *)((char *)task - offsetof(struct infer_call, task));
-}
 
 /* What the tail lies in. */
 static void free_kept(struct infer_call *call) {
@@ -24,7 +19,7 @@ static void free_kept(struct infer_call *call) {
     call->kept_request = NULL;
 }
 
-static void call_unref(struct infer_call *call) {
+void infer_call_unref(struct infer_call *call) {
     if (atomic_fetch_sub(&call->references, 1) != 1)
         return;
     free_kept(call);
@@ -75,7 +70,7 @@ static struct infer_answer *create_error(struct infer_call *call, const struct s
 static void send_own(struct infer_call *call, struct infer_answer *answer) {
     atomic_fetch_add(&call->references, 1);
     send(call, answer);
-    call_unref(call);
+    infer_call_unref(call);
 }
 
 /* Under the lock: what has been encoded so far. */
@@ -96,11 +91,11 @@ static void send_all(struct infer_call *call, struct infer_answer *answer) {
         answer = next;
     }
     if (final)
-        call_unref(call);
+        infer_call_unref(call);
 }
 
-static void run_task(struct api_task *task) {
-    struct infer_call *call = call_of(task);
+void infer_call_run_task(struct api_task *task) {
+    struct infer_call *call = infer_call_of(task);
     pthread_mutex_lock(&call->lock);
     struct infer_answer *answer = take_answers(call);
     call->posted = false;
@@ -220,137 +215,13 @@ void *infer_call_create(const struct infer_call_ops *ops, size_t size, const str
     if (tracer_is_on(context->tracer))
         call->created_ns = clock_monotonic_ns();
     call->last = &call->first;
-    call->task.run = run_task;
+    call->task.run = infer_call_run_task;
     atomic_init(&call->references, 1);
     return call;
 }
 
 void infer_call_set_body_size(struct infer_call *call, size_t body_size) {
     arena_set_limit(call->request->arena, decoded_size_max(body_size));
-}
-
-/* ---- decoding ---- */
-
-static bool reserve(struct infer_call *call, size_t bytes) {
-    if (call->context->budget && !http_budget_take(call->context->budget, bytes))
-        return false;
-    call->reserved += bytes;
-    return true;
-}
-
-static struct status no_room(const struct infer_call *call, size_t bytes, const char *what) {
-    return http_budget_no_room(call->context->budget, bytes, what);
-}
-
-/* The same for memory that is taken step by step, by someone who only hears that there is none. */
-static bool reserve_step(struct infer_call *call, size_t bytes, const char *what) {
-    if (reserve(call, bytes))
-        return true;
-    call->missing = what;
-    call->missing_bytes = bytes;
-    return false;
-}
-
-static bool reserve_decoded(void *user, size_t bytes) {
-    return reserve_step(user, bytes, "the request, decoded");
-}
-
-static bool reserve_inflated(void *user, size_t bytes) {
-    return reserve_step(user, bytes, "the body decompressed");
-}
-
-struct inflate_gate infer_call_inflate_gate(struct infer_call *call) {
-    return (struct inflate_gate){reserve_inflated, call};
-}
-
-struct status infer_call_reserve(struct infer_call *call, size_t bytes, const char *what) {
-    return reserve(call, bytes) ? status_ok() : no_room(call, bytes, what);
-}
-
-struct status infer_call_reserve_json(struct infer_call *call, struct slice json) {
-    if (json.size <= INFER_WEIGHT_LIGHT)
-        return status_ok();
-    size_t values = 1;
-    for (size_t i = 0; i < json.size; i++)
-        values += json.data[i] == ',' || json.data[i] == ':' || json.data[i] == '[' || json.data[i] == '{';
-    return infer_call_reserve(call, json.size + values * JSON_VALUE_BYTES, "the JSON, taken apart");
-}
-
-/* What the request holds from now on is its exchange's to book. */
-static void give_back(struct infer_call *call) {
-    if (call->reserved > 0 && call->context->budget)
-        http_budget_give(call->context->budget, call->reserved);
-    call->reserved = 0;
-}
-
-/* Back on the loop. The reference is the decoder's. */
-static void end_decoding(struct api_task *task) {
-    struct infer_call *call = call_of(task);
-    struct status status = call->end.status;
-    call->end.status = status_ok();
-    task->run = run_task;
-    give_back(call);
-    if (!call->exchange && call->body_size > 0 && call->context->budget)
-        http_budget_give(call->context->budget, call->body_size);
-    call->body_size = 0;
-    if (call->exchange)
-        call->decoded(call, &status);
-    call_unref(call);
-}
-
-/* False: it has been left while it waited, and there is nothing to decode. */
-static bool begin_decoding(struct infer_call *call) {
-    pthread_mutex_lock(&call->lock);
-    bool begins = call->waits;
-    call->waits = false;
-    pthread_mutex_unlock(&call->lock);
-    return begins;
-}
-
-/* What a budget without room looks like to those who decode is memory that is short. */
-static struct status decode(struct infer_call *call) {
-    struct status status = call->ops->decode(call);
-    if (status_is_ok(&status))
-        return status_ok();
-    /* How much it would have been in all is not known. */
-    return call->missing ? no_room(call, call->reserved + call->missing_bytes, call->missing) : status;
-}
-
-static void decode_far(struct api_task *task) {
-    struct infer_call *call = call_of(task);
-    if (begin_decoding(call)) {
-        struct arena *arena = call->request->arena;
-        arena_set_gate(arena, reserve_decoded, call);
-        call->end.status = decode(call);
-        arena_set_gate(arena, NULL, NULL);
-    }
-    task->run = end_decoding;
-    call->context->loop->post(call->context->loop, task);
-}
-
-void infer_call_decode(struct infer_call *call, size_t weight,
-                       void (*decoded)(struct infer_call *call, const struct status *status)) {
-    struct api_workers *decoders = call->context->decoders;
-    if (weight <= INFER_WEIGHT_LIGHT) {
-        struct status status = decode(call);
-        give_back(call);
-        decoded(call, &status);
-        return;
-    }
-    call->decoded = decoded;
-    call->task.run = decode_far;
-    call->body_size = call->body.size;
-    call->waits = true;
-    atomic_fetch_add(&call->references, 1);
-    if (decoders->submit(decoders, &call->task))
-        return;
-    call->task.run = run_task;
-    call->body_size = 0;
-    call->waits = false;
-    struct status status =
-        status_error(STATUS_RESOURCE_EXHAUSTED, "no thread can be had to decode the request; try again later");
-    decoded(call, &status);
-    call_unref(call);
 }
 
 /* ---- submission ---- */
@@ -360,7 +231,7 @@ size_t infer_call_held_bytes(const struct infer_call *call) {
 }
 
 struct status infer_call_no_room(const struct infer_call *call) {
-    return no_room(call, infer_call_held_bytes(call), "the request");
+    return http_budget_no_room(call->context->budget, infer_call_held_bytes(call), "the request");
 }
 
 struct status infer_call_book(const struct infer_call *call, struct http_exchange *exchange) {
@@ -450,7 +321,7 @@ void infer_call_sent(struct infer_call *call) {
 }
 
 static void release_tail(void *user) {
-    call_unref(user);
+    infer_call_unref(user);
 }
 
 struct http_tail infer_call_tail(struct infer_call *call) {
@@ -467,20 +338,6 @@ void infer_call_copy_tail(struct infer_call *call, struct buf *out) {
     free_kept(call);
 }
 
-/* Under the lock: nobody wants what was to be decoded any more. */
-static void leave_decoding(struct infer_call *call) {
-    struct http_budget *budget = call->context->budget;
-    if (call->waits) {
-        call->waits = false;
-        call->body_size = 0;
-        infer_request_destroy(call->request);
-        call->request = NULL;
-        buf_free(&call->body);
-    } else if (call->body_size > 0 && budget) {
-        http_budget_force(budget, call->body_size); /* until end_decoding */
-    }
-}
-
 void infer_call_detach(struct infer_call *call) {
     if (!call)
         return;
@@ -489,7 +346,7 @@ void infer_call_detach(struct infer_call *call) {
     if (is_submitted(call))
         inference_server_cancel(call->context->server, call->request);
     else
-        leave_decoding(call);
+        infer_call_leave_decoding(call);
     pthread_mutex_unlock(&call->lock);
-    call_unref(call);
+    infer_call_unref(call);
 }

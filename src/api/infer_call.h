@@ -3,6 +3,7 @@
  *
  *   loop thread            infer_call_create -> adapter fills in the body -> infer_call_decode
  *   loop or decoder thread                      ops->decode
+ *   copier thread                               inputs from memory of GPUs, where there are any
  *   loop thread                                                              -> infer_call_submit
  *   any thread, the core's                      on_response: ops->encode  (...)   on_release: task posted
  *   loop thread                                              ops->send    (...)                ops->send, the final one
@@ -82,7 +83,7 @@ struct infer_call {
     struct slice tail;    /* bytes of the final response that end its client's form, uncopied; of ops->encode */
     uint64_t deadline_ns; /* of the request, once it is submitted: when to call infer_call_expire; 0: never */
 
-    /* Private to infer_call.c. */
+    /* Private to infer_call.c and infer_decode.c. */
     atomic_int references;
     void (*decoded)(struct infer_call *call, const struct status *status);
     size_t reserved;     /* of the budget, while it is decoded */
@@ -119,6 +120,7 @@ struct inflate_gate infer_call_inflate_gate(struct infer_call *call);
 struct status infer_call_reserve_json(struct infer_call *call, struct slice json) STATUS_MUST_CHECK;
 /* Has ops->decode fill the request, and then, if the client is still there, calls `decoded` on the loop with the
  * outcome: before this function returns or, where the weight is beyond INFER_WEIGHT_LIGHT, after a decoder has done it.
+ * A request that names memory of a GPU passes a copier too, which books and copies its inputs from there.
  * RESOURCE_EXHAUSTED: no thread can be had. The weight is about what decoding costs, as bytes of JSON. */
 void infer_call_decode(struct infer_call *call, size_t weight,
                        void (*decoded)(struct infer_call *call, const struct status *status));

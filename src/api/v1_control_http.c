@@ -44,17 +44,6 @@ static void index_send(struct blocking_call *call) {
 
 static const struct blocking_call_ops control_ops = {control_work, control_send}, index_ops = {index_work, index_send};
 
-/* Hands a call to the workers; what is wrong with that is told as any failure. */
-static void submit(struct http_call *http, struct blocking_call *call, struct status status) {
-    if (status_is_ok(&status))
-        status = blocking_call_submit(call);
-    if (status_is_ok(&status))
-        return;
-    struct pb_v1_request_status *failure = NULL;
-    struct status made = v1_make_status(http->context, &status, http_exchange_arena(http->exchange), &failure);
-    v1_http_answer_message(http, status_is_ok(&made) ? failure : NULL, V1_FORMAT_TEXT, NULL, NULL);
-}
-
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the call");
 }
@@ -69,7 +58,7 @@ static void start_control(struct http_call *http, int32_t type) {
         if (!control->request.model_name.data)
             status = no_memory();
     }
-    submit(http, control ? &control->call : NULL, status);
+    v1_http_submit(http, control ? &control->call : NULL, status);
 }
 
 void v1_http_load(struct http_call *call) {
@@ -87,5 +76,5 @@ void v1_http_repository_index(struct http_call *http) {
         http->blocking = &index->call;
         index->format = v1_http_text_or_binary(http);
     }
-    submit(http, index ? &index->call : NULL, status);
+    v1_http_submit(http, index ? &index->call : NULL, status);
 }

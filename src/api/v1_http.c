@@ -147,3 +147,13 @@ void v1_http_profile(struct http_call *call) {
         v1_call_profile(call->context, &request, http_exchange_arena(call->exchange), &response, NULL);
     v1_http_answer_message(call, told(&status, response.request_status), V1_FORMAT_TEXT, NULL, NULL);
 }
+
+void v1_http_submit(struct http_call *http, struct blocking_call *call, struct status status) {
+    if (status_is_ok(&status))
+        status = blocking_call_submit(call);
+    if (status_is_ok(&status))
+        return;
+    struct pb_v1_request_status *failure = NULL;
+    struct status made = v1_make_status(http->context, &status, http_exchange_arena(http->exchange), &failure);
+    v1_http_answer_message(http, status_is_ok(&made) ? failure : NULL, V1_FORMAT_TEXT, NULL, NULL);
+}

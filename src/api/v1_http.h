@@ -4,6 +4,7 @@
 #ifndef INFERD_API_V1_HTTP_H
 #define INFERD_API_V1_HTTP_H
 
+#include "api/blocking_call.h"
 #include "api/http_call.h"
 #include "codec/trtis_v1_messages.h"
 
@@ -21,6 +22,8 @@ void v1_http_answer(struct http_call *call, const struct pb_v1_request_status *s
  */
 void v1_http_answer_message(struct http_call *call, const struct pb_v1_request_status *status, enum v1_format format,
                             const struct pb_message *type, const void *message);
+/* Hands a call to the workers; what is wrong with that, or with `status`, is told as any failure. */
+void v1_http_submit(struct http_call *http, struct blocking_call *call, struct status status);
 /* What v1 answers to a path or method that it does not have: the HTTP status alone. */
 void v1_http_refuse(struct http_exchange *exchange, int status);
 /* Whether the path is v1's. */

@@ -9,6 +9,10 @@ static bool has_shared_memory(const struct api_context *context) {
     return shared_memory_is_allowed(inference_server_shared_memory(context->server));
 }
 
+static bool has_cuda_memory(const struct api_context *context) {
+    return shared_memory_has_gpus(inference_server_shared_memory(context->server));
+}
+
 /* Names of the protocol's extensions that are implemented, and of those that a server may lack when it can tell. */
 static const struct extension_row {
     struct slice name;
@@ -19,6 +23,7 @@ static const struct extension_row {
     {{"model_repository(unload_dependents)", 35}, NULL},
     {{"model_configuration", 19}, NULL},
     {{"system_shared_memory", 20}, has_shared_memory},
+    {{"cuda_shared_memory", 18}, has_cuda_memory},
     {{"binary_tensor_data", 18}, NULL},
     {{"parameters", 10}, NULL},
     {{"statistics", 10}, NULL},

@@ -25,7 +25,7 @@ v2_call_f v2_call_system_memory_status; /* v2_shared_memory.c */
 v2_call_f v2_call_system_memory_register;
 v2_call_f v2_call_system_memory_unregister;
 v2_call_f v2_call_cuda_memory_status;
-v2_call_f v2_call_cuda_memory_register;
+v2_call_f v2_call_cuda_memory_register; /* these two may block; response may be NULL */
 v2_call_f v2_call_cuda_memory_unregister;
 v2_call_f v2_call_repository_index;      /* v2_repository.c; these three may block */
 v2_call_f v2_call_repository_model_load; /* they have nothing to tell: response may be NULL */

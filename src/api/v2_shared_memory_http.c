@@ -3,6 +3,7 @@
 #include <yyjson.h>
 
 #include "api/handlers.h"
+#include "api/http_blocking.h"
 #include "api/json_body.h"
 #include "api/v2_service.h"
 #include "codec/base64.h"
@@ -117,15 +118,24 @@ static struct status parse_cuda_region(struct slice body, struct arena *arena,
     return status;
 }
 
+/* The driver takes its time: these two are done on a worker's thread. */
+static struct status register_cuda(struct http_blocking *blocking) {
+    struct blocking_call *call = &blocking->call;
+    struct pb_cuda_shared_memory_register_request request = {.name = blocking->name};
+    STATUS_TRY(parse_cuda_region(buf_slice(&call->body), call->arena, &request));
+    return v2_call_cuda_memory_register(call->context, &request, call->arena, NULL, NULL);
+}
+
+static struct status unregister_cuda(struct http_blocking *blocking) {
+    struct blocking_call *call = &blocking->call;
+    const struct pb_cuda_shared_memory_unregister_request request = {.name = blocking->name};
+    return v2_call_cuda_memory_unregister(call->context, &request, call->arena, NULL, NULL);
+}
+
 void v2_cuda_memory_register(struct http_call *call) {
-    struct pb_cuda_shared_memory_register_request request = {.name = call->name};
-    struct status status =
-        parse_cuda_region(http_exchange_body(call->exchange), http_exchange_arena(call->exchange), &request);
-    answer_empty(call, status, v2_call_cuda_memory_register, &request, &pb_cuda_shared_memory_register_response_type);
+    http_blocking_start(call, register_cuda, NULL);
 }
 
 void v2_cuda_memory_unregister(struct http_call *call) {
-    const struct pb_cuda_shared_memory_unregister_request request = {.name = call->name};
-    answer_empty(call, status_ok(), v2_call_cuda_memory_unregister, &request,
-                 &pb_cuda_shared_memory_unregister_response_type);
+    http_blocking_start(call, unregister_cuda, NULL);
 }

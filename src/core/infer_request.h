@@ -49,7 +49,7 @@ struct requested_output {
     struct slice name;
     uint32_t classification; /* top-k wanted as strings; 0 for the tensor itself */
     struct memory_part part; /* where to put it; none: in the response */
-    char *destination;       /* the part's address, set by submission until the final response */
+    char *destination;       /* the part's address, set by submission until the final response; NULL: on a GPU */
     void *adapter;           /* the adapter's own note (JSON or binary), not looked at by the core */
 };
 

@@ -52,10 +52,10 @@ void infer_response_destroy(struct infer_response *response) {
         arena_destroy(response->arena); /* the response itself lies in it */
 }
 
-/* Where the request wants the output; NULL: in the response. */
-static const struct requested_output *find_destination(const struct infer_response *response, struct slice name) {
+/* The part of memory where the request wants the output; NULL: in the response. */
+static const struct requested_output *find_part(const struct infer_response *response, struct slice name) {
     for (size_t i = 0; i < response->requested_count; i++)
-        if (response->requested[i].destination && slice_equal(response->requested[i].name, name))
+        if (response->requested[i].part.region.size > 0 && slice_equal(response->requested[i].name, name))
             return &response->requested[i];
     return NULL;
 }
@@ -68,13 +68,14 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     if (response->output_count == response->output_capacity)
         return status_error(STATUS_INTERNAL, "output '%.*s' is one more than the %zu that the response has room for",
                             SLICE_ARGS(name), response->output_capacity);
-    const struct requested_output *elsewhere = find_destination(response, name);
+    const struct requested_output *elsewhere = find_part(response, name);
     if (elsewhere && size > elsewhere->part.size)
         return status_error(STATUS_INTERNAL,
                             "shared memory size specified with the request for output '%.*s' (%" PRIu64
                             " bytes) should be at least %zu bytes to hold the results",
                             SLICE_ARGS(name), elsewhere->part.size, size);
-    char *data = elsewhere ? elsewhere->destination : arena_alloc(response->arena, size);
+    bool shared = elsewhere && elsewhere->destination; /* not on a GPU, where it is copied to at the end */
+    char *data = shared ? elsewhere->destination : arena_alloc(response->arena, size);
     struct slice own_name = arena_copy(response->arena, name);
     if (!data || own_name.size != name.size)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the %zu bytes of output '%.*s'", size,
@@ -86,7 +87,7 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     if (rank)
         memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
     tensor->data = (struct slice){data, size};
-    tensor->memory = elsewhere ? MEMORY_SHARED : MEMORY_REQUEST;
+    tensor->memory = shared ? MEMORY_SHARED : MEMORY_REQUEST;
     *ret_data = data;
     return status_ok();
 }

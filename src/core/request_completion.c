@@ -191,7 +191,7 @@ static void respond_in_part(struct infer_request *request, struct infer_response
         fail_later(request, status);
 }
 
-void request_respond(struct infer_request *request, struct infer_response *response, bool final) {
+static void respond(struct infer_request *request, struct infer_response *response, bool final) {
     struct request_state *state = request->state;
     int stage = atomic_load(&state->stage);
     if (stage != STAGE_EXECUTING && stage != STAGE_RETURNED) {
@@ -214,4 +214,23 @@ void request_respond(struct infer_request *request, struct infer_response *respo
     statistics_book(model->statistics, NULL, &outcome, 1);
     request_finish(request, response);
     model_release(model);
+}
+
+/* From the thread that copies results to GPUs; `status` is what came of that. */
+static void respond_copied(struct infer_request *request, struct infer_response *response, bool final,
+                           struct status status) {
+    if (status_is_ok(&status)) {
+        respond(request, response, final);
+    } else if (final) {
+        respond(request, replace(request, response, request_status(request, status)), true);
+    } else {
+        infer_response_destroy(response);
+        if (!request->state->failure)
+            fail_later(request, request_status(request, status));
+    }
+}
+
+void request_respond(struct infer_request *request, struct infer_response *response, bool final) {
+    if (!shared_memory_defer(request, response, response ? final : true, respond_copied))
+        respond(request, response, final);
 }

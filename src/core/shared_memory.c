@@ -18,6 +18,12 @@ struct shared_memory *shared_memory_create(const struct shared_memory_options *o
     if (!memory)
         return NULL;
     memory->options = *options;
+    const char *library = options->cuda_library ? options->cuda_library : CUDA_DRIVER_LIBRARY;
+    struct status status = options->allowed ? gpu_memory_create(library, &memory->gpus) : status_ok();
+    if (!status_is_ok(&status)) {
+        free(memory);
+        return NULL;
+    }
     pthread_mutex_init(&memory->lock, NULL);
     return memory;
 }
@@ -26,6 +32,7 @@ void shared_memory_free_region(struct shared_memory_region *region) {
     if (!region)
         return;
     guarded_map_close(region->map);
+    gpu_memory_close(region->gpu);
     free(region);
 }
 
@@ -34,6 +41,7 @@ void shared_memory_destroy(struct shared_memory *memory) {
         return;
     for (size_t i = 0; i < memory->count; i++)
         shared_memory_free_region(memory->regions[i]);
+    gpu_memory_destroy(memory->gpus);
     free(memory->regions);
     pthread_mutex_destroy(&memory->lock);
     free(memory);
@@ -41,6 +49,10 @@ void shared_memory_destroy(struct shared_memory *memory) {
 
 bool shared_memory_is_allowed(const struct shared_memory *memory) {
     return memory->options.allowed;
+}
+
+bool shared_memory_has_gpus(const struct shared_memory *memory) {
+    return memory->gpus && gpu_memory_devices(memory->gpus) > 0;
 }
 
 struct status shared_memory_check_allowed(const struct shared_memory *memory) {
@@ -92,6 +104,7 @@ static struct status insert(struct shared_memory *memory, struct shared_memory_r
             (memory->count - place) * sizeof(struct shared_memory_region *));
     memory->regions[place] = region;
     memory->count++;
+    memory->gpu_regions += region->gpu != NULL;
     memory->mapped_bytes += region->row.byte_size;
     return status_ok();
 }
@@ -101,6 +114,7 @@ static void take_out(struct shared_memory *memory, const struct shared_memory_re
     memory->count--;
     memmove(memory->regions + place, memory->regions + place + 1,
             (memory->count - place) * sizeof(struct shared_memory_region *));
+    memory->gpu_regions -= region->gpu != NULL;
     memory->mapped_bytes -= region->row.byte_size;
 }
 
@@ -189,7 +203,8 @@ static struct shared_memory_region *create_region(struct shared_memory *memory, 
         return NULL;
     char *name = (char *)(region + 1), *key = name + row->name.size;
     memcpy(name, row->name.data, row->name.size);
-    memcpy(key, row->key.data, row->key.size);
+    if (row->key.size > 0)
+        memcpy(key, row->key.data, row->key.size);
     region->memory = memory;
     region->row = *row;
     region->row.name.data = name;
@@ -220,7 +235,8 @@ static struct status add_region(struct shared_memory *memory, struct shared_memo
 
 struct status shared_memory_register(struct shared_memory *memory, struct slice name, struct slice key, uint64_t offset,
                                      uint64_t byte_size) {
-    const struct shared_memory_row row = {name, key, offset, byte_size};
+    const struct shared_memory_row row = {
+        .kind = SHARED_MEMORY_SYSTEM, .name = name, .key = key, .offset = offset, .byte_size = byte_size};
     char object[SHARED_MEMORY_KEY_MAX + 2];
     STATUS_TRY(shared_memory_check_allowed(memory));
     STATUS_TRY(check_text("the name", name, SHARED_MEMORY_NAME_MAX));
@@ -236,7 +252,52 @@ struct status shared_memory_register(struct shared_memory *memory, struct slice 
     return status;
 }
 
+/* ---- register memory of a GPU ---- */
+
+static struct status check_gpu_room(struct shared_memory *memory, const struct shared_memory_row *row) {
+    STATUS_TRY(check_room(memory, row));
+    return check_bytes(memory, row);
+}
+
+/* The driver may take its time, so it is asked without the lock; what was free before may be taken after it. */
+static struct status add_gpu_region(struct shared_memory *memory, struct shared_memory_region *region,
+                                    struct slice handle) {
+    const struct shared_memory_row *row = &region->row;
+    pthread_mutex_lock(&memory->lock);
+    struct status status = check_room(memory, row);
+    pthread_mutex_unlock(&memory->lock);
+    STATUS_TRY(status);
+    status = gpu_memory_open(memory->gpus, handle, row->device, row->byte_size, &region->gpu);
+    if (!status_is_ok(&status))
+        return status_prefix(status, "failed to register CUDA shared memory region '%.*s'", SLICE_ARGS(row->name));
+    pthread_mutex_lock(&memory->lock);
+    status = check_gpu_room(memory, row);
+    if (status_is_ok(&status))
+        status = insert(memory, region);
+    pthread_mutex_unlock(&memory->lock);
+    return status;
+}
+
+struct status shared_memory_register_cuda(struct shared_memory *memory, struct slice name, struct slice handle,
+                                          int64_t device, uint64_t byte_size) {
+    const struct shared_memory_row row = {
+        .kind = SHARED_MEMORY_CUDA, .name = name, .byte_size = byte_size, .device = device};
+    STATUS_TRY(shared_memory_check_allowed(memory));
+    STATUS_TRY(check_text("the name", name, SHARED_MEMORY_NAME_MAX));
+    struct shared_memory_region *region = create_region(memory, &row);
+    if (!region)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a shared memory region");
+    struct status status = add_gpu_region(memory, region, handle);
+    if (!status_is_ok(&status))
+        shared_memory_free_region(region);
+    return status;
+}
+
 /* ---- unregister and list ---- */
+
+static bool is_kind(const struct shared_memory_region *region, enum shared_memory_kind kind) {
+    return kind == SHARED_MEMORY_ANY || region->row.kind == kind;
+}
 
 struct shared_memory_region *shared_memory_drop_unused(struct shared_memory *memory,
                                                        struct shared_memory_region *region) {
@@ -246,10 +307,10 @@ struct shared_memory_region *shared_memory_drop_unused(struct shared_memory *mem
     return region;
 }
 
-void shared_memory_unregister(struct shared_memory *memory, struct slice name) {
+void shared_memory_unregister(struct shared_memory *memory, enum shared_memory_kind kind, struct slice name) {
     pthread_mutex_lock(&memory->lock);
     struct shared_memory_region *region = shared_memory_find(memory, name), *unused = NULL;
-    if (region) {
+    if (region && is_kind(region, kind)) {
         region->unregistered = true;
         unused = shared_memory_drop_unused(memory, region);
     }
@@ -257,13 +318,20 @@ void shared_memory_unregister(struct shared_memory *memory, struct slice name) {
     shared_memory_free_region(unused);
 }
 
-void shared_memory_unregister_all(struct shared_memory *memory) {
+void shared_memory_unregister_all(struct shared_memory *memory, enum shared_memory_kind kind) {
     pthread_mutex_lock(&memory->lock);
     for (size_t i = memory->count; i-- > 0;) {
+        if (!is_kind(memory->regions[i], kind))
+            continue;
         memory->regions[i]->unregistered = true;
         shared_memory_free_region(shared_memory_drop_unused(memory, memory->regions[i]));
     }
     pthread_mutex_unlock(&memory->lock);
+}
+
+void shared_memory_flush(struct shared_memory *memory) {
+    if (memory->gpus)
+        gpu_memory_flush(memory->gpus);
 }
 
 static struct status copy_row(const struct shared_memory_region *region, struct arena *arena,
@@ -271,36 +339,48 @@ static struct status copy_row(const struct shared_memory_region *region, struct 
     *ret = region->row;
     ret->name = arena_copy(arena, region->row.name);
     ret->key = arena_copy(arena, region->row.key);
-    if (!ret->name.data || !ret->key.data)
+    if (!ret->name.data || (!ret->key.data && region->row.key.size > 0))
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the list of shared memory regions");
     return status_ok();
 }
 
-static struct status list_one(struct shared_memory *memory, struct slice name, struct arena *arena,
-                              struct shared_memory_row *ret) {
+static const char *kind_name(enum shared_memory_kind kind) {
+    return kind == SHARED_MEMORY_CUDA ? "CUDA" : "system";
+}
+
+static struct status list_one(struct shared_memory *memory, enum shared_memory_kind kind, struct slice name,
+                              struct arena *arena, struct shared_memory_row *ret) {
     const struct shared_memory_region *region = shared_memory_find(memory, name);
     if (!region)
-        return status_error(STATUS_NOT_FOUND, "Unable to find system shared memory region: '%.*s'", SLICE_ARGS(name));
+        return status_error(STATUS_NOT_FOUND, "Unable to find %s shared memory region: '%.*s'",
+                            kind == SHARED_MEMORY_CUDA ? "cuda" : "system", SLICE_ARGS(name));
+    if (!is_kind(region, kind))
+        return status_error(STATUS_NOT_FOUND,
+                            "The region named '%.*s' is registered as %s shared memory, not %s shared memory",
+                            SLICE_ARGS(name), kind_name(region->row.kind), kind_name(kind));
     return copy_row(region, arena, ret);
 }
 
-static struct status list(struct shared_memory *memory, struct slice name, struct arena *arena,
-                          struct shared_memory_row **ret_rows, size_t *ret_count) {
-    *ret_count = name.size ? 1 : memory->count;
-    *ret_rows = arena_calloc(arena, *ret_count, sizeof **ret_rows);
+static struct status list(struct shared_memory *memory, enum shared_memory_kind kind, struct slice name,
+                          struct arena *arena, struct shared_memory_row **ret_rows, size_t *ret_count) {
+    *ret_count = 0;
+    *ret_rows = arena_calloc(arena, name.size ? 1 : memory->count, sizeof **ret_rows);
     if (!*ret_rows)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the list of shared memory regions");
-    if (name.size)
-        return list_one(memory, name, arena, *ret_rows);
+    if (name.size) {
+        *ret_count = 1;
+        return list_one(memory, kind, name, arena, *ret_rows);
+    }
     for (size_t i = 0; i < memory->count; i++)
-        STATUS_TRY(copy_row(memory->regions[i], arena, &(*ret_rows)[i]));
+        if (is_kind(memory->regions[i], kind))
+            STATUS_TRY(copy_row(memory->regions[i], arena, &(*ret_rows)[(*ret_count)++]));
     return status_ok();
 }
 
-struct status shared_memory_list(struct shared_memory *memory, struct slice name, struct arena *arena,
-                                 struct shared_memory_row **ret_rows, size_t *ret_count) {
+struct status shared_memory_list(struct shared_memory *memory, enum shared_memory_kind kind, struct slice name,
+                                 struct arena *arena, struct shared_memory_row **ret_rows, size_t *ret_count) {
     pthread_mutex_lock(&memory->lock);
-    struct status status = list(memory, name, arena, ret_rows, ret_count);
+    struct status status = list(memory, kind, name, arena, ret_rows, ret_count);
     pthread_mutex_unlock(&memory->lock);
     return status;
 }

@@ -6,15 +6,6 @@
 #include "core/request_state.h"
 #include "core/shared_memory_priv.h"
 
-/* What an attached request holds; in its arena. */
-struct shared_memory_uses {
-    struct shared_memory *memory;
-    struct shared_memory_region **regions; /* one a part, so some may be there several times */
-    size_t count;
-    uint64_t input_bytes;
-    char *copies; /* of inputs, one behind the other; owned */
-};
-
 /* ---- attach ---- */
 
 static size_t count_parts(const struct infer_request *request) {
@@ -47,7 +38,7 @@ static struct status check_inside(const struct shared_memory_row *row, const str
 }
 
 static struct status check_whole(const struct shared_memory_region *region) {
-    if (!guarded_map_is_lost(region->map))
+    if (!region->map || !guarded_map_is_lost(region->map))
         return status_ok();
     return status_error(STATUS_INVALID_ARGUMENT,
                         "shared memory region '%.*s': its object '%.*s' was cut short while it was in use, or the "
@@ -55,7 +46,7 @@ static struct status check_whole(const struct shared_memory_region *region) {
                         SLICE_ARGS(region->row.name), SLICE_ARGS(region->row.key));
 }
 
-/* Under the lock. The address of the part, whose region is kept from now on. */
+/* Under the lock. The address of the part, whose region is kept from now on; NULL: it lies on a GPU. */
 static struct status use_part(struct shared_memory_uses *uses, const struct memory_part *part, char **ret) {
     struct shared_memory_region *region = shared_memory_find(uses->memory, part->region);
     if (!region)
@@ -64,7 +55,7 @@ static struct status use_part(struct shared_memory_uses *uses, const struct memo
     STATUS_TRY(check_whole(region));
     region->uses++;
     uses->regions[uses->count++] = region;
-    *ret = guarded_map_data(region->map) + part->offset;
+    *ret = region->map ? guarded_map_data(region->map) + part->offset : NULL;
     return status_ok();
 }
 
@@ -72,6 +63,10 @@ static struct status use_input(struct shared_memory_uses *uses, struct tensor *t
     struct shared_memory *memory = uses->memory;
     char *data;
     STATUS_TRY(use_part(uses, &tensor->part, &data));
+    if (!data) {
+        tensor->memory = MEMORY_DEVICE; /* until it is copied, and booked like any bytes of a request */
+        return status_ok();
+    }
     if (tensor->part.size > memory->options.max_input_bytes - memory->input_bytes)
         return status_error(STATUS_UNAVAILABLE,
                             "no room for the %" PRIu64 " bytes of input '%.*s': inputs in shared memory of all "
@@ -88,13 +83,17 @@ static struct status use_parts(struct shared_memory_uses *uses, struct infer_req
     for (size_t i = 0; i < request->input_count; i++)
         if (request->inputs[i].part.region.size > 0)
             STATUS_TRY(use_input(uses, &request->inputs[i]));
-    for (size_t i = 0; i < request->output_count; i++)
-        if (request->outputs[i].part.region.size > 0)
-            STATUS_TRY(use_part(uses, &request->outputs[i].part, &request->outputs[i].destination));
+    for (size_t i = 0; i < request->output_count; i++) {
+        struct requested_output *output = &request->outputs[i];
+        if (output->part.region.size == 0)
+            continue;
+        STATUS_TRY(use_part(uses, &output->part, &output->destination));
+        uses->has_gpu_outputs |= !output->destination;
+    }
     return status_ok();
 }
 
-struct status shared_memory_attach(struct shared_memory *memory, struct infer_request *request) {
+struct status shared_memory_attach_all(struct shared_memory *memory, struct infer_request *request) {
     size_t count = count_parts(request);
     if (count == 0)
         return status_ok();
@@ -105,6 +104,8 @@ struct status shared_memory_attach(struct shared_memory *memory, struct infer_re
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %zu parts of shared memory", count);
     uses->memory = memory;
     uses->regions = regions;
+    uses->request = request;
+    uses->last = &uses->first;
     request->shared_memory = uses;
     request->state->detach_memory = shared_memory_detach;
     pthread_mutex_lock(&memory->lock);
@@ -113,6 +114,24 @@ struct status shared_memory_attach(struct shared_memory *memory, struct infer_re
     if (!status_is_ok(&status))
         shared_memory_detach(request);
     return status;
+}
+
+static bool has_gpu_part(const struct shared_memory_uses *uses) {
+    for (size_t i = 0; i < uses->count; i++)
+        if (uses->regions[i]->gpu)
+            return true;
+    return false;
+}
+
+struct status shared_memory_attach(struct shared_memory *memory, struct infer_request *request) {
+    if (request->shared_memory)
+        return status_ok();
+    STATUS_TRY(shared_memory_attach_all(memory, request));
+    if (!request->shared_memory || !has_gpu_part(request->shared_memory))
+        return status_ok();
+    shared_memory_detach(request);
+    return status_error(STATUS_UNAVAILABLE, "a shared memory region was registered anew while the request that names "
+                                            "it was being read; try again");
 }
 
 /* ---- settle ---- */

@@ -371,12 +371,12 @@ def test_bad_cuda_register(memory_host, body, text):
     assert text in answer.error
 
 
-@case("SC12", "HTTP", "register a CUDA region with a good body", "501: no GPU support in this build")
+@case("SC12", "HTTP", "register a CUDA region with a good body, where there is no driver", "501: what is missing")
 def test_cuda_register(memory_host):
     body = json.dumps({"raw_handle": {"b64": HANDLE}, "device_id": 0, "byte_size": 8})
     answer = request(memory_host.http, "POST", CUDA + "/region/c/register", body)
     assert answer.status == 501
-    assert "no GPU support" in answer.error
+    assert "no GPU can be used here" in answer.error
 
 
 @case("SC13", "HTTP", "infer with a region that was to be CUDA's", "404: it is not there")

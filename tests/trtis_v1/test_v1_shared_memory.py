@@ -2,11 +2,15 @@
 
 import http.client
 
+import cuda_memory
+import fakes
 import grpc
 import numpy as np
 import pytest
 from cases import case
+from conftest import add_models
 from old_client import RAW, InferContext, InferenceServerException, SharedMemoryControlContext, shared_memory
+from serving import Server
 
 
 class Region:
@@ -146,7 +150,7 @@ def test_not_allowed(start, repository):
                 SharedMemoryControlContext(*wire).register(handle)
 
 
-HANDLES = [(64, "UNSUPPORTED", "'c': this build of the server has no GPU support"), (63, "INVALID_ARG", "raw_handle: expected 64 bytes, got 63")]
+HANDLES = [(64, "UNSUPPORTED", "'c': no GPU can be used here"), (63, "INVALID_ARG", "raw_handle: expected 64 bytes, got 63")]
 
 
 @case("VM14", "v1 HTTP", "register of a CUDA region, with a handle of 64 bytes and with a shorter one", "UNSUPPORTED, and INVALID_ARG; no region")
@@ -177,3 +181,76 @@ def test_cuda_over_grpc(server, size, code, text):
     status = grpc_service_pb2.SharedMemoryControlResponse.FromString(raw).request_status
     assert request_status_pb2.RequestStatusCode.Name(status.code) == code
     assert text in status.msg
+
+
+# ---- memory of a GPU, of tests/fakes ----
+
+
+@pytest.fixture(scope="module")
+def gpu_server(tmp_path_factory):
+    repository = tmp_path_factory.mktemp("gpu")
+    add_models(repository)
+    running = Server(repository, "--allow-client-shm=true", environment=fakes.environment())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make():
+    with cuda_memory.allocations() as function:
+        yield function
+
+
+def post(server, path, body=b"", headers=None):
+    connection = http.client.HTTPConnection("127.0.0.1", server.http, timeout=60)
+    connection.request("POST", path, body, headers or {})
+    response = connection.getresponse()
+    answer = response.status, response.headers, response.read()
+    connection.close()
+    return answer
+
+
+def control_call(server, request):
+    from tensorrtserver.api import grpc_service_pb2
+
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        raw = channel.unary_unary("/nvidia.inferenceserver.GRPCService/SharedMemoryControl")(request.SerializeToString(), timeout=60)
+    return grpc_service_pb2.SharedMemoryControlResponse.FromString(raw)
+
+
+def rows(server):
+    status = SharedMemoryControlContext(server.http_url, 0).get_shared_memory_status()
+    return [(region.name, region.cuda_shared_memory.device_id, region.byte_size) for region in status.shared_memory_region]
+
+
+def register_cuda(server, protocol, name, made, device=0):
+    from tensorrtserver.api import grpc_service_pb2
+
+    if protocol == "http":
+        status, headers, _ = post(server, f"/api/sharedmemorycontrol/cudaregister/{name}/{made.size}/{device}", made.raw_handle)
+        assert status == 200, headers["NV-Status"]
+        return
+    request = grpc_service_pb2.SharedMemoryControlRequest()
+    request.register.name = name
+    request.register.byte_size = made.size
+    request.register.cuda_shared_memory.raw_handle = made.raw_handle
+    request.register.cuda_shared_memory.device_id = device
+    assert control_call(server, request).request_status.code == 1
+
+
+@case("VM16", "v1 HTTP, v1 gRPC", "register of a CUDA region, status, infer with input and output in it, unregister", "the region with its device; the values; nothing is left open")
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_cuda_region(gpu_server, make, protocol):
+    made = make(64)
+    made.put(np.arange(4, dtype=np.int32))
+    register_cuda(gpu_server, protocol, "c", made, 1)
+    assert rows(gpu_server) == [("c", 1, 64)]
+    header = (b'batch_size: 1 input { name: "IN" shared_memory { name: "c" byte_size: 16 } } '
+              b'output { name: "OUT" shared_memory { name: "c" offset: 32 byte_size: 16 } }')
+    status, headers, _ = post(gpu_server, "/api/infer/fixed", b"", {"NV-InferRequest": header})
+    assert status == 200, headers["NV-Status"]
+    assert made.bytes(32, 16) == made.bytes(0, 16)
+    assert made.is_open(gpu_server)
+    status, _, _ = post(gpu_server, "/api/sharedmemorycontrol/unregister/c")
+    assert status == 200
+    assert rows(gpu_server) == [] and not made.is_open(gpu_server)

@@ -19,6 +19,7 @@
 #include "codec/json_value.h"
 #include "codec/pb.h"
 #include "core/core_limits.h"
+#include "core/gpu_memory.h"
 #include "core/shared_memory.h"
 #include "core/statistics.h"
 #include "core/tensor.h"
@@ -162,7 +163,11 @@ const struct limit_row limit_rows[] = {
      {COUNT(CORE_BATCH_WINDOW_MIN), COUNT(CORE_BATCH_WINDOW_MAX)}},
     {"regions of shared memory registered at once", "#, --max-shm-regions", {COUNT_OF("max-shm-regions")}},
     {"memory of all regions together", "#, --max-shm-size", {BYTES_OF("max-shm-size")}},
-    {"inputs in shared memory of all requests at once", "as --max-inflight-size", {{0}}},
+    {"inputs in system shared memory of all requests at once", "as --max-inflight-size", {{0}}},
+    {"inputs in memory of GPUs", "booked like bodies, --max-inflight-size", {{0}}},
+    {"CUDA IPC handle of a region; the wait for a driver that is at work on another",
+     "#; # s",
+     {BYTES(CUDA_IPC_HANDLE_BYTES), COUNT(GPU_MEMORY_PATIENCE_S)}},
     {"name of a region; key of an object",
      "1 to #; 1 to # bytes, UTF-8 without NUL",
      {COUNT(SHARED_MEMORY_NAME_MAX), COUNT(SHARED_MEMORY_KEY_MAX)}},

@@ -140,7 +140,8 @@ static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "Shared memory"},
     {OPTION_BOOL, "allow-client-shm", NULL, FIELD(allow_client_shm), "false", NULL,
      "Let clients on this machine register shared memory, for tensors that are to pass no socket. The server then "
-     "opens any object of /dev/shm that a client names and its own user may write to.",
+     "opens any object of /dev/shm that a client names and its own user may write to, and memory of GPUs by its "
+     "handle.",
      0, 0, NULL},
     {OPTION_INT, "max-shm-regions", NULL, FIELD(max_shm_regions), "4096", "N", "Regions registered at once.", 1, 50000,
      NULL},

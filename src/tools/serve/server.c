@@ -45,7 +45,7 @@ struct server {
     struct http_limits limits, metrics_limits;
     struct http_budget budget, metrics_budget;
     struct freed_memory freed;
-    struct worker_pool workers, decoders;
+    struct worker_pool workers, decoders, copiers;
     struct loop_thread *threads;
     size_t thread_count;
     struct security security;
@@ -153,6 +153,7 @@ static struct api_context prepare_context(struct server *server) {
         .server = server->core,
         .workers = &server->workers.api,
         .decoders = &server->decoders.api,
+        .copiers = &server->copiers.api,
         .budget = &server->budget,
         .server_name = options->id ? options->id : "inferd",
         .version = server->version,
@@ -290,6 +291,7 @@ static struct server *server_create(const struct serve_options *options, const s
     pthread_mutex_init(&server->lock, NULL);
     worker_pool_init(&server->workers, "worker", SERVER_CALLS_WAITING_MAX);
     worker_pool_init(&server->decoders, "decoder", SIZE_MAX); /* what waits is booked */
+    worker_pool_init(&server->copiers, "copier", SIZE_MAX);   /* likewise */
     server->arena = arena_create(0);
     server->metrics = metrics_state_create(&settings->metrics, log);
     server->load = server->metrics ? load_meter_create(metrics_state_machine(server->metrics)) : NULL;
@@ -414,6 +416,8 @@ struct status server_drain(struct server *server, uint64_t deadline_ns) {
         return status_error(STATUS_DEADLINE_EXCEEDED, "models that are being loaded or unloaded");
     if (!worker_pool_wait_idle(&server->decoders, deadline_ns))
         return status_error(STATUS_DEADLINE_EXCEEDED, "bodies of clients that have gone, being decoded");
+    if (!worker_pool_wait_idle(&server->copiers, deadline_ns))
+        return status_error(STATUS_DEADLINE_EXCEEDED, "inputs in memory of GPUs, being copied");
     struct status status = inference_server_drain(server->core, deadline_ns);
     if (!status_is_ok(&status))
         return status_error(STATUS_DEADLINE_EXCEEDED, "%s", status.message);
@@ -427,6 +431,7 @@ void server_destroy(struct server *server) {
     join_loader(server);
     worker_pool_stop(&server->workers);
     worker_pool_stop(&server->decoders);
+    worker_pool_stop(&server->copiers);
     for (size_t i = 0; i < server->thread_count; i++)
         loop_thread_stop(&server->threads[i]);
     for (int i = 0; i < PORT_COUNT; i++)

@@ -72,7 +72,7 @@ static size_t count_regions(struct memory_fixture *m) {
     struct arena *arena = arena_create(0);
     struct shared_memory_row *rows;
     size_t count;
-    assert_good(shared_memory_list(m->memory, slice_of(""), arena, &rows, &count));
+    assert_good(shared_memory_list(m->memory, SHARED_MEMORY_SYSTEM, slice_of(""), arena, &rows, &count));
     arena_destroy(arena);
     return count;
 }
@@ -124,7 +124,7 @@ static void regions_are_listed_by_name(void **state) {
     struct arena *arena = arena_create(0);
     struct shared_memory_row *rows;
     size_t count;
-    assert_good(shared_memory_list(m.memory, slice_of(""), arena, &rows, &count));
+    assert_good(shared_memory_list(m.memory, SHARED_MEMORY_SYSTEM, slice_of(""), arena, &rows, &count));
     assert_int_equal(count, 3);
     assert_true(slice_equal_text(rows[0].name, "a"));
     assert_true(slice_equal_text(rows[0].key, m.key + 1)); /* as the client wrote it */
@@ -132,16 +132,16 @@ static void regions_are_listed_by_name(void **state) {
     assert_int_equal(rows[1].offset, 3);
     assert_int_equal(rows[1].byte_size, 5);
     assert_true(slice_equal_text(rows[2].name, "c/\xc3\xa4 '\""));
-    assert_good(shared_memory_list(m.memory, slice_of("b"), arena, &rows, &count));
+    assert_good(shared_memory_list(m.memory, SHARED_MEMORY_SYSTEM, slice_of("b"), arena, &rows, &count));
     assert_int_equal(count, 1);
     assert_true(slice_equal_text(rows[0].key, m.key));
-    assert_error(shared_memory_list(m.memory, slice_of("bb"), arena, &rows, &count), STATUS_NOT_FOUND,
-                 "Unable to find system shared memory region: 'bb'");
+    assert_error(shared_memory_list(m.memory, SHARED_MEMORY_SYSTEM, slice_of("bb"), arena, &rows, &count),
+                 STATUS_NOT_FOUND, "Unable to find system shared memory region: 'bb'");
     arena_destroy(arena);
-    shared_memory_unregister(m.memory, slice_of("nothing"));
-    shared_memory_unregister(m.memory, slice_of("b"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("nothing"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("b"));
     assert_int_equal(count_regions(&m), 2);
-    shared_memory_unregister_all(m.memory);
+    shared_memory_unregister_all(m.memory, SHARED_MEMORY_SYSTEM);
     assert_int_equal(count_regions(&m), 0);
     end(&m);
 }
@@ -152,7 +152,7 @@ static void a_taken_name_is_refused(void **state) {
     begin(&m, generous);
     assert_good(add(&m, "r", 0, 8));
     assert_error(add(&m, "r", 8, 8), STATUS_ALREADY_EXISTS, "shared memory region 'r' already in manager");
-    shared_memory_unregister(m.memory, slice_of("r"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("r"));
     assert_good(add(&m, "r", 8, 8));
     end(&m);
 }
@@ -170,7 +170,7 @@ static void many_regions_come_and_go(void **state) {
         assert_int_equal(count_regions(&m), 100);
         for (int i = 0; i < 100; i++) {
             snprintf(name, sizeof name, "r%d", i);
-            shared_memory_unregister(m.memory, slice_of(name));
+            shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of(name));
         }
         assert_int_equal(count_regions(&m), 0);
     }
@@ -232,7 +232,7 @@ static void impossible_regions_are_refused(void **state) {
 static void limits_hold_and_what_ends_makes_room(void **state) {
     (void)state;
     struct memory_fixture m;
-    begin(&m, (struct shared_memory_options){true, 2, 1000, 1 << 20});
+    begin(&m, (struct shared_memory_options){true, 2, 1000, 1 << 20, NULL});
     assert_good(add(&m, "a", 0, 600));
     struct status status = add(&m, "b", 0, 401);
     assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
@@ -241,7 +241,7 @@ static void limits_hold_and_what_ends_makes_room(void **state) {
     status = add(&m, "c", 0, 1);
     assert_int_equal(status.code, STATUS_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(status.message, "there are 2 regions, the most that may be"));
-    shared_memory_unregister(m.memory, slice_of("a"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("a"));
     assert_good(add(&m, "c", 0, 600));
     end(&m);
 }
@@ -262,7 +262,7 @@ static void nothing_is_allowed_unless_it_is(void **state) {
     call.call.request->inputs[0].shape[0] = 1;
     call_run(&call.call);
     call_end(&call.call);
-    shared_memory_unregister_all(m.memory);
+    shared_memory_unregister_all(m.memory, SHARED_MEMORY_SYSTEM);
     assert_int_equal(count_regions(&m), 0);
     end(&m);
 }
@@ -349,7 +349,7 @@ static void parts_outside_a_region_are_refused(void **state) {
     call.output.classification = 1;
     assert_refused(&call.call, STATUS_INVALID_ARGUMENT, "a class result cannot be put into shared memory");
     /* Nothing has kept the region. */
-    shared_memory_unregister(m.memory, slice_of("r"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("r"));
     assert_int_equal(count_regions(&m), 0);
     end(&m);
 }
@@ -459,7 +459,7 @@ static void a_region_in_use_goes_with_its_last_request(void **state) {
     struct part_call first, second;
     make_call(&first, &m, "slow_int", DATATYPE_INT32, 1, 0, 4, 100, 4);
     assert_good(call_submit(&first.call));
-    shared_memory_unregister(m.memory, slice_of("r"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("r"));
     assert_int_equal(count_regions(&m), 1);
     assert_error(add(&m, "r", 0, 8), STATUS_ALREADY_EXISTS,
                  "shared memory region 'r' already in manager: it was unregistered, but requests still use it");
@@ -496,7 +496,7 @@ static void an_object_cut_before_use_fails_the_request(void **state) {
     assert_refused(&call.call, STATUS_INVALID_ARGUMENT, CUT);
     make_call(&call, &m, "int", DATATYPE_INT32, 4, 0, 16, -1, 0); /* the region is lost now */
     assert_refused(&call.call, STATUS_INVALID_ARGUMENT, CUT);
-    shared_memory_unregister(m.memory, slice_of("r"));
+    shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("r"));
     assert_good(add(&m, "r", 0, 4096));
     make_call(&call, &m, "int", DATATYPE_INT32, 4, 0, 16, -1, 0);
     call_run(&call.call);
@@ -533,7 +533,7 @@ static void an_object_cut_during_execution_fails_the_request(void **state) {
         assert_non_null(strstr(call.call.status.message, CUT));
         assert_true(call.call.booked);
         call_end(&call.call);
-        shared_memory_unregister(m.memory, slice_of("r"));
+        shared_memory_unregister(m.memory, SHARED_MEMORY_SYSTEM, slice_of("r"));
         assert_int_equal(count_regions(&m), 0);
     }
     end(&m);

@@ -1,5 +1,6 @@
-# cuda.cmake: the engine for NVIDIA GPUs: engine/cuda/*.cu, compiled by nvcc in place of engine/cuda/no_cuda.c. There are no
-# such files yet, so every build has no_cuda.c; what was found is printed all the same. A build never fails for want of nvcc.
+# cuda.cmake: the engine for NVIDIA GPUs: engine/cuda/, whose .cu files nvcc compiles, in place of engine/cuda/no_cuda.c. A
+# build never fails for want of nvcc: it prints what is missing, and has no_cuda.c. What the engine needs when it runs (a
+# driver, cuBLASLt) it opens then.
 option(INFERD_CUDA "build the engine for NVIDIA GPUs, where nvcc and its sources are" ON)
 set(INFERD_CUDA_ARCHITECTURES 80 90) # A100; H100 and H200
 
@@ -10,7 +11,7 @@ function(inferd_nvcc_version nvcc out)
 endfunction()
 
 # Why the engine cannot be built, or nothing; `flags` are nvcc's.
-function(inferd_cuda_obstacle sources flags out)
+function(inferd_cuda_obstacle flags out)
   set(${out} "" PARENT_SCOPE)
   if(NOT INFERD_CUDA)
     set(${out} "INFERD_CUDA is off" PARENT_SCOPE)
@@ -26,18 +27,15 @@ function(inferd_cuda_obstacle sources flags out)
     return()
   endif()
   inferd_nvcc_version("${INFERD_NVCC}" version)
-  if(NOT sources)
-    set(${out} "it is not written yet; ${INFERD_NVCC} is there, version ${version}" PARENT_SCOPE)
-    return()
-  endif()
   get_filename_component(toolkit "${INFERD_NVCC}" REALPATH)
   get_filename_component(toolkit "${toolkit}/../.." ABSOLUTE)
   find_library(INFERD_CUDART cudart_static HINTS "${toolkit}" PATH_SUFFIXES lib64 lib targets/x86_64-linux/lib)
+  find_path(INFERD_CUDA_INCLUDE cuda_runtime_api.h HINTS "${toolkit}" PATH_SUFFIXES include targets/x86_64-linux/include)
   file(WRITE "${CMAKE_BINARY_DIR}/nvcc_works.cu" "__global__ void nothing() {}\n")
   execute_process(COMMAND "${INFERD_NVCC}" ${flags} -c nvcc_works.cu -o nvcc_works.o WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
     RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
-  if(failed OR NOT INFERD_CUDART)
-    set(${out} "${INFERD_NVCC}, version ${version}, does not compile for ${INFERD_CUDA_ARCHITECTURES} here, or has no cudart_static"
+  if(failed OR NOT INFERD_CUDART OR NOT INFERD_CUDA_INCLUDE)
+    set(${out} "${INFERD_NVCC}, version ${version}, does not compile for ${INFERD_CUDA_ARCHITECTURES} here, or has no cudart_static or its headers"
       PARENT_SCOPE)
   endif()
 endfunction()
@@ -49,9 +47,14 @@ function(inferd_engine_cuda)
   foreach(architecture ${INFERD_CUDA_ARCHITECTURES})
     list(APPEND flags "-gencode=arch=compute_${architecture},code=sm_${architecture}")
   endforeach()
-  inferd_cuda_obstacle("${sources}" "${flags}" obstacle)
+  list(GET INFERD_CUDA_ARCHITECTURES -1 newest) # GPUs that came later compile it when the program starts
+  list(APPEND flags "-gencode=arch=compute_${newest},code=compute_${newest}")
+  inferd_cuda_obstacle("${flags}" obstacle)
+  file(GLOB own_c CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/engine/cuda/*.c")
+  list(FILTER own_c EXCLUDE REGEX "/(cuda_driver|no_cuda)\\.c$")
   if(obstacle)
     message(STATUS "engine cuda: not built (${obstacle})")
+    set_source_files_properties(${own_c} PROPERTIES HEADER_FILE_ONLY ON)
     return()
   endif()
   message(STATUS "engine cuda: ${INFERD_NVCC}, architectures ${INFERD_CUDA_ARCHITECTURES}")
@@ -66,5 +69,8 @@ function(inferd_engine_cuda)
     target_sources(inferd_engine PRIVATE "${object}")
   endforeach()
   set_source_files_properties("${CMAKE_SOURCE_DIR}/engine/cuda/no_cuda.c" PROPERTIES HEADER_FILE_ONLY ON)
+  get_filename_component(libraries "${INFERD_CUDART}" DIRECTORY)
+  target_include_directories(inferd_engine SYSTEM PRIVATE "${INFERD_CUDA_INCLUDE}")
+  target_compile_definitions(inferd_engine PRIVATE INFERD_CUDA_LIBRARIES="${libraries}")
   target_link_libraries(inferd_engine PUBLIC "${INFERD_CUDART}" rt stdc++)
 endfunction()

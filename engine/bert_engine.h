@@ -2,7 +2,8 @@
  *
  * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. Nothing is padded, and
  * what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads there
- * are; it may differ between instruction sets and between devices.
+ * are; it may differ between instruction sets and between devices. On a GPU the other sequences of a batch may change
+ * it by as much as rounding does; the same batch gives the same.
  *
  *   struct bert_pool *pool;        the CPU's threads; any number of engines use one
  *   struct bert_engine *engine;    the weights, packed for one precision, on one device
@@ -24,9 +25,9 @@ struct bert_pool;
 struct bert_engine;
 struct bert_session;
 
-/* What the matrix products are computed in; everything else is float. Not every device has all of them: the CPU has
- * FP32, BF16 and INT8.
- * AUTO: bf16 where the CPU multiplies bf16, else fp32; never int8, whose answers differ more. */
+/* What the matrix products are computed in; everything else is float on the CPU. Not every device has all of them: the
+ * CPU has FP32, BF16 and INT8, a GPU BF16, FP16 and most FP8.
+ * AUTO: bf16 on a GPU and where the CPU multiplies bf16, else fp32; never int8 or fp8, whose answers differ more. */
 enum bert_precision {
     BERT_PRECISION_AUTO,
     BERT_PRECISION_FP32,
@@ -57,7 +58,8 @@ bool bert_isa_parse(const char *text, enum bert_isa *ret);
 /* "auto, fp32, bf16, ...", for messages: every precision that some device may have. */
 void bert_precision_list(char *text, size_t size);
 
-/* How many devices of a kind engines can be made on; costs nothing. 1 CPU; no CUDA device in a build without CUDA. */
+/* How many devices of a kind engines can be made on. 1 CPU; no CUDA device in a build without CUDA. The first time may
+ * start the driver. */
 int bert_device_count(enum bert_device_kind kind);
 /* Whether engines can be made on it. UNSUPPORTED tells what is missing: CUDA in this build, a driver, that device. May
  * ask the driver. */

@@ -1,6 +1,5 @@
-/* cuda_device.h: BERT on NVIDIA GPUs. There is no such engine yet: the table is no_cuda.c's, which refuses every
- * device. A file cuda_engine.cu that defines the same function takes its place in builds that have nvcc
- * (cmake/cuda.cmake). */
+/* cuda_device.h: BERT on NVIDIA GPUs: cuda_engine.c's table, or no_cuda.c's, which refuses every device, in builds
+ * without nvcc (cmake/cuda.cmake). */
 #ifndef INFERD_ENGINE_CUDA_CUDA_DEVICE_H
 #define INFERD_ENGINE_CUDA_CUDA_DEVICE_H
 

@@ -66,3 +66,22 @@ struct status cuda_driver_ask(const char *library, int index, int *ret_count, st
     *ret_count = count;
     return status_ok();
 }
+
+struct status cuda_driver_find(int index, struct cuda_device_facts *ret) {
+    int devices;
+    struct status asked = cuda_driver_ask(CUDA_DRIVER_LIBRARY, index, &devices, ret);
+    if (!status_is_ok(&asked))
+        return status_error(STATUS_UNSUPPORTED, "no GPU can be found here (%s)", asked.message);
+    if (devices == 0)
+        return status_error(STATUS_UNSUPPORTED, "this machine has no CUDA device");
+    if (index < 0 || index >= devices)
+        return status_error(STATUS_UNSUPPORTED, "this machine has no CUDA device %d: it has %d, from 0 on", index,
+                            devices);
+    return status_ok();
+}
+
+struct status cuda_driver_refuse(int index, const struct cuda_device_facts *device, const char *reason) {
+    return status_error(
+        STATUS_UNSUPPORTED, "CUDA device %d, %s (compute capability %d.%d, %.1f GiB), cannot be used: %s", index,
+        device->name, device->major, device->minor, (double)device->memory_bytes / (double)(1 << 30), reason);
+}

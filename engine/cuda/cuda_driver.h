@@ -27,4 +27,9 @@ struct cuda_device_facts {
 struct status cuda_driver_ask(const char *library, int index, int *ret_count,
                               struct cuda_device_facts *ret_device) STATUS_MUST_CHECK;
 
+/* The facts of device `index` of this machine. UNSUPPORTED tells what there is instead of it. */
+struct status cuda_driver_find(int index, struct cuda_device_facts *ret) STATUS_MUST_CHECK;
+/* UNSUPPORTED: "CUDA device 0, NAME (...), cannot be used: REASON". */
+struct status cuda_driver_refuse(int index, const struct cuda_device_facts *device, const char *reason);
+
 #endif

@@ -10,19 +10,9 @@ static int count(void) {
 
 /* Tells all that is missing, so that nobody gets an engine for a GPU that is not there either. */
 static struct status check(int index) {
-    int devices;
     struct cuda_device_facts device;
-    struct status asked = cuda_driver_ask(CUDA_DRIVER_LIBRARY, index, &devices, &device);
-    if (!status_is_ok(&asked))
-        return status_error(STATUS_UNSUPPORTED, NO_ENGINE ", and no GPU can be found here (%s)", asked.message);
-    if (devices == 0)
-        return status_error(STATUS_UNSUPPORTED, NO_ENGINE ", and this machine has no CUDA device");
-    if (index < 0 || index >= devices)
-        return status_error(STATUS_UNSUPPORTED, NO_ENGINE ", and this machine no CUDA device %d: it has %d, from 0 on",
-                            index, devices);
-    return status_error(STATUS_UNSUPPORTED,
-                        NO_ENGINE ": CUDA device %d, %s (compute capability %d.%d, %.1f GiB), cannot be used", index,
-                        device.name, device.major, device.minor, (double)device.memory_bytes / (double)(1 << 30));
+    struct status found = cuda_driver_find(index, &device);
+    return status_is_ok(&found) ? cuda_driver_refuse(index, &device, NO_ENGINE) : status_prefix(found, NO_ENGINE);
 }
 
 static const struct device_ops ops = {

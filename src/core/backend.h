@@ -12,7 +12,7 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
-enum { BACKEND_API_VERSION = 4 };
+enum { BACKEND_API_VERSION = 5 };
 
 /* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
 struct backend_model_args {
@@ -49,6 +49,7 @@ struct backend_ops {
      * computes on the CPU alone, and is never given an instance on a GPU. */
     int (*gpu_count)(void *backend);
     struct status (*gpu_check)(void *backend, int32_t gpu);
+    bool (*gpu_suits)(void *backend, int32_t gpu, const struct model_config *config); /* Optional: all suit */
 
     /* Completes a config from the model file: fills missing inputs, outputs, max_batch_size in `config` (memory from
      * its arena). Optional (NULL): then a config must be complete. */
@@ -68,8 +69,13 @@ struct backend_ops {
     /* Cost of one validated request, for the batch decision. Optional (NULL): items = batch dimension, tokens = 0. */
     struct infer_cost (*cost)(void *model, const struct infer_request *request);
 
-    /* Most tokens (of cost) that a batch should have; a single request may have more. Optional (NULL), or 0: any. */
-    uint64_t (*token_budget)(const void *model);
+    /* What computes in one of the places where it has instances, such as "bf16, avx512": for the log. Optional (NULL).
+     */
+    void (*describe)(const void *model, const struct instance_place *place, char *text, size_t size);
+
+    /* Most tokens (of cost) that a batch in that place should have; a single request may have more. Optional (NULL), or
+     * 0: any. */
+    uint64_t (*token_budget)(const void *model, const struct instance_place *place);
 
     /* True when requests of any shape may share a batch (ragged); otherwise the batcher groups equal shapes. */
     bool ragged;

@@ -86,17 +86,24 @@ static struct group form_group(const struct batch_policy *policy, const struct b
     return group;
 }
 
+/* How long a group's oldest request waits for others. */
+static uint64_t delay_of(const struct batch_policy *policy, const struct batch_view *view, const struct group *group) {
+    if (policy->max_delay_ns > 0)
+        return policy->max_delay_ns;
+    return view->computing && group->tokens < policy->gather_tokens ? policy->gather_ns : 0;
+}
+
 /* How many of the group's members run now; 0: it waits. */
 static size_t members_to_run(const struct batch_policy *policy, const struct batch_view *view,
-                             const struct group *group, uint64_t delay_end_ns, uint64_t now_ns) {
+                             const struct group *group, uint64_t delay_ns, uint64_t delay_end_ns, uint64_t now_ns) {
     if (!policy->enabled)
         return group->members;
-    bool waited = policy->max_delay_ns > 0 && now_ns >= delay_end_ns;
+    bool waited = delay_ns > 0 && now_ns >= delay_end_ns;
     if (group->preferred_members && !waited)
         return group->preferred_members;
     bool grown = group->full || view->truncated || group->items >= largest_preferred(policy);
     bool urgent = group->deadline_ns <= delay_end_ns && group->deadline_ns != BATCH_NEVER;
-    if (waited || policy->max_delay_ns == 0 || grown || urgent)
+    if (waited || delay_ns == 0 || grown || urgent)
         return group->members;
     return 0;
 }
@@ -138,8 +145,9 @@ struct batch_decision batch_decide(const struct batch_policy *policy, const stru
         if (marks[leader] != BATCH_WAIT)
             continue;
         struct group group = form_group(policy, view, leader, marks);
-        uint64_t delay_end = saturating_add(view->candidates[leader].queued_ns, policy->max_delay_ns);
-        decision.run_count = members_to_run(policy, view, &group, delay_end, now_ns);
+        uint64_t delay = delay_of(policy, view, &group);
+        uint64_t delay_end = saturating_add(view->candidates[leader].queued_ns, delay);
+        decision.run_count = members_to_run(policy, view, &group, delay, delay_end, now_ns);
         if (decision.run_count) {
             mark_rest(view, leader, decision.run_count, BATCH_WAIT, marks);
             break;

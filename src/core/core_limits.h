@@ -18,7 +18,9 @@ enum {
     CORE_LOAD_PATH_NAMES_MAX = 16, /* names in it */
     CORE_FOREIGN_MODELS_MAX = 256, /* models that are in no repository */
     CORE_BATCH_WINDOW_MIN = 256,   /* requests that one batch decision looks at: max_batch_size, but at least these */
-    CORE_BATCH_WINDOW_MAX = 4096   /* and at most these */
+    CORE_BATCH_WINDOW_MAX = 4096,  /* and at most these */
+    CORE_GATHER_US = 1000,         /* that requests for a GPU at work may wait for others */
+    CORE_GATHER_PART = 4           /* of the token budget: so much does not wait */
 };
 
 #endif

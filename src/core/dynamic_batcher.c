@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/worker_thread.h"
@@ -9,9 +10,10 @@
 #include "core/request_queue.h"
 #include "core/request_state.h"
 
-/* How far the decision looks into the queue: at least a whole batch of single items, and bounded. */
 struct instance_seat {
+    struct batcher_instance options;
     pthread_cond_t wake;
+    bool running;                /* has a batch, and has not asked for the next one */
     struct infer_request *batch; /* handed over, not fetched yet */
 };
 
@@ -21,7 +23,7 @@ struct request_list {
 
 struct dynamic_batcher {
     struct batcher_options options;
-    size_t window;
+    size_t window; /* how far the decision looks into the queue: at least a batch of single items, and bounded */
     struct batch_candidate *candidates; /* these three: `window` entries of scratch for the decision */
     struct infer_request **requests;
     unsigned char *marks;
@@ -31,6 +33,7 @@ struct dynamic_batcher {
     struct instance_seat *seats;
     int *idle; /* stack of indices: the instance that worked last has the warmest caches */
     int idle_count;
+    int *running;                /* [instance_count] instances that have a batch, by their place */
     uint64_t delay_end_ns;       /* when the last decision wants to be asked again */
     struct request_list dropped; /* for the keeper to answer */
     int turns;                   /* under way */
@@ -111,24 +114,67 @@ static void wake_keeper(struct dynamic_batcher *batcher, struct wakes *wakes) {
     batcher->keeper_until_ns = 0; /* as good as up */
 }
 
+/* Where the stack of idle instances has the one that is next to work: in the place where the fewest do. */
+static int choose_idle(const struct dynamic_batcher *batcher) {
+    int best = batcher->idle_count - 1;
+    for (int i = best - 1; i >= 0; i--)
+        if (batcher->running[batcher->seats[batcher->idle[i]].options.place] <
+            batcher->running[batcher->seats[batcher->idle[best]].options.place])
+            best = i;
+    return best;
+}
+
+static void begin_running(struct dynamic_batcher *batcher, int idle, struct infer_request *batch) {
+    struct instance_seat *seat = &batcher->seats[batcher->idle[idle]];
+    batcher->idle_count--;
+    memmove(batcher->idle + idle, batcher->idle + idle + 1,
+            (size_t)(batcher->idle_count - idle) * sizeof *batcher->idle);
+    batcher->running[seat->options.place]++;
+    seat->running = true;
+    seat->batch = batch;
+}
+
+/* The instance has done what it had. */
+static void become_idle(struct dynamic_batcher *batcher, int index) {
+    struct instance_seat *seat = &batcher->seats[index];
+    if (seat->running)
+        batcher->running[seat->options.place]--;
+    seat->running = false;
+    batcher->idle[batcher->idle_count++] = index;
+}
+
+/* What to do for that instance now; fills candidates, requests and marks. */
+static struct batch_decision decide(struct dynamic_batcher *batcher, const struct instance_seat *seat, uint64_t now_ns,
+                                    size_t *ret_viewed) {
+    struct batch_policy policy = batcher->options.policy;
+    policy.token_budget = seat->options.token_budget;
+    policy.gather_ns = seat->options.gather_ns;
+    policy.gather_tokens = seat->options.gather_tokens;
+    struct batch_view view = {.candidates = batcher->candidates, .instance_idle = true};
+    view.count = request_queue_view(&batcher->queue, batcher->candidates, batcher->requests, batcher->window);
+    view.truncated = view.count < batcher->queue.count;
+    view.computing = batcher->running[seat->options.place] > 0;
+    *ret_viewed = view.count;
+    return batch_decide(&policy, &view, now_ns, batcher->marks);
+}
+
 /* Gives batches to idle instances as long as the decision finds any. `own` (or NULL) is the caller's seat: not woken.
  */
 static void dispatch(struct dynamic_batcher *batcher, uint64_t now_ns, struct instance_seat *own, struct wakes *wakes) {
     batcher->delay_end_ns = BATCH_NEVER;
     while (batcher->idle_count > 0 && batcher->queue.count > 0 && !batcher->stopping) {
-        struct batch_view view = {.candidates = batcher->candidates, .instance_idle = true};
-        view.count = request_queue_view(&batcher->queue, batcher->candidates, batcher->requests, batcher->window);
-        view.truncated = view.count < batcher->queue.count;
-        struct batch_decision decision = batch_decide(&batcher->options.policy, &view, now_ns, batcher->marks);
-        struct request_list batch = collect(batcher, view.count, now_ns);
+        size_t viewed;
+        int idle = choose_idle(batcher);
+        struct instance_seat *seat = &batcher->seats[batcher->idle[idle]];
+        struct batch_decision decision = decide(batcher, seat, now_ns, &viewed);
+        struct request_list batch = collect(batcher, viewed, now_ns);
         if (!batch.first && decision.drop_count == 0) {
             batcher->delay_end_ns = decision.wake_ns;
             break;
         }
         if (!batch.first)
             continue;
-        struct instance_seat *seat = &batcher->seats[batcher->idle[--batcher->idle_count]];
-        seat->batch = batch.first;
+        begin_running(batcher, idle, batch.first);
         if (seat != own)
             add_wake(wakes, seat);
     }
@@ -136,12 +182,12 @@ static void dispatch(struct dynamic_batcher *batcher, uint64_t now_ns, struct in
         wake_keeper(batcher, wakes);
 }
 
-/* The same for a caller that offers a turn (or NULL): what falls to the warmest idle instance is for it to run. */
+/* The same for a caller that offers a turn (or NULL): what falls to the idle instance that is next is for it to run. */
 static void dispatch_turn(struct dynamic_batcher *batcher, uint64_t now_ns, struct batcher_turn *ret_turn,
                           struct wakes *wakes) {
     struct instance_seat *own = NULL;
     if (ret_turn && batcher->idle_count > 0)
-        own = &batcher->seats[batcher->idle[batcher->idle_count - 1]];
+        own = &batcher->seats[batcher->idle[choose_idle(batcher)]];
     dispatch(batcher, now_ns, own, wakes);
     if (!own || !own->batch)
         return;
@@ -197,6 +243,13 @@ static void *keeper_run(void *argument) {
     return NULL;
 }
 
+static struct batcher_instance options_of(const struct batcher_options *options, size_t instance) {
+    const struct batch_policy *policy = &options->policy;
+    if (options->instances)
+        return options->instances[instance];
+    return (struct batcher_instance){0, policy->token_budget, policy->gather_ns, policy->gather_tokens};
+}
+
 static struct status allocate(struct dynamic_batcher *batcher) {
     size_t window = batcher->options.policy.enabled ? batcher->options.policy.max_items : 1;
     if (batcher->options.policy.enabled && window < CORE_BATCH_WINDOW_MIN)
@@ -208,10 +261,14 @@ static struct status allocate(struct dynamic_batcher *batcher) {
     batcher->marks = calloc(batcher->window, sizeof *batcher->marks);
     batcher->seats = calloc(instances, sizeof *batcher->seats);
     batcher->idle = calloc(instances, sizeof *batcher->idle);
-    if (!batcher->candidates || !batcher->requests || !batcher->marks || !batcher->seats || !batcher->idle)
+    batcher->running = calloc(instances, sizeof *batcher->running);
+    if (!batcher->candidates || !batcher->requests || !batcher->marks || !batcher->seats || !batcher->idle ||
+        !batcher->running)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a batcher of %zu instances", instances);
-    for (size_t i = 0; i < instances; i++)
+    for (size_t i = 0; i < instances; i++) {
+        batcher->seats[i].options = options_of(&batcher->options, i);
         pthread_cond_init(&batcher->seats[i].wake, NULL);
+    }
     return status_ok();
 }
 
@@ -269,6 +326,7 @@ void dynamic_batcher_destroy(struct dynamic_batcher *batcher) {
     free(batcher->marks);
     free(batcher->seats);
     free(batcher->idle);
+    free(batcher->running);
     free(batcher);
 }
 
@@ -307,7 +365,7 @@ struct status dynamic_batcher_submit(struct dynamic_batcher *batcher, struct inf
 void dynamic_batcher_next_turn(struct dynamic_batcher *batcher, struct batcher_turn *turn, bool more) {
     struct wakes wakes = {.count = 0};
     pthread_mutex_lock(&batcher->lock);
-    batcher->idle[batcher->idle_count++] = turn->instance;
+    become_idle(batcher, turn->instance);
     batcher->turns--;
     turn->batch = NULL;
     if (batcher->queue.count > 0)
@@ -337,7 +395,7 @@ struct infer_request *dynamic_batcher_take(struct dynamic_batcher *batcher, int 
     struct wakes wakes = {.count = 0};
     uint64_t now_ns = clock_monotonic_ns();
     pthread_mutex_lock(&batcher->lock);
-    batcher->idle[batcher->idle_count++] = index;
+    become_idle(batcher, index);
     dispatch(batcher, now_ns, seat, &wakes);
     if (wakes.count || wakes.keeper) {
         pthread_mutex_unlock(&batcher->lock);

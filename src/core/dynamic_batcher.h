@@ -3,7 +3,8 @@
  * The decision what to run is batch_decision.h's. It is asked whenever the answer may have changed: by the thread that
  * submits, if an instance is idle; by an instance's worker that has become idle; and by the keeper, a thread of the
  * batcher that sleeps until a batch has waited long enough or a deadline has passed. So a request at an idle instance
- * is handed over with one wake-up, and busy instances fetch their next batch with none.
+ * is handed over with one wake-up, and busy instances fetch their next batch with none. Of several idle instances one
+ * in the place where the fewest compute gets it, among these the one that worked last.
  *
  * A thread that submits may offer to run what is ready now itself (struct batcher_turn): the idle instance is then its
  * for that time, and the instance's worker sleeps on. That costs no wake-up at all.
@@ -20,11 +21,19 @@
 
 struct dynamic_batcher;
 
+/* What batches are like by the instance that takes them, and which instances compute in one place. */
+struct batcher_instance {
+    int place;                                       /* 0 .. instance_count - 1 */
+    uint64_t token_budget, gather_ns, gather_tokens; /* in place of the policy's */
+};
+
 struct batcher_options {
     struct batch_policy policy; /* `preferred` is borrowed and outlives the batcher */
-    uint32_t max_queue_size;    /* requests waiting; at least 1 */
-    int instance_count;         /* at least 1 */
-    const char *name;           /* of the keeper's thread */
+    const struct batcher_instance
+        *instances;          /* [instance_count], looked at by create; NULL: as the policy, one place */
+    uint32_t max_queue_size; /* requests waiting; at least 1 */
+    int instance_count;      /* at least 1 */
+    const char *name;        /* of the keeper's thread */
     /* Takes over a request that will not run; request->state->dropped tells why: CANCELLED, DEADLINE_EXCEEDED, or
      * UNAVAILABLE when the batcher is stopped. On the keeper's thread, without locks held. */
     void (*on_dropped)(void *user, struct infer_request *request);

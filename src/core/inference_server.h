@@ -72,6 +72,8 @@ struct model_memory {
     uint64_t bytes;
 };
 const struct model_memory *model_memory_of(const struct model *model, size_t *ret_count);
+/* What computes in a place where the model has instances; empty where its engine does not tell. */
+void model_describe(const struct model *model, const struct instance_place *place, char *text, size_t size);
 /* Label of class `index` of an output (label_filename), or an empty slice. */
 struct slice model_label(const struct model *model, struct slice output, uint32_t index);
 /* Ready versions of a model, ascending, into memory of the arena. */

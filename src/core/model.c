@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/worker_thread.h"
+#include "core/core_limits.h"
 #include "core/metric_tags.h"
 #include "core/model_instance.h"
 #include "core/model_priv.h"
@@ -40,9 +41,35 @@ static void drop_request(void *user, struct infer_request *request) {
     request_drop(request, request->state->dropped);
 }
 
+/* The first instance in the same place. */
+static int place_of(const struct model_config *config, int instance) {
+    const struct instance_place *place = &config->instances[instance];
+    int first = 0;
+    while (config->instances[first].on_gpu != place->on_gpu || config->instances[first].gpu != place->gpu)
+        first++;
+    return first;
+}
+
+static struct batcher_instance batcher_instance_of(const struct model *model, int instance) {
+    const struct instance_place *place = &model->config->instances[instance];
+    struct batcher_instance ret = {.place = place_of(model->config, instance)};
+    if (model->ops->token_budget)
+        ret.token_budget = model->ops->token_budget(model->backend_model, place);
+    if (place->on_gpu) {
+        ret.gather_ns = CORE_GATHER_US * NS_PER_US;
+        ret.gather_tokens = ret.token_budget / CORE_GATHER_PART;
+    }
+    return ret;
+}
+
 static struct status create_batcher(struct model *model, uint32_t max_queue_size) {
     const struct model_config *config = model->config;
     char name[64];
+    struct batcher_instance *instances = arena_calloc(config->arena, (size_t)config->instance_count, sizeof *instances);
+    if (!instances)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for %d instances", config->instance_count);
+    for (int i = 0; i < config->instance_count; i++)
+        instances[i] = batcher_instance_of(model, i);
     snprintf(name, sizeof name, "q:%.*s", SLICE_ARGS(config->name));
     struct batcher_options options = {
         .policy = {.enabled = config->batching.enabled && config->max_batch_size > 0,
@@ -50,8 +77,8 @@ static struct status create_batcher(struct model *model, uint32_t max_queue_size
                    .preferred = config->batching.preferred,
                    .preferred_count = config->batching.preferred_count,
                    .max_delay_ns = config->batching.max_delay_ns,
-                   .max_items = config->max_batch_size > 0 ? (uint32_t)config->max_batch_size : 1,
-                   .token_budget = model->ops->token_budget ? model->ops->token_budget(model->backend_model) : 0},
+                   .max_items = config->max_batch_size > 0 ? (uint32_t)config->max_batch_size : 1},
+        .instances = instances,
         .max_queue_size = max_queue_size,
         .instance_count = config->instance_count,
         .name = name,
@@ -110,6 +137,12 @@ static struct status measure_memory(struct model *model) {
             model->memory[model->memory_count++] = (struct model_memory){
                 config->instances[i], model->ops->memory(model->backend_model, &config->instances[i])};
     return status_ok();
+}
+
+void model_describe(const struct model *model, const struct instance_place *place, char *text, size_t size) {
+    text[0] = '\0';
+    if (model->ops->describe)
+        model->ops->describe(model->backend_model, place, text, size);
 }
 
 static struct status start(struct model *model, const struct model_load_args *args) {

@@ -52,12 +52,17 @@ struct instance_place {
     int32_t gpu; /* its number, where on_gpu */
 };
 
+struct model_config;
+
 /* The GPUs that instances of a model may compute on; its backend knows. */
 struct model_gpus {
     /* Their number: 0 .. count - 1. Costs nothing: it is asked for every model. */
     int (*count)(void *backend);
     /* Whether instances may compute on this one; the error tells what is missing. For models that ask for it. */
     struct status (*check)(void *backend, int32_t gpu);
+    /* Whether this one, which is there, computes what the config asks for (also before model_config_finish): one that
+     * does not is not chosen by KIND_AUTO. NULL: each does. */
+    bool (*suits)(void *backend, int32_t gpu, const struct model_config *config);
     void *backend;
 };
 
@@ -129,6 +134,10 @@ size_t model_config_message_inputs(const struct model_config *config);
 size_t model_config_message_outputs(const struct model_config *config);
 int32_t model_config_max_batch_size(const struct model_config *config);
 void model_config_set_max_batch_size(struct model_config *config, int32_t size);
+/* Whether instances of it will be on GPUs, if it can be loaded. */
+bool model_config_wants_gpu(const struct model_config *config, const struct model_gpus *gpus);
+/* Dynamic batching by the defaults, if the config chooses no scheduler. */
+struct status model_config_batch_by_default(struct model_config *config) STATUS_MUST_CHECK;
 /* RESOURCE_EXHAUSTED when memory is short (the text is copied). */
 struct status model_config_set_backend(struct model_config *config, struct slice backend) STATUS_MUST_CHECK;
 struct status model_config_set_default_model_filename(struct model_config *config, struct slice name) STATUS_MUST_CHECK;

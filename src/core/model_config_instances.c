@@ -6,7 +6,10 @@
 #include "core/core_limits.h"
 #include "core/model_config_priv.h"
 
-enum { PATH_MAX_BYTES = 64 };
+enum {
+    PATH_MAX_BYTES = 64,
+    INSTANCES_A_GPU = 2 /* where count is left out: one copies, reads and writes texts while the other computes */
+};
 
 /* An instance group and what its messages call it. */
 struct group {
@@ -20,10 +23,6 @@ struct group {
 static const char *path_of(const struct group *group, const char *field, char *path) {
     snprintf(path, PATH_MAX_BYTES, "instance_group[%zu].%s", group->index, field);
     return path;
-}
-
-static int count_gpus(const struct group *group) {
-    return group->gpus ? group->gpus->count(group->gpus->backend) : 0;
 }
 
 /* Whether the GPU can be had; the error is one of the config's field. */
@@ -40,19 +39,44 @@ static struct status check_gpu(const struct group *group, int32_t gpu, const cha
 
 /* ---- kinds ---- */
 
+static int count_gpus(const struct model_gpus *gpus) {
+    return gpus ? gpus->count(gpus->backend) : 0;
+}
+
 /* The first of the GPUs that are named which the backend does not have; NULL: none. */
-static const int32_t *find_missing(const struct group *group) {
-    int count = count_gpus(group);
-    for (size_t i = 0; i < group->message->gpus.count; i++)
-        if (group->message->gpus.items[i] < 0 || group->message->gpus.items[i] >= count)
-            return &group->message->gpus.items[i];
+static const int32_t *find_missing(const struct pb_model_instance_group *message, const struct model_gpus *gpus) {
+    int count = count_gpus(gpus);
+    for (size_t i = 0; i < message->gpus.count; i++)
+        if (message->gpus.items[i] < 0 || message->gpus.items[i] >= count)
+            return &message->gpus.items[i];
     return NULL;
 }
 
+static bool suits(const struct model_config *config, const struct model_gpus *gpus, int32_t gpu) {
+    return !gpus->suits || gpus->suits(gpus->backend, gpu, config);
+}
+
+/* GPUs that are named are taken at their word: what they lack fails the load. */
+static bool auto_is_gpu(const struct model_config *config, const struct pb_model_instance_group *message,
+                        const struct model_gpus *gpus) {
+    int count = count_gpus(gpus);
+    if (message->gpus.count > 0)
+        return count > 0 && !find_missing(message, gpus);
+    int32_t gpu = 0;
+    while (gpu < count && !suits(config, gpus, gpu))
+        gpu++;
+    return gpu < count;
+}
+
+static struct status name_gpus(const struct group *group, bool all);
+
 static struct status decide_auto(const struct group *group) {
-    const int32_t *missing = find_missing(group);
-    group->message->kind = count_gpus(group) > 0 && !missing ? PB_KIND_GPU : PB_KIND_CPU;
-    return missing ? check_gpu(group, *missing, "gpus", "KIND_AUTO took the CPU: remove 'gpus'") : status_ok();
+    const int32_t *missing = find_missing(group->message, group->gpus);
+    group->message->kind = auto_is_gpu(group->config, group->message, group->gpus) ? PB_KIND_GPU : PB_KIND_CPU;
+    if (missing)
+        return check_gpu(group, *missing, "gpus", "KIND_AUTO took the CPU: remove 'gpus'");
+    bool choose = group->message->kind == PB_KIND_GPU && group->message->gpus.count == 0;
+    return choose ? name_gpus(group, false) : status_ok();
 }
 
 static struct status decide_kind(const struct group *group) {
@@ -80,11 +104,14 @@ static struct status decide_kind(const struct group *group) {
 
 /* ---- GPUs ---- */
 
-/* All of them, where none is named. Without any that is 0, so that the check of it tells what is missing. */
-static struct status name_gpus(const struct group *group) {
+/* Those that suit or all of them, where none is named. Without any that is 0, so that the check of it tells what is
+ * missing. */
+static struct status name_gpus(const struct group *group, bool all) {
     const struct pb_field *field = pb_field_by_name(&pb_model_instance_group_type, SLICE_LITERAL("gpus"));
-    int count = count_gpus(group);
+    int count = count_gpus(group->gpus);
     for (int32_t gpu = 0; gpu == 0 || gpu < count; gpu++) {
+        if (!all && !suits(group->config, group->gpus, gpu))
+            continue;
         int32_t *item = pb_append(group->config->arena, field, group->message);
         if (!item)
             return model_config_no_memory(group->config);
@@ -111,7 +138,7 @@ static struct status fill_count(const struct group *group) {
     struct model_config *config = group->config;
     char path[PATH_MAX_BYTES];
     if (group->message->count == 0)
-        group->message->count = 1;
+        group->message->count = group->message->kind == PB_KIND_GPU ? INSTANCES_A_GPU : 1;
     int64_t size = size_of(group->message);
     if (group->message->count < 0 || size > CORE_INSTANCES_MAX - config->instance_count)
         return model_config_error(config, path_of(group, "count", path),
@@ -123,10 +150,11 @@ static struct status fill_count(const struct group *group) {
 
 static struct status fill_group(const struct group *group) {
     struct model_config *config = group->config;
+    bool named = group->message->gpus.count > 0;
     STATUS_TRY(decide_kind(group));
-    bool on_gpu = group->message->kind == PB_KIND_GPU, named = group->message->gpus.count > 0;
-    if (on_gpu && !named)
-        STATUS_TRY(name_gpus(group));
+    bool on_gpu = group->message->kind == PB_KIND_GPU;
+    if (on_gpu && group->message->gpus.count == 0)
+        STATUS_TRY(name_gpus(group, true));
     STATUS_TRY(fill_count(group)); /* first: it bounds how many there are to be checked */
     if (on_gpu)
         STATUS_TRY(check_gpus(group, named));
@@ -162,6 +190,18 @@ struct status model_config_place_instances(struct model_config *config, const st
     for (size_t i = 0; i < message->instance_group.count; i++)
         place(&message->instance_group.items[i], &places);
     return status_ok();
+}
+
+bool model_config_wants_gpu(const struct model_config *config, const struct model_gpus *gpus) {
+    const struct pb_model_config *message = config->message;
+    const struct pb_model_instance_group none = {.kind = PB_KIND_AUTO};
+    const size_t count = message->instance_group.count;
+    bool wants = false;
+    for (size_t i = 0; i < count || i == 0; i++) {
+        const struct pb_model_instance_group *group = count ? &message->instance_group.items[i] : &none;
+        wants |= group->kind == PB_KIND_GPU || (group->kind == PB_KIND_AUTO && auto_is_gpu(config, group, gpus));
+    }
+    return wants;
 }
 
 bool model_config_is_first_in_place(const struct model_config *config, int instance) {

@@ -177,6 +177,14 @@ static struct status take_preferred(struct model_config *config, const struct pb
     return status_ok();
 }
 
+struct status model_config_batch_by_default(struct model_config *config) {
+    struct pb_model_config *message = config->message;
+    if (message->which_scheduling_choice != 0)
+        return status_ok();
+    message->which_scheduling_choice = pb_model_config_dynamic_batching_number;
+    return OBTAIN(config, message->dynamic_batching) ? status_ok() : model_config_no_memory(config);
+}
+
 static struct status fill_batching(struct model_config *config) {
     struct pb_model_config *message = config->message;
     config->batching = (struct batching_policy){.enabled = false};

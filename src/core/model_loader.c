@@ -12,7 +12,11 @@
 
 #define CONFIG_NAME "config.pbtxt"
 
-enum { GPUS_TEXT_MAX = 128 };
+enum {
+    PLACES_TEXT_MAX = 512,
+    PLACE_TEXT_MAX = 96,
+    SMALL_BATCH = 32 /* rows: with fewer a GPU is not filled, unless by long sequences */
+};
 
 static struct status no_memory(const struct model_folder *folder) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to load model '%s'", folder->name);
@@ -157,25 +161,53 @@ static struct status finish_config(const struct model_loader *loader, struct mod
     bool incomplete = model_config_message_inputs(config) == 0 || model_config_message_outputs(config) == 0;
     if (incomplete && args->ops->complete_config)
         STATUS_TRY(args->ops->complete_config(args->backend, config, version_directory));
-    const struct model_gpus gpus = {args->ops->gpu_count, args->ops->gpu_check, args->backend};
+    const struct model_gpus gpus = {args->ops->gpu_count, args->ops->gpu_check, args->ops->gpu_suits, args->backend};
     return model_config_finish(config, args->ops->gpu_count ? &gpus : NULL);
 }
 
-/* ", on GPU 0 1": those that have instances; nothing where all are on the CPU. */
-static void list_gpus(const struct model_config *config, char *text, size_t size) {
-    size_t used = 0;
+/* ", GPU 0: fp8, sm_90, 105.2 MiB": a place, what computes there, and its weights. */
+static size_t describe_place(const struct model *model, const struct model_memory *memory, char *text, size_t size) {
+    char name[24] = "CPU", what[PLACE_TEXT_MAX];
+    if (memory->place.on_gpu)
+        snprintf(name, sizeof name, "GPU %d", (int)memory->place.gpu);
+    model_describe(model, &memory->place, what, sizeof what);
+    return (size_t)snprintf(text, size, ", %s: %s%s%.1f MiB", name, what, what[0] ? ", " : "",
+                            (double)memory->bytes / (double)(1 << 20));
+}
+
+/* Of engines that tell of memory. */
+static void list_places(const struct model *model, char *text, size_t size) {
+    size_t used = 0, count;
+    const struct model_memory *rows = model_memory_of(model, &count);
     text[0] = '\0';
-    for (int i = 0; i < config->instance_count && used < size; i++) {
-        const struct instance_place *place = &config->instances[i];
-        if (place->on_gpu && model_config_is_first_in_place(config, i))
-            used += (size_t)snprintf(text + used, size - used, "%s %d", used ? "" : ", on GPU", (int)place->gpu);
-    }
+    for (size_t i = 0; i < count && used < size; i++)
+        used += describe_place(model, &rows[i], text + used, size - used);
+}
+
+static bool is_on_gpu(const struct model_config *config) {
+    bool on_gpu = false;
+    for (int i = 0; i < config->instance_count; i++)
+        on_gpu |= config->instances[i].on_gpu;
+    return on_gpu;
+}
+
+/* What makes a GPU slow without anything being wrong. */
+static void warn_of_small_batches(const struct model_loader *loader, const char *name,
+                                  const struct model_config *config) {
+    if (!is_on_gpu(config) || config->max_batch_size == 0)
+        return;
+    if (!config->batching.enabled)
+        LOG_WARNING(loader->log, "'%s' computes on a GPU, and each request alone: 'dynamic_batching { }' is not there",
+                    name);
+    else if (config->max_batch_size < SMALL_BATCH)
+        LOG_WARNING(loader->log, "'%s' computes on a GPU, and max_batch_size keeps its batches to %d rows", name,
+                    (int)config->max_batch_size);
 }
 
 static void log_loaded(const struct model_loader *loader, const struct model_folder *folder,
                        const struct model_load_args *args, const struct model *model, uint64_t ns) {
-    char gpus[GPUS_TEXT_MAX];
-    list_gpus(args->config, gpus, sizeof gpus);
+    char places[PLACES_TEXT_MAX];
+    list_places(model, places, sizeof places);
     LOG_INFO(loader->log,
              "loaded '%s' version %" PRId64
              ": backend '%.*s' is run by engine '%s' (%s), %d instance%s x %d thread%s%s, "
@@ -183,7 +215,7 @@ static void log_loaded(const struct model_loader *loader, const struct model_fol
              folder->name, args->version, SLICE_ARGS(args->config->backend), args->ops->name,
              args->ops->description ? args->ops->description : "", args->config->instance_count,
              args->config->instance_count == 1 ? "" : "s", model_threads_per_instance(model),
-             model_threads_per_instance(model) == 1 ? "" : "s", gpus, (double)ns / (double)NS_PER_MS);
+             model_threads_per_instance(model) == 1 ? "" : "s", places, (double)ns / (double)NS_PER_MS);
 }
 
 static struct status load_version(const struct model_loader *loader, const struct model_folder *folder,
@@ -206,6 +238,7 @@ static struct status load_version(const struct model_loader *loader, const struc
     STATUS_TRY(finish_config(loader, config, args.version_directory, &args));
     STATUS_TRY(model_load(&args, ret));
     log_loaded(loader, folder, &args, *ret, clock_monotonic_ns() - args.begun_ns);
+    warn_of_small_batches(loader, folder->name, config);
     return status_ok();
 }
 

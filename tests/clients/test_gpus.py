@@ -1,4 +1,4 @@
-"""Instances on GPUs: this server has no engine for them, and says so model by model; what it finds is a fake driver's."""
+"""Instances on GPUs: what cannot be had is told model by model; what this server finds is a fake driver's, with which nothing can compute."""
 
 import json
 
@@ -14,14 +14,15 @@ from wire import get, grpc_call, grpc_error, post_infer, request
 CHECKPOINT = "tests/fixtures/hf_checkpoint"
 
 # Model -> (precision, instance group, part of the reason why it does not load, or None).
-NO_ENGINE = "this build has no engine for GPUs"
+# Builds with an engine for GPUs and those without say the same of a GPU, and then why it cannot be used.
+UNUSABLE = "(compute capability 9.{}, {}.0 GiB), cannot be used: "
 MODELS = {
     "default": ("fp32", None, None),
     "auto": ("fp32", "kind: KIND_AUTO count: 2", None),
     "cpu": ("fp32", "kind: KIND_CPU", None),
-    "gpu": ("fp32", "kind: KIND_GPU", f"instance_group[0].kind: {NO_ENGINE}: CUDA device 0, NVIDIA Fake 0 (compute capability 9.0, 20.0 GiB)"),
-    "gpu_1": ("fp32", "kind: KIND_GPU gpus: [ 1 ]", f"instance_group[0].gpus: {NO_ENGINE}: CUDA device 1, NVIDIA Fake 1"),
-    "gpu_2": ("fp32", "kind: KIND_GPU gpus: [ 2 ]", f"{NO_ENGINE}, and this machine no CUDA device 2: it has 2, from 0 on"),
+    "gpu": ("fp32", "kind: KIND_GPU", "instance_group[0].kind: CUDA device 0, NVIDIA Fake 0 " + UNUSABLE.format(0, 20)),
+    "gpu_1": ("fp32", "kind: KIND_GPU gpus: [ 1 ]", "instance_group[0].gpus: CUDA device 1, NVIDIA Fake 1 " + UNUSABLE.format(1, 40)),
+    "gpu_2": ("fp32", "kind: KIND_GPU gpus: [ 2 ]", "this machine has no CUDA device 2: it has 2, from 0 on"),
     "auto_1": ("fp32", "gpus: [ 1 ]", "KIND_AUTO took the CPU: remove 'gpus'"),
     "cpu_0": ("fp32", "kind: KIND_CPU gpus: [ 0 ]", "KIND_CPU has no GPUs"),
     "half": ("fp16", None, "the CPU does not compute in fp16: it has fp32, bf16, int8"),
@@ -101,12 +102,12 @@ def test_a_load_says_so_too(gpus):
     config = {"backend": "bert", "max_batch_size": 8, "instance_group": [{"kind": "KIND_GPU", "gpus": [5]}]}
     answer = request(gpus.http, "POST", "/v2/repository/models/cpu/load", json.dumps({"parameters": {"config": json.dumps(config)}}))
     assert answer.status == 400
-    assert f"{NO_ENGINE}, and this machine no CUDA device 5: it has 2, from 0 on" in answer.error
+    assert "this machine has no CUDA device 5: it has 2, from 0 on" in answer.error
     call = pb.RepositoryModelLoadRequest(model_name="cpu")
     call.parameters["config"].string_param = json.dumps(config)
     code, text = grpc_error(gpus.grpc, "RepositoryModelLoad", call)
     assert code.name == "INVALID_ARGUMENT"
-    assert NO_ENGINE in text
+    assert "this machine has no CUDA device 5" in text
     assert post_infer(gpus.http, "cpu", body()).status == 200
 
 
@@ -119,9 +120,9 @@ def test_a_load_in_a_wrong_precision(gpus):
 
 @case("GV06", "config", "a driver that has no device, and one that fails", "KIND_GPU does not load and says which; KIND_AUTO serves")
 @pytest.mark.parametrize("answers,reason", [
-    ("0 0", f"{NO_ENGINE}, and this machine has no CUDA device"),
-    ("100 1", f"{NO_ENGINE}, and this machine has no CUDA device"),
-    ("803 1", f"{NO_ENGINE}, and no GPU can be found here (cuInit: error 803, system has unsupported display driver"),
+    ("0 0", "this machine has no CUDA device"),
+    ("100 1", "this machine has no CUDA device"),
+    ("803 1", "no GPU can be found here (cuInit: error 803, system has unsupported display driver"),
 ])
 def test_drivers(tmp_path, answers, reason):
     export(tmp_path / "models", "gpu", "fp32", "kind: KIND_GPU")

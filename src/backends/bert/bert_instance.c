@@ -1,5 +1,6 @@
 #include "backends/bert/bert_instance.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backends/bert/bert_model.h"
@@ -27,23 +28,36 @@ struct bert_instance {
     size_t taken_count, taken_room;
 };
 
+/* What a user can do about it. */
+static struct status no_room(size_t tokens, const struct instance_place *place, struct status status) {
+    char where[32] = "memory";
+    if (place->on_gpu)
+        snprintf(where, sizeof where, "CUDA device %d", (int)place->gpu);
+    return status_error(status.code,
+                        "a session for batches of %zu tokens in %s: %s; parameter max_batch_tokens, and fewer "
+                        "instances, take less",
+                        tokens, where, status.message);
+}
+
 struct status bert_instance_create(void *pointer, int index, void **ret_instance) {
     const struct bert_model *model = pointer;
-    const struct bert_engine *engine = bert_model_engine(model, &model->config->instances[index]);
+    const struct instance_place *place = &model->config->instances[index];
+    const struct bert_engine *engine = bert_model_engine(model, place);
     struct bert_instance *instance = calloc(1, sizeof *instance);
     if (!instance || !(instance->arena = arena_create(0))) {
         free(instance);
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
     }
     size_t longest = (size_t)bert_engine_config(engine)->position_count;
+    size_t budget = (size_t)bert_model_token_budget(model, place), room = budget > longest ? budget : longest;
     instance->model = model;
-    instance->session_tokens = model->batch_tokens > longest ? (size_t)model->batch_tokens : longest;
+    instance->session_tokens = room;
     struct status status = bert_session_create(engine, instance->session_tokens, &instance->session);
     if (status_is_ok(&status))
         *ret_instance = instance;
     else
         bert_instance_destroy(instance);
-    return status;
+    return status.code == STATUS_RESOURCE_EXHAUSTED ? no_room(room, place, status) : status;
 }
 
 void bert_instance_destroy(void *pointer) {
@@ -111,11 +125,14 @@ static struct status take_request(struct bert_instance *instance, struct infer_r
 
 /* ---- computing ---- */
 
-/* As many sequences from `first` on as the session has room for, one at least, and none from `limit` on. */
+/* Sequences from `first` on as the next piece, none from `limit` on. What does not fit the session in one piece is cut
+ * evenly: a last piece of few tokens would take a GPU little less time than a whole one. */
 static size_t cut(const struct bert_instance *instance, size_t first, size_t limit) {
-    const struct token_list *list = &instance->tokens;
+    const uint32_t *offsets = instance->tokens.offsets;
+    const size_t room = instance->session_tokens, left = offsets[limit] - offsets[first];
+    const size_t pieces = (left + room - 1) / room;
     size_t end = first + 1;
-    while (end < limit && list->offsets[end + 1] - list->offsets[first] <= instance->session_tokens)
+    while (end < limit && (offsets[end] - offsets[first]) * pieces < left && offsets[end + 1] - offsets[first] <= room)
         end++;
     return end;
 }

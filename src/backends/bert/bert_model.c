@@ -1,11 +1,14 @@
 #include "backends/bert/bert_model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backends/bert/shared_engines.h"
 #include "core/config_parameters.h"
 
-enum { BATCH_TOKENS = 1024, BATCH_TOKENS_MAX = 65536, PARAMETERS_MAX = 32 };
+enum { BATCH_TOKENS_CPU = 1024, BATCH_TOKENS_GPU = 16384, BATCH_TOKENS_MAX = 65536, PARAMETERS_MAX = 32 };
+/* Of configs that leave it out. On a GPU it is to bound no batch of sequences of 64 tokens or more. */
+enum { BATCH_SIZE_CPU = 8, BATCH_SIZE_GPU = 256 };
 
 struct bert_backend {
     struct bert_pool *pool;
@@ -36,11 +39,15 @@ void bert_model_finalize(void *pointer) {
 }
 
 struct status bert_model_complete_config(void *backend, struct model_config *config, const char *version_directory) {
-    (void)backend;
     (void)version_directory;
+    const struct model_gpus gpus = {bert_model_gpu_count, bert_model_gpu_check, bert_model_gpu_suits, backend};
     const struct bert_task *task;
     STATUS_TRY(bert_task_of(config, &task));
-    return bert_task_complete_config(task, config);
+    bool on_gpu = model_config_wants_gpu(config, &gpus);
+    bool bare = model_config_message_inputs(config) == 0 && model_config_message_outputs(config) == 0;
+    if (on_gpu && bare)
+        STATUS_TRY(model_config_batch_by_default(config));
+    return bert_task_complete_config(task, on_gpu ? BATCH_SIZE_GPU : BATCH_SIZE_CPU, config);
 }
 
 /* ---- parameters ---- */
@@ -82,7 +89,7 @@ static struct status parse_parameters(const struct model_config *config, struct 
             STATUS_INVALID_ARGUMENT,
             "parameter instruction_set must be auto, reference, avx2, avx512 or avx512_bf16, got '%.*s'",
             SLICE_ARGS(value));
-    *ret_batch_tokens = BATCH_TOKENS;
+    *ret_batch_tokens = 0;
     if (model_config_parameter(config, "max_batch_tokens", &value) &&
         (!slice_to_u64(value, ret_batch_tokens) || *ret_batch_tokens < 1 || *ret_batch_tokens > BATCH_TOKENS_MAX))
         return status_error(STATUS_INVALID_ARGUMENT, "parameter max_batch_tokens must be 1 to %d, got '%.*s'",
@@ -179,6 +186,23 @@ struct status bert_model_gpu_check(void *backend, int32_t gpu) {
     return bert_device_check(&(struct bert_device){BERT_DEVICE_CUDA, gpu});
 }
 
+/* A config that is wrong in itself suits every GPU: loading tells what is wrong. */
+bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config *config) {
+    (void)backend;
+    uint64_t batch_tokens;
+    struct bert_engine_options options = {.device = {BERT_DEVICE_CUDA, gpu}};
+    struct status status = parse_parameters(config, &options, &batch_tokens);
+    if (!status_is_ok(&status))
+        return true;
+    status = bert_engine_resolve(&options);
+    return status_is_ok(&status);
+}
+
+void bert_model_describe(const void *model, const struct instance_place *place, char *text, size_t size) {
+    const struct bert_engine *engine = bert_model_engine(model, place);
+    snprintf(text, size, "%s, %s", bert_precision_text(bert_engine_precision(engine)), bert_engine_kernels(engine));
+}
+
 uint64_t bert_model_memory(const void *model, const struct instance_place *place) {
     return bert_engine_memory(bert_model_engine(model, place));
 }
@@ -190,6 +214,9 @@ struct infer_cost bert_model_cost(void *pointer, const struct infer_request *req
     return model->task->cost(model, request);
 }
 
-uint64_t bert_model_token_budget(const void *model) {
-    return ((const struct bert_model *)model)->batch_tokens;
+uint64_t bert_model_token_budget(const void *pointer, const struct instance_place *place) {
+    const struct bert_model *model = pointer;
+    if (model->batch_tokens > 0)
+        return model->batch_tokens;
+    return place->on_gpu ? BATCH_TOKENS_GPU : BATCH_TOKENS_CPU;
 }

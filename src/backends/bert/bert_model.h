@@ -17,7 +17,7 @@ struct bert_model {
     bool wants[TOKEN_VECTOR_COUNT];   /* what the task answers with, beside or in place of the tokens' logits */
     struct shared_engine **shared;    /* [config->instance_count] by the first instance in each place; NULL elsewhere */
     const struct bert_engine *engine; /* any of them: all are made of the same files */
-    uint64_t batch_tokens;            /* most that are computed together */
+    uint64_t batch_tokens;            /* most that are computed together; 0: by the device */
 };
 
 struct status bert_model_initialize(void **ret_backend) STATUS_MUST_CHECK;
@@ -31,8 +31,11 @@ const struct bert_engine *bert_model_engine(const struct bert_model *model, cons
 /* What the engine can compute on, for configs. */
 int bert_model_gpu_count(void *backend);
 struct status bert_model_gpu_check(void *backend, int32_t gpu) STATUS_MUST_CHECK;
+bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config *config);
+void bert_model_describe(const void *model, const struct instance_place *place, char *text, size_t size);
 uint64_t bert_model_memory(const void *model, const struct instance_place *place);
 struct infer_cost bert_model_cost(void *model, const struct infer_request *request);
-uint64_t bert_model_token_budget(const void *model);
+/* Most tokens that are computed together there. */
+uint64_t bert_model_token_budget(const void *model, const struct instance_place *place);
 
 #endif

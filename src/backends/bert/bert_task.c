@@ -4,8 +4,6 @@
 #include "backends/bert/request_sequences.h"
 #include "backends/bert/request_tokens.h"
 
-enum { DEFAULT_MAX_BATCH_SIZE = 8 };
-
 static const struct bert_task *const tasks[] = {&request_tokens_task, &request_questions_task,
                                                 &request_sequences_classification, &request_sequences_embedding};
 
@@ -31,10 +29,11 @@ static struct status add_input(struct model_config *config, const struct bert_te
     return model_config_add_input(config, name, tensor->type, dims, 1);
 }
 
-struct status bert_task_complete_config(const struct bert_task *task, struct model_config *config) {
+struct status bert_task_complete_config(const struct bert_task *task, int32_t max_batch_size,
+                                        struct model_config *config) {
     bool no_inputs = model_config_message_inputs(config) == 0, no_outputs = model_config_message_outputs(config) == 0;
     if (no_inputs && no_outputs && model_config_max_batch_size(config) == 0)
-        model_config_set_max_batch_size(config, DEFAULT_MAX_BATCH_SIZE);
+        model_config_set_max_batch_size(config, max_batch_size);
     for (size_t i = 0; no_inputs && i < task->default_input_count; i++)
         STATUS_TRY(add_input(config, &task->inputs[i]));
     for (size_t i = 0; no_outputs && i < task->default_output_count; i++)

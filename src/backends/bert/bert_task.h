@@ -54,8 +54,9 @@ struct bert_task {
 
 /* The task that a config asks for. INVALID_ARGUMENT for a name that is none. */
 struct status bert_task_of(const struct model_config *config, const struct bert_task **ret) STATUS_MUST_CHECK;
-/* Fills in what a config has none of: inputs, outputs. */
-struct status bert_task_complete_config(const struct bert_task *task, struct model_config *config) STATUS_MUST_CHECK;
+/* Fills in what a config has none of: inputs, outputs; without either max_batch_size, too. */
+struct status bert_task_complete_config(const struct bert_task *task, int32_t max_batch_size,
+                                        struct model_config *config) STATUS_MUST_CHECK;
 /* Whether the config's tensors are the task's. INVALID_ARGUMENT names the one that is not. */
 struct status bert_task_check_tensors(const struct bert_task *task,
                                       const struct model_config *config) STATUS_MUST_CHECK;

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum tensor_dims {
     DIMS_TOKENS,   /* one number for each token */
@@ -97,9 +96,11 @@ static void put_dynamic_batching(struct buf *out, const struct config_facts *fac
                facts->delay_us);
 }
 
-/* Precisions that no CPU has. */
-static bool is_for_gpus(const char *precision) {
-    return strcmp(precision, "fp16") == 0 || strcmp(precision, "fp8") == 0;
+static void put_instances(struct buf *out, const struct config_facts *facts) {
+    buf_append_text(out, "instance_group [\n  {\n");
+    if (facts->instances > 0)
+        buf_printf(out, "    count: %" PRId64 "\n", facts->instances);
+    buf_printf(out, "    kind: %s\n  }\n]\n", facts->kind);
 }
 
 void config_write(const struct config_facts *facts, struct buf *out) {
@@ -111,9 +112,8 @@ void config_write(const struct config_facts *facts, struct buf *out) {
     buf_printf(out, "\nplatform: \"%s\"\nmax_batch_size: %" PRId64 "\n", facts->platform, facts->max_batch_size);
     put_tensors(out, "input", tensors->inputs, tensors->input_count, facts->vector_size);
     put_tensors(out, "output", tensors->outputs, tensors->output_count, facts->vector_size);
-    if (facts->instances > 0)
-        buf_printf(out, "instance_group [\n  {\n    count: %" PRId64 "\n    kind: %s\n  }\n]\n", facts->instances,
-                   is_for_gpus(facts->precision) ? "KIND_GPU" : "KIND_CPU");
+    if (facts->kind)
+        put_instances(out, facts);
     if (facts->delay_us > 0)
         put_dynamic_batching(out, facts);
     else if (facts->joins_what_waits)

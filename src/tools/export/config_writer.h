@@ -19,7 +19,8 @@ struct config_facts {
     const char *name;     /* UTF-8 */
     const char *platform; /* "onnxruntime_onnx", "tensorflow_savedmodel" or "bert" */
     int64_t max_batch_size;
-    int64_t instances;      /* of the kind that the precision is for; 0: no instance_group */
+    const char *kind;       /* of instances: "KIND_GPU", ...; NULL: no instance_group */
+    int64_t instances;      /* 0: without a count */
     int64_t delay_us;       /* 0: no dynamic batching, unless */
     bool joins_what_waits;  /* the engine takes requests of any lengths together: batch what waits, without a delay */
     const char *precision;  /* "fp32", "bf16"; platform bert: "auto", "int8", "fp16", "fp8" too */

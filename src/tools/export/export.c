@@ -20,7 +20,7 @@ struct export_options {
     const char *checkpoint, *bert_config, *vocab;
     const char *model_repository, *model;
     int64_t model_version;
-    const char *format, *precision;
+    const char *format, *precision, *instance_kind;
     int64_t max_seq_length, max_batch_size, instances;
     double delay_ms;
     bool overwrite;
@@ -66,14 +66,20 @@ static const struct option_row option_rows[] = {
     {OPTION_INT, "max-seq-length", NULL, FIELD(max_seq_length), "384", "TOKENS",
      "Window length that clients use by default; the model itself takes any length that it has positions for.", 1,
      1 << 20, NULL},
-    {OPTION_INT, "max-batch-size", NULL, FIELD(max_batch_size), "8", "N", "The largest batch.", 1, 65536, NULL},
+    {OPTION_INT, "max-batch-size", NULL, FIELD(max_batch_size), NULL, "N",
+     "The largest batch: without it 256 for fp16, fp8 and --instance-kind gpu, else 8.", 1, 65536, NULL},
     {OPTION_DOUBLE, "dynamic-batching-delay", NULL, FIELD(delay_ms), "0", "MS",
      "Milliseconds that a request may wait for others to fill a batch; 0 or less: no dynamic batching.", -1, 3600000,
      NULL},
     {OPTION_INT, "instances", NULL, FIELD(instances), NULL, "N",
-     "Execution instances, of KIND_GPU for fp16 and fp8, else of KIND_CPU; without it the configuration leaves kind "
-     "and number to the server.",
+     "Execution instances, on each GPU of KIND_GPU; without it the configuration leaves their number to the server: "
+     "one "
+     "on the CPU, two on each GPU.",
      1, 1024, NULL},
+    {OPTION_CHOICE, "instance-kind", NULL, FIELD(instance_kind), NULL, "KIND",
+     "Where they are: on the GPUs (bert format only), on the CPU, or, as without instance_group, on the GPUs that have "
+     "the precision, else on the CPU. Without it --instances are on the GPUs for fp16 and fp8, else on the CPU.",
+     0, 0, "auto|cpu|gpu"},
 };
 
 static const struct option_table option_table = {
@@ -109,6 +115,41 @@ static bool is_bert(const struct export_options *options) {
     return strcmp(options->format, "bert") == 0;
 }
 
+/* Precisions that no CPU has. */
+static bool is_for_gpus(const struct export_options *options) {
+    return options->precision && (strcmp(options->precision, "fp16") == 0 || strcmp(options->precision, "fp8") == 0);
+}
+
+/* NULL: the configuration does not say. */
+static const char *kind_of(const struct export_options *options) {
+    const char *kind = options->instance_kind;
+    if (!kind && options->instances == 0)
+        return NULL;
+    if (!kind)
+        return is_for_gpus(options) ? "KIND_GPU" : "KIND_CPU";
+    if (strcmp(kind, "auto") == 0)
+        return "KIND_AUTO";
+    return strcmp(kind, "gpu") == 0 ? "KIND_GPU" : "KIND_CPU";
+}
+
+static int64_t max_batch_size_of(const struct export_options *options) {
+    enum { ON_CPU = 8, ON_GPU = 256 };
+    const char *kind = kind_of(options);
+    if (options->max_batch_size > 0)
+        return options->max_batch_size;
+    return is_for_gpus(options) || (kind && strcmp(kind, "KIND_GPU") == 0) ? ON_GPU : ON_CPU;
+}
+
+static struct status check_kind(const struct export_options *options) {
+    const char *kind = options->instance_kind ? options->instance_kind : "auto";
+    if (strcmp(kind, "gpu") == 0 && !is_bert(options))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--instance-kind gpu is for --format bert; %s models run on the CPU", options->format);
+    if (strcmp(kind, "cpu") == 0 && is_for_gpus(options))
+        return status_error(STATUS_INVALID_ARGUMENT, "--instance-kind cpu: no CPU computes in %s", options->precision);
+    return status_ok();
+}
+
 static struct status check_options(const struct export_options *options) {
     const struct {
         const char *flag, *value;
@@ -123,7 +164,7 @@ static struct status check_options(const struct export_options *options) {
     if (!plain && !is_bert(options))
         return status_error(STATUS_INVALID_ARGUMENT, "--precision %s is for --format bert; %s models take fp32 or bf16",
                             options->precision, options->format);
-    return status_ok();
+    return check_kind(options);
 }
 
 static const char *precision_of(const struct export_options *options) {
@@ -171,7 +212,8 @@ static struct status compose_config(const struct export_options *options, const 
         .name = model->name,
         .vector_size = model->vector_size,
         .platform = find_format(options->format)->platform,
-        .max_batch_size = options->max_batch_size,
+        .max_batch_size = max_batch_size_of(options),
+        .kind = kind_of(options),
         .instances = options->instances,
         .delay_us = delay_in_us(options->delay_ms),
         .precision = precision_of(options),

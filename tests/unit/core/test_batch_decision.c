@@ -18,7 +18,7 @@ struct fixture {
     struct batch_policy policy;
     struct batch_candidate queue[QUEUE_MAX];
     size_t count;
-    bool truncated, busy;
+    bool truncated, busy, computing;
     uint64_t now;
     unsigned char marks[QUEUE_MAX];
     struct batch_decision decision;
@@ -45,7 +45,7 @@ static void add_many(struct fixture *f, const char *shapes, uint64_t queued) {
 }
 
 static void decide(struct fixture *f) {
-    struct batch_view view = {f->queue, f->count, f->truncated, !f->busy};
+    struct batch_view view = {f->queue, f->count, f->truncated, !f->busy, f->computing};
     memset(f->marks, 0xEE, sizeof f->marks);
     f->decision = batch_decide(&f->policy, &view, f->now, f->marks);
     size_t run = 0, dropped = 0;
@@ -334,6 +334,58 @@ static void the_token_budget_bounds_a_batch(void **state) {
     assert_marks(&f, "R-");
 }
 
+static struct fixture gathering_fixture(void) {
+    struct fixture f = fixture_with(0, 64);
+    f.policy.ragged = true;
+    f.policy.token_budget = 400;
+    f.policy.gather_ns = 100;
+    f.policy.gather_tokens = 100;
+    return f;
+}
+
+static void few_tokens_gather_while_the_device_computes(void **state) {
+    (void)state;
+    struct fixture f = gathering_fixture();
+    add(&f, 'a', 1, 950)->tokens = 40;
+    assert_marks(&f, "R");
+    f.computing = true;
+    assert_marks(&f, "-");
+    assert_int_equal(f.decision.wake_ns, 1050);
+    add(&f, 'b', 1, 1000)->tokens = 59;
+    assert_marks(&f, "--");
+    f.now = 1049;
+    assert_marks(&f, "--");
+    f.now = 1050; /* the oldest has waited long enough */
+    assert_marks(&f, "RR");
+    f.now = 1049;
+    add(&f, 'c', 1, 1049)->tokens = 1; /* or there are enough */
+    assert_marks(&f, "RRR");
+    f.count = 2;
+    f.computing = false; /* or the other one has ended */
+    assert_marks(&f, "RR");
+}
+
+static void gathering_passes_no_deadline_and_no_other_rule(void **state) {
+    (void)state;
+    struct fixture f = gathering_fixture();
+    f.computing = true;
+    add(&f, 'a', 1, 950)->tokens = 10;
+    add(&f, 'a', 1, 960)->deadline_ns = 1050;
+    assert_marks(&f, "RR");
+    f.queue[1].deadline_ns = 1051;
+    assert_marks(&f, "--");
+    f.policy.max_items = 2; /* a full batch */
+    assert_marks(&f, "RR");
+    f.policy.max_items = 64;
+    f.policy.max_delay_ns = 500; /* what a config asks for stands */
+    f.queue[1].deadline_ns = 0;
+    assert_marks(&f, "--");
+    assert_int_equal(f.decision.wake_ns, 1450);
+    f.policy.max_delay_ns = 0;
+    f.policy.enabled = false; /* and nothing is gathered where nothing is joined */
+    assert_marks(&f, "R-");
+}
+
 static void urgent_requests_come_first(void **state) {
     (void)state;
     struct fixture f = fixture_with(0, 2);
@@ -407,6 +459,9 @@ static void any_queue_is_worked_off_within_the_rules(void **state) {
         f.policy.ragged = rand_r(&seed) % 4 == 0;
         f.policy.enabled = rand_r(&seed) % 8 != 0;
         f.policy.token_budget = rand_r(&seed) % 3 == 0 ? 40 : 0;
+        f.policy.gather_ns = rand_r(&seed) % 2 ? 70 : 0;
+        f.policy.gather_tokens = 10;
+        f.computing = rand_r(&seed) % 2;
         int count = rand_r(&seed) % 60;
         for (int i = 0; i < count; i++) {
             uint32_t items = 1 + (uint32_t)rand_r(&seed) % f.policy.max_items;
@@ -455,6 +510,8 @@ int main(void) {
         cmocka_unit_test(cancelled_requests_are_dropped),
         cmocka_unit_test(dropped_requests_do_not_fill_batches),
         cmocka_unit_test(the_token_budget_bounds_a_batch),
+        cmocka_unit_test(few_tokens_gather_while_the_device_computes),
+        cmocka_unit_test(gathering_passes_no_deadline_and_no_other_rule),
         cmocka_unit_test(urgent_requests_come_first),
         cmocka_unit_test(a_view_cut_short_does_not_wait_for_more),
         cmocka_unit_test(times_near_the_end_of_the_clock_do_not_wrap),

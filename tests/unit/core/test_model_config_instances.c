@@ -24,6 +24,13 @@ static struct status gpu_check(void *backend, int32_t gpu) {
     return gpu >= 0 && gpu < gpu_total ? status_ok() : status_error(STATUS_UNSUPPORTED, "GPU %d is not here", gpu);
 }
 
+/* Of configs that say so, one alone. */
+static bool gpu_suits(void *backend, int32_t gpu, const struct model_config *config) {
+    struct slice only;
+    (void)backend;
+    return !model_config_parameter(config, "only", &only) || (only.data[0] - '0') == gpu;
+}
+
 static struct status load(void *backend, const struct backend_model_args *args, void **ret_model) {
     (void)backend;
     *ret_model = (void *)(uintptr_t)args->instance_count;
@@ -38,6 +45,11 @@ static struct status instance_create(void *model, int index, void **ret_instance
     (void)index;
     *ret_instance = model;
     return status_ok();
+}
+
+static void describe(const void *model, const struct instance_place *place, char *text, size_t size) {
+    (void)model;
+    snprintf(text, size, "%s", place->on_gpu ? "fp8, fast" : "slow");
 }
 
 static uint64_t memory(const void *model, const struct instance_place *place) {
@@ -55,18 +67,22 @@ static const struct backend_ops gpu_backend = {
     .name = "gpus",
     .gpu_count = gpu_count,
     .gpu_check = gpu_check,
+    .gpu_suits = gpu_suits,
     .load = load,
     .unload = unload,
     .instance_create = instance_create,
     .instance_destroy = unload,
     .memory = memory,
+    .describe = describe,
     .execute = execute,
 };
 
 /* ---- configs ---- */
 
+#define ONLY(gpu) "parameters { key: \"only\" value { string_value: \"" gpu "\" } }"
+
 static struct status finish(const char *groups, int gpus, struct model_config **ret) {
-    const struct model_gpus supply = {gpu_count, gpu_check, NULL};
+    const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL};
     char text[2048];
     gpu_total = gpus;
     gpu_checks = 0;
@@ -98,14 +114,19 @@ static void groups_place_instances(void **state) {
         const char *places;
     } rows[] = {
         {"", 0, "c"},
-        {"", 2, "0 1"},
+        {"", 2, "0 0 1 1"}, /* two on each GPU, where the config leaves it open */
         {"instance_group { count: 2 }", 0, "c c"},
         {"instance_group { count: 2 }", 3, "0 0 1 1 2 2"},
-        {"instance_group { kind: KIND_AUTO gpus: 1 }", 2, "1"},
-        {"instance_group { kind: KIND_GPU }", 1, "0"},
+        {"instance_group { kind: KIND_AUTO gpus: 1 }", 2, "1 1"},
+        {"instance_group { kind: KIND_GPU }", 1, "0 0"},
+        {"instance_group { kind: KIND_GPU count: 1 }", 1, "0"},
+        {ONLY("1"), 3, "1 1"}, /* KIND_AUTO takes the GPUs that suit, and the CPU where none does */
+        {ONLY("7"), 3, "c"},
+        {ONLY("1") " instance_group { gpus: 0 count: 1 }", 3, "0"}, /* as it is told */
+        {ONLY("1") " instance_group { kind: KIND_GPU count: 1 }", 2, "0 1"},
         {"instance_group { kind: KIND_GPU gpus: [ 2, 0 ] count: 2 }", 3, "2 2 0 0"},
         {"instance_group { kind: KIND_CPU count: 3 }", 4, "c c c"},
-        {"instance_group [ { kind: KIND_CPU }, { kind: KIND_GPU gpus: 1 }, { gpus: 0 } ]", 2, "c 1 0"},
+        {"instance_group [ { kind: KIND_CPU }, { kind: KIND_GPU gpus: 1 count: 1 }, { gpus: 0 } ]", 2, "c 1 0 0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct model_config *config;
@@ -113,7 +134,7 @@ static void groups_place_instances(void **state) {
         assert_good(finish(rows[i].groups, rows[i].gpus, &config));
         places_of(config, places, sizeof places);
         assert_string_equal(places, rows[i].places);
-        const struct model_gpus supply = {gpu_count, gpu_check, NULL};
+        const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL};
         assert_good(model_config_finish(config, &supply)); /* again, on the completed message */
         places_of(config, places, sizeof places);
         assert_string_equal(places, rows[i].places);
@@ -186,7 +207,7 @@ static void a_server_shows_what_was_chosen(void **state) {
     start_server(&f);
     assert_int_equal(f.failed, 1);
     assert_logged(&f, "engine 'gpus' (), 5 instances x ");
-    assert_logged(&f, ", on GPU 0 1, ");
+    assert_logged(&f, ", GPU 0: fp8, fast, 0.0 MiB, GPU 1: fp8, fast, 0.0 MiB, CPU: slow, 0.0 MiB, ");
     assert_logged(&f, "GPU 2 is not here");
 
     assert_good(inference_server_acquire_model(f.server, slice_of("both"), -1, &model));

@@ -18,7 +18,10 @@ struct fake_engine {
 /* What was done on each device. */
 struct fake_uses {
     int engines, sessions, runs; /* engines and sessions that live, batches so far */
-    bool fails;                  /* the next run does */
+    bool fails;                  /* runs do */
+    int sessions_max;            /* that it has memory for; 0: any */
+    size_t session_tokens;       /* of the latest session */
+    size_t batch_tokens;         /* of the latest run */
 };
 static struct fake_uses fake_uses[FAKE_DEVICES];
 
@@ -82,7 +85,11 @@ static const char *fake_engine_kernels(const void *engine) {
 
 static struct status fake_session_create(const void *pointer, size_t max_tokens, void **ret_session) {
     const struct fake_engine *engine = pointer;
+    struct fake_uses *uses = &fake_uses[engine->index];
+    if (uses->sessions_max > 0 && uses->sessions >= uses->sessions_max)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory on the GPU");
     struct fake_session *session = calloc(1, sizeof *session);
+    uses->session_tokens = max_tokens;
     session->index = engine->index;
     STATUS_TRY(cpu_device()->session_create(engine->inner, max_tokens, &session->inner));
     fake_uses[session->index].sessions++;
@@ -101,6 +108,7 @@ static struct status fake_session_run(void *pointer, const struct bert_batch *ba
                                       const struct bert_results *results) {
     struct fake_session *session = pointer;
     fake_uses[session->index].runs++;
+    fake_uses[session->index].batch_tokens = batch->offsets[batch->sequence_count];
     if (fake_uses[session->index].fails)
         return status_error(STATUS_INTERNAL, "the GPU has fallen off the bus");
     return cpu_device()->session_run(session->inner, batch, results);

@@ -141,7 +141,7 @@ static void cuts_large_batches(void **state) {
                      "parameters { key: \"max_batch_tokens\" value { string_value: \"1\" } }",
                      &small));
     assert_good(load(base_config, &large));
-    assert_int_equal(bert_backend()->token_budget(small.model), 1);
+    assert_int_equal(bert_backend()->token_budget(small.model, &(struct instance_place){false, 0}), 1);
     for (int i = 0; i < 3; i++) {
         call_open(&cut[i], 2, 30 + i, i);
         call_open(&whole[i], 2, 30 + i, i);

@@ -35,6 +35,7 @@ static struct pb_model_config parse(const struct config_facts *facts, struct are
 static void whole_text(void **state) {
     (void)state;
     struct config_facts facts = plain;
+    facts.kind = "KIND_CPU";
     facts.instances = 2;
     facts.delay_us = 2500;
     char *text = write_text(&facts);
@@ -66,6 +67,7 @@ static void server_reads_it(void **state) {
     (void)state;
     struct arena *arena = arena_create(0);
     struct config_facts facts = plain;
+    facts.kind = "KIND_CPU";
     facts.instances = 3;
     facts.delay_us = 1;
     facts.max_batch_size = 1;
@@ -102,23 +104,15 @@ static void what_is_left_out(void **state) {
     arena_destroy(arena);
 }
 
-static void precisions_of_gpus_have_their_instances(void **state) {
+static void instances_may_have_a_kind_alone(void **state) {
     (void)state;
-    static const struct {
-        const char *precision;
-        int kind;
-    } rows[] = {{"fp16", PB_KIND_GPU}, {"fp8", PB_KIND_GPU}, {"bf16", PB_KIND_CPU}, {"auto", PB_KIND_CPU}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct arena *arena = arena_create(0);
-        struct config_facts facts = plain;
-        facts.instances = 2;
-        facts.precision = rows[i].precision;
-        struct pb_model_config config = parse(&facts, arena);
-        assert_int_equal(config.instance_group.items[0].kind, rows[i].kind);
-        assert_int_equal(config.instance_group.items[0].count, 2);
-        assert_true(slice_equal_text(config.parameters.items[0].value->string_value, rows[i].precision));
-        arena_destroy(arena);
-    }
+    struct arena *arena = arena_create(0);
+    struct config_facts facts = plain;
+    facts.kind = "KIND_GPU";
+    struct pb_model_config config = parse(&facts, arena);
+    assert_int_equal(config.instance_group.items[0].kind, PB_KIND_GPU);
+    assert_int_equal(config.instance_group.items[0].count, 0);
+    arena_destroy(arena);
 }
 
 static void questions_have_their_tensors(void **state) {
@@ -176,7 +170,7 @@ int main(void) {
         cmocka_unit_test(one_vector),
         cmocka_unit_test(server_reads_it),
         cmocka_unit_test(what_is_left_out),
-        cmocka_unit_test(precisions_of_gpus_have_their_instances),
+        cmocka_unit_test(instances_may_have_a_kind_alone),
         cmocka_unit_test(questions_have_their_tensors),
         cmocka_unit_test(names_are_quoted),
     };

@@ -125,6 +125,35 @@ static void both_formats_of_both_families(void **state) {
     scratch_remove(&s);
 }
 
+/* What is for GPUs gets batches that fill one; who says nothing leaves it to the server. */
+static void kinds_of_instances(void **state) {
+    (void)state;
+    static const struct {
+        const char *options, *text;
+    } rows[] = {
+        {"--precision auto", "max_batch_size: 8\n"},
+        {"--instances 2", "count: 2\n    kind: KIND_CPU\n"},
+        {"--instances 2 --precision fp8", "count: 2\n    kind: KIND_GPU\n"},
+        {"--precision fp16", "max_batch_size: 256\n"},
+        {"--precision fp16 --max-batch-size 9", "max_batch_size: 9\n"},
+        {"--instance-kind gpu", "max_batch_size: 256\n"},
+        {"--instance-kind gpu", "instance_group [\n  {\n    kind: KIND_GPU\n  }\n]\n"},
+        {"--instance-kind cpu", "instance_group [\n  {\n    kind: KIND_CPU\n  }\n]\n"},
+        {"--instance-kind auto --instances 3", "count: 3\n    kind: KIND_AUTO\n"},
+        {"--instance-kind auto --instances 3", "max_batch_size: 8\n"},
+    };
+    struct scratch s = scratch_create();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, "--checkpoint " TF " --model-repository @/r --model m%zu --max-seq-length 48 %s", i,
+                 rows[i].options);
+        expect_run(&s, line, 0, "wrote");
+        snprintf(line, sizeof line, "r/m%zu/config.pbtxt", i);
+        expect_in_file(&s, line, rows[i].text, true);
+    }
+    scratch_remove(&s);
+}
+
 static void delays(void **state) {
     (void)state;
     static const struct {
@@ -433,6 +462,10 @@ static void wrong_usage(void **state) {
          "--precision fp16 is for --format bert"},
         {"--checkpoint " TF " --model a --model-repository @/r --precision int8 --format onnx", 2,
          "--precision int8 is for --format bert"},
+        {"--checkpoint " TF " --model a --model-repository @/r --instance-kind gpu --format onnx", 2,
+         "--instance-kind gpu is for --format bert"},
+        {"--checkpoint " TF " --model a --model-repository @/r --instance-kind cpu --precision fp8", 2,
+         "no CPU computes in fp8"},
         {"--checkpoint " TF " --model a --model-repository @/r --max-batch-size 0", 2, "from 1 to 65536"},
         {"--checkpoint " TF " --model a --model-repository @/r --model-version 0", 2, "from 1 to"},
         {"--checkpoint " TF " --model a --model-repository @/r --instances 0", 2, "from 1 to 1024"},
@@ -453,6 +486,7 @@ static void wrong_usage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_formats_of_both_families),
+        cmocka_unit_test(kinds_of_instances),
         cmocka_unit_test(delays),
         cmocka_unit_test(overwriting),
         cmocka_unit_test(random_weights),

@@ -1,0 +1,118 @@
+/* cuda_kernels.h: the operations of a forward pass that cuBLASLt does not have, as functions that C calls. Each puts
+ * one kernel on a stream and returns; what it works on must stay until the stream has come past it.
+ *
+ * All pointers are to the device's memory. Numbers are bf16 or fp16 (enum cuda_number), sums and what is computed
+ * between reading and writing are floats. Bytes are fp8 (E4M3): byte = number * byte_scale.
+ * Letters: T tokens, S sequences, H hidden size, D size of a head.
+ *
+ * Thread: as the stream. Errors: those of cudaLaunchKernel.
+ */
+#ifndef INFERD_ENGINE_CUDA_CUDA_KERNELS_H
+#define INFERD_ENGINE_CUDA_CUDA_KERNELS_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum cuda_number { CUDA_BF16, CUDA_FP16 };
+
+/* The hidden sizes and sizes of heads that the kernels are compiled for. */
+enum { CUDA_HIDDEN_STEP = 16, CUDA_HIDDEN_MAX = 2048, CUDA_QUERY_TILE = 64 };
+bool cuda_kernels_have_head(int head_size); /* 16, 32, 64 */
+
+/* Where normalised rows go; NULL for what is not wanted. */
+struct cuda_row_target {
+    void *numbers; /* [T][H] */
+    void *bytes;   /* [T][H] */
+    float byte_scale;
+    float *floats;     /* [T][H] */
+    const float *span; /* [2][H]: the span head's weights; then `starts` and `ends`, [T], are written */
+    float span_bias[2];
+    float *starts, *ends;
+};
+
+struct cuda_norm {
+    const float *gamma, *beta; /* [H] */
+    float epsilon;
+    unsigned tokens;
+    int columns; /* H: a multiple of CUDA_HIDDEN_STEP, at most CUDA_HIDDEN_MAX */
+    struct cuda_row_target to;
+};
+
+/* Sums of three embeddings, normalised. Tables are [..][H] floats. */
+struct cuda_embed {
+    const float *words, *positions, *types;
+    const int32_t *token_ids, *position_ids, *segment_ids; /* [T] */
+    struct cuda_norm norm;
+};
+cudaError_t cuda_embed(enum cuda_number number, const struct cuda_embed *embed, cudaStream_t stream);
+
+/* LayerNorm of rows of numbers. `norm.to.numbers` may be the rows themselves. */
+struct cuda_norm_rows {
+    const void *rows; /* [T][H] */
+    struct cuda_norm norm;
+};
+cudaError_t cuda_norm_rows(enum cuda_number number, const struct cuda_norm_rows *rows, cudaStream_t stream);
+
+/* Up to CUDA_QUERY_TILE queries of one sequence, from its token `query` on; all its tokens are keys. length 0: none. */
+struct cuda_attention_tile {
+    uint32_t first; /* token of the batch where the sequence begins */
+    uint32_t length;
+    uint32_t query;
+};
+/* softmax(q k) v of every head. The queries have been scaled so that the softmax takes powers of 2. */
+struct cuda_attention {
+    const void *query_key_value; /* [T][3H] numbers */
+    void *numbers;               /* [T][H], or NULL: then */
+    void *bytes;                 /* [T][H] */
+    float byte_scale;
+    const struct cuda_attention_tile *tiles; /* [tile_count] */
+    unsigned tile_count;
+    int head_count, head_size;
+};
+cudaError_t cuda_attention(enum cuda_number number, const struct cuda_attention *attention, cudaStream_t stream);
+
+/* ---- of whole sequences ---- */
+
+struct cuda_sequences {
+    const float *hidden;     /* [T][H] */
+    const uint32_t *offsets; /* [S + 1] */
+    unsigned count;          /* S */
+    int columns;             /* H */
+    float *to;               /* [S][H] */
+};
+cudaError_t cuda_mean_rows(const struct cuda_sequences *sequences, cudaStream_t stream);
+cudaError_t cuda_first_rows(const struct cuda_sequences *sequences, cudaStream_t stream);
+
+/* to = rows * weights^T + bias, or its tanh, all in floats: for the little that heads of sequences compute. */
+struct cuda_dense {
+    const float *rows;    /* [count][inputs] */
+    const float *weights; /* [outputs][inputs] */
+    const float *bias;    /* [outputs] */
+    float *to;            /* [count][outputs] */
+    unsigned count;
+    int inputs, outputs;
+    bool is_tanh;
+};
+cudaError_t cuda_dense(const struct cuda_dense *dense, cudaStream_t stream);
+
+/* ---- loading ---- */
+
+/* Floats to what a GEMM reads: numbers, or bytes where `to_bytes`; each times `factor`. */
+struct cuda_convert {
+    const float *from;
+    void *to;
+    uint64_t count;
+    float factor;
+    bool to_bytes;
+};
+cudaError_t cuda_convert(enum cuda_number number, const struct cuda_convert *convert, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

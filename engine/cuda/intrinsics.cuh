@@ -1,0 +1,125 @@
+/* intrinsics.cuh: the instructions that the kernels are made of, each by a name of its own, so that a kernel reads as
+ * what it computes. Nothing outside this file asks the compiler for an instruction of the device; tests put another
+ * file in its place that computes the same on the CPU.
+ *
+ * A fragment is a warp's share of a small matrix. g = lane / 4, t = lane % 4:
+ *   a  16 x 16 numbers, 4 words of two: (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8), each with its right
+ * neighbour b  16 x 8 numbers, 2 words of two:  (2t, g), (2t + 8, g), each with the one below c  16 x 8 floats: (g,
+ * 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
+ *
+ * Source: PTX ISA, sections mma.sync, ldmatrix and cp.async. They exist from compute capability 8.0 on.
+ */
+#ifndef INFERD_ENGINE_CUDA_INTRINSICS_CUH
+#define INFERD_ENGINE_CUDA_INTRINSICS_CUH
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+/* ---- launching ---- */
+
+/* `arguments` by value, of the kernel's own type. */
+template <typename Arguments>
+static inline cudaError_t launch(void (*kernel)(Arguments), dim3 grid, unsigned threads, cudaStream_t stream,
+                                 Arguments arguments) {
+    void *list[] = {&arguments};
+    return cudaLaunchKernel(reinterpret_cast<const void *>(kernel), grid, dim3(threads), list, 0, stream);
+}
+
+__device__ static inline unsigned thread_index() {
+    return threadIdx.x;
+}
+
+/* Blocks of the grid's first dimension. */
+__device__ static inline unsigned block_count() {
+    return gridDim.x;
+}
+
+__device__ static inline dim3 block_index() {
+    return dim3(blockIdx.x, blockIdx.y, blockIdx.z);
+}
+
+/* ---- a warp and a block ---- */
+
+/* Of the lane whose number differs by `mask`; all lanes of the warp call it. */
+__device__ static inline float shuffle_xor(float number, int mask) {
+    return __shfl_xor_sync(0xffffffffU, number, mask);
+}
+
+/* All threads of the block have come here, and see what each wrote. */
+__device__ static inline void block_barrier() {
+    __syncthreads();
+}
+
+/* ---- numbers ---- */
+
+__device__ static inline float power_of_2(float exponent) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
+    return power;
+}
+
+__device__ static inline float inverse_root(float number) {
+    return rsqrtf(number);
+}
+
+/* ---- copies that run beside the computing ---- */
+
+/* 16 bytes; zeros where `is_there` is false, and nothing is read then. Both addresses are multiples of 16. */
+__device__ static inline void copy_async_16(void *shared, const void *global, bool is_there) {
+    unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared)), size = is_there ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(size) : "memory");
+}
+
+/* Ends a group of copies of this thread. */
+__device__ static inline void copy_async_end_group() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Until all groups of this thread but the last PENDING have arrived. */
+template <int PENDING> __device__ static inline void copy_async_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+/* ---- fragments ---- */
+
+/* Four matrices of 8 x 8 numbers of 16 bits: lane l gives the address of row l % 8 of matrix l / 8; word i comes from
+ * matrix i: row g, columns 2t and 2t + 1; transposed: rows 2t and 2t + 1 of column g. */
+__device__ static inline void load_matrices(uint32_t (&words)[4], const void *shared) {
+    unsigned from = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(from)
+                 : "memory");
+}
+
+__device__ static inline void load_matrices_transposed(uint32_t (&words)[4], const void *shared) {
+    unsigned from = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(from)
+                 : "memory");
+}
+
+/* c += a * b, for the two types of number. `type` only tells which. */
+__device__ static inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                           __nv_bfloat16 type) {
+    (void)type;
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ static inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                           __half type) {
+    (void)type;
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+#endif

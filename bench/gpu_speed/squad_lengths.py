@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""squad_lengths.py SQUAD_FILE > squad_lengths.txt: how many tokens each window of a SQuAD file has, in the order of the file, as
-`inferd squad` cuts them (docs/squad.md): 384 tokens at most, stride 128, questions of up to 64. Tokens are counted by our own
-tokenizer (build/tokenizer_speed, uncased, the compiled-in vocabulary).
+"""squad_lengths.py SQUAD_FILE > squad_lengths.txt: how many tokens each window of a SQuAD file has, as `inferd squad` cuts
+them (docs/squad.md): 384 tokens at most, stride 128, questions of up to 64. They are shuffled, as the questions of strangers would be: in
+the file those of one paragraph stand together. Tokens are counted by our own tokenizer (build/tokenizer_speed, uncased, the compiled-in
+vocabulary).
 """
 import gzip
 import json
 import pathlib
+import random
 import statistics
 import struct
 import subprocess
@@ -45,8 +47,9 @@ def main():
              for question in paragraph["qas"]]
     counts = dict(zip(texts := sorted({text for pair in pairs for text in pair}), token_counts(texts)))
     lengths = [length for question, context in pairs for length in windows(counts[question], counts[context])]
+    random.Random(1).shuffle(lengths)
     print(f"# Tokens of the windows of {len(pairs)} questions of SQuAD 1.1's development set (384 tokens, stride 128, questions of up to 64),\n"
-          f"# in the order of the file: {len(lengths)} windows, mean {statistics.mean(lengths):.1f}. Made by squad_lengths.py.")
+          f"# shuffled: {len(lengths)} windows, mean {statistics.mean(lengths):.1f}. Made by squad_lengths.py.")
     print("\n".join(map(str, lengths)))
 
 

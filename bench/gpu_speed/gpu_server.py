@@ -10,19 +10,20 @@ sys.path.insert(0, str(ROOT / "bench/load"))
 from servers import Inferd  # noqa: E402
 
 
-def export(program, repository, name, checkpoint, precision, device, instances=1, rows=64, tokens=8192):
+def export(program, repository, name, checkpoint, precision, device, instances=2, rows=256, tokens=16384):
     """`checkpoint` is a list of options; `device` is cpu, cuda or cuda:N."""
+    kind = ["--instance-kind", "cpu" if device == "cpu" else "gpu", "--instances", 1 if device == "cpu" else instances]
     subprocess.run([str(word) for word in (program, "export", *checkpoint, "--model-repository", repository, "--model", name,
-                                           "--precision", precision, "--instances", instances, "--max-batch-size", rows)],
+                                           "--precision", precision, "--max-batch-size", rows, *kind)],
                    check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(pathlib.Path(repository) / (name + "-qa"), ignore_errors=True)  # nobody asks it
     path = pathlib.Path(repository) / name / "config.pbtxt"
     config = path.read_text()
-    before = "kind: KIND_GPU" if "kind: KIND_GPU" in config else "kind: KIND_CPU"
-    assert before in config
-    after = "kind: KIND_CPU" if device == "cpu" else f"kind: KIND_GPU\n    gpus: [ {(device + ':0').split(':')[1]} ]"
-    path.write_text(config.replace(before, after) +
-                    f'parameters {{ key: "max_batch_tokens" value {{ string_value: "{tokens}" }} }}\n')
+    if device != "cpu":
+        assert "kind: KIND_GPU" in config
+        config = config.replace("kind: KIND_GPU", f"kind: KIND_GPU\n    gpus: [ {(device + ':0').split(':')[1]} ]")
+        config += f'parameters {{ key: "max_batch_tokens" value {{ string_value: "{tokens}" }} }}\n'
+    path.write_text(config)
 
 
 class StrictInferd(Inferd):

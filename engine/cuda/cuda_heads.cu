@@ -25,9 +25,9 @@ __global__ void first_kernel(struct cuda_sequences sequences) {
 
 /* A warp has one output of eight rows. */
 __global__ void dense_kernel(struct cuda_dense dense) {
-    const int output = static_cast<int>(block_index().x * (THREADS / WARP) + thread_index() / WARP);
+    const int output = static_cast<int>(block_index().y * (THREADS / WARP) + thread_index() / WARP);
     const int lane = static_cast<int>(thread_index() % WARP), inputs = dense.inputs;
-    const unsigned first = block_index().y * DENSE_ROWS;
+    const unsigned first = block_index().x * DENSE_ROWS;
     float sums[DENSE_ROWS] = {};
     if (output >= dense.outputs)
         return;
@@ -75,7 +75,8 @@ extern "C" cudaError_t cuda_first_rows(const struct cuda_sequences *sequences, c
 
 extern "C" cudaError_t cuda_dense(const struct cuda_dense *dense, cudaStream_t stream) {
     const unsigned outputs = static_cast<unsigned>(dense->outputs), warps = THREADS / WARP;
-    const dim3 grid((outputs + warps - 1) / warps, (dense->count + DENSE_ROWS - 1) / DENSE_ROWS);
+    const dim3 grid((dense->count + DENSE_ROWS - 1) / DENSE_ROWS,
+                    (outputs + warps - 1) / warps); /* y is the short one */
     return launch(dense_kernel, grid, THREADS, stream, *dense);
 }
 

@@ -61,6 +61,9 @@ def test_the_engines_example_compiles_and_runs(tmp_path):
     command[command.index("-Lbuild")] = f"-L{build}"
     if not (build / "libyyjson_static.a").exists():
         command[command.index("-lyyjson_static")] = "-lyyjson"
+    if cache_entry(build, "INFERD_CUDA") == "ON" and cache_entry(build, "INFERD_NVCC").endswith("nvcc"):
+        more = re.search(r"for GPUs also needs\s+`([^`]*)`", page).group(1).split()
+        command[command.index("-lz"):command.index("-lz")] = [f"-L{os.path.dirname(cache_entry(build, 'INFERD_CUDART'))}", *more[1:]]
     sanitize = cache_entry(build, "INFERD_SANITIZE")
     extra = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", *([f"-fsanitize={sanitize}"] if sanitize else [])]
     subprocess.run([cache_entry(build, "CMAKE_C_COMPILER") or "cc", *extra, *command], cwd=ROOT, check=True)

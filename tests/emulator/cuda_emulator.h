@@ -1,0 +1,58 @@
+/* cuda_emulator.h: a CUDA runtime and a cuBLASLt that compute on the CPU, for tests of the engine for GPUs. The
+ * functions of cuda_runtime_api.h that the engine calls are in cuda_runtime.c, those of cuBLASLt in cublas.c; here is
+ * what tests ask and set besides.
+ *
+ * Like the device, a stream does its work later: when somebody waits for it. Memory of the device is the host's, so
+ * that ASan sees its ends; it is handed out full of NaNs. What the real runtime refuses is an error here, and what it
+ * leaves undefined ends the program with a message.
+ *
+ * Thread: any.
+ */
+#ifndef INFERD_TESTS_EMULATOR_CUDA_EMULATOR_H
+#define INFERD_TESTS_EMULATOR_CUDA_EMULATOR_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "block.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- for tests ---- */
+
+/* What there is that has not been freed or destroyed: memory of both kinds, streams, events, graphs, cuBLASLt's things.
+ */
+int emulator_live(void);
+/* The n-th call from now on (1: the next) of those that can fail gives an error; 0: none does. */
+void emulator_fail_call(int n);
+/* Whether a call has failed since. */
+bool emulator_has_failed(void);
+/* Device index 0 and 1; what they have: 90 unless set. */
+void emulator_set_capability(int capability);
+/* So many graphs were launched since the program began. */
+int emulator_graph_launches(void);
+/* Milliseconds that the device has worked; what a kernel or a product takes is made up. */
+float emulator_time(void);
+
+/* ---- for the emulator's own files ---- */
+
+cudaError_t emulator_launch(const struct emulated_kernel *kernel, const void *arguments, size_t size,
+                            cudaStream_t stream);
+/* Puts run(arguments), a copy of which is taken, on the stream, or in the graph that it records. */
+cudaError_t emulator_enqueue(cudaStream_t stream, void (*run)(const void *arguments), const void *arguments,
+                             size_t size);
+/* True: this call is to fail. */
+bool emulator_fails(const char *function);
+void emulator_count_live(int change);
+/* All of it is memory of the device. */
+bool emulator_is_on_device(const void *memory, size_t size);
+/* The device's time goes on. */
+void emulator_spend(float milliseconds);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

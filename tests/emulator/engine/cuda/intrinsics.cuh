@@ -1,0 +1,117 @@
+/* intrinsics.cuh: in place of the engine's file of that name: the same functions, computed on the CPU (block.h). */
+#ifndef INFERD_TESTS_EMULATOR_INTRINSICS_CUH
+#define INFERD_TESTS_EMULATOR_INTRINSICS_CUH
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+#include <cuda_runtime_api.h>
+
+#include "block.h"
+#include "cuda_emulator.h"
+
+#undef __launch_bounds__
+#define __launch_bounds__(...)
+#undef __shared__
+#define __shared__ static /* one block runs at a time */
+
+/* ---- launching ---- */
+
+template <typename Arguments> static void run_kernel(void (*kernel)(void), const void *arguments) {
+    reinterpret_cast<void (*)(Arguments)>(kernel)(*static_cast<const Arguments *>(arguments));
+}
+
+template <typename Arguments>
+static inline cudaError_t launch(void (*kernel)(Arguments), dim3 grid, unsigned threads, cudaStream_t stream,
+                                 Arguments arguments) {
+    const emulated_kernel call = {__PRETTY_FUNCTION__,
+                                  run_kernel<Arguments>,
+                                  reinterpret_cast<void (*)(void)>(kernel),
+                                  {grid.x, grid.y, grid.z},
+                                  threads};
+    return emulator_launch(&call, &arguments, sizeof arguments, stream);
+}
+
+static inline unsigned thread_index() {
+    return block_thread_index();
+}
+
+static inline unsigned block_count() {
+    return block_grid()[0];
+}
+
+static inline dim3 block_index() {
+    const unsigned *index = block_index_of();
+    return dim3(index[0], index[1], index[2]);
+}
+
+/* ---- a warp and a block ---- */
+
+static inline float shuffle_xor(float number, int mask) {
+    return block_shuffle_xor(number, mask);
+}
+
+static inline void block_barrier() {
+    block_barrier_all();
+}
+
+/* ---- numbers ---- */
+
+static inline float power_of_2(float exponent) {
+    return std::exp2(exponent);
+}
+
+static inline float inverse_root(float number) {
+    return 1 / std::sqrt(number);
+}
+
+/* ---- copies ---- */
+
+static inline void copy_async_16(void *shared, const void *global, bool is_there) {
+    block_copy(shared, global, is_there);
+}
+
+static inline void copy_async_end_group() {
+    block_copy_end_group();
+}
+
+template <int PENDING> static inline void copy_async_wait() {
+    block_copy_wait(PENDING);
+}
+
+/* ---- fragments ---- */
+
+static inline void load_matrices(uint32_t (&words)[4], const void *shared) {
+    block_load_matrices(words, shared, false);
+}
+
+static inline void load_matrices_transposed(uint32_t (&words)[4], const void *shared) {
+    block_load_matrices(words, shared, true);
+}
+
+static inline float float_of_bf16(uint16_t bits) {
+    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+    float number;
+    std::memcpy(&number, &wide, sizeof number);
+    return number;
+}
+
+static inline float float_of_fp16(uint16_t bits) {
+    return __half2float(__ushort_as_half(bits));
+}
+
+static inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, __nv_bfloat16) {
+    const uint32_t b[2] = {b0, b1};
+    block_multiply_add(c, a, b, float_of_bf16);
+}
+
+static inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, __half) {
+    const uint32_t b[2] = {b0, b1};
+    block_multiply_add(c, a, b, float_of_fp16);
+}
+
+#endif

@@ -1,0 +1,418 @@
+/* The whole engine for GPUs, emulated, against the CPU's in fp32: all results, each precision and size of head, batches
+ * with and without a graph; what it refuses; and errors of every call. */
+#include <pthread.h>
+
+#include "cuda_emulator.h"
+#include "engine/bert_engine.h"
+#include "made_model.h"
+
+enum { SEQUENCES_MAX = 24, TOKENS_MAX = 800, HIDDEN_MAX = 128, POSITIONS = 224, VOCABULARY = 50 };
+
+static const struct bert_config small = {.vocab_size = VOCABULARY,
+                                         .hidden_size = 32,
+                                         .layer_count = 2,
+                                         .head_count = 2,
+                                         .intermediate_size = 64,
+                                         .position_count = POSITIONS,
+                                         .type_count = 2,
+                                         .label_count = MADE_LABELS,
+                                         .activation = BERT_GELU_TANH};
+
+/* ---- a model on both devices ---- */
+
+struct pair {
+    struct scratch scratch;
+    struct bert_checkpoint *checkpoint;
+    struct bert_pool *pool;
+    struct bert_engine *cpu, *gpu;
+    struct bert_session *cpu_session, *gpu_session;
+};
+
+static struct bert_engine_options gpu_options(enum bert_precision precision) {
+    return (struct bert_engine_options){.precision = precision, .device = {BERT_DEVICE_CUDA, 0}};
+}
+
+static struct pair open_checkpoint(const struct bert_config *config) {
+    struct pair pair = {.scratch = scratch_create()};
+    made_model_write(&pair.scratch, config, 0);
+    expect_ok(bert_checkpoint_open(pair.scratch.folder, NULL, &pair.checkpoint));
+    expect_ok(bert_pool_create(1, &pair.pool));
+    return pair;
+}
+
+static struct pair open_pair(const struct bert_config *config, enum bert_precision precision, size_t max_tokens) {
+    struct pair pair = open_checkpoint(config);
+    const struct bert_engine_options cpu = {.precision = BERT_PRECISION_FP32}, gpu = gpu_options(precision);
+    expect_ok(bert_engine_create(pair.checkpoint, &cpu, pair.pool, &pair.cpu));
+    expect_ok(bert_engine_create(pair.checkpoint, &gpu, pair.pool, &pair.gpu));
+    expect_ok(bert_session_create(pair.cpu, max_tokens, &pair.cpu_session));
+    expect_ok(bert_session_create(pair.gpu, max_tokens, &pair.gpu_session));
+    return pair;
+}
+
+static void close_pair(struct pair *pair) {
+    bert_session_destroy(pair->gpu_session);
+    bert_session_destroy(pair->cpu_session);
+    bert_engine_destroy(pair->gpu);
+    bert_engine_destroy(pair->cpu);
+    bert_pool_destroy(pair->pool);
+    bert_checkpoint_close(pair->checkpoint);
+    scratch_remove(&pair->scratch);
+    assert_int_equal(emulator_live(), 0);
+}
+
+/* ---- batches and what comes out ---- */
+
+struct batch {
+    uint32_t offsets[SEQUENCES_MAX + 1];
+    int32_t tokens[TOKENS_MAX], segments[TOKENS_MAX], positions[TOKENS_MAX];
+    size_t sequences;
+    bool with_segments, with_positions;
+};
+
+static struct batch make_batch(size_t sequences, const uint32_t *lengths) {
+    struct batch batch = {.sequences = sequences, .with_segments = true};
+    for (size_t i = 0; i < sequences; i++)
+        batch.offsets[i + 1] = batch.offsets[i] + lengths[i];
+    assert_true(batch.offsets[sequences] <= TOKENS_MAX);
+    for (int32_t i = 0; i < (int32_t)batch.offsets[sequences]; i++) {
+        batch.tokens[i] = i * 7919 % VOCABULARY;
+        batch.segments[i] = i % 3 == 0;
+        batch.positions[i] = i * 31 % POSITIONS;
+    }
+    return batch;
+}
+
+struct results {
+    float starts[TOKENS_MAX], ends[TOKENS_MAX], hidden[TOKENS_MAX * HIDDEN_MAX];
+    float mean[SEQUENCES_MAX * HIDDEN_MAX], first[SEQUENCES_MAX * HIDDEN_MAX], pooled[SEQUENCES_MAX * HIDDEN_MAX];
+    float labels[SEQUENCES_MAX * MADE_LABELS];
+};
+
+static struct bert_results places(struct results *results) {
+    memset(results, 0xff, sizeof *results);
+    return (struct bert_results){results->starts, results->ends,   results->hidden, results->mean,
+                                 results->first,  results->pooled, results->labels};
+}
+
+static struct status run(struct bert_session *session, const struct batch *batch, const struct bert_results *results) {
+    const struct bert_batch call = {batch->sequences, batch->offsets, batch->tokens,
+                                    batch->with_segments ? batch->segments : NULL,
+                                    batch->with_positions ? batch->positions : NULL};
+    return bert_session_run(session, &call, results);
+}
+
+/* The root of the mean square of the difference, in parts of that of the numbers. */
+static void expect_alike(const char *what, const float *got, const float *wanted, size_t count, float tolerance) {
+    double error = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        error += ((double)got[i] - (double)wanted[i]) * ((double)got[i] - (double)wanted[i]);
+        size += (double)wanted[i] * (double)wanted[i];
+    }
+    if (!(sqrt(error / size) <= (double)tolerance))
+        fail_msg("%s: %zu numbers differ by %g, more than %g, of their size", what, count, sqrt(error / size),
+                 (double)tolerance);
+}
+
+static struct results cpu_results, gpu_results;
+
+static void compare(const struct pair *pair, const struct batch *batch, float tolerance) {
+    const size_t tokens = batch->offsets[batch->sequences], hidden = (size_t)bert_engine_config(pair->cpu)->hidden_size;
+    const struct bert_results wanted = places(&cpu_results), got = places(&gpu_results);
+    expect_ok(run(pair->cpu_session, batch, &wanted));
+    expect_ok(run(pair->gpu_session, batch, &got));
+    expect_alike("hidden", got.hidden, wanted.hidden, tokens * hidden, tolerance);
+    expect_alike("starts", got.starts, wanted.starts, tokens, tolerance);
+    expect_alike("ends", got.ends, wanted.ends, tokens, tolerance);
+    expect_alike("mean", got.mean, wanted.mean, batch->sequences * hidden, tolerance);
+    expect_alike("first", got.first, wanted.first, batch->sequences * hidden, tolerance);
+    expect_alike("pooled", got.pooled, wanted.pooled, batch->sequences * hidden, tolerance);
+    expect_alike("labels", got.labels, wanted.labels, batch->sequences * MADE_LABELS, 2 * tolerance);
+    assert_true(isnan(gpu_results.starts[tokens]) && isnan(gpu_results.hidden[tokens * hidden]));
+}
+
+static float tolerance_of(enum bert_precision precision) {
+    return precision == BERT_PRECISION_FP16 ? 0.003f : precision == BERT_PRECISION_BF16 ? 0.02f : 0.2f;
+}
+
+/* ---- tests ---- */
+
+static const uint32_t mixed[] = {1, 40, 7, 64, 65, 33, 2, 1, 1, 1, 16, 17};
+static const enum bert_precision precisions[] = {BERT_PRECISION_BF16, BERT_PRECISION_FP16, BERT_PRECISION_FP8};
+
+static void equals_the_cpu(void **state) {
+    static const int64_t sizes[][2] = {{32, 2}, {48, 3}, {64, 2}, {128, 2}};
+    (void)state;
+    for (size_t size = 0; size < sizeof sizes / sizeof sizes[0]; size++)
+        for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
+            struct bert_config config = small;
+            config.hidden_size = sizes[size][0];
+            config.head_count = sizes[size][1];
+            config.intermediate_size = 2 * config.hidden_size;
+            struct pair pair = open_pair(&config, precisions[i], 320);
+            struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
+            compare(&pair, &batch, tolerance_of(precisions[i]));
+            batch.with_segments = false;
+            batch.with_positions = true;
+            compare(&pair, &batch, tolerance_of(precisions[i]));
+            close_pair(&pair);
+        }
+}
+
+/* One size after another, so that each finds what the one before has left. */
+static void equals_the_cpu_for_all_sizes_of_batches(void **state) {
+    static const uint32_t lengths[][SEQUENCES_MAX] = {{1},
+                                                      {200},
+                                                      {32},
+                                                      {31, 2},
+                                                      {224, 224, 65},
+                                                      {5},
+                                                      {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+                                                      {224, 224, 223, 3, 1},
+                                                      {3, 3},
+                                                      {64, 64, 64, 64, 64, 64, 64, 64},
+                                                      {64, 64, 64, 64, 64, 64, 64, 64, 1}};
+    (void)state;
+    for (size_t precision = 1; precision < 3; precision++) {
+        struct pair pair = open_pair(&small, precisions[precision], 700);
+        for (size_t turn = 0; turn < precision; turn++)
+            for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+                size_t sequences = 0;
+                while (lengths[i][sequences])
+                    sequences++;
+                const struct batch batch = make_batch(sequences, lengths[i]);
+                compare(&pair, &batch, tolerance_of(precisions[precision]));
+            }
+        close_pair(&pair);
+    }
+}
+
+/* The exact GELU differs from the GPU's by less than bf16 does. */
+static void computes_both_forms_of_gelu(void **state) {
+    (void)state;
+    struct bert_config config = small;
+    config.activation = BERT_GELU_ERF;
+    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 300);
+    const struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
+    compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+    close_pair(&pair);
+}
+
+static void gives_only_what_is_wanted(void **state) {
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_FP16, 300);
+    const struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
+    const size_t tokens = batch.offsets[batch.sequences], rows = batch.sequences * 32;
+    struct bert_results wanted = places(&cpu_results);
+    expect_ok(run(pair.cpu_session, &batch, &wanted));
+    places(&gpu_results);
+    const struct {
+        struct bert_results results;
+        const float *got, *wanted;
+        size_t count;
+    } cases[] = {
+        {{.starts = gpu_results.starts, .ends = gpu_results.ends}, gpu_results.ends, wanted.ends, tokens},
+        {{.hidden = gpu_results.hidden}, gpu_results.hidden, wanted.hidden, tokens * 32},
+        {{.mean = gpu_results.mean}, gpu_results.mean, wanted.mean, rows},
+        {{.first = gpu_results.first}, gpu_results.first, wanted.first, rows},
+        {{.pooled = gpu_results.pooled}, gpu_results.pooled, wanted.pooled, rows},
+        {{.labels = gpu_results.labels}, gpu_results.labels, wanted.labels, batch.sequences * MADE_LABELS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(isnan(cases[i].got[0]));
+        expect_ok(run(pair.gpu_session, &batch, &cases[i].results));
+        expect_alike("alone", cases[i].got, cases[i].wanted, cases[i].count, 0.008f);
+    }
+    close_pair(&pair);
+}
+
+static void small_batches_are_graphs(void **state) {
+    static const uint32_t lengths[] = {30, 2}, long_ones[] = {224, 224, 65};
+    static const uint32_t many[20] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 600);
+    const struct batch batch = make_batch(2, lengths), large = make_batch(3, long_ones),
+                       short_ones = make_batch(20, many);
+    const struct bert_results spans = {.starts = gpu_results.starts, .ends = gpu_results.ends};
+    const int before = emulator_graph_launches(), live = emulator_live();
+    float first[32];
+    for (int i = 0; i < 3; i++) {
+        expect_ok(run(pair.gpu_session, &batch, &spans));
+        if (i > 0)
+            assert_memory_equal(first, spans.starts, sizeof first);
+        memcpy(first, spans.starts, sizeof first);
+    }
+    assert_int_equal(emulator_graph_launches() - before, 3);
+    assert_int_equal(emulator_live() - live, 1);
+    expect_ok(run(pair.gpu_session, &large, &spans));
+    expect_ok(run(pair.gpu_session, &short_ones, &spans)); /* more tiles than the graph of 32 tokens has */
+    assert_int_equal(emulator_graph_launches() - before, 3);
+    close_pair(&pair);
+}
+
+/* Of the emulated algorithms the second takes half of the first one's time; the kernels take nearly none. */
+static void takes_the_fastest_algorithm(void **state) {
+    static const uint32_t lengths[] = {30, 2};
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 100);
+    const struct batch batch = make_batch(2, lengths);
+    const float before = emulator_time();
+    expect_ok(
+        run(pair.gpu_session, &batch, &(struct bert_results){.starts = gpu_results.starts, .ends = gpu_results.ends}));
+    const float products = 2 * 4, taken = emulator_time() - before;
+    assert_true(taken >= products && taken < products + 1);
+    close_pair(&pair);
+}
+
+/* ---- errors ---- */
+
+static void refuses_what_a_device_cannot_do(void **state) {
+    (void)state;
+    struct bert_config config = small;
+    struct pair pair = open_checkpoint(&config);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_FP32);
+    struct bert_engine *engine = NULL;
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "bf16, fp16");
+    options = gpu_options(BERT_PRECISION_FP8);
+    emulator_set_capability(80);
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "fp8");
+    emulator_set_capability(90);
+    options = (struct bert_engine_options){.isa = BERT_ISA_AVX2, .device = {BERT_DEVICE_CUDA, 0}};
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT, "avx2");
+    options = (struct bert_engine_options){.device = {BERT_DEVICE_CUDA, 7}};
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "device 7");
+    close_pair(&pair);
+    static const struct {
+        int64_t hidden, heads, intermediate;
+        const char *text;
+    } cases[] = {{32, 4, 64, "heads"}, {48, 3, 72, "multiples"}, {2064, 129, 64, "at most"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        config.hidden_size = cases[i].hidden;
+        config.head_count = cases[i].heads;
+        config.intermediate_size = cases[i].intermediate;
+        config.layer_count = 1;
+        pair = open_checkpoint(&config);
+        options = gpu_options(BERT_PRECISION_BF16);
+        expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED,
+                     cases[i].text);
+        close_pair(&pair);
+    }
+}
+
+static void refuses_weights_too_large_for_fp16(void **state) {
+    (void)state;
+    struct pair pair = {.scratch = scratch_create()};
+    struct bert_engine *engine = NULL;
+    made_model_write(&pair.scratch, &small, 70000);
+    expect_ok(bert_checkpoint_open(pair.scratch.folder, NULL, &pair.checkpoint));
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_FP16);
+    expect_error(bert_engine_create(pair.checkpoint, &options, NULL, &engine), STATUS_INVALID_ARGUMENT,
+                 "bert.encoder.layer.1.output.dense.weight\" holds 70000");
+    options = gpu_options(BERT_PRECISION_BF16);
+    expect_ok(bert_engine_create(pair.checkpoint, &options, NULL, &engine));
+    bert_engine_destroy(engine);
+    close_pair(&pair);
+}
+
+/* Every call of the runtime and of cuBLASLt fails once; nothing is left behind, and what is there still works. */
+static void survives_errors_of_every_call(void **state) {
+    static const uint32_t lengths[] = {20, 13}, many[20] = {1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2};
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_FP8, 64);
+    const struct batch batches[] = {make_batch(2, lengths), make_batch(20, many)}; /* a graph, and none */
+    const struct bert_engine_options options = gpu_options(BERT_PRECISION_FP8);
+    const int live = emulator_live();
+    bool is_engine = true;
+    for (int n = 1; is_engine; n++) {
+        struct bert_engine *engine = NULL;
+        emulator_fail_call(n);
+        struct status status = bert_engine_create(pair.checkpoint, &options, pair.pool, &engine);
+        is_engine = emulator_has_failed();
+        emulator_fail_call(0);
+        assert_int_equal(status_is_ok(&status), !is_engine);
+        bert_engine_destroy(engine);
+        assert_int_equal(emulator_live(), live);
+    }
+    const int graphs = emulator_graph_launches();
+    for (int i = 0; i < 2; i++)
+        for (int n = 1, fails = 1; fails; n++) {
+            const struct bert_results results = places(&gpu_results);
+            emulator_fail_call(n);
+            struct status status = run(pair.gpu_session, &batches[i], &results);
+            fails = emulator_has_failed();
+            emulator_fail_call(0);
+            assert_int_equal(status_is_ok(&status), !fails);
+            compare(&pair, &batches[i], tolerance_of(BERT_PRECISION_FP8));
+        }
+    assert_true(emulator_graph_launches() > graphs);
+    close_pair(&pair);
+}
+
+/* The same for a session. What an algorithm makes of an error while it is measured is another one's chance. */
+static void sessions_survive_errors(void **state) {
+    (void)state;
+    struct pair pair = open_checkpoint(&small);
+    const struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    bool fails = true;
+    for (int n = 1; fails; n++) {
+        struct bert_engine *engine = NULL;
+        struct bert_session *session = NULL;
+        expect_ok(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine));
+        const int live = emulator_live();
+        emulator_fail_call(n);
+        struct status status = bert_session_create(engine, 20, &session);
+        fails = emulator_has_failed();
+        emulator_fail_call(0);
+        assert_true(status_is_ok(&status) == (session != NULL));
+        bert_session_destroy(session);
+        assert_int_equal(emulator_live(), live);
+        bert_engine_destroy(engine);
+        assert_int_equal(emulator_live(), 0);
+    }
+    close_pair(&pair);
+}
+
+/* ---- threads ---- */
+
+static void *run_often(void *argument) {
+    static const uint32_t lengths[] = {5, 60, 3};
+    const struct bert_engine *engine = argument;
+    struct bert_session *session = NULL;
+    float starts[68], ends[68], first[68];
+    const struct batch batch = make_batch(3, lengths);
+    expect_ok(bert_session_create(engine, 96, &session));
+    for (int i = 0; i < 4; i++) {
+        expect_ok(run(session, &batch, &(struct bert_results){.starts = starts, .ends = ends}));
+        if (i > 0)
+            assert_memory_equal(first, starts, sizeof first);
+        memcpy(first, starts, sizeof first);
+    }
+    bert_session_destroy(session);
+    return NULL;
+}
+
+static void sessions_run_beside_each_other(void **state) {
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 32);
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_often, pair.gpu), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    close_pair(&pair);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_cpu),
+                                       cmocka_unit_test(equals_the_cpu_for_all_sizes_of_batches),
+                                       cmocka_unit_test(computes_both_forms_of_gelu),
+                                       cmocka_unit_test(gives_only_what_is_wanted),
+                                       cmocka_unit_test(small_batches_are_graphs),
+                                       cmocka_unit_test(refuses_what_a_device_cannot_do),
+                                       cmocka_unit_test(takes_the_fastest_algorithm),
+                                       cmocka_unit_test(refuses_weights_too_large_for_fp16),
+                                       cmocka_unit_test(survives_errors_of_every_call),
+                                       cmocka_unit_test(sessions_survive_errors),
+                                       cmocka_unit_test(sessions_run_beside_each_other)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

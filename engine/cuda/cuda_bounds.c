@@ -49,7 +49,8 @@ void cuda_bounds_destroy(struct cuda_bounds *bounds) {
 }
 
 float cuda_bounds_scale(float largest) {
-    return largest > 0 ? BYTE_LARGEST / largest : 1;
+    const float scale = largest > 0 ? BYTE_LARGEST / largest : 1;
+    return isfinite(scale) ? scale : 1;
 }
 
 static int64_t rows_left(const struct bert_weight *weight, int64_t row) {

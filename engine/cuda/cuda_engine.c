@@ -1,6 +1,7 @@
 /* cuda_engine.c: the table of NVIDIA GPUs: which devices there are, what they compute in, engines and sessions. */
 #include <stdlib.h>
 
+#include "engine/cuda/cublas_library.h"
 #include "engine/cuda/cuda_device.h"
 #include "engine/cuda/cuda_driver.h"
 #include "engine/cuda/cuda_session.h"
@@ -32,12 +33,16 @@ static int capability_of(int index) {
 
 static struct status check(int index) {
     struct cuda_device_facts device;
+    struct cublas_library library;
     int devices;
     STATUS_TRY(cuda_driver_find(index, &device));
     if (device.major * 10 + device.minor < CAPABILITY_LEAST)
         return cuda_driver_refuse(index, &device, "the engine needs compute capability 8.0 or more");
     cudaError_t error = cudaGetDeviceCount(&devices);
-    return error ? cuda_driver_refuse(index, &device, cudaGetErrorString(error)) : status_ok();
+    if (error)
+        return cuda_driver_refuse(index, &device, cudaGetErrorString(error));
+    struct status cublas = cublas_library_open(&library);
+    return status_is_ok(&cublas) ? cublas : cuda_driver_refuse(index, &device, cublas.message);
 }
 
 static unsigned precisions(int index) {
@@ -60,21 +65,27 @@ static struct status resolve(struct bert_engine_options *options) {
 static struct status check_config(const struct bert_config *config) {
     const int64_t head_size = config->hidden_size / config->head_count;
     if (!cuda_kernels_have_head((int)head_size))
-        return status_error(STATUS_UNSUPPORTED, "on a GPU heads have 16, 32 or 64 numbers; the model's have %lld",
+        return status_error(STATUS_UNSUPPORTED,
+                            "on a GPU heads have 16, 32 or 64 numbers; the model's have %lld: write 'kind: KIND_CPU'",
                             (long long)head_size);
     if (config->hidden_size % DIMENSION_STEP || config->intermediate_size % DIMENSION_STEP ||
         config->hidden_size > CUDA_HIDDEN_MAX)
         return status_error(STATUS_UNSUPPORTED,
                             "on a GPU hidden and intermediate sizes are multiples of %d, and the hidden size at most "
-                            "%d; the model has %lld and %lld",
+                            "%d; the model has %lld and %lld: write 'kind: KIND_CPU'",
                             DIMENSION_STEP, CUDA_HIDDEN_MAX, (long long)config->hidden_size,
                             (long long)config->intermediate_size);
+    if (config->label_count > CUDA_OUTPUTS_MAX)
+        return status_error(STATUS_UNSUPPORTED,
+                            "on a GPU a classifier has at most %d labels; the model has %lld: write 'kind: KIND_CPU'",
+                            CUDA_OUTPUTS_MAX, (long long)config->label_count);
     return status_ok();
 }
 
 static void engine_destroy(void *pointer) {
     struct cuda_engine *engine = pointer;
-    (void)cudaSetDevice(engine->device);
+    if (engine->gemms || engine->weights.block) /* else the device was never touched, and need not be now */
+        (void)cudaSetDevice(engine->device);
     cuda_gemms_destroy(engine->gemms);
     cuda_weights_free(&engine->weights);
     free(engine);
@@ -97,10 +108,12 @@ static struct status engine_create(const struct bert_checkpoint *checkpoint, con
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
     engine->device = options->device.index;
     struct status status = fill(checkpoint, options->precision, engine);
-    if (status_is_ok(&status))
+    if (status_is_ok(&status)) {
         *ret_engine = engine;
-    else
+    } else {
         engine_destroy(engine);
+        (void)cudaGetLastError(); /* it has been told, and is not the next call's */
+    }
     return status;
 }
 

@@ -21,7 +21,7 @@ extern "C" {
 enum cuda_number { CUDA_BF16, CUDA_FP16 };
 
 /* The hidden sizes and sizes of heads that the kernels are compiled for. */
-enum { CUDA_HIDDEN_STEP = 16, CUDA_HIDDEN_MAX = 2048, CUDA_QUERY_TILE = 64 };
+enum { CUDA_HIDDEN_STEP = 16, CUDA_HIDDEN_MAX = 2048, CUDA_QUERY_TILE = 64, CUDA_OUTPUTS_MAX = 200000 };
 bool cuda_kernels_have_head(int head_size); /* 16, 32, 64 */
 
 /* Where normalised rows go; NULL for what is not wanted. */

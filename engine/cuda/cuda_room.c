@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "engine/cuda/cuda_gemm.h"
 #include "engine/cuda/cuda_status.h"
 
 enum { ALIGN = 256, TOKEN_STEP = 32, NUMBER_SIZE = 2 };
@@ -50,7 +51,9 @@ static size_t lay_out_host(struct cuda_room *room) {
 static struct status allocate(const struct cuda_weights *weights, struct cuda_room *room) {
     const size_t size = lay_out(weights, room);
     CUDA_TRY(cudaMalloc((void **)&room->block, size));
-    CUDA_TRY(cudaMallocHost((void **)&room->host_block, lay_out_host(room)));
+    if (cudaMallocHost((void **)&room->host_block, lay_out_host(room)) != cudaSuccess)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "the host has no %zu bytes of pinned memory",
+                            lay_out_host(room));
     CUDA_TRY(cudaMemset(room->block, 0, size)); /* rows that round a batch up are computed with what lies there */
     lay_out(weights, room);
     lay_out_host(room);
@@ -58,7 +61,9 @@ static struct status allocate(const struct cuda_weights *weights, struct cuda_ro
 }
 
 struct status cuda_room_create(const struct cuda_weights *weights, size_t max_tokens, struct cuda_room *ret) {
-    *ret = (struct cuda_room){.capacity = (unsigned)((max_tokens + TOKEN_STEP - 1) / TOKEN_STEP * TOKEN_STEP)};
+    const unsigned rows = (unsigned)((max_tokens + TOKEN_STEP - 1) / TOKEN_STEP * TOKEN_STEP);
+    const unsigned bucket = cuda_bucket_tokens(cuda_bucket_of(rows)); /* its algorithms are measured at its end */
+    *ret = (struct cuda_room){.capacity = rows > bucket ? rows : bucket};
     struct status status = allocate(weights, ret);
     if (!status_is_ok(&status))
         cuda_room_free(ret);

@@ -71,8 +71,11 @@ static struct status make_graph(const struct cuda_forward *forward, cudaGraphExe
 static struct status run_graph(struct cuda_session *session, const struct cuda_forward *forward) {
     const int kind = (forward->with_spans ? 1 : 0) + (forward->with_hidden ? 2 : 0);
     cudaGraphExec_t *graph = &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
-    if (!*graph)
-        STATUS_TRY(make_graph(forward, graph));
+    struct status status = *graph ? status_ok() : make_graph(forward, graph);
+    if (!status_is_ok(&status)) { /* without a graph it takes longer, no more */
+        (void)cudaGetLastError();
+        return cuda_forward_run(forward);
+    }
     CUDA_TRY(cudaGraphLaunch(*graph, session->stream));
     return status_ok();
 }
@@ -216,7 +219,7 @@ static struct status fill(struct cuda_session *session, struct cuda_gemms *gemms
     CUDA_TRY(cudaEventCreateWithFlags(&session->end, cudaEventBlockingSync | cudaEventDisableTiming));
     STATUS_TRY(cuda_room_create(session->weights, max_tokens, &session->room));
     STATUS_TRY(cuda_gemm_room_create(gemms, &session->gemms));
-    CUDA_TRY(cudaDeviceSynchronize()); /* what fills the room runs beside the session's stream */
+    CUDA_TRY(cudaStreamSynchronize(NULL)); /* what fills the room runs beside the session's stream */
     STATUS_TRY(measure(session));
     return try_out(session);
 }
@@ -229,10 +232,12 @@ struct status cuda_session_create(const struct cuda_weights *weights, struct cud
     session->weights = weights;
     session->device = device;
     struct status status = fill(session, gemms, max_tokens);
-    if (status_is_ok(&status))
+    if (status_is_ok(&status)) {
         *ret = session;
-    else
+    } else {
         cuda_session_destroy(session);
+        (void)cudaGetLastError(); /* it has been told, and is not the next call's */
+    }
     return status;
 }
 

@@ -229,7 +229,7 @@ static struct status make(struct maker *maker) {
     maker->block = weights->block;
     take_all(maker);
     STATUS_TRY(maker->status);
-    CUDA_TRY(cudaDeviceSynchronize());
+    CUDA_TRY(cudaStreamSynchronize(NULL)); /* not the device: other sessions may record graphs now */
     return status_ok();
 }
 

@@ -3,7 +3,8 @@
  * In fp8 every operand of a GEMM has one scale for all its numbers. Those of activations are bounds, not guesses: what
  * LayerNorm gives has a row's norm of sqrt(H) before gamma and beta, so by Cauchy and Schwarz no row makes an output of
  * a matrix w, b larger than |w * gamma| sqrt(H) + |w beta + b|; an average of values, and what GELU makes of a number,
- * are no larger. So nothing overflows, no data is needed to find the scales, and a sequence's numbers do not depend on
+ * are no larger. The operands are rounded, which may add a little in a case that no data reaches: that is clipped. So
+ * nothing overflows, no data is needed to find the scales, and a sequence's numbers do not depend on
  * what else is in the batch.
  */
 #ifndef INFERD_ENGINE_CUDA_CUDA_WEIGHTS_H

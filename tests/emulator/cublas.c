@@ -57,7 +57,7 @@ struct product {
 
 #define MAY_FAIL(status)                                                                                               \
     do {                                                                                                               \
-        if (emulator_fails(__func__))                                                                                  \
+        if (emulator_fails())                                                                                          \
             return status;                                                                                             \
     } while (0)
 

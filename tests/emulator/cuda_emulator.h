@@ -1,6 +1,6 @@
 /* cuda_emulator.h: a CUDA runtime and a cuBLASLt that compute on the CPU, for tests of the engine for GPUs. The
- * functions of cuda_runtime_api.h that the engine calls are in cuda_runtime.c, those of cuBLASLt in cublas.c; here is
- * what tests ask and set besides.
+ * functions of cuda_runtime_api.h that the engine calls are in cuda_runtime.c and cuda_streams.c, those of cuBLASLt in
+ * cublas.c; here is what tests ask and set besides.
  *
  * Like the device, a stream does its work later: when somebody waits for it. Memory of the device is the host's, so
  * that ASan sees its ends; it is handed out full of NaNs. What the real runtime refuses is an error here, and what it
@@ -45,7 +45,7 @@ cudaError_t emulator_launch(const struct emulated_kernel *kernel, const void *ar
 cudaError_t emulator_enqueue(cudaStream_t stream, void (*run)(const void *arguments), const void *arguments,
                              size_t size);
 /* True: this call is to fail. */
-bool emulator_fails(const char *function);
+bool emulator_fails(void);
 void emulator_count_live(int change);
 /* All of it is memory of the device. */
 bool emulator_is_on_device(const void *memory, size_t size);

@@ -1,45 +1,9 @@
-/* The runtime's functions: memory, streams, events and graphs (cuda_emulator.h). */
-#include <pthread.h>
-#include <stdalign.h>
+/* The runtime's memory, copies, devices and errors (cuda_emulator.h). */
+#include "cuda_runtime.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cuda_emulator.h"
-
-struct operation {
-    struct operation *next;
-    void (*run)(const void *arguments);
-    size_t size;
-    alignas(16) char arguments[];
-};
-
-struct queue {
-    struct operation *first, **end;
-};
-
-struct CUstream_st {
-    struct queue queue;
-    struct CUgraph_st *recording; /* or NULL */
-    bool is_broken;               /* what is recorded has been refused something */
-    bool is_of_all_threads;       /* so that any of them may break it */
-    pthread_t thread;             /* that records */
-};
-
-struct CUevent_st {
-    struct CUstream_st *stream; /* NULL: never recorded */
-    unsigned recorded, passed;  /* how often */
-    float time;                 /* milliseconds */
-    bool has_time;
-};
-
-struct CUgraph_st {
-    struct queue queue;
-};
-
-struct CUgraphExec_st {
-    struct queue queue;
-};
 
 struct block {
     struct block *next;
@@ -49,10 +13,8 @@ struct block {
 };
 
 static pthread_mutex_t lock; /* recursive: whatever is below */
-static struct CUstream_st default_stream = {.queue = {NULL, &default_stream.queue.first}};
-static struct CUstream_st *streams[64];
 static struct block *blocks;
-static int live, calls_to_fail, capability = 90, graph_launches;
+static int live, calls_to_fail, capability = 90;
 static bool has_failed;
 static float now;
 static _Thread_local cudaError_t last_error;
@@ -65,22 +27,26 @@ static void __attribute__((constructor)) make_lock(void) {
     pthread_mutexattr_destroy(&attributes);
 }
 
-static void *must(void *memory) {
+void *runtime_must(void *memory) {
     if (memory)
         return memory;
     fprintf(stderr, "emulator: no memory\n");
     abort();
 }
 
-static cudaError_t result(cudaError_t error) {
+cudaError_t runtime_result(cudaError_t error) {
     if (error != cudaSuccess)
         last_error = error;
     return error;
 }
 
-static cudaError_t unlock(cudaError_t error) {
+void runtime_lock(void) {
+    pthread_mutex_lock(&lock);
+}
+
+cudaError_t runtime_unlock(cudaError_t error) {
     pthread_mutex_unlock(&lock);
-    return result(error);
+    return runtime_result(error);
 }
 
 /* ---- for tests ---- */
@@ -102,39 +68,27 @@ void emulator_set_capability(int to) {
     capability = to;
 }
 
-int emulator_graph_launches(void) {
-    return graph_launches;
-}
-
 float emulator_time(void) {
     return now;
 }
 
-bool emulator_fails(const char *function) {
-    (void)function;
-    pthread_mutex_lock(&lock);
+bool emulator_fails(void) {
+    runtime_lock();
     const bool fails = calls_to_fail > 0 && --calls_to_fail == 0;
     has_failed = has_failed || fails;
-    pthread_mutex_unlock(&lock);
+    runtime_unlock(cudaSuccess);
     return fails;
 }
 
 void emulator_count_live(int change) {
-    pthread_mutex_lock(&lock);
+    runtime_lock();
     live += change;
-    pthread_mutex_unlock(&lock);
+    runtime_unlock(cudaSuccess);
 }
 
 void emulator_spend(float milliseconds) {
     now += milliseconds;
 }
-
-/* Leaves the function with the error that a test has asked for. */
-#define MAY_FAIL(error)                                                                                                \
-    do {                                                                                                               \
-        if (emulator_fails(__func__))                                                                                  \
-            return result(error);                                                                                      \
-    } while (0)
 
 /* ---- memory ---- */
 
@@ -146,37 +100,24 @@ static struct block *block_of(const void *memory, size_t size) {
 }
 
 bool emulator_is_on_device(const void *memory, size_t size) {
-    pthread_mutex_lock(&lock);
+    runtime_lock();
     const struct block *block = block_of(memory, size);
     const bool is = block && block->is_on_device;
-    pthread_mutex_unlock(&lock);
-    return is;
-}
-
-/* What must not be called while a stream records, and spoils the record. */
-static bool spoils_recording(void) {
-    bool is = false;
-    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-        struct CUstream_st *stream = streams[i];
-        if (!stream || !stream->recording ||
-            (!stream->is_of_all_threads && !pthread_equal(stream->thread, pthread_self())))
-            continue;
-        stream->is_broken = is = true;
-    }
+    runtime_unlock(cudaSuccess);
     return is;
 }
 
 static cudaError_t allocate(void **ret, size_t size, bool is_on_device) {
-    pthread_mutex_lock(&lock);
-    if (spoils_recording())
-        return unlock(cudaErrorStreamCaptureUnsupported);
-    struct block *block = must(calloc(1, sizeof *block));
-    *block = (struct block){blocks, must(aligned_alloc(256, (size + 255) / 256 * 256)), size, is_on_device};
+    runtime_lock();
+    if (runtime_spoils_recording())
+        return runtime_unlock(cudaErrorStreamCaptureUnsupported);
+    struct block *block = runtime_must(calloc(1, sizeof *block));
+    *block = (struct block){blocks, runtime_must(aligned_alloc(256, (size + 255) / 256 * 256)), size, is_on_device};
     memset(block->memory, 0xff, size);
     blocks = block;
     live++;
     *ret = block->memory;
-    return unlock(cudaSuccess);
+    return runtime_unlock(cudaSuccess);
 }
 
 cudaError_t cudaMalloc(void **ret, size_t size) {
@@ -189,20 +130,11 @@ cudaError_t cudaMallocHost(void **ret, size_t size) {
     return allocate(ret, size, false);
 }
 
-static void drain(struct CUstream_st *stream);
-
-static void drain_all(void) {
-    drain(&default_stream);
-    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
-        if (streams[i])
-            drain(streams[i]);
-}
-
 static cudaError_t release(void *memory, bool is_on_device) {
     if (!memory)
         return cudaSuccess;
-    pthread_mutex_lock(&lock);
-    drain_all();
+    runtime_lock();
+    runtime_drain_all();
     for (struct block **at = &blocks; *at; at = &(*at)->next) {
         struct block *block = *at;
         if (block->memory != memory || block->is_on_device != is_on_device)
@@ -211,9 +143,9 @@ static cudaError_t release(void *memory, bool is_on_device) {
         free(block->memory);
         free(block);
         live--;
-        return unlock(cudaSuccess);
+        return runtime_unlock(cudaSuccess);
     }
-    return unlock(cudaErrorInvalidValue);
+    return runtime_unlock(cudaErrorInvalidValue);
 }
 
 cudaError_t cudaFree(void *memory) {
@@ -222,109 +154,6 @@ cudaError_t cudaFree(void *memory) {
 
 cudaError_t cudaFreeHost(void *memory) {
     return release(memory, false);
-}
-
-/* ---- streams ---- */
-
-static struct operation *make_operation(void (*run)(const void *arguments), const void *arguments, size_t size) {
-    struct operation *operation = must(calloc(1, sizeof *operation + size));
-    operation->run = run;
-    operation->size = size;
-    memcpy(operation->arguments, arguments, size);
-    return operation;
-}
-
-static void append(struct queue *queue, struct operation *operation) {
-    *queue->end = operation;
-    queue->end = &operation->next;
-}
-
-static void clear(struct queue *queue) {
-    while (queue->first) {
-        struct operation *operation = queue->first;
-        queue->first = operation->next;
-        free(operation);
-    }
-    queue->end = &queue->first;
-}
-
-static void copy_queue(const struct queue *from, struct queue *to) {
-    for (const struct operation *operation = from->first; operation; operation = operation->next)
-        append(to, make_operation(operation->run, operation->arguments, operation->size));
-}
-
-static void run_first(struct CUstream_st *stream) {
-    struct operation *operation = stream->queue.first;
-    stream->queue.first = operation->next;
-    if (!operation->next)
-        stream->queue.end = &stream->queue.first;
-    operation->run(operation->arguments);
-    free(operation);
-}
-
-static void drain(struct CUstream_st *stream) {
-    while (stream->queue.first)
-        run_first(stream);
-}
-
-cudaError_t emulator_enqueue(cudaStream_t stream, void (*run)(const void *arguments), const void *arguments,
-                             size_t size) {
-    pthread_mutex_lock(&lock);
-    if (!stream && spoils_recording())
-        return unlock(cudaErrorStreamCaptureImplicit);
-    stream = stream ? stream : &default_stream;
-    append(stream->recording ? &stream->recording->queue : &stream->queue, make_operation(run, arguments, size));
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned flags) {
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    if (flags != cudaStreamNonBlocking)
-        return result(cudaErrorInvalidValue); /* the other kind waits for the default stream: not emulated */
-    pthread_mutex_lock(&lock);
-    size_t place = 0;
-    while (place < sizeof streams / sizeof streams[0] && streams[place])
-        place++;
-    if (place == sizeof streams / sizeof streams[0])
-        return unlock(cudaErrorMemoryAllocation);
-    struct CUstream_st *stream = must(calloc(1, sizeof *stream));
-    stream->queue.end = &stream->queue.first;
-    streams[place] = stream;
-    live++;
-    *ret = stream;
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-        if (streams[i] != stream)
-            continue;
-        drain(stream);
-        free(stream);
-        streams[i] = NULL;
-        live--;
-        return unlock(cudaSuccess);
-    }
-    return unlock(cudaErrorInvalidResourceHandle);
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
-    if (spoils_recording())
-        return unlock(cudaErrorStreamCaptureUnsupported);
-    drain(stream ? stream : &default_stream);
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaDeviceSynchronize(void) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
-    if (spoils_recording())
-        return unlock(cudaErrorStreamCaptureUnsupported);
-    drain_all();
-    return unlock(cudaSuccess);
 }
 
 /* ---- copies ---- */
@@ -357,15 +186,15 @@ static cudaError_t check_copy(const struct copy *copy, enum cudaMemcpyKind kind)
 cudaError_t cudaMemcpy(void *to, const void *from, size_t size, enum cudaMemcpyKind kind) {
     const struct copy copy = {to, from, size, 0};
     MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
+    runtime_lock();
     cudaError_t error = check_copy(&copy, kind);
     if (error)
-        return unlock(error);
-    if (spoils_recording())
-        return unlock(cudaErrorStreamCaptureImplicit);
-    drain(&default_stream);
+        return runtime_unlock(error);
+    if (runtime_spoils_recording())
+        return runtime_unlock(cudaErrorStreamCaptureImplicit);
+    runtime_drain(NULL);
     run_copy(&copy);
-    return unlock(cudaSuccess);
+    return runtime_unlock(cudaSuccess);
 }
 
 /* Of memory that is not pinned: what is read has been read when the call returns, and what is written has been
@@ -373,7 +202,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t size, enum cudaMemcpyK
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, enum cudaMemcpyKind kind, cudaStream_t stream) {
     const struct copy copy = {to, from, size, 0};
     MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
+    runtime_lock();
     cudaError_t error = check_copy(&copy, kind);
     const bool is_pinned = block_of(to, size) && block_of(from, size);
     if (!error && !is_pinned && stream && stream->recording)
@@ -381,14 +210,14 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, enum cudaMe
     if (!error)
         error = emulator_enqueue(stream, run_copy, &copy, sizeof copy);
     if (!error && !is_pinned)
-        drain(stream ? stream : &default_stream);
-    return unlock(error);
+        runtime_drain(stream);
+    return runtime_unlock(error);
 }
 
 static cudaError_t fill(void *memory, int byte, size_t size, cudaStream_t stream) {
     const struct copy copy = {memory, NULL, size, byte};
     if (!emulator_is_on_device(memory, size))
-        return result(cudaErrorInvalidValue);
+        return runtime_result(cudaErrorInvalidValue);
     return emulator_enqueue(stream, run_copy, &copy, sizeof copy);
 }
 
@@ -400,163 +229,6 @@ cudaError_t cudaMemset(void *memory, int byte, size_t size) {
 cudaError_t cudaMemsetAsync(void *memory, int byte, size_t size, cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
     return fill(memory, byte, size, stream);
-}
-
-/* ---- kernels ---- */
-
-struct launch {
-    struct emulated_kernel kernel;
-    alignas(16) char arguments[];
-};
-
-static void run_launch(const void *arguments) {
-    const struct launch *launch = arguments;
-    emulator_spend(0.01f);
-    block_run_kernel(&launch->kernel, launch->arguments);
-}
-
-cudaError_t emulator_launch(const struct emulated_kernel *kernel, const void *arguments, size_t size,
-                            cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchOutOfResources);
-    const unsigned *grid = kernel->grid;
-    if (!grid[0] || !grid[1] || !grid[2] || grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535 ||
-        !kernel->threads || kernel->threads > 1024 || size > 4096)
-        return result(cudaErrorInvalidConfiguration);
-    struct launch *launch = must(calloc(1, sizeof *launch + size));
-    launch->kernel = *kernel;
-    memcpy(launch->arguments, arguments, size);
-    cudaError_t error = emulator_enqueue(stream, run_launch, launch, sizeof *launch + size);
-    free(launch);
-    return error;
-}
-
-/* ---- events ---- */
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *ret, unsigned flags) {
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    *ret = must(calloc(1, sizeof **ret));
-    (*ret)->has_time = !(flags & cudaEventDisableTiming);
-    emulator_count_live(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t *ret) {
-    return cudaEventCreateWithFlags(ret, cudaEventDefault);
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-    pthread_mutex_lock(&lock);
-    if (event->stream)
-        drain(event->stream);
-    free(event);
-    live--;
-    return unlock(cudaSuccess);
-}
-
-static void pass_event(const void *arguments) {
-    struct CUevent_st *event = *(struct CUevent_st *const *)arguments;
-    event->passed++;
-    event->time = now;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
-    if (stream && stream->recording)
-        return unlock(cudaErrorStreamCaptureUnsupported); /* would become a node: not emulated */
-    event->stream = stream ? stream : &default_stream;
-    event->recorded++;
-    return unlock(emulator_enqueue(stream, pass_event, &event, sizeof event));
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
-    if (spoils_recording())
-        return unlock(cudaErrorStreamCaptureUnsupported);
-    while (event->passed < event->recorded)
-        run_first(event->stream);
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaEventElapsedTime(float *ret, cudaEvent_t begin, cudaEvent_t end) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    if (!begin->has_time || !end->has_time || !begin->recorded || !end->recorded)
-        return result(cudaErrorInvalidResourceHandle);
-    if (begin->passed < begin->recorded || end->passed < end->recorded)
-        return result(cudaErrorNotReady);
-    *ret = end->time - begin->time;
-    return cudaSuccess;
-}
-
-/* ---- graphs ---- */
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    if (mode != cudaStreamCaptureModeThreadLocal && mode != cudaStreamCaptureModeGlobal)
-        return result(cudaErrorInvalidValue); /* the relaxed mode is not emulated */
-    if (!stream || stream->recording)
-        return result(stream ? cudaErrorIllegalState : cudaErrorStreamCaptureUnsupported);
-    struct CUgraph_st *graph = must(calloc(1, sizeof *graph));
-    graph->queue.end = &graph->queue.first;
-    pthread_mutex_lock(&lock);
-    stream->recording = graph;
-    stream->is_broken = false;
-    stream->is_of_all_threads = mode == cudaStreamCaptureModeGlobal;
-    stream->thread = pthread_self();
-    live++;
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *ret) {
-    pthread_mutex_lock(&lock);
-    struct CUgraph_st *graph = stream->recording;
-    *ret = NULL;
-    if (!graph)
-        return unlock(cudaErrorIllegalState);
-    stream->recording = NULL;
-    if (stream->is_broken || emulator_fails(__func__)) {
-        cudaGraphDestroy(graph);
-        return unlock(cudaErrorStreamCaptureInvalidated);
-    }
-    *ret = graph;
-    return unlock(cudaSuccess);
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    clear(&graph->queue);
-    free(graph);
-    emulator_count_live(-1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *ret, cudaGraph_t graph, unsigned long long flags) {
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    if (flags != 0)
-        return result(cudaErrorInvalidValue);
-    struct CUgraphExec_st *made = must(calloc(1, sizeof *made));
-    made->queue.end = &made->queue.first;
-    copy_queue(&graph->queue, &made->queue);
-    emulator_count_live(1);
-    *ret = made;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
-    clear(&graph->queue);
-    free(graph);
-    emulator_count_live(-1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    pthread_mutex_lock(&lock);
-    if (!stream || stream->recording)
-        return unlock(cudaErrorStreamCaptureUnsupported);
-    copy_queue(&graph->queue, &stream->queue);
-    graph_launches++;
-    return unlock(cudaSuccess);
 }
 
 /* ---- devices and errors ---- */
@@ -571,14 +243,14 @@ cudaError_t cudaGetDeviceCount(int *ret) {
 
 cudaError_t cudaSetDevice(int device) {
     MAY_FAIL(cudaErrorInitializationError);
-    return result(device >= 0 && device < DEVICES ? cudaSuccess : cudaErrorInvalidDevice);
+    return runtime_result(device >= 0 && device < DEVICES ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaDeviceGetAttribute(int *ret, enum cudaDeviceAttr attribute, int device) {
     if (device < 0 || device >= DEVICES)
-        return result(cudaErrorInvalidDevice);
+        return runtime_result(cudaErrorInvalidDevice);
     if (attribute != cudaDevAttrComputeCapabilityMajor && attribute != cudaDevAttrComputeCapabilityMinor)
-        return result(cudaErrorInvalidValue);
+        return runtime_result(cudaErrorInvalidValue);
     *ret = attribute == cudaDevAttrComputeCapabilityMajor ? capability / 10 : capability % 10;
     return cudaSuccess;
 }

@@ -7,6 +7,14 @@ static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the answer");
 }
 
+/* Without a name: all of the kind. */
+static void unregister(struct shared_memory *memory, enum shared_memory_kind kind, struct slice name) {
+    if (name.size > 0)
+        shared_memory_unregister(memory, kind, name);
+    else
+        shared_memory_unregister_all(memory, kind);
+}
+
 struct status v2_call_system_memory_status(const struct api_context *context, const void *request, struct arena *arena,
                                            void *response, struct model **ret_pinned) {
     (void)ret_pinned;
@@ -44,11 +52,7 @@ struct status v2_call_system_memory_unregister(const struct api_context *context
                                                struct arena *arena, void *response, struct model **ret_pinned) {
     (void)arena, (void)response, (void)ret_pinned;
     const struct pb_system_shared_memory_unregister_request *call = request;
-    struct shared_memory *memory = inference_server_shared_memory(context->server);
-    if (call->name.size > 0)
-        shared_memory_unregister(memory, SHARED_MEMORY_SYSTEM, call->name);
-    else
-        shared_memory_unregister_all(memory, SHARED_MEMORY_SYSTEM);
+    unregister(inference_server_shared_memory(context->server), SHARED_MEMORY_SYSTEM, call->name);
     return status_ok();
 }
 
@@ -89,10 +93,7 @@ struct status v2_call_cuda_memory_unregister(const struct api_context *context, 
     (void)arena, (void)response, (void)ret_pinned;
     const struct pb_cuda_shared_memory_unregister_request *call = request;
     struct shared_memory *memory = inference_server_shared_memory(context->server);
-    if (call->name.size > 0)
-        shared_memory_unregister(memory, SHARED_MEMORY_CUDA, call->name);
-    else
-        shared_memory_unregister_all(memory, SHARED_MEMORY_CUDA);
+    unregister(memory, SHARED_MEMORY_CUDA, call->name);
     shared_memory_flush(memory); /* the client may free it now */
     return status_ok();
 }

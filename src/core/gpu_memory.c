@@ -169,13 +169,23 @@ int gpu_memory_devices(struct gpu_memory *memory) {
     return atomic_load(&memory->devices);
 }
 
-static void release_context(const struct gpu_memory *memory, struct gpu_context *context) {
+/* The thread is in the context until `leave`. */
+static struct status enter(const struct gpu_memory *memory, const struct gpu_context *context) {
+    return cuda_library_check(&memory->cuda, "cuCtxPushCurrent", memory->cuda.context_push(context->handle));
+}
+
+static void leave(const struct gpu_memory *memory) {
     void *popped;
+    (void)memory->cuda.context_pop(&popped);
+}
+
+static void release_context(const struct gpu_memory *memory, struct gpu_context *context) {
     if (!context->handle)
         return;
-    if (context->stream && memory->cuda.context_push(context->handle) == 0) {
+    struct status status = context->stream ? enter(memory, context) : status_ok();
+    if (context->stream && status_is_ok(&status)) {
         (void)memory->cuda.stream_destroy(context->stream);
-        (void)memory->cuda.context_pop(&popped);
+        leave(memory);
     }
     (void)memory->cuda.context_release(context->device);
 }
@@ -202,15 +212,6 @@ void gpu_memory_destroy(struct gpu_memory *memory) {
 }
 
 /* ---- opening and closing ---- */
-
-static struct status enter(const struct gpu_memory *memory, const struct gpu_context *context) {
-    return cuda_library_check(&memory->cuda, "cuCtxPushCurrent", memory->cuda.context_push(context->handle));
-}
-
-static void leave(const struct gpu_memory *memory) {
-    void *popped;
-    (void)memory->cuda.context_pop(&popped);
-}
 
 static struct status create_stream(const struct gpu_memory *memory, struct gpu_context *context) {
     STATUS_TRY(enter(memory, context));

@@ -52,8 +52,7 @@ void infer_response_destroy(struct infer_response *response) {
         arena_destroy(response->arena); /* the response itself lies in it */
 }
 
-/* The part of memory where the request wants the output; NULL: in the response. */
-static const struct requested_output *find_part(const struct infer_response *response, struct slice name) {
+const struct requested_output *infer_response_part(const struct infer_response *response, struct slice name) {
     for (size_t i = 0; i < response->requested_count; i++)
         if (response->requested[i].part.region.size > 0 && slice_equal(response->requested[i].name, name))
             return &response->requested[i];
@@ -68,7 +67,7 @@ struct status infer_response_add_output(struct infer_response *response, struct 
     if (response->output_count == response->output_capacity)
         return status_error(STATUS_INTERNAL, "output '%.*s' is one more than the %zu that the response has room for",
                             SLICE_ARGS(name), response->output_capacity);
-    const struct requested_output *elsewhere = find_part(response, name);
+    const struct requested_output *elsewhere = infer_response_part(response, name);
     if (elsewhere && size > elsewhere->part.size)
         return status_error(STATUS_INTERNAL,
                             "shared memory size specified with the request for output '%.*s' (%" PRIu64

@@ -21,7 +21,7 @@ struct infer_response {
     size_t parameter_count;
     struct tensor *outputs; /* room for output_capacity */
     size_t output_count, output_capacity;
-    bool borrows; /* bytes of outputs lie in the request's memory (infer_response_add_copy) */
+    bool borrows;                     /* bytes of outputs lie in the request's memory (infer_response_add_copy) */
     void (*release_data)(void *user); /* frees output memory that is not in the arena; may be NULL */
     void *release_user;
 
@@ -51,5 +51,8 @@ struct status infer_response_add_output(struct infer_response *response, struct 
  * the request's own for as long as it is there (it uses no shared memory). Errors as above. */
 struct status infer_response_add_copy(struct infer_response *response, const struct infer_request *request,
                                       struct slice name, const struct tensor *tensor) STATUS_MUST_CHECK;
+
+/* The requested output of that name, if it is to lie in a part of memory; NULL: in the response. */
+const struct requested_output *infer_response_part(const struct infer_response *response, struct slice name);
 
 #endif

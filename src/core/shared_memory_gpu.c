@@ -17,7 +17,7 @@ static bool is_on_gpu(const struct shared_memory *memory, const struct memory_pa
 }
 
 bool shared_memory_is_far(struct shared_memory *memory, const struct infer_request *request) {
-    if (!memory->options.allowed || request->shared_memory)
+    if (!memory->options.allowed || request->shared_memory || shared_memory_count_parts(request) == 0)
         return false;
     pthread_mutex_lock(&memory->lock);
     bool far = false, any = memory->gpu_regions > 0;
@@ -84,16 +84,10 @@ struct status shared_memory_fetch(struct shared_memory *memory, struct infer_req
 
 /* ---- results ---- */
 
-static const struct requested_output *find_requested(const struct infer_request *request, struct slice name) {
-    for (size_t i = 0; i < request->output_count; i++)
-        if (slice_equal(request->outputs[i].name, name))
-            return &request->outputs[i];
-    return NULL;
-}
-
-static struct status copy_output(const struct infer_request *request, struct tensor *tensor) {
-    const struct requested_output *output = find_requested(request, tensor->name);
-    if (!output || output->part.region.size == 0 || output->destination)
+static struct status copy_output(const struct infer_request *request, const struct infer_response *response,
+                                 struct tensor *tensor) {
+    const struct requested_output *output = infer_response_part(response, tensor->name);
+    if (!output || output->destination)
         return status_ok();
     struct status status =
         gpu_memory_write(mapping_of(request->shared_memory, &output->part), output->part.offset, tensor->data);
@@ -109,7 +103,7 @@ static struct status copy_outputs(const struct infer_request *request, struct in
     if (!status_is_ok(&response->status) || atomic_load(&request->cancelled))
         return status_ok();
     for (size_t i = 0; i < response->output_count; i++)
-        STATUS_TRY(copy_output(request, &response->outputs[i]));
+        STATUS_TRY(copy_output(request, response, &response->outputs[i]));
     return status_ok();
 }
 

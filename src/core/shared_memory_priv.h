@@ -46,6 +46,8 @@ struct shared_memory_uses {
     bool posted;                          /* the task has been; under the lock */
 };
 
+/* Inputs and outputs that name a region. */
+size_t shared_memory_count_parts(const struct infer_request *request);
 struct status shared_memory_check_allowed(const struct shared_memory *memory) STATUS_MUST_CHECK;
 /* Both under the lock. The region of that name, or NULL. */
 struct shared_memory_region *shared_memory_find(const struct shared_memory *memory, struct slice name);

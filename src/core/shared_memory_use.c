@@ -8,7 +8,7 @@
 
 /* ---- attach ---- */
 
-static size_t count_parts(const struct infer_request *request) {
+size_t shared_memory_count_parts(const struct infer_request *request) {
     size_t count = 0;
     for (size_t i = 0; i < request->input_count; i++)
         count += request->inputs[i].part.region.size > 0;
@@ -94,7 +94,7 @@ static struct status use_parts(struct shared_memory_uses *uses, struct infer_req
 }
 
 struct status shared_memory_attach_all(struct shared_memory *memory, struct infer_request *request) {
-    size_t count = count_parts(request);
+    size_t count = shared_memory_count_parts(request);
     if (count == 0)
         return status_ok();
     STATUS_TRY(shared_memory_check_allowed(memory));

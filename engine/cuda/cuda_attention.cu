@@ -10,16 +10,9 @@
  */
 #include "engine/cuda/cuda_kernels.h"
 #include "engine/cuda/numbers.cuh"
+#include "engine/cuda/warp.cuh"
 
-enum {
-    TILE = CUDA_QUERY_TILE,
-    WARP = 32,
-    WARPS = 4,
-    THREADS = WARP * WARPS,
-    WARP_ROWS = 16,
-    PAIRS = TILE / 16,
-    BLOCKS = 4
-};
+enum { TILE = CUDA_QUERY_TILE, WARPS = 4, THREADS = WARP * WARPS, WARP_ROWS = 16, PAIRS = TILE / 16, BLOCKS = 4 };
 static_assert(WARPS * WARP_ROWS == TILE, "every warp has 16 queries");
 
 /* ---- tiles in shared memory ---- */
@@ -73,10 +66,6 @@ template <int D> struct warp_state {
     float sums[D / 8][4]; /* of weights times values */
     float largest[2], weight_sum[2];
 };
-
-__device__ static inline int lane_index() {
-    return static_cast<int>(thread_index() % WARP);
-}
 
 template <typename Number, int D>
 __device__ static inline void load_queries(warp_state<D> &state, tile<Number, D> &queries, int first_row) {
@@ -238,7 +227,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS) attention_kernel(struct cuda_
     const Number *from =
         static_cast<const Number *>(attention.query_key_value) + at.first * stride + static_cast<size_t>(head) * D;
     const int length = static_cast<int>(at.length), left = length - static_cast<int>(at.query);
-    const int first_row = static_cast<int>(thread_index()) / WARP * WARP_ROWS;
+    const int first_row = static_cast<int>(warp_index()) * WARP_ROWS;
     const share<D> mine(stride);
     copy_tile<Number, D>(mine, queries, from + at.query * stride, stride, left);
     copy_tile<Number, D>(mine, tiles[0].keys, from + columns, stride, length);

@@ -60,6 +60,8 @@ static int64_t rows_left(const struct bert_weight *weight, int64_t row) {
 float cuda_bounds_largest(struct cuda_bounds *bounds, enum bert_part part, int64_t layer) {
     const struct bert_weight *weight = bert_checkpoint_weight(bounds->checkpoint, part, layer);
     float largest = 0;
+    if (weight->origin == BERT_FROM_FILE) /* found when the file was opened */
+        return weight->largest;
     for (int64_t row = 0; row < weight->outputs; row += ROWS_AT_A_TIME) {
         int64_t count = rows_left(weight, row);
         bert_weight_read(weight, BERT_OUT_IN, row, count, bounds->rows);

@@ -5,31 +5,28 @@
 enum { DIRECT_TOKENS = 512 };
 
 struct cuda_gemm_call cuda_forward_gemm(const struct cuda_forward *forward, enum cuda_gemm gemm, int64_t layer) {
-    const struct cuda_layer *weights = &forward->weights->layers[layer];
     const struct cuda_room *room = forward->room;
     const void *x = forward->weights->is_fp8 ? room->x_bytes : room->x;
-    struct cuda_gemm_call call = {.gemm = gemm, .tokens = forward->plan.tokens};
+    struct cuda_gemm_call call = {.gemm = gemm,
+                                  .matrix = cuda_gemm_matrix(&forward->weights->layers[layer], gemm),
+                                  .tokens = forward->plan.tokens};
     switch (gemm) {
     case CUDA_QUERY_KEY_VALUE:
-        call.matrix = &weights->query_key_value;
         call.rows = x;
         call.to = room->query_key_value;
         break;
     case CUDA_ATTENTION_OUTPUT:
-        call.matrix = &weights->attention;
         call.rows = room->context;
         call.residual = room->x;
         call.to = room->y;
         break;
     case CUDA_INTERMEDIATE:
-        call.matrix = &weights->intermediate;
         call.rows = x;
         call.to = room->intermediate;
         break;
     case CUDA_OUTPUT:
     case CUDA_GEMM_COUNT:
     default:
-        call.matrix = &weights->output;
         call.rows = room->intermediate;
         call.residual = room->x;
         call.to = room->y;

@@ -66,7 +66,7 @@ void cuda_gemms_destroy(struct cuda_gemms *gemms) {
 
 /* ---- sessions ---- */
 
-static const struct cuda_matrix *matrix_of(const struct cuda_layer *layer, enum cuda_gemm gemm) {
+const struct cuda_matrix *cuda_gemm_matrix(const struct cuda_layer *layer, enum cuda_gemm gemm) {
     const struct cuda_matrix *const matrices[CUDA_GEMM_COUNT] = {&layer->query_key_value, &layer->attention,
                                                                  &layer->intermediate, &layer->output};
     return matrices[gemm];
@@ -107,7 +107,7 @@ static struct status create_layout(const struct cublas_library *library, int typ
 
 static struct status describe(const struct cuda_gemms *gemms, enum cuda_gemm gemm, struct description *description) {
     const struct cuda_weights *weights = gemms->weights;
-    const struct cuda_matrix *matrix = matrix_of(&weights->layers[0], gemm);
+    const struct cuda_matrix *matrix = cuda_gemm_matrix(&weights->layers[0], gemm);
     const int number = number_type(weights), input = weights->is_fp8 ? CUDA_R_8F_E4M3 : number;
     const int to = weights->is_fp8 && gemm == CUDA_INTERMEDIATE ? CUDA_R_8F_E4M3 : number;
     STATUS_TRY(describe_operation(gemms, gemm, description));
@@ -122,8 +122,7 @@ struct status cuda_gemm_room_create(struct cuda_gemms *gemms, struct cuda_gemm_r
     if (!room)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for matrix products");
     room->gemms = gemms;
-    cudaError_t error = cudaMalloc(&room->workspace, WORKSPACE_SIZE);
-    struct status status = error ? cuda_status(error, "cudaMalloc") : status_ok();
+    struct status status = cuda_status(cudaMalloc(&room->workspace, WORKSPACE_SIZE), "cudaMalloc");
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT && status_is_ok(&status); gemm++)
         status = describe(gemms, (enum cuda_gemm)gemm, &room->descriptions[gemm]);
     if (status_is_ok(&status))
@@ -230,7 +229,7 @@ static float measure(const struct cuda_gemm_room *room, const struct cuda_gemm_c
     if (multiply(room, call, algorithm, stopwatch->stream) != 0 || cudaEventRecord(stopwatch->begin, stopwatch->stream))
         return -1;
     for (int64_t i = 0; i < turns; i++) {
-        turn.matrix = matrix_of(&weights->layers[i % layers], call->gemm);
+        turn.matrix = cuda_gemm_matrix(&weights->layers[i % layers], call->gemm);
         if (multiply(room, &turn, algorithm, stopwatch->stream) != 0)
             return -1;
     }
@@ -263,12 +262,12 @@ static struct status choose(struct cuda_gemm_room *room, const struct cuda_gemm_
 
 /* Buckets that are larger than what can be told apart take what the largest before them took. */
 static struct status choose_bucket(struct cuda_gemm_room *room, const struct cuda_gemm_call *calls, unsigned bucket,
-                                   unsigned most, const struct stopwatch *stopwatch) {
+                                   const struct stopwatch *stopwatch) {
     struct cuda_gemms *gemms = room->gemms;
     const unsigned tokens = cuda_bucket_tokens(bucket);
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++) {
         struct cuda_gemm_call call = calls[gemm];
-        call.tokens = tokens < most ? tokens : most;
+        call.tokens = tokens;
         if (tokens > MEASURE_TOKENS)
             gemms->algorithms[gemm][bucket] = gemms->algorithms[gemm][bucket - 1];
         else
@@ -284,11 +283,11 @@ struct status cuda_gemms_measure(struct cuda_gemm_room *room, const struct cuda_
     struct stopwatch stopwatch = {.stream = stream};
     CUDA_TRY(cudaEventCreate(&stopwatch.begin));
     cudaError_t error = cudaEventCreate(&stopwatch.end);
-    struct status status = error ? cuda_status(error, "cudaEventCreate") : status_ok();
+    struct status status = cuda_status(error, "cudaEventCreate");
     pthread_mutex_lock(&gemms->lock);
     for (unsigned bucket = 0; bucket <= cuda_bucket_of(most) && status_is_ok(&status); bucket++)
         if (!gemms->is_known[bucket])
-            status = choose_bucket(room, calls, bucket, most, &stopwatch);
+            status = choose_bucket(room, calls, bucket, &stopwatch);
     pthread_mutex_unlock(&gemms->lock);
     cudaEventDestroy(stopwatch.begin);
     if (!error)

@@ -27,6 +27,9 @@ struct cuda_gemm_call {
     unsigned tokens;
 };
 
+/* The matrix of a layer that the product reads. */
+const struct cuda_matrix *cuda_gemm_matrix(const struct cuda_layer *layer, enum cuda_gemm gemm);
+
 /* The weights are borrowed. UNAVAILABLE: no cuBLASLt. */
 struct status cuda_gemms_create(const struct cuda_weights *weights, struct cuda_gemms **ret) STATUS_MUST_CHECK;
 void cuda_gemms_destroy(struct cuda_gemms *gemms); /* accepts NULL */
@@ -36,8 +39,8 @@ struct status cuda_gemm_room_create(struct cuda_gemms *gemms, struct cuda_gemm_r
 void cuda_gemm_room_destroy(struct cuda_gemm_room *room); /* accepts NULL */
 
 /* Finds the algorithms for batches of up to `most` tokens that no other session has asked for before, by trying those
- * that the library proposes. `calls`, one per product, tell buffers of `most` tokens, whose contents are lost.
- * Thread: one session at a time; others wait. UNAVAILABLE. */
+ * that the library proposes. `calls`, one per product, tell buffers of `most` tokens, the end of a bucket or more,
+ * whose contents are lost. Thread: one session at a time; others wait. UNAVAILABLE. */
 struct status cuda_gemms_measure(struct cuda_gemm_room *room, const struct cuda_gemm_call *calls, unsigned most,
                                  cudaStream_t stream) STATUS_MUST_CHECK;
 

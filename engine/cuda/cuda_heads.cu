@@ -2,8 +2,9 @@
  * Little work next to the layers: written to be plain. */
 #include "engine/cuda/cuda_kernels.h"
 #include "engine/cuda/numbers.cuh"
+#include "engine/cuda/warp.cuh"
 
-enum { THREADS = 128, WARP = 32, DENSE_ROWS = 8 };
+enum { THREADS = 128, DENSE_ROWS = 8 };
 
 /* A block has a sequence, a thread columns of it. */
 __global__ void mean_kernel(struct cuda_sequences sequences) {
@@ -25,8 +26,8 @@ __global__ void first_kernel(struct cuda_sequences sequences) {
 
 /* A warp has one output of eight rows. */
 __global__ void dense_kernel(struct cuda_dense dense) {
-    const int output = static_cast<int>(block_index().y * (THREADS / WARP) + thread_index() / WARP);
-    const int lane = static_cast<int>(thread_index() % WARP), inputs = dense.inputs;
+    const int output = static_cast<int>(block_index().y * (THREADS / WARP) + warp_index());
+    const int lane = lane_index(), inputs = dense.inputs;
     const unsigned first = block_index().x * DENSE_ROWS;
     float sums[DENSE_ROWS] = {};
     if (output >= dense.outputs)
@@ -41,8 +42,7 @@ __global__ void dense_kernel(struct cuda_dense dense) {
                     dense.rows[static_cast<size_t>(first + k) * static_cast<size_t>(inputs) + static_cast<size_t>(i)];
 #pragma unroll
     for (unsigned k = 0; k < DENSE_ROWS; k++) {
-        for (int mask = WARP / 2; mask > 0; mask /= 2)
-            sums[k] += shuffle_xor(sums[k], mask);
+        sums[k] = warp_sum(sums[k]);
         if (lane == 0 && first + k < dense.count) {
             const float number = sums[k] + dense.bias[output];
             dense

@@ -91,13 +91,12 @@ unsigned cuda_room_tile_count(const struct bert_batch *batch) {
 
 struct cuda_staged cuda_room_staged(char *memory, const struct cuda_plan *plan) {
     size_t used = 0, ids = (size_t)plan->tokens * sizeof(int32_t);
-    char *const base = memory ? memory : (char *)ALIGN; /* only the size is wanted then */
     struct cuda_staged staged;
-    staged.token_ids = (int32_t *)(void *)take(base, &used, ids);
-    staged.segment_ids = (int32_t *)(void *)take(base, &used, ids);
-    staged.position_ids = (int32_t *)(void *)take(base, &used, ids);
-    staged.tiles = (struct cuda_attention_tile *)(void *)take(base, &used, plan->tile_count * sizeof *staged.tiles);
-    staged.offsets = (uint32_t *)(void *)take(base, &used, ((size_t)plan->sequence_count + 1) * sizeof(uint32_t));
+    staged.token_ids = (int32_t *)(void *)take(memory, &used, ids);
+    staged.segment_ids = (int32_t *)(void *)take(memory, &used, ids);
+    staged.position_ids = (int32_t *)(void *)take(memory, &used, ids);
+    staged.tiles = (struct cuda_attention_tile *)(void *)take(memory, &used, plan->tile_count * sizeof *staged.tiles);
+    staged.offsets = (uint32_t *)(void *)take(memory, &used, ((size_t)plan->sequence_count + 1) * sizeof(uint32_t));
     staged.size = used;
     return staged;
 }

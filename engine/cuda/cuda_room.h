@@ -47,6 +47,7 @@ void cuda_room_free(struct cuda_room *room); /* accepts a zeroed one */
 
 /* Tiles of attention that the batch needs. */
 unsigned cuda_room_tile_count(const struct bert_batch *batch);
+/* memory NULL: only the size. */
 struct cuda_staged cuda_room_staged(char *memory, const struct cuda_plan *plan);
 /* Writes the batch to host memory that is laid out by a plan which holds it. What the plan has more is token 0, and
  * tiles without queries. */

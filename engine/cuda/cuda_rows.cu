@@ -2,22 +2,17 @@
  * each lane eight numbers of it at a time, which stay in its registers from reading to writing. */
 #include "engine/cuda/cuda_kernels.h"
 #include "engine/cuda/numbers.cuh"
+#include "engine/cuda/warp.cuh"
 
-enum { WARP = 32, WARPS = 4, STEP = WARP * PACK };
+enum { WARPS = 4, STEP = WARP * PACK };
 
 /* ---- one row in the registers of a warp ---- */
 
 template <int STEPS> struct row { float numbers[STEPS][PACK]; };
 
-__device__ static inline float warp_sum(float number) {
-    for (int mask = WARP / 2; mask > 0; mask /= 2)
-        number += shuffle_xor(number, mask);
-    return number;
-}
-
 /* The column of this lane's numbers of a step. */
 __device__ static inline int column_of(int step) {
-    return step * STEP + static_cast<int>(thread_index() % WARP) * PACK;
+    return step * STEP + lane_index() * PACK;
 }
 
 __device__ static inline void load_floats(const float *from, float *numbers) {
@@ -95,7 +90,7 @@ __device__ static inline void write_span(const struct cuda_norm &norm, const row
         }
         sums[output] = warp_sum(sum);
     }
-    if (thread_index() % WARP == 0) {
+    if (lane_index() == 0) {
         norm.to.starts[token] = sums[0] + norm.to.span_bias[0];
         norm.to.ends[token] = sums[1] + norm.to.span_bias[1];
     }
@@ -124,7 +119,7 @@ __device__ static inline void write_row(const struct cuda_norm &norm, const row<
 }
 
 __device__ static inline unsigned token_of_warp() {
-    return block_index().x * WARPS + thread_index() / WARP;
+    return block_index().x * WARPS + warp_index();
 }
 
 /* ---- kernels ---- */

@@ -5,6 +5,7 @@
 
 #include "engine/cuda/cuda_bounds.h"
 #include "engine/cuda/cuda_status.h"
+#include "engine/model/layer_parts.h"
 
 enum { ALIGN = 256, FLOATS_AT_A_TIME = 1 << 20 };
 
@@ -91,11 +92,6 @@ static const float *take_floats(struct maker *maker, enum bert_part part, int64_
 
 /* ---- matrices ---- */
 
-struct part_pair {
-    enum bert_part kernel, bias;
-    float factor;
-};
-
 /* The factor that brings the largest weight of the kernels to fp8's largest number. */
 static float weights_scale(const struct maker *maker, int64_t layer, const struct part_pair *pairs, size_t count) {
     float largest = 0;
@@ -155,21 +151,13 @@ static struct layer_scales scales_of(const struct maker *maker, int64_t layer) {
 }
 
 static struct cuda_layer take_layer(struct maker *maker, int64_t layer) {
-    const struct bert_config *config = &maker->weights->config;
-    /* softmax(q k / sqrt(D)) in powers of 2 instead of e */
-    float scale = 1.44269504f / sqrtf((float)(config->hidden_size / config->head_count));
-    const struct part_pair query_key_value[] = {{BERT_QUERY_KERNEL, BERT_QUERY_BIAS, scale},
-                                                {BERT_KEY_KERNEL, BERT_KEY_BIAS, 1},
-                                                {BERT_VALUE_KERNEL, BERT_VALUE_BIAS, 1}};
-    const struct part_pair attention = {BERT_ATTENTION_KERNEL, BERT_ATTENTION_BIAS, 1};
-    const struct part_pair intermediate = {BERT_INTERMEDIATE_KERNEL, BERT_INTERMEDIATE_BIAS, 1};
-    const struct part_pair output = {BERT_OUTPUT_KERNEL, BERT_OUTPUT_BIAS, 1};
+    const struct layer_parts parts = layer_parts_of(&maker->weights->config);
     const struct layer_scales scales = scales_of(maker, layer);
     return (struct cuda_layer){
-        .query_key_value = take_matrix(maker, layer, query_key_value, 3, scales.input, 1),
-        .attention = take_matrix(maker, layer, &attention, 1, scales.context, 1),
-        .intermediate = take_matrix(maker, layer, &intermediate, 1, scales.attention, scales.intermediate),
-        .output = take_matrix(maker, layer, &output, 1, scales.intermediate, 1),
+        .query_key_value = take_matrix(maker, layer, parts.query_key_value, LAYER_PROJECTIONS, scales.input, 1),
+        .attention = take_matrix(maker, layer, &parts.attention, 1, scales.context, 1),
+        .intermediate = take_matrix(maker, layer, &parts.intermediate, 1, scales.attention, scales.intermediate),
+        .output = take_matrix(maker, layer, &parts.output, 1, scales.intermediate, 1),
         .attention_gamma = take_floats(maker, BERT_ATTENTION_GAMMA, layer),
         .attention_beta = take_floats(maker, BERT_ATTENTION_BETA, layer),
         .output_gamma = take_floats(maker, BERT_OUTPUT_GAMMA, layer),

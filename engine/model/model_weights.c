@@ -5,6 +5,7 @@
 
 #include "engine/kernels/bfloat16.h"
 #include "engine/model/block_memory.h"
+#include "engine/model/layer_parts.h"
 #include "engine/model/matrix_pack.h"
 
 enum { ALIGN = 64, ROWS_AT_A_TIME = 64 };
@@ -51,11 +52,6 @@ static struct embedding_table take_table(struct maker *maker, enum bert_part par
 }
 
 /* ---- matrices ---- */
-
-struct part_pair {
-    enum bert_part kernel, bias;
-    float factor;
-};
 
 static bool fits(enum kernel_format format, float number) {
     return isfinite(format == KERNEL_BF16 ? bfloat16_widen(bfloat16_round(number)) : number);
@@ -117,20 +113,12 @@ static struct kernel_matrix take_matrix(struct maker *maker, int64_t layer, cons
 /* ---- the walk ---- */
 
 static struct layer_weights take_layer(struct maker *maker, int64_t layer) {
-    const struct bert_config *config = maker->config;
-    /* softmax(q k / sqrt(D)) in powers of 2 instead of e */
-    float scale = 1.44269504f / sqrtf((float)(config->hidden_size / config->head_count));
-    const struct part_pair query_key_value[] = {{BERT_QUERY_KERNEL, BERT_QUERY_BIAS, scale},
-                                                {BERT_KEY_KERNEL, BERT_KEY_BIAS, 1},
-                                                {BERT_VALUE_KERNEL, BERT_VALUE_BIAS, 1}};
-    const struct part_pair attention = {BERT_ATTENTION_KERNEL, BERT_ATTENTION_BIAS, 1};
-    const struct part_pair intermediate = {BERT_INTERMEDIATE_KERNEL, BERT_INTERMEDIATE_BIAS, 1};
-    const struct part_pair output = {BERT_OUTPUT_KERNEL, BERT_OUTPUT_BIAS, 1};
+    const struct layer_parts parts = layer_parts_of(maker->config);
     return (struct layer_weights){
-        .query_key_value = take_matrix(maker, layer, query_key_value, 3),
-        .attention = take_matrix(maker, layer, &attention, 1),
-        .intermediate = take_matrix(maker, layer, &intermediate, 1),
-        .output = take_matrix(maker, layer, &output, 1),
+        .query_key_value = take_matrix(maker, layer, parts.query_key_value, LAYER_PROJECTIONS),
+        .attention = take_matrix(maker, layer, &parts.attention, 1),
+        .intermediate = take_matrix(maker, layer, &parts.intermediate, 1),
+        .output = take_matrix(maker, layer, &parts.output, 1),
         .attention_gamma = take_floats(maker, BERT_ATTENTION_GAMMA, layer),
         .attention_beta = take_floats(maker, BERT_ATTENTION_BETA, layer),
         .output_gamma = take_floats(maker, BERT_OUTPUT_GAMMA, layer),

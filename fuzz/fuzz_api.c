@@ -458,7 +458,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ;
     buf_free(&bytes);
     served->log = log_before;
-    shared_memory_unregister_all(inference_server_shared_memory(served->core));
+    shared_memory_unregister_all(inference_server_shared_memory(served->core), SHARED_MEMORY_ANY);
     if (served->models_changed)
         restore_models(served);
     return 0;

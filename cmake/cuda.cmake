@@ -71,6 +71,7 @@ function(inferd_engine_cuda)
   set_source_files_properties("${CMAKE_SOURCE_DIR}/engine/cuda/no_cuda.c" PROPERTIES HEADER_FILE_ONLY ON)
   get_filename_component(libraries "${INFERD_CUDART}" DIRECTORY)
   target_include_directories(inferd_engine SYSTEM PRIVATE "${INFERD_CUDA_INCLUDE}")
+  set_target_properties(inferd_engine PROPERTIES INFERD_CUDA_INCLUDE "${INFERD_CUDA_INCLUDE}") # for tests/gpu
   target_compile_definitions(inferd_engine PRIVATE INFERD_CUDA_LIBRARIES="${libraries}")
   target_link_libraries(inferd_engine PUBLIC "${INFERD_CUDART}" rt stdc++)
 endfunction()

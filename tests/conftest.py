@@ -6,3 +6,8 @@ import signal
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, lambda *_: None)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: processes that run the files beside each other end at about the same time."""
+    items.sort(key=lambda item: item.path.parent.name not in ("squad", "scripts"))

@@ -1,6 +1,7 @@
 /* gpu_speed: is the engine right on a device, and how fast is it there.
  *
  *   gpu_speed check   results of a device beside those of the CPU in fp32, on ragged batches; fails beyond tolerances
+ *   gpu_speed layers  the errors of a device's hidden states after each layer
  *   gpu_speed offline sequences a second, and useful floating point operations, over a file of real lengths
  *   gpu_speed latency one batch of 1 or 8 sequences at a time: median and 99th percentile
  *
@@ -20,7 +21,8 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"check", speed_check}, {"offline", speed_offline}, {"latency", speed_latency}};
+} commands[] = {
+    {"check", speed_check}, {"layers", speed_layers}, {"offline", speed_offline}, {"latency", speed_latency}};
 
 bool speed_options(const struct option_table *table, int argc, char **argv, struct arena *arena, void *ret,
                    int *ret_code) {
@@ -47,6 +49,6 @@ int main(int argc, char **argv) {
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "usage: gpu_speed check|offline|latency [options]; --help lists them\n");
+    fprintf(stderr, "usage: gpu_speed check|layers|offline|latency [options]; --help lists them\n");
     return 2;
 }

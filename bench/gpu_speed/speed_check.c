@@ -19,14 +19,11 @@ struct check_options {
     struct speed_common common;
     const char *lengths;
     int64_t tokens, sessions;
-    double fp32, bf16, fp16, fp8, int8, head_factor, batch_difference;
+    struct speed_tolerances tolerances;
+    double head_factor, batch_difference;
 };
 
 /* clang-format off */
-#define TOLERANCE(precision, value)                                                                                    \
-    {.type = OPTION_DOUBLE, .name = "tolerance-" #precision, .offset = offsetof(struct check_options, precision),      \
-     .default_value = value, .value_name = "E", .help = "Largest relative error of hidden states.", .min = 0, .max = 10}
-
 static const struct option_row rows[] = {
     SPEED_COMMON_ROWS,
     {.type = OPTION_STRING, .name = "lengths", .offset = offsetof(struct check_options, lengths),
@@ -36,11 +33,7 @@ static const struct option_row rows[] = {
      .value_name = "N", .help = "Of the large batch.", .min = 1, .max = 200000},
     {.type = OPTION_INT, .name = "sessions", .offset = offsetof(struct check_options, sessions), .default_value = "4",
      .value_name = "N", .help = "That run the large batch at once.", .min = 1, .max = SESSIONS_MAX},
-    TOLERANCE(fp32, "0.0001"),
-    TOLERANCE(bf16, "0.02"),
-    TOLERANCE(fp16, "0.004"),
-    TOLERANCE(fp8, "0.12"),
-    TOLERANCE(int8, "0.12"),
+    SPEED_TOLERANCE_ROWS(struct check_options, tolerances),
     {.type = OPTION_DOUBLE, .name = "head-factor", .offset = offsetof(struct check_options, head_factor),
      .default_value = "2", .value_name = "X",
      .help = "The other results' tolerance, in times of that of hidden states.", .min = 0, .max = 100},
@@ -165,14 +158,6 @@ struct run {
     const char *precision;
     double tolerance;
 };
-
-static double tolerance_of(const struct check_options *options, enum bert_precision precision) {
-    const double tolerances[BERT_PRECISION_COUNT] = {
-        [BERT_PRECISION_AUTO] = options->bf16, [BERT_PRECISION_FP32] = options->fp32,
-        [BERT_PRECISION_BF16] = options->bf16, [BERT_PRECISION_INT8] = options->int8,
-        [BERT_PRECISION_FP16] = options->fp16, [BERT_PRECISION_FP8] = options->fp8};
-    return tolerances[precision];
-}
 
 static void fail(const struct run *run, const char *what, const struct status *status) {
     run->check->failures++;
@@ -373,7 +358,8 @@ static void check_sameness(const struct run *run) {
 /* ---- the command ---- */
 
 static void check_precision(struct check *check, enum bert_precision precision) {
-    struct run run = {check, NULL, NULL, bert_precision_text(precision), tolerance_of(check->options, precision)};
+    struct run run = {check, NULL, NULL, bert_precision_text(precision),
+                      speed_tolerance(&check->options->tolerances, precision)};
     struct bert_engine *engine = NULL;
     struct status status = speed_engine_create(&check->model, check->model.device, precision, &engine);
     run.engine = engine;

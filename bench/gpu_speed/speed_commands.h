@@ -6,6 +6,7 @@
 #include "base/options.h"
 
 int speed_check(int argc, char **argv);
+int speed_layers(int argc, char **argv);
 int speed_offline(int argc, char **argv);
 int speed_latency(int argc, char **argv);
 

@@ -93,3 +93,11 @@ struct speed_error speed_outputs_compare(const float *values, const float *refer
         error.relative = sqrt(sum / (double)count) / scale; /* scale 0: infinite, which passes no tolerance */
     return error;
 }
+
+double speed_tolerance(const struct speed_tolerances *tolerances, enum bert_precision precision) {
+    const double all[BERT_PRECISION_COUNT] = {
+        [BERT_PRECISION_AUTO] = tolerances->bf16, [BERT_PRECISION_FP32] = tolerances->fp32,
+        [BERT_PRECISION_BF16] = tolerances->bf16, [BERT_PRECISION_INT8] = tolerances->int8,
+        [BERT_PRECISION_FP16] = tolerances->fp16, [BERT_PRECISION_FP8] = tolerances->fp8};
+    return all[precision];
+}

@@ -42,13 +42,17 @@ static struct cuda_forward forward_of(struct cuda_session *session, const struct
 
 /* ---- graphs ---- */
 
+static struct cuda_plan bucket_plan(unsigned bucket) {
+    const unsigned tokens = cuda_bucket_tokens(bucket), tiles = tokens / CUDA_QUERY_TILE + SPARE_TILES;
+    return (struct cuda_plan){tokens, tiles, tiles};
+}
+
 /* A graph's plan; false: the batch is none for graphs. */
 static bool plan_graph(const struct cuda_session *session, const struct cuda_plan *plan, struct cuda_plan *ret) {
     if (plan->tokens > GRAPH_TOKENS)
         return false;
-    const unsigned tokens = cuda_bucket_tokens(cuda_bucket_of(plan->tokens));
-    *ret = (struct cuda_plan){tokens, tokens / CUDA_QUERY_TILE + SPARE_TILES, tokens / CUDA_QUERY_TILE + SPARE_TILES};
-    return tokens <= session->room.capacity && plan->tile_count <= ret->tile_count;
+    *ret = bucket_plan(cuda_bucket_of(plan->tokens));
+    return ret->tokens <= session->room.capacity && plan->tile_count <= ret->tile_count;
 }
 
 static struct status record(const struct cuda_forward *forward, cudaGraph_t *ret) {
@@ -68,9 +72,13 @@ static struct status make_graph(const struct cuda_forward *forward, cudaGraphExe
     return status;
 }
 
-static struct status run_graph(struct cuda_session *session, const struct cuda_forward *forward) {
+static cudaGraphExec_t *graph_of(struct cuda_session *session, const struct cuda_forward *forward) {
     const int kind = (forward->with_spans ? 1 : 0) + (forward->with_hidden ? 2 : 0);
-    cudaGraphExec_t *graph = &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
+    return &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
+}
+
+static struct status run_graph(struct cuda_session *session, const struct cuda_forward *forward) {
+    cudaGraphExec_t *graph = graph_of(session, forward);
     struct status status = *graph ? status_ok() : make_graph(forward, graph);
     if (!status_is_ok(&status)) { /* without a graph it takes longer, no more */
         (void)cudaGetLastError();
@@ -78,6 +86,26 @@ static struct status run_graph(struct cuda_session *session, const struct cuda_f
     }
     CUDA_TRY(cudaGraphLaunch(*graph, session->stream));
     return status_ok();
+}
+
+/* Makes the graphs of the results that a model of these heads is asked for most, so that no request waits for them:
+ * each takes about as long as ten small batches. Other kinds, and those that cannot be made now, are made when they are
+ * needed. */
+static void make_usual_graphs(struct cuda_session *session) {
+    const bool has_span = session->weights->span != NULL;
+    const struct bert_results usual = {.starts = has_span ? session->room.host_spans : NULL,
+                                       .hidden = has_span ? NULL : session->room.hidden};
+    for (unsigned bucket = 0; bucket < GRAPH_BUCKETS; bucket++) {
+        const struct cuda_plan plan = bucket_plan(bucket);
+        const struct cuda_forward forward = forward_of(session, &plan, &usual);
+        if (plan.tokens > session->room.capacity)
+            return;
+        struct status status = make_graph(&forward, graph_of(session, &forward));
+        if (!status_is_ok(&status)) {
+            (void)cudaGetLastError();
+            return;
+        }
+    }
 }
 
 /* ---- results of whole sequences ---- */
@@ -221,7 +249,9 @@ static struct status fill(struct cuda_session *session, struct cuda_gemms *gemms
     STATUS_TRY(cuda_gemm_room_create(gemms, &session->gemms));
     CUDA_TRY(cudaStreamSynchronize(NULL)); /* what fills the room runs beside the session's stream */
     STATUS_TRY(measure(session));
-    return try_out(session);
+    STATUS_TRY(try_out(session));
+    make_usual_graphs(session);
+    return status_ok();
 }
 
 struct status cuda_session_create(const struct cuda_weights *weights, struct cuda_gemms *gemms, int device,

@@ -278,6 +278,10 @@ const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *c
     return &checkpoint->config;
 }
 
+void bert_checkpoint_keep_layers(struct bert_checkpoint *checkpoint, int64_t count) {
+    checkpoint->config.layer_count = count;
+}
+
 bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head) {
     return checkpoint->has[head];
 }

@@ -3,7 +3,8 @@
  * The forms: Hugging Face (config.json + model.safetensors), TensorFlow 1 (bert_config.json + *.ckpt.index + *.data-*;
  * the variable names of Google's and NVIDIA's BERT), and "random:SEED" with a configuration (untrained, for
  * benchmarks). inferd export reads models through this; so can an engine that computes by itself. Owner: the checkpoint
- * owns the mapped files. Thread: immutable after opening. A file that is cut short while it is open reads as zeros:
+ * owns the mapped files. Thread: immutable after
+ * opening (but for bert_checkpoint_keep_layers). A file that is cut short while it is open reads as zeros:
  * whoever has read weights asks bert_checkpoint_check before anything is made of them.
  */
 #ifndef INFERD_CHECKPOINT_BERT_CHECKPOINT_H
@@ -28,6 +29,9 @@ struct status bert_checkpoint_check(const struct bert_checkpoint *checkpoint) ST
 void bert_checkpoint_close(struct bert_checkpoint *checkpoint); /* accepts NULL */
 
 const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *checkpoint);
+/* Leaves the first `count` layers, of 1 to as many as there are, to whoever reads the checkpoint from then on: for
+ * looking at a model layer by layer. Not beside other calls. */
+void bert_checkpoint_keep_layers(struct bert_checkpoint *checkpoint, int64_t count);
 /* A classifier of tokens counts as none, and so does one without a pooler. */
 bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head);
 /* INVALID_ARGUMENT tells which tensors are missing when the head is not there. */

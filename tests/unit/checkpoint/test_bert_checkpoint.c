@@ -425,6 +425,27 @@ static void a_cut_is_told(void **state) {
     }
 }
 
+static void first_layers_alone(void **state) {
+    (void)state;
+    struct bert_checkpoint *checkpoint;
+    int64_t second = 0;
+    float before[64], after[64];
+    expect_ok(bert_checkpoint_open(TF, NULL, &checkpoint));
+    const int64_t all = bert_checkpoint_parameter_count(checkpoint);
+    for (int part = 0; part < BERT_PART_COUNT; part++) {
+        const struct bert_weight *weight = bert_checkpoint_weight(checkpoint, (enum bert_part)part, 1);
+        second += weight->outputs * weight->inputs;
+    }
+    bert_weight_read(bert_checkpoint_weight(checkpoint, BERT_SPAN_KERNEL, 0), BERT_OUT_IN, 0, 1, before);
+    bert_checkpoint_keep_layers(checkpoint, 1);
+    bert_weight_read(bert_checkpoint_weight(checkpoint, BERT_SPAN_KERNEL, 0), BERT_OUT_IN, 0, 1, after);
+    assert_int_equal(bert_checkpoint_config(checkpoint)->layer_count, 1);
+    assert_true(second > 0);
+    assert_int_equal(bert_checkpoint_parameter_count(checkpoint), all - second);
+    assert_memory_equal(before, after, 32 * sizeof *before);
+    bert_checkpoint_close(checkpoint);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_the_tensorflow_form),
@@ -441,6 +462,7 @@ int main(void) {
         cmocka_unit_test(damage_is_found_on_opening),
         cmocka_unit_test(numbers_must_be_finite),
         cmocka_unit_test(a_cut_is_told),
+        cmocka_unit_test(first_layers_alone),
     };
     install_guard();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "cuda_emulator.h"
 #include "engine/cuda/cuda_kernels.h"
 #include "numbers.h"
 

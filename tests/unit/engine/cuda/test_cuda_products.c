@@ -1,0 +1,175 @@
+/* The four products of a layer with their epilogues, in each type of number and for some numbers of tokens, against
+ * plain loops over what lies on the device. */
+#include <stdio.h>
+
+#include "device_memory.h"
+#include "engine/cuda/cuda_gemm.h"
+#include "made_model.h"
+
+enum { MOST = 224, HIDDEN = 128, INTERMEDIATE = 256 };
+static const struct bert_config config = {.vocab_size = 50,
+                                          .hidden_size = HIDDEN,
+                                          .layer_count = 1,
+                                          .head_count = 2,
+                                          .intermediate_size = INTERMEDIATE,
+                                          .position_count = MOST,
+                                          .type_count = 2,
+                                          .activation = BERT_GELU_TANH,
+                                          .label_count = MADE_LABELS};
+
+struct products {
+    struct scratch scratch;
+    struct bert_checkpoint *checkpoint;
+    struct cuda_weights weights;
+    struct cuda_gemms *gemms;
+    struct cuda_gemm_room *room;
+    cudaStream_t stream;
+    struct cuda_gemm_call calls[CUDA_GEMM_COUNT];
+    float *rows[CUDA_GEMM_COUNT], *residuals[CUDA_GEMM_COUNT]; /* what the operands on the device stand for */
+};
+
+static bool has_residual(int gemm) {
+    return gemm == CUDA_ATTENTION_OUTPUT || gemm == CUDA_OUTPUT;
+}
+
+static void *upload_bytes(float *floats, size_t count, float scale) {
+    uint8_t *bytes = calloc(count, 1);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = (uint8_t)number_encode(&number_e4m3, (double)floats[i] / (double)scale);
+        floats[i] = (float)number_decode(&number_e4m3, bytes[i]) * scale;
+    }
+    void *memory = upload(bytes, count);
+    free(bytes);
+    return memory;
+}
+
+static struct cuda_scales download_scales(const struct cuda_matrix *matrix) {
+    if (!matrix->scales)
+        return (struct cuda_scales){1, 1, 1};
+    struct cuda_scales *scales = download(matrix->scales, sizeof *scales), copy = *scales;
+    free(scales);
+    return copy;
+}
+
+static struct cuda_gemm_call make_call(struct products *products, int gemm) {
+    const struct cuda_matrix *matrix = cuda_gemm_matrix(&products->weights.layers[0], (enum cuda_gemm)gemm);
+    const size_t inputs = MOST * (size_t)matrix->inputs, outputs = MOST * (size_t)matrix->outputs;
+    struct cuda_gemm_call call = {
+        .gemm = (enum cuda_gemm)gemm, .matrix = matrix, .to = new_memory(2 * outputs), .tokens = MOST};
+    products->rows[gemm] = random_floats(inputs, 1, (uint32_t)gemm + 1);
+    call.rows = products->weights.is_fp8 ? upload_bytes(products->rows[gemm], inputs, download_scales(matrix).rows)
+                                         : upload_numbers(products->weights.number, products->rows[gemm], inputs);
+    if (has_residual(gemm)) {
+        products->residuals[gemm] = random_floats(outputs, 1, (uint32_t)gemm + 11);
+        call.residual = upload_numbers(products->weights.number, products->residuals[gemm], outputs);
+    }
+    return call;
+}
+
+static struct products open_products(enum cuda_number number, bool is_fp8) {
+    struct products products = {.scratch = scratch_create()};
+    made_model_write(&products.scratch, &config, 0);
+    expect_ok(bert_checkpoint_open(products.scratch.folder, NULL, &products.checkpoint));
+    expect_ok(cuda_weights_create(products.checkpoint, number, is_fp8, &products.weights));
+    return products;
+}
+
+static void start_products(struct products *products) {
+    struct cuda_gemm_call calls[CUDA_GEMM_COUNT];
+    expect_ok(cuda_gemms_create(&products->weights, &products->gemms));
+    expect_ok(cuda_gemm_room_create(products->gemms, &products->room));
+    assert_int_equal(cudaStreamCreateWithFlags(&products->stream, cudaStreamNonBlocking), cudaSuccess);
+    for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
+        products->calls[gemm] = calls[gemm] = make_call(products, gemm);
+    assert_int_equal(cudaStreamSynchronize(NULL), cudaSuccess);
+    expect_ok(cuda_gemms_measure(products->room, calls, MOST, products->stream));
+}
+
+static void close_products(struct products *products) {
+    for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++) {
+        cudaFree((void *)products->calls[gemm].rows);
+        cudaFree((void *)products->calls[gemm].residual);
+        cudaFree(products->calls[gemm].to);
+        free(products->rows[gemm]);
+        free(products->residuals[gemm]);
+    }
+    cuda_gemm_room_destroy(products->room);
+    cuda_gemms_destroy(products->gemms);
+    cudaStreamDestroy(products->stream);
+    cuda_weights_free(&products->weights);
+    bert_checkpoint_close(products->checkpoint);
+    scratch_remove(&products->scratch);
+}
+
+/* ---- plain loops ---- */
+
+static double gelu_tanh(double x) {
+    return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+
+/* [tokens][outputs] */
+static float *multiply(const struct products *products, int gemm, size_t tokens) {
+    const struct cuda_matrix *matrix = products->calls[gemm].matrix;
+    const size_t inputs = (size_t)matrix->inputs, outputs = (size_t)matrix->outputs, count = inputs * outputs;
+    const enum cuda_number number = products->weights.number;
+    float *weights = matrix->scales ? download_bytes(matrix->weights, count, 1 / download_scales(matrix).weights)
+                                    : download_numbers(number, matrix->weights, count);
+    float *bias = download_numbers(number, matrix->bias, outputs), *to = calloc(tokens * outputs, sizeof *to);
+    assert_non_null(to);
+    for (size_t token = 0; token < tokens; token++)
+        for (size_t output = 0; output < outputs; output++) {
+            double sum = (double)bias[output];
+            for (size_t i = 0; i < inputs; i++)
+                sum += (double)products->rows[gemm][token * inputs + i] * (double)weights[output * inputs + i];
+            if (gemm == CUDA_INTERMEDIATE)
+                sum = gelu_tanh(sum);
+            if (has_residual(gemm))
+                sum += (double)products->residuals[gemm][token * outputs + output];
+            to[token * outputs + output] = (float)sum;
+        }
+    free(weights);
+    free(bias);
+    return to;
+}
+
+static void check_product(const struct products *products, int gemm, unsigned tokens) {
+    struct cuda_gemm_call call = products->calls[gemm];
+    const size_t count = tokens * (size_t)call.matrix->outputs;
+    const enum cuda_number number = products->weights.number;
+    const bool gives_bytes = products->weights.is_fp8 && gemm == CUDA_INTERMEDIATE;
+    char what[64];
+    call.tokens = tokens;
+    snprintf(what, sizeof what, "product %d of %u tokens in %s", gemm, tokens,
+             products->weights.is_fp8 ? "fp8" : number_name(number));
+    expect_ok(cuda_gemm_run(products->room, &call, products->stream));
+    assert_int_equal(cudaStreamSynchronize(products->stream), cudaSuccess);
+    float *wanted = multiply(products, gemm, tokens);
+    float *got = gives_bytes ? download_bytes(call.to, count, download_scales(call.matrix).to)
+                             : download_numbers(number, call.to, count);
+    expect_near(what, got, wanted, count,
+                gives_bytes           ? 0.065f
+                : number == CUDA_BF16 ? 0.005f
+                                      : 0.0006f,
+                products->weights.is_fp8 ? 0.02f : 0.002f);
+    free(wanted);
+    free(got);
+}
+
+static void equal_plain_loops(void **state) {
+    static const unsigned tokens[] = {1, 31, 32, 33, MOST};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct products products = open_products(i == 1 ? CUDA_FP16 : CUDA_BF16, i == 2);
+        start_products(&products);
+        for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
+            for (size_t k = 0; k < sizeof tokens / sizeof tokens[0]; k++)
+                check_product(&products, gemm, tokens[k]);
+        close_products(&products);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_plain_loops)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

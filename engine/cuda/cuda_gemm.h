@@ -50,16 +50,19 @@ struct status cuda_gemm_run(struct cuda_gemm_room *room, const struct cuda_gemm_
 
 /* ---- buckets ---- */
 
-enum { CUDA_BUCKET_COUNT = 16 + 6 + 31 + 1 };
+/* Small batches are rounded up to a bucket; others are not. */
+enum { CUDA_SMALL_TOKENS = 4096, CUDA_SMALL_BUCKETS = 16 + 12 + 8, CUDA_BUCKET_COUNT = CUDA_SMALL_BUCKETS + 30 + 1 };
 
-/* Multiples of 32 tokens up to 512, of 256 up to 2,048, of 2,048 up to 65,536; all above. */
+/* Multiples of 32 tokens up to 512, of 128 up to 2,048, of 256 up to 4,096, of 2,048 up to 65,536; all above. */
 static inline unsigned cuda_bucket_of(unsigned tokens) {
     if (tokens <= 512)
         return (tokens + 31) / 32 - 1;
     if (tokens <= 2048)
-        return 16 + (tokens - 512 + 255) / 256 - 1;
+        return 16 + (tokens - 512 + 127) / 128 - 1;
+    if (tokens <= CUDA_SMALL_TOKENS)
+        return 28 + (tokens - 2048 + 255) / 256 - 1;
     if (tokens <= 65536)
-        return 22 + (tokens - 2048 + 2047) / 2048 - 1;
+        return CUDA_SMALL_BUCKETS + (tokens - CUDA_SMALL_TOKENS + 2047) / 2048 - 1;
     return CUDA_BUCKET_COUNT - 1;
 }
 
@@ -67,9 +70,11 @@ static inline unsigned cuda_bucket_of(unsigned tokens) {
 static inline unsigned cuda_bucket_tokens(unsigned bucket) {
     if (bucket < 16)
         return (bucket + 1) * 32;
-    if (bucket < 22)
-        return 512 + (bucket - 15) * 256;
-    return bucket < CUDA_BUCKET_COUNT - 1 ? 2048 + (bucket - 21) * 2048 : 65536;
+    if (bucket < 28)
+        return 512 + (bucket - 15) * 128;
+    if (bucket < CUDA_SMALL_BUCKETS)
+        return 2048 + (bucket - 27) * 256;
+    return bucket < CUDA_BUCKET_COUNT - 1 ? CUDA_SMALL_TOKENS + (bucket - CUDA_SMALL_BUCKETS + 1) * 2048 : 65536;
 }
 
 #endif

@@ -7,9 +7,7 @@
 #include "engine/cuda/cuda_status.h"
 
 enum {
-    GRAPH_TOKENS = 512,
-    GRAPH_BUCKETS = GRAPH_TOKENS / 32,
-    SPARE_TILES = 16,   /* of a graph, for sequences that do not fill theirs */
+    SPARE_TILES = 16,   /* of a graph at least, for sequences that do not fill theirs; else as many as are full */
     SPIN_TOKENS = 4096, /* a batch that takes longer than a thread's sleep is slept for */
 };
 
@@ -20,7 +18,7 @@ struct cuda_session {
     cudaStream_t stream;
     cudaEvent_t end; /* a thread that waits for it sleeps */
     int device;
-    cudaGraphExec_t graphs[GRAPH_BUCKETS][4]; /* by with_spans, with_hidden */
+    cudaGraphExec_t graphs[CUDA_SMALL_BUCKETS][4]; /* by with_spans, with_hidden */
 };
 
 static bool has_sequence_results(const struct bert_results *results) {
@@ -43,13 +41,14 @@ static struct cuda_forward forward_of(struct cuda_session *session, const struct
 /* ---- graphs ---- */
 
 static struct cuda_plan bucket_plan(unsigned bucket) {
-    const unsigned tokens = cuda_bucket_tokens(bucket), tiles = tokens / CUDA_QUERY_TILE + SPARE_TILES;
+    const unsigned tokens = cuda_bucket_tokens(bucket), full = tokens / CUDA_QUERY_TILE;
+    const unsigned tiles = full + (full > SPARE_TILES ? full : SPARE_TILES);
     return (struct cuda_plan){tokens, tiles, tiles};
 }
 
 /* A graph's plan; false: the batch is none for graphs. */
 static bool plan_graph(const struct cuda_session *session, const struct cuda_plan *plan, struct cuda_plan *ret) {
-    if (plan->tokens > GRAPH_TOKENS)
+    if (plan->tokens > CUDA_SMALL_TOKENS)
         return false;
     *ret = bucket_plan(cuda_bucket_of(plan->tokens));
     return ret->tokens <= session->room.capacity && plan->tile_count <= ret->tile_count;
@@ -95,7 +94,7 @@ static void make_usual_graphs(struct cuda_session *session) {
     const bool has_span = session->weights->span != NULL;
     const struct bert_results usual = {.starts = has_span ? session->room.host_spans : NULL,
                                        .hidden = has_span ? NULL : session->room.hidden};
-    for (unsigned bucket = 0; bucket < GRAPH_BUCKETS; bucket++) {
+    for (unsigned bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++) {
         const struct cuda_plan plan = bucket_plan(bucket);
         const struct cuda_forward forward = forward_of(session, &plan, &usual);
         if (plan.tokens > session->room.capacity)
@@ -277,7 +276,7 @@ void cuda_session_destroy(struct cuda_session *session) {
     (void)cudaSetDevice(session->device);
     if (session->stream)
         (void)cudaStreamSynchronize(session->stream);
-    for (int bucket = 0; bucket < GRAPH_BUCKETS; bucket++)
+    for (int bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++)
         for (int kind = 0; kind < 4; kind++)
             if (session->graphs[bucket][kind])
                 cudaGraphExecDestroy(session->graphs[bucket][kind]);

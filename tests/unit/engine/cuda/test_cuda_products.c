@@ -169,7 +169,20 @@ static void equal_plain_loops(void **state) {
     }
 }
 
+static void buckets_hold_what_is_in_them(void **state) {
+    (void)state;
+    unsigned bucket = 0;
+    for (unsigned tokens = 1; tokens <= 100000; tokens++) {
+        if (tokens > cuda_bucket_tokens(bucket) && bucket + 1 < CUDA_BUCKET_COUNT)
+            bucket++;
+        assert_int_equal(cuda_bucket_of(tokens), bucket);
+    }
+    assert_int_equal(bucket, CUDA_BUCKET_COUNT - 1);
+    assert_int_equal(cuda_bucket_tokens(CUDA_SMALL_BUCKETS - 1), CUDA_SMALL_TOKENS);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_plain_loops)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_plain_loops),
+                                       cmocka_unit_test(buckets_hold_what_is_in_them)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

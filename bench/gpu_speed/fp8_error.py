@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""bench/gpu_speed/fp8_error.py --data FILE: where the error of fp8 comes from. No GPU: numpy computes the embedded model with the operands of
+products rounded to E4M3 as the engine has them (all else in float32), on windows of a SQuAD file, and with one thing changed at a time: scales
+of single rows, one operand left alone, one product alone in fp8. Errors are relative to the same model in float32: root mean squares, of
+hidden states, and of logits less their mean in a window. Needs numpy, ml_dtypes and tokenizers, which .venv has."""
+import argparse
+import gzip
+import json
+import math
+import pathlib
+
+import ml_dtypes
+import numpy as np
+from tokenizers import BertWordPieceTokenizer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models/minilm-squad"
+LARGEST, LONGEST = np.float32(440), 384  # of E4M3's 448, as engine/cuda/cuda_bounds.c has it; tokens of a window
+PRODUCTS = ("query, key, value", "attention output", "intermediate", "output")
+
+
+def read_weights():
+    raw = (MODEL / "model.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+    header.pop("__metadata__", None)
+    types = {"F16": np.float16, "F32": np.float32}
+    return {name: np.frombuffer(body[slice(*at["data_offsets"])], types[at["dtype"]]).reshape(at["shape"]).astype(np.float32)
+            for name, at in header.items()}
+
+
+def read_windows(path, count):
+    """Token ids and segments of the first windows of evenly spread questions."""
+    raw = path.read_bytes()
+    data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)["data"]
+    pairs = [(question["question"], paragraph["context"]) for article in data for paragraph in article["paragraphs"] for question in paragraph["qas"]]
+    tokenizer = BertWordPieceTokenizer(str(MODEL / "vocab.txt"), lowercase=True)
+    tokenizer.enable_truncation(LONGEST, strategy="only_second")
+    encoded = [tokenizer.encode(*pair) for pair in pairs[:: max(1, len(pairs) // count)][:count]]
+    return [(np.array(one.ids), np.array(one.type_ids)) for one in encoded]
+
+
+def as_bytes(numbers, scale):
+    return np.clip(numbers * scale, -448, 448).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) / scale
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
+
+
+class Model:
+    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True):
+        self.weights, self.config = weights, config
+        self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
+        self.layers = [self.make_layer(i) for i in range(config["num_hidden_layers"])]
+
+    def of(self, layer, name):
+        return self.weights[f"bert.encoder.layer.{layer}.{name}.weight"], self.weights[f"bert.encoder.layer.{layer}.{name}.bias"]
+
+    def norm(self, layer):
+        return self.of(layer, "output.LayerNorm") if layer >= 0 else (
+            self.weights["bert.embeddings.LayerNorm.weight"], self.weights["bert.embeddings.LayerNorm.bias"])
+
+    def make_layer(self, i):
+        """The four products: weights, bias, and the scale of the rows that they read."""
+        root = math.sqrt(self.config["hidden_size"])
+        row = lambda norm: (abs(norm[0]) * root + abs(norm[1])).max()
+        outputs = lambda w, b, norm: (np.sqrt(((w * norm[0]) ** 2).sum(1)) * root + abs(w @ norm[1] + b)).max()
+        before, between = self.norm(i - 1), self.of(i, "attention.output.LayerNorm")
+        parts = [self.of(i, f"attention.self.{name}") for name in ("query", "key", "value")]
+        qkv, up = tuple(np.concatenate(all_of) for all_of in zip(*parts)), self.of(i, "intermediate.dense")
+        bounds = (row(before), outputs(*parts[2], before), row(between), outputs(*up, between))
+        return [self.make_product(which, matrix, LARGEST / bound) for which, matrix, bound in zip(
+            PRODUCTS, (qkv, self.of(i, "attention.output.dense"), up, self.of(i, "output.dense")), bounds)]
+
+    def make_product(self, which, matrix, scale):
+        weights, bias = matrix
+        if which not in self.products:
+            return weights, bias, None
+        largest = abs(weights).max(1, keepdims=True) if self.row_scales else abs(weights).max()
+        return as_bytes(weights, LARGEST / largest) if self.round_weights else weights, bias, scale
+
+    def multiply(self, rows, product):
+        weights, bias, scale = product
+        if scale is not None and self.round_rows:
+            rows = as_bytes(rows, LARGEST / abs(rows).max(-1, keepdims=True) if self.row_scales else scale)
+        return rows @ weights.T + bias
+
+    @staticmethod
+    def normalise(rows, norm):
+        centred = rows - rows.mean(-1, keepdims=True)
+        return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12) * norm[0] + norm[1]
+
+    def attend(self, qkv):
+        heads = self.config["num_attention_heads"]
+        q, k, v = (part.reshape(len(qkv), heads, -1).transpose(1, 0, 2) for part in np.split(qkv, 3, -1))
+        scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        return (shares / shares.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(qkv), -1)
+
+    def run(self, ids, segments):
+        names = ("word_embeddings", ids), ("position_embeddings", np.arange(len(ids))), ("token_type_embeddings", segments)
+        x = self.normalise(sum(self.weights[f"bert.embeddings.{name}.weight"][at] for name, at in names), self.norm(-1))
+        for i, (qkv, attention, up, down) in enumerate(self.layers):
+            x = self.normalise(x + self.multiply(self.attend(self.multiply(x, qkv)), attention), self.of(i, "attention.output.LayerNorm"))
+            x = self.normalise(x + self.multiply(gelu(self.multiply(x, up)), down), self.norm(i))
+        logits = x @ self.weights["qa_outputs.weight"].T
+        return x, logits - logits.mean(0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split(": ", 1)[1].split(".")[0])
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a SQuAD file, JSON or gzip")
+    parser.add_argument("--windows", type=int, default=60)
+    options = parser.parse_args()
+    weights, config = read_weights(), json.loads((MODEL / "config.json").read_text())
+    windows = read_windows(options.data, options.windows)
+    exact = [Model(weights, config).run(*window) for window in windows]
+    ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "weights exact": {"round_weights": False},
+            "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS}}
+    print(f"{len(windows)} windows, {sum(len(ids) for ids, _ in windows)} tokens\n{'':26}{'hidden states':>14}{'logits':>10}")
+    for name, changed in ways.items():
+        model = Model(weights, config, **{"products": PRODUCTS, **changed})
+        results = [model.run(*window) for window in windows]
+        errors = [math.sqrt(sum(((one[k] - other[k]) ** 2).sum() for one, other in zip(results, exact)) /
+                            sum((other[k] ** 2).sum() for other in exact)) for k in (0, 1)]
+        print(f"{name:26}{errors[0]:14.2%}{errors[1]:10.2%}", flush=True)
+
+
+main()

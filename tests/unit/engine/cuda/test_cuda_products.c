@@ -6,7 +6,7 @@
 #include "engine/cuda/cuda_gemm.h"
 #include "made_model.h"
 
-enum { MOST = 224, HIDDEN = 128, INTERMEDIATE = 256 };
+enum { MOST = 160, HIDDEN = 64, INTERMEDIATE = 96 };
 static const struct bert_config config = {.vocab_size = 50,
                                           .hidden_size = HIDDEN,
                                           .layer_count = 1,

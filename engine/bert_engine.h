@@ -1,6 +1,6 @@
 /* bert_engine.h: a BERT encoder, usable by itself: a checkpoint and runs of tokens in, numbers out.
  *
- * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. Nothing is padded, and
+ * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. No sequence is padded, and
  * what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads there
  * are; it may differ between instruction sets and between devices. On a GPU the other sequences of a batch may change
  * it by as much as rounding does; the same batch gives the same.

@@ -52,6 +52,8 @@ class Model:
     def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True):
         self.weights, self.config = weights, config
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
+        # softmax(q k / sqrt(D)) in powers of 2: a factor of the query's weights, as in engine/model/layer_parts.h
+        self.query_factor = np.float32(1.44269504 / math.sqrt(config["hidden_size"] / config["num_attention_heads"]))
         self.layers = [self.make_layer(i) for i in range(config["num_hidden_layers"])]
 
     def of(self, layer, name):
@@ -68,6 +70,7 @@ class Model:
         outputs = lambda w, b, norm: (np.sqrt(((w * norm[0]) ** 2).sum(1)) * root + abs(w @ norm[1] + b)).max()
         before, between = self.norm(i - 1), self.of(i, "attention.output.LayerNorm")
         parts = [self.of(i, f"attention.self.{name}") for name in ("query", "key", "value")]
+        parts[0] = tuple(part * self.query_factor for part in parts[0])
         qkv, up = tuple(np.concatenate(all_of) for all_of in zip(*parts)), self.of(i, "intermediate.dense")
         bounds = (row(before), outputs(*parts[2], before), row(between), outputs(*up, between))
         return [self.make_product(which, matrix, LARGEST / bound) for which, matrix, bound in zip(
@@ -94,8 +97,8 @@ class Model:
     def attend(self, qkv):
         heads = self.config["num_attention_heads"]
         q, k, v = (part.reshape(len(qkv), heads, -1).transpose(1, 0, 2) for part in np.split(qkv, 3, -1))
-        scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
-        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        scores = q @ k.transpose(0, 2, 1)
+        shares = np.exp2(scores - scores.max(-1, keepdims=True))
         return (shares / shares.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(qkv), -1)
 
     def run(self, ids, segments):

@@ -9,8 +9,8 @@
  * models/bert-base/bert_config.json`, the same of bert-large, and `--checkpoint models/minilm-squad`. `--device cpu`
  * tries the program out where there is no GPU.
  *
- * Operations are those of the matrices of the layers and of attention at the real lengths of sequences (nothing is
- * padded, so nothing else is computed): layers * (2 n (4 h^2 + 2 h f) + 4 n^2 h) for n tokens, hidden size h and
+ * Operations are those of the matrices of the layers and of attention at the real lengths of sequences (what a
+ * device rounds a batch up by is not counted): layers * (2 n (4 h^2 + 2 h f) + 4 n^2 h) for n tokens, hidden size h and
  * intermediate size f. */
 #include <stdio.h>
 #include <string.h>

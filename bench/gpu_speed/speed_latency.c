@@ -19,7 +19,7 @@ struct latency_options {
 static const struct option_row rows[] = {
     SPEED_COMMON_ROWS,
     {.type = OPTION_STRING, .name = "lengths", .offset = offsetof(struct latency_options, lengths),
-     .default_value = "128,384", .value_name = "N,N", .help = "Tokens of each sequence."},
+     .default_value = "128,178,384", .value_name = "N,N", .help = "Tokens of each sequence."},
     {.type = OPTION_STRING, .name = "batches", .offset = offsetof(struct latency_options, batches),
      .default_value = "1,8", .value_name = "N,N", .help = "Sequences of a batch."},
     {.type = OPTION_INT, .name = "runs", .offset = offsetof(struct latency_options, runs), .default_value = "1000",

@@ -30,17 +30,18 @@ struct status speed_outputs_make(struct arena *arena, const struct bert_engine *
 struct status speed_outputs_run(struct bert_session *session, const struct speed_batch *batch, unsigned wanted,
                                 struct speed_outputs *outputs) STATUS_MUST_CHECK;
 
-/* Largest relative errors of hidden states, by precision; `field` is where `owner`, the options, has them. */
+/* Largest relative errors of hidden states, by precision. */
 struct speed_tolerances {
     double fp32, bf16, fp16, fp8, int8;
 };
+/* Rows for the table of options of `owner`, which has them in `field`. */
 /* clang-format off */
-#define SPEED_TOLERANCE_ROW(owner, field, number, initial)                                                            \
+#define SPEED_TOLERANCE_ROW(owner, field, number, initial)                                                             \
     {.type = OPTION_DOUBLE, .name = "tolerance-" #number, .offset = offsetof(owner, field.number),                     \
      .default_value = initial, .value_name = "E", .help = "Largest relative error of hidden states.", .min = 0, .max = 10}
-#define SPEED_TOLERANCE_ROWS(owner, field)                                                                            \
-    SPEED_TOLERANCE_ROW(owner, field, fp32, "0.0001"), SPEED_TOLERANCE_ROW(owner, field, bf16, "0.02"),                    \
-    SPEED_TOLERANCE_ROW(owner, field, fp16, "0.004"), SPEED_TOLERANCE_ROW(owner, field, fp8, "0.12"),                      \
+#define SPEED_TOLERANCE_ROWS(owner, field)                                                                             \
+    SPEED_TOLERANCE_ROW(owner, field, fp32, "0.0001"), SPEED_TOLERANCE_ROW(owner, field, bf16, "0.02"),                \
+    SPEED_TOLERANCE_ROW(owner, field, fp16, "0.004"), SPEED_TOLERANCE_ROW(owner, field, fp8, "0.12"),                  \
     SPEED_TOLERANCE_ROW(owner, field, int8, "0.12")
 /* clang-format on */
 double speed_tolerance(const struct speed_tolerances *tolerances, enum bert_precision precision);

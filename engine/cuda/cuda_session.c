@@ -7,8 +7,13 @@
 #include "engine/cuda/cuda_status.h"
 
 enum {
-    SPARE_TILES = 16,   /* of a graph at least, for sequences that do not fill theirs; else as many as are full */
+    SPARE_TILES = 16,   /* of a graph, besides two for each that its tokens fill: for sequences that fill none */
     SPIN_TOKENS = 4096, /* a batch that takes longer than a thread's sleep is slept for */
+};
+
+struct small_graph {
+    cudaGraphExec_t graph; /* NULL: not made yet */
+    bool cannot_be;        /* it was tried, in vain */
 };
 
 struct cuda_session {
@@ -18,7 +23,7 @@ struct cuda_session {
     cudaStream_t stream;
     cudaEvent_t end; /* a thread that waits for it sleeps */
     int device;
-    cudaGraphExec_t graphs[CUDA_SMALL_BUCKETS][4]; /* by with_spans, with_hidden */
+    struct small_graph graphs[CUDA_SMALL_BUCKETS][4]; /* by with_spans, with_hidden */
 };
 
 static bool has_sequence_results(const struct bert_results *results) {
@@ -41,8 +46,7 @@ static struct cuda_forward forward_of(struct cuda_session *session, const struct
 /* ---- graphs ---- */
 
 static struct cuda_plan bucket_plan(unsigned bucket) {
-    const unsigned tokens = cuda_bucket_tokens(bucket), full = tokens / CUDA_QUERY_TILE;
-    const unsigned tiles = full + (full > SPARE_TILES ? full : SPARE_TILES);
+    const unsigned tokens = cuda_bucket_tokens(bucket), tiles = 2 * tokens / CUDA_QUERY_TILE + SPARE_TILES;
     return (struct cuda_plan){tokens, tiles, tiles};
 }
 
@@ -63,33 +67,42 @@ static struct status record(const struct cuda_forward *forward, cudaGraph_t *ret
 
 static struct status make_graph(const struct cuda_forward *forward, cudaGraphExec_t *ret) {
     cudaGraph_t graph = NULL;
+    cudaGraphExec_t made = NULL;
     struct status status = record(forward, &graph);
     if (status_is_ok(&status))
-        status = cuda_status(cudaGraphInstantiate(ret, graph, 0), "cudaGraphInstantiate");
+        status = cuda_status(cudaGraphInstantiate(&made, graph, 0), "cudaGraphInstantiate");
+    if (status_is_ok(&status)) {
+        *ret = made;
+        status = cuda_status(cudaGraphUpload(made, forward->stream), "cudaGraphUpload");
+    }
     if (graph)
         cudaGraphDestroy(graph);
     return status;
 }
 
-static cudaGraphExec_t *graph_of(struct cuda_session *session, const struct cuda_forward *forward) {
+/* The graph of what a forward pass computes; NULL: it cannot be had, and takes longer without, no more. */
+static cudaGraphExec_t graph_of(struct cuda_session *session, const struct cuda_forward *forward) {
     const int kind = (forward->with_spans ? 1 : 0) + (forward->with_hidden ? 2 : 0);
-    return &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
+    struct small_graph *small = &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
+    if (!small->graph && !small->cannot_be) {
+        struct status status = make_graph(forward, &small->graph);
+        small->cannot_be = !status_is_ok(&status);
+        if (small->cannot_be)
+            (void)cudaGetLastError();
+    }
+    return small->cannot_be ? NULL : small->graph;
 }
 
 static struct status run_graph(struct cuda_session *session, const struct cuda_forward *forward) {
-    cudaGraphExec_t *graph = graph_of(session, forward);
-    struct status status = *graph ? status_ok() : make_graph(forward, graph);
-    if (!status_is_ok(&status)) { /* without a graph it takes longer, no more */
-        (void)cudaGetLastError();
+    cudaGraphExec_t graph = graph_of(session, forward);
+    if (!graph)
         return cuda_forward_run(forward);
-    }
-    CUDA_TRY(cudaGraphLaunch(*graph, session->stream));
+    CUDA_TRY(cudaGraphLaunch(graph, session->stream));
     return status_ok();
 }
 
-/* Makes the graphs of the results that a model of these heads is asked for most, so that no request waits for them:
- * each takes about as long as ten small batches. Other kinds, and those that cannot be made now, are made when they are
- * needed. */
+/* Makes the graphs of the results that a model of these heads is asked for most, so that no request waits for them.
+ * Those of other results are made when they are first needed. */
 static void make_usual_graphs(struct cuda_session *session) {
     const bool has_span = session->weights->span != NULL;
     const struct bert_results usual = {.starts = has_span ? session->room.host_spans : NULL,
@@ -97,13 +110,8 @@ static void make_usual_graphs(struct cuda_session *session) {
     for (unsigned bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++) {
         const struct cuda_plan plan = bucket_plan(bucket);
         const struct cuda_forward forward = forward_of(session, &plan, &usual);
-        if (plan.tokens > session->room.capacity)
-            return;
-        struct status status = make_graph(&forward, graph_of(session, &forward));
-        if (!status_is_ok(&status)) {
-            (void)cudaGetLastError();
-            return;
-        }
+        if (plan.tokens <= session->room.capacity)
+            (void)graph_of(session, &forward);
     }
 }
 
@@ -250,6 +258,7 @@ static struct status fill(struct cuda_session *session, struct cuda_gemms *gemms
     STATUS_TRY(measure(session));
     STATUS_TRY(try_out(session));
     make_usual_graphs(session);
+    CUDA_TRY(cudaStreamSynchronize(session->stream));
     return status_ok();
 }
 
@@ -278,8 +287,8 @@ void cuda_session_destroy(struct cuda_session *session) {
         (void)cudaStreamSynchronize(session->stream);
     for (int bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++)
         for (int kind = 0; kind < 4; kind++)
-            if (session->graphs[bucket][kind])
-                cudaGraphExecDestroy(session->graphs[bucket][kind]);
+            if (session->graphs[bucket][kind].graph)
+                cudaGraphExecDestroy(session->graphs[bucket][kind].graph);
     cuda_gemm_room_destroy(session->gemms);
     cuda_room_free(&session->room);
     if (session->end)

@@ -1,8 +1,8 @@
 /* cuda_session.h: a session on a GPU: a stream, room for a batch, and graphs of small batches.
  *
- * The launches of a small batch take longer than what they start, and those of several sessions wait for each other in
- * the driver. So what a batch of up to 4,096 tokens puts on the stream is recorded once for each bucket (cuda_gemm.h),
- * which it is rounded up to, and then launched as one graph.
+ * The launches of a small batch take longer than what they start. So what a batch of up to 4,096 tokens puts on the
+ * stream is recorded once for each bucket (cuda_gemm.h), which it is rounded up to, and then launched as one graph,
+ * unless it has so many short sequences that the graph has no tiles for them all (some 30 tokens each are enough).
  */
 #ifndef INFERD_ENGINE_CUDA_CUDA_SESSION_H
 #define INFERD_ENGINE_CUDA_CUDA_SESSION_H

@@ -3,9 +3,8 @@
  * The forms: Hugging Face (config.json + model.safetensors), TensorFlow 1 (bert_config.json + *.ckpt.index + *.data-*;
  * the variable names of Google's and NVIDIA's BERT), and "random:SEED" with a configuration (untrained, for
  * benchmarks). inferd export reads models through this; so can an engine that computes by itself. Owner: the checkpoint
- * owns the mapped files. Thread: immutable after
- * opening (but for bert_checkpoint_keep_layers). A file that is cut short while it is open reads as zeros:
- * whoever has read weights asks bert_checkpoint_check before anything is made of them.
+ * owns the mapped files. Thread: immutable after opening, but for bert_checkpoint_keep_layers. A file that is cut short
+ * while it is open reads as zeros: whoever has read weights asks bert_checkpoint_check before anything is made of them.
  */
 #ifndef INFERD_CHECKPOINT_BERT_CHECKPOINT_H
 #define INFERD_CHECKPOINT_BERT_CHECKPOINT_H

@@ -291,6 +291,11 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *ret, cudaGraph_t graph, unsign
     return cudaSuccess;
 }
 
+cudaError_t cudaGraphUpload(cudaGraphExec_t graph, cudaStream_t stream) {
+    MAY_FAIL(cudaErrorMemoryAllocation);
+    return runtime_result(graph && stream && !stream->recording ? cudaSuccess : cudaErrorInvalidValue);
+}
+
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
     clear(&graph->queue);
     free(graph);

@@ -1,5 +1,6 @@
 """The kernels and products of the engine for GPUs, one by one, on a real GPU: `python3 tests/gpu/test_kernels.py` runs build/tests/gpu_*
-(or those of $INFERD_BUILD_DIR). Needs Python alone. Where there is no GPU it says so and ends with 0; pytest skips it."""
+(or those of $INFERD_BUILD_DIR), which `scripts/setup && cmake --preset release && cmake --build build` builds where nvcc is found. Where
+there is no GPU it says so and ends with 0, and pytest skips it; a GPU without those programs is an error."""
 
 import ctypes
 import os
@@ -13,18 +14,19 @@ LIBRARY = "libcuda.so.1"
 
 
 def missing():
-    """What the machine or the build lacks, or nothing."""
+    """What the machine lacks, or nothing."""
     try:
         error = ctypes.CDLL(LIBRARY).cuInit(0)
     except OSError:
         return f"no {LIBRARY}"
-    if error:
-        return f"cuInit: error {error}"
-    return None if programs() else f"no {BUILD}/tests/gpu_*: built without nvcc"
+    return f"cuInit: error {error}" if error else None
 
 
 def programs():
-    return sorted(BUILD.glob("tests/gpu_*"))
+    found = sorted(BUILD.glob("tests/gpu_*"))
+    if not found:
+        raise SystemExit(f"no {BUILD}/tests/gpu_*: without nvcc or cmocka they are not built")
+    return found
 
 
 def run(program):

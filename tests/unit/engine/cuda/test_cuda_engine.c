@@ -4,9 +4,10 @@
 
 #include "cuda_emulator.h"
 #include "engine/bert_engine.h"
+#include "engine/cuda/cuda_gemm.h"
 #include "made_model.h"
 
-enum { SEQUENCES_MAX = 24, TOKENS_MAX = 800, HIDDEN_MAX = 128, POSITIONS = 224, VOCABULARY = 50 };
+enum { SEQUENCES_MAX = 24, TOKENS_MAX = 4200, HIDDEN_MAX = 128, POSITIONS = 224, VOCABULARY = 50 };
 
 /* Of what is done for every size and every call, a sanitized build, which takes ten times as long, does a part. */
 #ifdef __SANITIZE_ADDRESS__
@@ -263,6 +264,25 @@ static void small_batches_are_graphs(void **state) {
     close_pair(&pair);
 }
 
+/* Up to the largest that is one, and one token more. */
+static void larger_batches_are_graphs_too(void **state) {
+    static const uint32_t tokens[] = {1100, 2049, CUDA_SMALL_TOKENS, CUDA_SMALL_TOKENS + 1};
+    (void)state;
+    if (CALL_STEP > 1)
+        skip(); /* too slow for a sanitized build */
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, TOKENS_MAX);
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        uint32_t lengths[SEQUENCES_MAX], count = 0;
+        for (uint32_t left = tokens[i]; left > 0; left -= lengths[count++])
+            lengths[count] = left < POSITIONS ? left : POSITIONS;
+        const struct batch batch = make_batch(count, lengths);
+        const int before = emulator_graph_launches();
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        assert_int_equal(emulator_graph_launches() - before, tokens[i] <= CUDA_SMALL_TOKENS);
+    }
+    close_pair(&pair);
+}
+
 /* Of the emulated algorithms the second takes half of the first one's time; the kernels take nearly none. */
 static void takes_the_fastest_algorithm(void **state) {
     static const uint32_t lengths[] = {30, 2};
@@ -361,12 +381,20 @@ static void survives_errors_of_every_call(void **state) {
     close_pair(&pair);
 }
 
-/* The same for a session. What an algorithm makes of an error while it is measured is another one's chance. */
+/* The same for a session. What an algorithm makes of an error while it is measured is another one's chance, and without
+ * a graph a batch is launched kernel by kernel. */
 static void sessions_survive_errors(void **state) {
+    static const uint32_t lengths[] = {12, 3};
     (void)state;
-    struct pair pair = open_checkpoint(&small);
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 20);
+    const struct batch batch = make_batch(2, lengths);
     const struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    const struct bert_results wanted = {.starts = cpu_results.starts, .ends = cpu_results.ends},
+                              got = {.starts = gpu_results.starts, .ends = gpu_results.ends};
+    const int others = emulator_live();
+    int without_graph = 0;
     bool fails = true;
+    expect_ok(run(pair.cpu_session, &batch, &wanted));
     for (int n = 1; fails; n += CALL_STEP) {
         struct bert_engine *engine = NULL;
         struct bert_session *session = NULL;
@@ -377,11 +405,18 @@ static void sessions_survive_errors(void **state) {
         fails = emulator_has_failed();
         emulator_fail_call(0);
         assert_true(status_is_ok(&status) == (session != NULL));
+        const int graphs = emulator_graph_launches();
+        for (int i = 0; session && i < 2; i++) {
+            expect_ok(run(session, &batch, &got));
+            expect_alike("starts", got.starts, wanted.starts, 15, tolerance_of(BERT_PRECISION_BF16));
+        }
+        without_graph += session && emulator_graph_launches() == graphs;
         bert_session_destroy(session);
         assert_int_equal(emulator_live(), live);
         bert_engine_destroy(engine);
-        assert_int_equal(emulator_live(), 0);
+        assert_int_equal(emulator_live(), others);
     }
+    assert_true(without_graph > 0);
     close_pair(&pair);
 }
 
@@ -421,6 +456,7 @@ int main(void) {
                                        cmocka_unit_test(computes_both_forms_of_gelu),
                                        cmocka_unit_test(gives_only_what_is_wanted),
                                        cmocka_unit_test(small_batches_are_graphs),
+                                       cmocka_unit_test(larger_batches_are_graphs_too),
                                        cmocka_unit_test(refuses_what_a_device_cannot_do),
                                        cmocka_unit_test(takes_the_fastest_algorithm),
                                        cmocka_unit_test(refuses_weights_too_large_for_fp16),

@@ -160,7 +160,7 @@ static const void *read_tensor(const struct golden *golden, const char *name) {
 
 static void equals_the_reference_logits(void **state) {
     (void)state;
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
     enum { WINDOWS = 8 }; /* it takes twenty times as long, and the numbers are compared without it */
 #else
     enum { WINDOWS = 64 };

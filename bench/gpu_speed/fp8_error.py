@@ -4,13 +4,13 @@ products rounded to E4M3 as the engine has them (all else in float32), on window
 of single rows, one operand left alone, one product alone in fp8. Errors are relative to the same model in float32: root mean squares, of
 hidden states, and of logits less their mean in a window. Needs numpy, ml_dtypes and tokenizers, which .venv has."""
 import argparse
-import gzip
 import json
 import math
 import pathlib
 
 import ml_dtypes
 import numpy as np
+from squad_file import read_pairs
 from tokenizers import BertWordPieceTokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -31,9 +31,7 @@ def read_weights():
 
 def read_windows(path, count):
     """Token ids and segments of the first windows of evenly spread questions."""
-    raw = path.read_bytes()
-    data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)["data"]
-    pairs = [(question["question"], paragraph["context"]) for article in data for paragraph in article["paragraphs"] for question in paragraph["qas"]]
+    pairs = read_pairs(path)
     tokenizer = BertWordPieceTokenizer(str(MODEL / "vocab.txt"), lowercase=True)
     tokenizer.enable_truncation(LONGEST, strategy="only_second")
     encoded = [tokenizer.encode(*pair) for pair in pairs[:: max(1, len(pairs) // count)][:count]]

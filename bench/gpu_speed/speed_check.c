@@ -33,7 +33,7 @@ static const struct option_row rows[] = {
     {.type = OPTION_INT, .name = "tokens", .offset = offsetof(struct check_options, tokens), .default_value = "4096",
      .value_name = "N", .help = "Of the large batch.", .min = 1, .max = 200000},
     {.type = OPTION_INT, .name = "sessions", .offset = offsetof(struct check_options, sessions), .default_value = "4",
-     .value_name = "N", .help = "That run the large batch at once.", .min = 1, .max = SESSIONS_MAX},
+     .value_name = "N", .help = "That run a batch at once.", .min = 1, .max = SESSIONS_MAX},
     SPEED_TOLERANCE_ROWS(struct check_options, tolerances),
     {.type = OPTION_DOUBLE, .name = "head-factor", .offset = offsetof(struct check_options, head_factor),
      .default_value = "2", .value_name = "X",
@@ -68,8 +68,6 @@ struct check {
     size_t case_count, most_tokens;
     struct check_case cases[CASES_MAX];
     struct check_case *mixed, *large;
-    struct check_case
-        *repeated[REPEATED];          /* a sequence, `mixed` and `large`: a device may go about each in its own way */
     double usual[SPEED_OUTPUT_COUNT]; /* root mean squares of the reference over all cases */
     struct json_writer json;
     int failures;
@@ -111,23 +109,15 @@ static struct status add_crowds(struct check *check, size_t longest) {
         lengths[count] = 1 + (count * 149 + 83) % longest;
     STATUS_TRY(add_case(check, "large", lengths, count, SPEED_SEGMENTS));
     check->large = &check->cases[check->case_count - 1];
-    check->repeated[0] = &check->cases[0];
-    check->repeated[1] = check->mixed;
-    check->repeated[2] = check->large;
     return status_ok();
 }
 
 static struct status add_cases(struct check *check) {
-    size_t longest = (size_t)bert_checkpoint_config(check->model.checkpoint)->position_count;
-    size_t lengths[SPEED_NUMBERS_MAX], count, kept = 0;
-    STATUS_TRY(speed_numbers_parse(check->options->lengths, lengths, &count));
-    for (size_t i = 0; i < count; i++)
-        if (lengths[i] <= longest)
-            lengths[kept++] = lengths[i];
-    if (kept == 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "the model has %zu positions, too few for any of --lengths",
-                            longest);
-    STATUS_TRY(add_lengths(check, lengths, kept));
+    const struct bert_config *config = bert_checkpoint_config(check->model.checkpoint);
+    const size_t longest = (size_t)config->position_count;
+    size_t lengths[SPEED_NUMBERS_MAX], count;
+    STATUS_TRY(speed_lengths_parse(check->options->lengths, config, lengths, &count));
+    STATUS_TRY(add_lengths(check, lengths, count));
     return add_crowds(check, longest < 384 ? longest : 384);
 }
 
@@ -339,12 +329,13 @@ static struct status check_parallel(const struct run *run, const struct check_ca
                : status;
 }
 
-/* The number of batches that gave the same numbers. */
+/* A sequence, `mixed` and `large`: a device may go about each in its own way. The number that gave the same numbers. */
 static int check_repeated(const struct run *run, const char *what,
                           struct status (*check)(const struct run *run, const struct check_case *one)) {
+    const struct check_case *const cases[REPEATED] = {&run->check->cases[0], run->check->mixed, run->check->large};
     int good = 0;
     for (size_t i = 0; i < REPEATED; i++) {
-        struct status status = check(run, run->check->repeated[i]);
+        struct status status = check(run, cases[i]);
         if (status_is_ok(&status))
             good++;
         else

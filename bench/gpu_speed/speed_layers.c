@@ -40,15 +40,9 @@ struct layers {
 
 static struct status make_batch(struct layers *layers) {
     const struct bert_config *config = bert_checkpoint_config(layers->model.checkpoint);
-    size_t lengths[SPEED_NUMBERS_MAX], count, kept = 0;
-    STATUS_TRY(speed_numbers_parse(layers->options->lengths, lengths, &count));
-    for (size_t i = 0; i < count; i++)
-        if (lengths[i] <= (size_t)config->position_count)
-            lengths[kept++] = lengths[i];
-    if (kept == 0)
-        return status_error(STATUS_INVALID_ARGUMENT, "the model has %lld positions, too few for any of --lengths",
-                            (long long)config->position_count);
-    return speed_batch_make(layers->arena, config, lengths, kept, SPEED_SEGMENTS, &layers->batch);
+    size_t lengths[SPEED_NUMBERS_MAX], count;
+    STATUS_TRY(speed_lengths_parse(layers->options->lengths, config, lengths, &count));
+    return speed_batch_make(layers->arena, config, lengths, count, SPEED_SEGMENTS, &layers->batch);
 }
 
 /* The batch on an engine of the checkpoint's layers. The outputs are made for the first of them, and serve all. */

@@ -52,6 +52,19 @@ struct status speed_numbers_parse(const char *text, size_t *ret, size_t *ret_cou
     return status_ok();
 }
 
+struct status speed_lengths_parse(const char *text, const struct bert_config *config, size_t *ret, size_t *ret_count) {
+    size_t count, kept = 0;
+    STATUS_TRY(speed_numbers_parse(text, ret, &count));
+    for (size_t i = 0; i < count; i++)
+        if (ret[i] <= (size_t)config->position_count)
+            ret[kept++] = ret[i];
+    if (kept == 0)
+        return status_error(STATUS_INVALID_ARGUMENT, "the model has %lld positions, too few for any of --lengths",
+                            (long long)config->position_count);
+    *ret_count = kept;
+    return status_ok();
+}
+
 /* ---- models ---- */
 
 struct status speed_model_open(const struct speed_common *options, struct speed_model *ret) {

@@ -54,6 +54,10 @@ struct status speed_device_parse(const char *text, struct bert_device *ret) STAT
 /* "1,2,384": numbers of 1 .. 1,000,000, at most SPEED_NUMBERS_MAX. */
 struct status speed_numbers_parse(const char *text, size_t *ret, size_t *ret_count) STATUS_MUST_CHECK;
 
+/* The same, less those that the model has no positions for. */
+struct status speed_lengths_parse(const char *text, const struct bert_config *config, size_t *ret,
+                                  size_t *ret_count) STATUS_MUST_CHECK;
+
 /* A batch that owns what it points to, by the arena. */
 struct speed_batch {
     struct bert_batch batch;

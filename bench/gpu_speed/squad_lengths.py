@@ -4,8 +4,6 @@ them (docs/squad.md): 384 tokens at most, stride 128, questions of up to 64. The
 the file those of one paragraph stand together. Tokens are counted by our own tokenizer (build/tokenizer_speed, uncased, the compiled-in
 vocabulary).
 """
-import gzip
-import json
 import pathlib
 import random
 import statistics
@@ -13,6 +11,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+
+from squad_file import read_pairs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST, STRIDE, QUESTION, SPECIAL = 384, 128, 64, 3
@@ -41,10 +41,7 @@ def windows(question, context):
 
 
 def main():
-    raw = pathlib.Path(sys.argv[1]).read_bytes()
-    data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)["data"]
-    pairs = [(question["question"], paragraph["context"]) for article in data for paragraph in article["paragraphs"]
-             for question in paragraph["qas"]]
+    pairs = read_pairs(pathlib.Path(sys.argv[1]))
     counts = dict(zip(texts := sorted({text for pair in pairs for text in pair}), token_counts(texts)))
     lengths = [length for question, context in pairs for length in windows(counts[question], counts[context])]
     random.Random(1).shuffle(lengths)

@@ -76,14 +76,13 @@ static struct products open_products(enum cuda_number number, bool is_fp8) {
 }
 
 static void start_products(struct products *products) {
-    struct cuda_gemm_call calls[CUDA_GEMM_COUNT];
     expect_ok(cuda_gemms_create(&products->weights, &products->gemms));
     expect_ok(cuda_gemm_room_create(products->gemms, &products->room));
     assert_int_equal(cudaStreamCreateWithFlags(&products->stream, cudaStreamNonBlocking), cudaSuccess);
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
-        products->calls[gemm] = calls[gemm] = make_call(products, gemm);
+        products->calls[gemm] = make_call(products, gemm);
     assert_int_equal(cudaStreamSynchronize(NULL), cudaSuccess);
-    expect_ok(cuda_gemms_measure(products->room, calls, MOST, products->stream));
+    expect_ok(cuda_gemms_measure(products->room, products->calls, MOST, products->stream));
 }
 
 static void close_products(struct products *products) {

@@ -53,10 +53,10 @@ static struct cuda_norm norm_of(const struct cuda_forward *forward, const float 
     };
 }
 
-static struct status embed(const struct cuda_forward *forward) {
+static struct cuda_embed embed_of(const struct cuda_forward *forward) {
     const struct cuda_weights *weights = forward->weights;
     const struct cuda_staged staged = cuda_room_staged(forward->room->staged, &forward->plan);
-    const struct cuda_embed call = {
+    return (struct cuda_embed){
         .words = weights->words,
         .positions = weights->positions,
         .types = weights->types,
@@ -65,14 +65,12 @@ static struct status embed(const struct cuda_forward *forward) {
         .segment_ids = staged.segment_ids,
         .norm = norm_of(forward, weights->gamma, weights->beta, weights->layers[0].input_scale),
     };
-    CUDA_TRY(cuda_embed(weights->number, &call, forward->stream));
-    return status_ok();
 }
 
-static struct status attend(const struct cuda_forward *forward, int64_t layer) {
+static struct cuda_attention attention_of(const struct cuda_forward *forward, int64_t layer) {
     const struct cuda_weights *weights = forward->weights;
     const struct bert_config *config = &weights->config;
-    const struct cuda_attention call = {
+    return (struct cuda_attention){
         .query_key_value = forward->room->query_key_value,
         .numbers = weights->is_fp8 ? NULL : forward->room->context,
         .bytes = weights->is_fp8 ? forward->room->context : NULL,
@@ -82,7 +80,45 @@ static struct status attend(const struct cuda_forward *forward, int64_t layer) {
         .head_count = (int)config->head_count,
         .head_size = (int)(config->hidden_size / config->head_count),
     };
-    CUDA_TRY(cuda_attention(weights->number, &call, forward->stream));
+}
+
+/* Spans of few tokens are written to the host's memory, which takes less time than a copy. */
+static float *spans_of(const struct cuda_forward *forward) {
+    return forward->plan.tokens <= DIRECT_TOKENS ? forward->room->host_spans : forward->room->spans;
+}
+
+/* The last LayerNorm gives results, and nothing that a layer reads. */
+static struct cuda_row_target results_of(const struct cuda_forward *forward) {
+    const struct cuda_weights *weights = forward->weights;
+    struct cuda_row_target to = {.floats = forward->with_hidden ? forward->room->hidden : NULL};
+    if (forward->with_spans) {
+        to.span = weights->span;
+        to.span_bias[0] = weights->span_bias[0];
+        to.span_bias[1] = weights->span_bias[1];
+        to.starts = spans_of(forward);
+        to.ends = spans_of(forward) + forward->plan.tokens;
+    }
+    return to;
+}
+
+static struct status bring(const struct cuda_forward *forward) {
+    struct cuda_room *room = forward->room;
+    const size_t size = cuda_room_staged(room->staged, &forward->plan).size;
+    CUDA_TRY(cudaMemcpyAsync(room->staged, room->host_staged, size, cudaMemcpyHostToDevice, forward->stream));
+    return status_ok();
+}
+
+/* ---- kernel by kernel ---- */
+
+static struct status embed(const struct cuda_forward *forward) {
+    const struct cuda_embed call = embed_of(forward);
+    CUDA_TRY(cuda_embed(forward->weights->number, &call, forward->stream));
+    return status_ok();
+}
+
+static struct status attend(const struct cuda_forward *forward, int64_t layer) {
+    const struct cuda_attention call = attention_of(forward, layer);
+    CUDA_TRY(cuda_attention(forward->weights->number, &call, forward->stream));
     return status_ok();
 }
 
@@ -92,23 +128,9 @@ static struct status normalise(const struct cuda_forward *forward, const struct 
     return status_ok();
 }
 
-/* Those of few tokens are written to the host's memory, which takes less time than a copy. */
-static float *spans_of(const struct cuda_forward *forward) {
-    return forward->plan.tokens <= DIRECT_TOKENS ? forward->room->host_spans : forward->room->spans;
-}
-
-/* The last LayerNorm gives results, and nothing that a layer reads. */
 static struct status finish(const struct cuda_forward *forward, const struct cuda_layer *layer) {
-    const struct cuda_weights *weights = forward->weights;
     struct cuda_norm norm = norm_of(forward, layer->output_gamma, layer->output_beta, 1);
-    norm.to = (struct cuda_row_target){.floats = forward->with_hidden ? forward->room->hidden : NULL};
-    if (forward->with_spans) {
-        norm.to.span = weights->span;
-        norm.to.span_bias[0] = weights->span_bias[0];
-        norm.to.span_bias[1] = weights->span_bias[1];
-        norm.to.starts = spans_of(forward);
-        norm.to.ends = spans_of(forward) + forward->plan.tokens;
-    }
+    norm.to = results_of(forward);
     return normalise(forward, &norm);
 }
 
@@ -131,14 +153,59 @@ static struct status run_layer(const struct cuda_forward *forward, int64_t index
 }
 
 struct status cuda_forward_run(const struct cuda_forward *forward) {
-    struct cuda_room *room = forward->room;
-    const size_t size = cuda_room_staged(room->staged, &forward->plan).size;
-    CUDA_TRY(cudaMemcpyAsync(room->staged, room->host_staged, size, cudaMemcpyHostToDevice, forward->stream));
+    const struct cuda_room *room = forward->room;
+    STATUS_TRY(bring(forward));
     STATUS_TRY(embed(forward));
     for (int64_t layer = 0; layer < forward->weights->config.layer_count; layer++)
         STATUS_TRY(run_layer(forward, layer));
     if (forward->with_spans && spans_of(forward) != room->host_spans)
         CUDA_TRY(cudaMemcpyAsync(room->host_spans, room->spans, 2 * (size_t)forward->plan.tokens * sizeof(float),
                                  cudaMemcpyDeviceToHost, forward->stream));
+    return status_ok();
+}
+
+/* ---- in one kernel ---- */
+
+struct status cuda_forward_persistent_blocks(const struct cuda_weights *weights, unsigned *ret) {
+    const struct bert_config *config = &weights->config;
+    *ret = 0;
+    if (weights->is_fp8 || config->layer_count > CUDA_PERSISTENT_LAYERS || config->hidden_size > CUDA_PERSISTENT_HIDDEN)
+        return status_ok();
+    CUDA_TRY(cuda_persistent_blocks(weights->number, (int)(config->hidden_size / config->head_count), ret));
+    return status_ok();
+}
+
+static struct cuda_persistent_layer layer_of(const struct cuda_layer *layer) {
+    struct cuda_persistent_layer ret = {.attention_gamma = layer->attention_gamma,
+                                        .attention_beta = layer->attention_beta,
+                                        .output_gamma = layer->output_gamma,
+                                        .output_beta = layer->output_beta};
+    for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++) {
+        const struct cuda_matrix *matrix = cuda_gemm_matrix(layer, (enum cuda_gemm)gemm);
+        ret.products[gemm] = (struct cuda_product){matrix->weights, matrix->bias, matrix->outputs, matrix->inputs};
+    }
+    return ret;
+}
+
+struct status cuda_forward_run_persistent(const struct cuda_forward *forward, unsigned blocks) {
+    const struct cuda_weights *weights = forward->weights;
+    const struct cuda_room *room = forward->room;
+    struct cuda_persistent call = {
+        .embed = embed_of(forward),
+        .attention = attention_of(forward, 0),
+        .results = results_of(forward),
+        .x = room->x,
+        .y = room->y,
+        .query_key_value = room->query_key_value,
+        .intermediate = room->intermediate,
+        .arrivals = cuda_room_staged(room->staged, &forward->plan).arrivals,
+        .is_done = room->host_is_done,
+        .layer_count = (int)weights->config.layer_count,
+    };
+    for (int i = 0; i < call.layer_count; i++)
+        call.layers[i] = layer_of(&weights->layers[i]);
+    *room->host_is_done = 0;
+    STATUS_TRY(bring(forward));
+    CUDA_TRY(cuda_persistent(weights->number, &call, blocks, forward->stream));
     return status_ok();
 }

@@ -5,6 +5,8 @@
 #include "engine/cuda/cuda_gemm.h"
 #include "engine/cuda/cuda_room.h"
 
+enum { CUDA_SHORT_TOKENS = 256 };
+
 struct cuda_forward {
     const struct cuda_weights *weights;
     struct cuda_room *room;
@@ -17,6 +19,14 @@ struct cuda_forward {
 /* Puts all of it on the stream: the batch that lies in room->host_staged is copied, computed, and the spans, if they
  * are wanted, copied to room->host_spans. UNAVAILABLE. */
 struct status cuda_forward_run(const struct cuda_forward *forward) STATUS_MUST_CHECK;
+
+/* How many blocks the device that has been chosen has for the next function; 0: it does not go with this model or
+ * precision, or on this device. UNAVAILABLE. */
+struct status cuda_forward_persistent_blocks(const struct cuda_weights *weights, unsigned *ret) STATUS_MUST_CHECK;
+
+/* The same as cuda_forward_run, all computed by one kernel; of at most CUDA_SHORT_TOKENS tokens. When the stream has
+ * come past it, *room->host_is_done is 1, or the results are none. UNAVAILABLE. */
+struct status cuda_forward_run_persistent(const struct cuda_forward *forward, unsigned blocks) STATUS_MUST_CHECK;
 
 /* The product of layer `layer`, its operands in the room. */
 struct cuda_gemm_call cuda_forward_gemm(const struct cuda_forward *forward, enum cuda_gemm gemm, int64_t layer);

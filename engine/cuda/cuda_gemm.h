@@ -12,9 +12,6 @@
 
 #include "engine/cuda/cuda_weights.h"
 
-/* x W_qkv + b; context W + b + residual; gelu(x W + b); z W + b + residual. */
-enum cuda_gemm { CUDA_QUERY_KEY_VALUE, CUDA_ATTENTION_OUTPUT, CUDA_INTERMEDIATE, CUDA_OUTPUT, CUDA_GEMM_COUNT };
-
 struct cuda_gemms;
 struct cuda_gemm_room;
 

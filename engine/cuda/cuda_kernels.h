@@ -100,6 +100,45 @@ struct cuda_dense {
 };
 cudaError_t cuda_dense(const struct cuda_dense *dense, cudaStream_t stream);
 
+/* ---- a whole short batch ---- */
+
+/* The four products of a layer: x W_qkv + b; context W + b + residual; gelu(x W + b); z W + b + residual. */
+enum cuda_gemm { CUDA_QUERY_KEY_VALUE, CUDA_ATTENTION_OUTPUT, CUDA_INTERMEDIATE, CUDA_OUTPUT, CUDA_GEMM_COUNT };
+
+struct cuda_product {
+    const void *weights, *bias; /* [outputs][inputs] and [outputs] numbers */
+    int outputs, inputs;
+};
+
+struct cuda_persistent_layer {
+    struct cuda_product products[CUDA_GEMM_COUNT];
+    const float *attention_gamma, *attention_beta, *output_gamma, *output_beta; /* [H] */
+};
+
+/* What one kernel does for a whole batch has no room for more layers. */
+enum { CUDA_PERSISTENT_LAYERS = 24, CUDA_PERSISTENT_HIDDEN = 1024 };
+
+struct cuda_persistent {
+    struct cuda_embed embed;         /* gives x */
+    struct cuda_attention attention; /* reads query_key_value */
+    struct cuda_row_target results;  /* of the last LayerNorm */
+    void *x, *y, *query_key_value, *intermediate;
+    uint32_t *arrivals; /* [1], of the device: 0 */
+    uint32_t *is_done;  /* [1], 0; becomes 1, unless blocks have waited in vain for others, some seconds long */
+    int layer_count;
+    int shapes[CUDA_GEMM_COUNT]; /* of the products' tiles: cuda_persistent chooses them */
+    struct cuda_persistent_layer layers[CUDA_PERSISTENT_LAYERS];
+};
+
+/* How many blocks the device that has been chosen holds of the kernel, all of which it needs; 0: it has no such kernel
+ * for that size of heads, or cannot start one. */
+cudaError_t cuda_persistent_blocks(enum cuda_number number, int head_size, unsigned *ret);
+/* The whole forward pass in one kernel, whose blocks stay, and wait for each other between one operation and the next:
+ * so no operation waits for a launch, and its weights come while the one before it is still computed. Puts it on a
+ * stream that is not recorded. */
+cudaError_t cuda_persistent(enum cuda_number number, const struct cuda_persistent *batch, unsigned blocks,
+                            cudaStream_t stream);
+
 /* ---- loading ---- */
 
 /* Floats to what a GEMM reads: numbers, or bytes where `to_bytes`; each times `factor`. */

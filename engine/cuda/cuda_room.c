@@ -45,6 +45,7 @@ static size_t lay_out_host(struct cuda_room *room) {
     size_t used = 0;
     room->host_staged = take(room->host_block, &used, staged_size(room->capacity));
     room->host_spans = (float *)(void *)take(room->host_block, &used, 2 * (size_t)room->capacity * sizeof(float));
+    room->host_is_done = (uint32_t *)(void *)take(room->host_block, &used, sizeof *room->host_is_done);
     return used;
 }
 
@@ -97,6 +98,7 @@ struct cuda_staged cuda_room_staged(char *memory, const struct cuda_plan *plan) 
     staged.position_ids = (int32_t *)(void *)take(memory, &used, ids);
     staged.tiles = (struct cuda_attention_tile *)(void *)take(memory, &used, plan->tile_count * sizeof *staged.tiles);
     staged.offsets = (uint32_t *)(void *)take(memory, &used, ((size_t)plan->sequence_count + 1) * sizeof(uint32_t));
+    staged.arrivals = (uint32_t *)(void *)take(memory, &used, sizeof *staged.arrivals);
     staged.size = used;
     return staged;
 }
@@ -128,4 +130,5 @@ void cuda_room_stage(const struct bert_batch *batch, const struct cuda_plan *pla
     stage_tiles(batch, plan, staged->tiles);
     for (size_t i = 0; i <= plan->sequence_count; i++)
         staged->offsets[i] = batch->offsets[i < batch->sequence_count ? i : batch->sequence_count];
+    *staged->arrivals = 0;
 }

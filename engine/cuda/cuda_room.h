@@ -2,7 +2,7 @@
  * pinned memory of the host.
  *
  * What a batch is given lies in one piece, so that one copy brings it: token ids, segments, positions, tiles of
- * attention, offsets of the sequences. A plan says how many there are of each.
+ * attention, offsets of the sequences, a counter. A plan says how many there are of each.
  */
 #ifndef INFERD_ENGINE_CUDA_CUDA_ROOM_H
 #define INFERD_ENGINE_CUDA_CUDA_ROOM_H
@@ -21,6 +21,7 @@ struct cuda_staged {
     int32_t *token_ids, *segment_ids, *position_ids; /* [tokens] */
     struct cuda_attention_tile *tiles;               /* [tile_count] */
     uint32_t *offsets;                               /* [sequence_count + 1] */
+    uint32_t *arrivals;                              /* [1]: 0; cuda_persistent counts with it */
     size_t size;                                     /* bytes, from token_ids on */
 };
 
@@ -37,6 +38,7 @@ struct cuda_room {
     char *staged;            /* on the device */
     char *host_staged;       /* pinned */
     float *host_spans;       /* [2][capacity], pinned */
+    uint32_t *host_is_done;  /* [1], pinned: of cuda_persistent */
     char *block, *host_block;
 };
 

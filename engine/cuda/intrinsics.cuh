@@ -7,7 +7,8 @@
  * neighbour b  16 x 8 numbers, 2 words of two:  (2t, g), (2t + 8, g), each with the one below c  16 x 8 floats: (g,
  * 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
  *
- * Source: PTX ISA, sections mma.sync, ldmatrix and cp.async. They exist from compute capability 8.0 on.
+ * Source: PTX ISA, sections mma.sync, ldmatrix, cp.async, prefetch, and memory consistency model. They exist from
+ * compute capability 8.0 on.
  */
 #ifndef INFERD_ENGINE_CUDA_INTRINSICS_CUH
 #define INFERD_ENGINE_CUDA_INTRINSICS_CUH
@@ -28,6 +29,41 @@ static inline cudaError_t launch(void (*kernel)(Arguments), dim3 grid, unsigned 
     return cudaLaunchKernel(reinterpret_cast<const void *>(kernel), grid, dim3(threads), list, 0, stream);
 }
 
+/* How many blocks the device, the one that was chosen, can hold at once; 0: it cannot start them together. */
+template <typename Arguments>
+static inline cudaError_t resident_blocks(void (*kernel)(Arguments), unsigned threads, size_t shared_size,
+                                          unsigned *ret) {
+    int device, can = 0, units = 0, each = 0;
+    const int size = static_cast<int>(shared_size);
+    *ret = 0;
+    cudaError_t error = cudaGetDevice(&device);
+    if (!error)
+        error = cudaDeviceGetAttribute(&can, cudaDevAttrCooperativeLaunch, device);
+    if (!error)
+        error = cudaDeviceGetAttribute(&units, cudaDevAttrMultiProcessorCount, device);
+    if (error || !can)
+        return error;
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, size);
+    if (error == cudaErrorInvalidValue) { /* more than its multiprocessors have */
+        (void)cudaGetLastError();
+        return cudaSuccess;
+    }
+    if (!error)
+        error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(threads), shared_size);
+    if (!error)
+        *ret = static_cast<unsigned>(units * each);
+    return error;
+}
+
+/* All blocks start together, so that they can wait for each other; each has shared_size bytes of shared_memory(). */
+template <typename Arguments>
+static inline cudaError_t launch_together(void (*kernel)(Arguments), unsigned blocks, unsigned threads,
+                                          size_t shared_size, cudaStream_t stream, Arguments arguments) {
+    void *list[] = {&arguments};
+    return cudaLaunchCooperativeKernel(reinterpret_cast<const void *>(kernel), dim3(blocks), dim3(threads), list,
+                                       shared_size, stream);
+}
+
 __device__ static inline unsigned thread_index() {
     return threadIdx.x;
 }
@@ -41,7 +77,7 @@ __device__ static inline dim3 block_index() {
     return dim3(blockIdx.x, blockIdx.y, blockIdx.z);
 }
 
-/* ---- a warp and a block ---- */
+/* ---- a warp, a block and a grid ---- */
 
 /* Of the lane whose number differs by `mask`; all lanes of the warp call it. */
 __device__ static inline float shuffle_xor(float number, int mask) {
@@ -51,6 +87,30 @@ __device__ static inline float shuffle_xor(float number, int mask) {
 /* All threads of the block have come here, and see what each wrote. */
 __device__ static inline void block_barrier() {
     __syncthreads();
+}
+
+/* What launch_together gave the block; begins at a multiple of 1,024. */
+__device__ static inline char *shared_memory() {
+    extern __shared__ __align__(1024) char memory_of_the_block[];
+    return memory_of_the_block;
+}
+
+/* All blocks have come here, and see what each wrote. `arrivals` counts those that came, 0 before the first time; it is
+ * to become `goal`. False: a block has not come for 2^32 clocks, and nobody is waited for any more. */
+__device__ static inline bool grid_barrier(uint32_t *arrivals, uint32_t goal) {
+    const uint32_t gave_up = 0x80000000U;
+    uint32_t seen = 0;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        const long long begin = clock64();
+        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrivals) : "memory");
+        do {
+            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrivals) : "memory");
+            if (clock64() - begin > 1LL << 32)
+                atomicOr(arrivals, gave_up);
+        } while (seen < goal);
+    }
+    return __syncthreads_and(seen < gave_up);
 }
 
 /* ---- numbers ---- */
@@ -81,6 +141,11 @@ __device__ static inline void copy_async_end_group() {
 /* Until all groups of this thread but the last PENDING have arrived. */
 template <int PENDING> __device__ static inline void copy_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+/* Brings the 128 bytes around an address nearer, to the cache of the whole device. */
+__device__ static inline void fetch_ahead(const void *global) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(global));
 }
 
 /* ---- fragments ---- */

@@ -59,11 +59,14 @@ __device__ static inline uint32_t pack_bytes(float first, float second) {
     return __nv_cvt_float2_to_fp8x2(pair, __NV_SATFINITE, __NV_E4M3);
 }
 
+template <typename Number> __device__ static inline void unpack_pair(uint32_t word, float *numbers) {
+    numbers[0] = float_from_bits(word & 0xffffU, Number());
+    numbers[1] = float_from_bits(word >> 16, Number());
+}
+
 template <typename Number> __device__ static inline void unpack(const number_pack &pack, float *numbers) {
-    for (int i = 0; i < 4; i++) {
-        numbers[2 * i] = float_from_bits(pack.words[i] & 0xffffU, Number());
-        numbers[2 * i + 1] = float_from_bits(pack.words[i] >> 16, Number());
-    }
+    for (int i = 0; i < 4; i++)
+        unpack_pair<Number>(pack.words[i], numbers + 2 * i);
 }
 
 template <typename Number> __device__ static inline number_pack pack_numbers(const float *numbers) {

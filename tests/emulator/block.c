@@ -8,11 +8,11 @@
 
 #include "fiber.h"
 
-enum { WARP = 32, THREADS_MAX = 1024, COPIES_MAX = 256, COPY_SIZE = 16 };
+enum { WARP = 32, THREADS_MAX = 1024, COPIES_MAX = 256, COPY_SIZE = 16, SHARED_ALIGN = 1024 };
 
-enum step { NONE, SHUFFLE, LOAD, LOAD_TRANSPOSED, MULTIPLY, BARRIER, ENDED };
+enum step { NONE, SHUFFLE, LOAD, LOAD_TRANSPOSED, MULTIPLY, BARRIER, GRID_BARRIER, ENDED };
 static const char *const step_names[] = {"running",      "shuffle_xor",   "load_matrices", "load_matrices_transposed",
-                                         "multiply_add", "block_barrier", "ended"};
+                                         "multiply_add", "block_barrier", "grid_barrier",  "ended"};
 
 /* What a lane brings to a step of its warp. */
 struct operands {
@@ -32,7 +32,8 @@ struct copy {
 
 struct thread {
     struct fiber *fiber;
-    unsigned index;
+    struct block *block;
+    unsigned index; /* in it */
     enum step step; /* what it waits for */
     struct operands operands;
     struct copy copies[COPIES_MAX];
@@ -44,26 +45,40 @@ struct warp {
     int waiting, absent; /* lanes at that step; at a barrier or at their end */
 };
 
-/* The block that runs. */
+struct block {
+    unsigned index[3];
+    struct thread *threads[THREADS_MAX]; /* made when they are first needed, and kept */
+    struct warp warps[THREADS_MAX / WARP];
+    char *shared; /* that the launch asked for */
+};
+
+/* The kernel that runs. The blocks of a cooperative one are all there; of others there is one at a time. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct thread *threads[THREADS_MAX];
-static struct warp warps[THREADS_MAX / WARP];
+static struct block *blocks[BLOCKS_RESIDENT];
 static struct thread *running;
 static const struct emulated_kernel *kernel;
 static const void *kernel_arguments;
-static unsigned block_index[3];
-static void **touched; /* shared memory that this block's copies went to */
+static void **touched; /* shared memory that copies went to */
 static size_t touched_count, touched_room;
 
 static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *format, ...) {
     va_list list;
-    fprintf(stderr, "emulator: %s, block (%u, %u, %u), thread %u: ", kernel->name, block_index[0], block_index[1],
-            block_index[2], running ? running->index : 0);
+    const unsigned *index = running ? running->block->index : blocks[0]->index;
+    fprintf(stderr, "emulator: %s, block (%u, %u, %u), thread %u: ", kernel->name, index[0], index[1], index[2],
+            running ? running->index : 0);
     va_start(list, format);
     vfprintf(stderr, format, list);
     va_end(list);
     fprintf(stderr, "\n");
     abort();
+}
+
+static void *must(void *memory) {
+    if (!memory) {
+        fprintf(stderr, "emulator: no memory\n");
+        abort();
+    }
+    return memory;
 }
 
 /* ---- steps of a warp ---- */
@@ -138,6 +153,7 @@ static void take_step(struct thread **lanes) {
         break;
     case NONE:
     case BARRIER:
+    case GRID_BARRIER:
     case ENDED:
     default:
         fail("a warp cannot %s", step_names[lanes[0]->step]);
@@ -147,12 +163,12 @@ static void take_step(struct thread **lanes) {
 }
 
 static struct warp *own_warp(void) {
-    return &warps[running->index / WARP];
+    return &running->block->warps[running->index / WARP];
 }
 
 /* Comes back when all lanes of the warp have come to it. */
 static void meet(enum step step) {
-    struct thread *self = running, **lanes = threads + self->index / WARP * WARP;
+    struct thread *self = running, **lanes = self->block->threads + self->index / WARP * WARP;
     struct warp *warp = own_warp();
     if (warp->absent)
         fail("%s, and %d lanes of the warp are at a barrier or have ended", step_names[step], warp->absent);
@@ -201,14 +217,24 @@ void block_barrier_all(void) {
     fiber_yield(running->fiber);
 }
 
+bool block_grid_barrier(uint32_t *arrivals, uint32_t goal) {
+    if (!kernel->is_cooperative)
+        fail("grid_barrier, and the launch was no cooperative one");
+    if (running->index == 0)
+        ++*arrivals;
+    leave(GRID_BARRIER);
+    fiber_yield(running->fiber);
+    if (*arrivals < goal)
+        fail("grid_barrier waits for %u arrivals for ever: there have been %u", goal, *arrivals);
+    return *arrivals < BLOCKS_GAVE_UP;
+}
+
 /* ---- copies ---- */
 
 static void touch(void *shared) {
     if (touched_count == touched_room) {
         touched_room = touched_room ? 2 * touched_room : 1024;
-        touched = realloc(touched, touched_room * sizeof *touched);
-        if (!touched)
-            fail("no memory");
+        touched = must(realloc(touched, touched_room * sizeof *touched));
     }
     touched[touched_count++] = shared;
 }
@@ -248,11 +274,15 @@ unsigned block_thread_index(void) {
 }
 
 const unsigned *block_index_of(void) {
-    return block_index;
+    return running->block->index;
 }
 
 const unsigned *block_grid(void) {
     return kernel->grid;
+}
+
+void *block_shared_memory(void) {
+    return running->block->shared;
 }
 
 static void run_thread(void *argument) {
@@ -263,10 +293,10 @@ static void run_thread(void *argument) {
     leave(ENDED);
 }
 
-static unsigned count_at(enum step step) {
+static unsigned count_at(const struct block *block, enum step step) {
     unsigned count = 0;
     for (unsigned i = 0; i < kernel->threads; i++)
-        count += threads[i]->step == step;
+        count += block->threads[i]->step == step;
     return count;
 }
 
@@ -282,46 +312,94 @@ static void run_warp(struct thread **lanes) {
 }
 
 /* Every warp as far as it gets; in turn from the first and from the last, since the device knows no order either. */
-static void run_warps(bool is_backwards) {
+static void run_warps(struct block *block) {
     const unsigned count = kernel->threads / WARP;
+    const bool is_backwards = (block->index[0] + block->index[1]) % 2;
     for (unsigned i = 0; i < count; i++)
-        run_warp(threads + (is_backwards ? count - 1 - i : i) * WARP);
+        run_warp(block->threads + (is_backwards ? count - 1 - i : i) * WARP);
 }
 
 /* All threads go on. */
-static void pass_barrier(void) {
+static void pass_barrier(struct block *block) {
     for (unsigned i = 0; i < kernel->threads; i++)
-        threads[i]->step = NONE;
-    memset(warps, 0, sizeof warps);
+        block->threads[i]->step = NONE;
+    memset(block->warps, 0, sizeof block->warps);
 }
 
-static void run_block(void) {
-    const bool is_backwards = (block_index[0] + block_index[1]) % 2;
-    for (unsigned i = 0; i < kernel->threads; i++) {
-        threads[i]->copy_count = threads[i]->group = 0;
-        fiber_begin(threads[i]->fiber, run_thread, threads[i]);
-    }
+/* To where all its threads wait for other blocks (true), or to its end. */
+static bool run_block(struct block *block) {
     do {
-        pass_barrier();
-        run_warps(is_backwards);
-    } while (count_at(BARRIER) == kernel->threads);
-    if (count_at(ENDED) < kernel->threads)
-        fail("%u of %u threads are at a barrier, and %u have ended", count_at(BARRIER), kernel->threads,
-             count_at(ENDED));
+        pass_barrier(block);
+        run_warps(block);
+    } while (count_at(block, BARRIER) == kernel->threads);
+    if (count_at(block, ENDED) < kernel->threads && count_at(block, GRID_BARRIER) < kernel->threads)
+        fail("%u of %u threads are at a barrier, %u at one of the grid, and %u have ended", count_at(block, BARRIER),
+             kernel->threads, count_at(block, GRID_BARRIER), count_at(block, ENDED));
+    return count_at(block, ENDED) < kernel->threads;
+}
+
+static void begin_block(struct block *block, const unsigned *index) {
+    memcpy(block->index, index, sizeof block->index);
+    for (unsigned i = 0; i < kernel->threads; i++) {
+        struct thread *thread = block->threads[i];
+        thread->copy_count = thread->group = 0;
+        fiber_begin(thread->fiber, run_thread, thread);
+    }
+    if (kernel->shared_size) {
+        block->shared =
+            must(aligned_alloc(SHARED_ALIGN, (kernel->shared_size + SHARED_ALIGN - 1) / SHARED_ALIGN * SHARED_ALIGN));
+        memset(block->shared, 0xff, kernel->shared_size);
+    }
+}
+
+/* Of those that ran: shared memory is lost. */
+static void end_blocks(unsigned count) {
     for (size_t i = 0; i < touched_count; i++)
         memset(touched[i], 0xff, COPY_SIZE);
     touched_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        free(blocks[i]->shared);
+        blocks[i]->shared = NULL;
+    }
 }
 
-static void make_threads(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        if (threads[i])
+static void run_one_by_one(void) {
+    unsigned index[3];
+    for (index[2] = 0; index[2] < kernel->grid[2]; index[2]++)
+        for (index[1] = 0; index[1] < kernel->grid[1]; index[1]++)
+            for (index[0] = 0; index[0] < kernel->grid[0]; index[0]++) {
+                begin_block(blocks[0], index);
+                run_block(blocks[0]);
+                end_blocks(1);
+            }
+}
+
+/* From one barrier of the grid to the next, in turn from the first block and from the last. */
+static void run_together(void) {
+    const unsigned count = kernel->grid[0];
+    unsigned waiting = count;
+    for (unsigned i = 0; i < count; i++)
+        begin_block(blocks[i], (const unsigned[3]){i, 0, 0});
+    for (bool is_backwards = false; waiting == count; is_backwards = !is_backwards) {
+        waiting = 0;
+        for (unsigned i = 0; i < count; i++)
+            waiting += run_block(blocks[is_backwards ? count - 1 - i : i]);
+    }
+    if (waiting)
+        fail("%u of %u blocks are at a barrier of the grid, and the others have ended", waiting, count);
+    end_blocks(count);
+}
+
+static void make_block(struct block **block) {
+    *block = *block ? *block : must(calloc(1, sizeof **block));
+    for (unsigned i = 0; i < kernel->threads; i++) {
+        struct thread **thread = &(*block)->threads[i];
+        if (*thread)
             continue;
-        threads[i] = calloc(1, sizeof *threads[i]);
-        if (!threads[i])
-            fail("no memory");
-        threads[i]->fiber = fiber_create();
-        threads[i]->index = i;
+        *thread = must(calloc(1, sizeof **thread));
+        (*thread)->fiber = fiber_create();
+        (*thread)->block = *block;
+        (*thread)->index = i;
     }
 }
 
@@ -330,22 +408,25 @@ void block_run_kernel(const struct emulated_kernel *called, const void *argument
     kernel = called;
     kernel_arguments = arguments;
     running = NULL;
-    memset(block_index, 0, sizeof block_index);
+    for (unsigned i = 0; i < (kernel->is_cooperative ? kernel->grid[0] : 1); i++)
+        make_block(&blocks[i]);
     if (kernel->threads % WARP)
         fail("%u threads: no whole warps", kernel->threads);
-    make_threads(kernel->threads);
-    for (block_index[2] = 0; block_index[2] < kernel->grid[2]; block_index[2]++)
-        for (block_index[1] = 0; block_index[1] < kernel->grid[1]; block_index[1]++)
-            for (block_index[0] = 0; block_index[0] < kernel->grid[0]; block_index[0]++)
-                run_block();
+    if (kernel->is_cooperative)
+        run_together();
+    else
+        run_one_by_one();
     pthread_mutex_unlock(&lock);
 }
 
 /* For the leak detector. */
-static void __attribute__((destructor)) free_threads(void) {
-    for (unsigned i = 0; i < THREADS_MAX && threads[i]; i++) {
-        fiber_destroy(threads[i]->fiber);
-        free(threads[i]);
+static void __attribute__((destructor)) free_blocks(void) {
+    for (unsigned i = 0; i < BLOCKS_RESIDENT && blocks[i]; i++) {
+        for (unsigned k = 0; k < THREADS_MAX && blocks[i]->threads[k]; k++) {
+            fiber_destroy(blocks[i]->threads[k]->fiber);
+            free(blocks[i]->threads[k]);
+        }
+        free(blocks[i]);
     }
     free(touched);
 }

@@ -1,5 +1,6 @@
 /* block.h: one kernel on the CPU: its blocks one after the other, each thread of a block as a fiber, and what threads
- * do together when all of them have come to it.
+ * do together when all of them have come to it. The blocks of a cooperative launch run in turns, each from one barrier
+ * of the grid to the next.
  *
  * Whatever the device would leave undefined ends the program with a message: a step of a warp that not all its lanes
  * take, a barrier that not all threads come to, addresses that are not aligned, copies that nobody waits for. What a
@@ -9,17 +10,25 @@
 #define INFERD_TESTS_EMULATOR_BLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* Blocks of a cooperative launch that the device holds at once. Arrivals from BLOCKS_GAVE_UP on: nobody waits any more.
+ */
+enum { BLOCKS_RESIDENT = 5 };
+#define BLOCKS_GAVE_UP 0x80000000U
+
 struct emulated_kernel {
     const char *name;
     void (*run)(void (*kernel)(void), const void *arguments); /* for one thread */
     void (*kernel)(void);
     unsigned grid[3], threads;
+    size_t shared_size; /* bytes that every block has besides what the kernel declares */
+    bool is_cooperative;
 };
 
 /* Thread: one kernel at a time; others wait. */
@@ -31,7 +40,11 @@ unsigned block_thread_index(void);
 const unsigned *block_index_of(void); /* [3] */
 const unsigned *block_grid(void);     /* [3] */
 
+void *block_shared_memory(void); /* [shared_size], full of NaNs */
+
 void block_barrier_all(void);
+/* `arrivals` counts each block; false: the blocks have given up. */
+bool block_grid_barrier(uint32_t *arrivals, uint32_t goal);
 float block_shuffle_xor(float number, int mask);
 void block_copy(void *shared, const void *global, bool is_there);
 void block_copy_end_group(void);

@@ -32,6 +32,10 @@ void emulator_fail_call(int n);
 bool emulator_has_failed(void);
 /* Device index 0 and 1; what they have: 90 unless set. */
 void emulator_set_capability(int capability);
+/* Bytes of shared memory for a block: 227 KiB unless set. */
+void emulator_set_shared_memory(size_t size);
+/* Cooperative launches since the program began. */
+int emulator_cooperative_launches(void);
 /* So many graphs were launched since the program began. */
 int emulator_graph_launches(void);
 /* Milliseconds that the device has worked; what a kernel or a product takes is made up. */
@@ -41,6 +45,8 @@ float emulator_time(void);
 
 cudaError_t emulator_launch(const struct emulated_kernel *kernel, const void *arguments, size_t size,
                             cudaStream_t stream);
+/* 0 with more shared memory than there is. */
+cudaError_t emulator_resident_blocks(size_t shared_size, unsigned *ret);
 /* Puts run(arguments), a copy of which is taken, on the stream, or in the graph that it records. */
 cudaError_t emulator_enqueue(cudaStream_t stream, void (*run)(const void *arguments), const void *arguments,
                              size_t size);

@@ -21,10 +21,19 @@ struct CUgraphExec_st {
 
 static struct CUstream_st default_stream = {.queue = {NULL, &default_stream.queue.first}};
 static struct CUstream_st *streams[64];
-static int graph_launches;
+static int graph_launches, cooperative_launches;
+static size_t shared_memory = 227 << 10;
 
 int emulator_graph_launches(void) {
     return graph_launches;
+}
+
+int emulator_cooperative_launches(void) {
+    return cooperative_launches;
+}
+
+void emulator_set_shared_memory(size_t size) {
+    shared_memory = size;
 }
 
 /* ---- streams ---- */
@@ -164,16 +173,27 @@ static void run_launch(const void *arguments) {
     block_run_kernel(&launch->kernel, launch->arguments);
 }
 
+cudaError_t emulator_resident_blocks(size_t shared_size, unsigned *ret) {
+    MAY_FAIL(cudaErrorInvalidValue);
+    *ret = shared_size <= shared_memory ? BLOCKS_RESIDENT : 0;
+    return cudaSuccess;
+}
+
 cudaError_t emulator_launch(const struct emulated_kernel *kernel, const void *arguments, size_t size,
                             cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchOutOfResources);
     const unsigned *grid = kernel->grid;
-    if (!grid[0] || !grid[1] || !grid[2] || grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535 ||
-        !kernel->threads || kernel->threads > 1024 || size > 4096)
+    if (kernel->is_cooperative && grid[0] * grid[1] * grid[2] > BLOCKS_RESIDENT)
+        return runtime_result(cudaErrorCooperativeLaunchTooLarge);
+    if (kernel->is_cooperative && stream && stream->recording)
+        return runtime_result(cudaErrorStreamCaptureUnsupported); /* not emulated */
+    if (kernel->shared_size > shared_memory || !grid[0] || !grid[1] || !grid[2] || grid[0] > 0x7fffffff ||
+        grid[1] > 65535 || grid[2] > 65535 || !kernel->threads || kernel->threads > 1024 || size > 4096)
         return runtime_result(cudaErrorInvalidConfiguration);
     struct launch *launch = runtime_must(calloc(1, sizeof *launch + size));
     launch->kernel = *kernel;
     memcpy(launch->arguments, arguments, size);
+    cooperative_launches += kernel->is_cooperative;
     cudaError_t error = emulator_enqueue(stream, run_launch, launch, sizeof *launch + size);
     free(launch);
     return error;

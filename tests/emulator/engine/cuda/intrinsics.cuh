@@ -16,6 +16,10 @@
 
 #undef __launch_bounds__
 #define __launch_bounds__(...)
+#undef __grid_constant__
+#define __grid_constant__
+#undef __noinline__
+#define __noinline__
 #undef __shared__
 #define __shared__ static /* one block runs at a time */
 
@@ -32,7 +36,27 @@ static inline cudaError_t launch(void (*kernel)(Arguments), dim3 grid, unsigned 
                                   run_kernel<Arguments>,
                                   reinterpret_cast<void (*)(void)>(kernel),
                                   {grid.x, grid.y, grid.z},
-                                  threads};
+                                  threads,
+                                  0,
+                                  false};
+    return emulator_launch(&call, &arguments, sizeof arguments, stream);
+}
+
+template <typename Arguments>
+static inline cudaError_t resident_blocks(void (*)(Arguments), unsigned, size_t shared_size, unsigned *ret) {
+    return emulator_resident_blocks(shared_size, ret);
+}
+
+template <typename Arguments>
+static inline cudaError_t launch_together(void (*kernel)(Arguments), unsigned blocks, unsigned threads,
+                                          size_t shared_size, cudaStream_t stream, Arguments arguments) {
+    const emulated_kernel call = {__PRETTY_FUNCTION__,
+                                  run_kernel<Arguments>,
+                                  reinterpret_cast<void (*)(void)>(kernel),
+                                  {blocks, 1, 1},
+                                  threads,
+                                  shared_size,
+                                  true};
     return emulator_launch(&call, &arguments, sizeof arguments, stream);
 }
 
@@ -49,7 +73,7 @@ static inline dim3 block_index() {
     return dim3(index[0], index[1], index[2]);
 }
 
-/* ---- a warp and a block ---- */
+/* ---- a warp, a block and a grid ---- */
 
 static inline float shuffle_xor(float number, int mask) {
     return block_shuffle_xor(number, mask);
@@ -57,6 +81,14 @@ static inline float shuffle_xor(float number, int mask) {
 
 static inline void block_barrier() {
     block_barrier_all();
+}
+
+static inline char *shared_memory() {
+    return static_cast<char *>(block_shared_memory());
+}
+
+static inline bool grid_barrier(uint32_t *arrivals, uint32_t goal) {
+    return block_grid_barrier(arrivals, goal);
 }
 
 /* ---- numbers ---- */
@@ -81,6 +113,9 @@ static inline void copy_async_end_group() {
 
 template <int PENDING> static inline void copy_async_wait() {
     block_copy_wait(PENDING);
+}
+
+static inline void fetch_ahead(const void *) {
 }
 
 /* ---- fragments ---- */

@@ -12,6 +12,7 @@ enum { SESSION_TOKENS_MAX = 1000000, PRECISION_LIST_MAX = 64, DEVICE_TEXT_MAX = 
 
 static const char *const precision_texts[BERT_PRECISION_COUNT] = {"auto", "fp32", "bf16", "int8", "fp16", "fp8"};
 static const char *const isa_texts[] = {"auto", "reference", "avx2", "avx512", "avx512_bf16"};
+static const char *const short_batches_texts[] = {"auto", "graphs", "persistent"};
 
 struct bert_engine {
     const struct device_ops *device;
@@ -56,6 +57,13 @@ bool bert_isa_parse(const char *text, enum bert_isa *ret) {
     int found = find_text(isa_texts, sizeof isa_texts / sizeof isa_texts[0], text);
     if (found >= 0)
         *ret = (enum bert_isa)found;
+    return found >= 0;
+}
+
+bool bert_short_batches_parse(const char *text, enum bert_short_batches *ret) {
+    int found = find_text(short_batches_texts, sizeof short_batches_texts / sizeof short_batches_texts[0], text);
+    if (found >= 0)
+        *ret = (enum bert_short_batches)found;
     return found >= 0;
 }
 

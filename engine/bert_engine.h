@@ -1,9 +1,9 @@
 /* bert_engine.h: a BERT encoder, usable by itself: a checkpoint and runs of tokens in, numbers out.
  *
- * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. No sequence is padded, and
- * what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads there
- * are; it may differ between instruction sets and between devices. On a GPU the other sequences of a batch may change
- * it by as much as rounding does; the same batch gives the same.
+ * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. No sequence is padded,
+ * and what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads
+ * there are; it may differ between instruction sets and between devices. On a GPU the other sequences of a batch may
+ * change it by as much as rounding does; the same batch gives the same.
  *
  *   struct bert_pool *pool;        the CPU's threads; any number of engines use one
  *   struct bert_engine *engine;    the weights, packed for one precision, on one device
@@ -42,6 +42,10 @@ enum bert_precision {
  * with each. */
 enum bert_isa { BERT_ISA_AUTO, BERT_ISA_REFERENCE, BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16 };
 
+/* How a GPU computes batches of up to 256 tokens, in bf16 or fp16: as graphs of many kernels, or in one that stays.
+ * AUTO: in whichever is found to be faster when sessions are made. The others are there to measure and to test. */
+enum bert_short_batches { BERT_SHORT_AUTO, BERT_SHORT_GRAPHS, BERT_SHORT_PERSISTENT };
+
 /* Where an engine has its weights and computes. */
 enum bert_device_kind { BERT_DEVICE_CPU, BERT_DEVICE_CUDA };
 struct bert_device {
@@ -52,9 +56,10 @@ struct bert_device {
 /* "auto", "fp32", ... and "auto", "reference", "avx2", "avx512", "avx512_bf16". Never NULL. */
 const char *bert_precision_text(enum bert_precision precision);
 const char *bert_isa_text(enum bert_isa isa);
-/* The other way; false when the text is none of them. */
+/* The other way; false when the text is none of them. Short batches: "auto", "graphs", "persistent". */
 bool bert_precision_parse(const char *text, enum bert_precision *ret);
 bool bert_isa_parse(const char *text, enum bert_isa *ret);
+bool bert_short_batches_parse(const char *text, enum bert_short_batches *ret);
 /* "auto, fp32, bf16, ...", for messages: every precision that some device may have. */
 void bert_precision_list(char *text, size_t size);
 
@@ -74,6 +79,7 @@ int bert_pool_threads(const struct bert_pool *pool);
 struct bert_engine_options {
     enum bert_precision precision;
     enum bert_isa isa;
+    enum bert_short_batches short_batches;
     struct bert_device device;
 };
 

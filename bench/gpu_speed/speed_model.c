@@ -72,6 +72,9 @@ struct status speed_model_open(const struct speed_common *options, struct speed_
         return status_error(STATUS_INVALID_ARGUMENT, "--checkpoint is missing");
     STATUS_TRY(speed_device_parse(options->device, &ret->device));
     STATUS_TRY(parse_precisions(options->precisions, ret));
+    if (!bert_short_batches_parse(options->short_batches, &ret->short_batches))
+        return status_error(STATUS_INVALID_ARGUMENT, "--short-batches: expected auto, graphs or persistent, got '%s'",
+                            options->short_batches);
     STATUS_TRY(bert_device_check(&ret->device));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->config, &ret->checkpoint));
     return bert_pool_create((int)options->threads, &ret->pool);
@@ -84,7 +87,10 @@ void speed_model_close(struct speed_model *model) {
 
 struct status speed_engine_create(const struct speed_model *model, struct bert_device device,
                                   enum bert_precision precision, struct bert_engine **ret) {
-    const struct bert_engine_options options = {.precision = precision, .device = device};
+    const struct bert_engine_options options = {.precision = precision,
+                                                .short_batches = device.kind == BERT_DEVICE_CUDA ? model->short_batches
+                                                                                                 : BERT_SHORT_AUTO,
+                                                .device = device};
     return bert_engine_create(model->checkpoint, &options, model->pool, ret);
 }
 
@@ -170,6 +176,8 @@ struct json_writer speed_json_begin(const char *command, const struct speed_comm
     json_text(&writer, options->config ? options->config : "");
     json_key(&writer, "device");
     json_text(&writer, options->device);
+    json_key(&writer, "short_batches");
+    json_text(&writer, options->short_batches);
     json_key(&writer, "rows");
     json_begin_array(&writer);
     return writer;

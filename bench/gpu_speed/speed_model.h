@@ -18,6 +18,7 @@ struct speed_common {
     const char *checkpoint, *config; /* config NULL: the one beside the weights */
     const char *device;              /* "cpu", "cuda" or "cuda:N" */
     const char *precisions;          /* "bf16,fp16,fp8" */
+    const char *short_batches;       /* "auto", "graphs", "persistent" */
     const char *json;                /* a file for the numbers, or NULL */
     int64_t threads;                 /* of the CPU; 0: all */
 };
@@ -31,6 +32,9 @@ struct speed_common {
      .default_value = "cuda:0", .value_name = "DEVICE", .help = "cpu, cuda or cuda:N."},                               \
     {.type = OPTION_STRING, .name = "precisions", .offset = offsetof(struct speed_common, precisions),                 \
      .default_value = "bf16,fp16,fp8", .value_name = "P,P", .help = "What to compute in, one after the other."},       \
+    {.type = OPTION_STRING, .name = "short-batches", .offset = offsetof(struct speed_common, short_batches),           \
+     .default_value = "auto", .value_name = "WAY",                                                                     \
+     .help = "How a GPU computes batches of up to 256 tokens: auto, graphs (of many kernels) or persistent (one)."},   \
     {.type = OPTION_STRING, .name = "json", .offset = offsetof(struct speed_common, json), .value_name = "FILE",       \
      .help = "Write the numbers there as JSON."},                                                                      \
     {.type = OPTION_INT, .name = "threads", .offset = offsetof(struct speed_common, threads), .default_value = "0",    \
@@ -41,6 +45,7 @@ struct speed_model {
     struct bert_checkpoint *checkpoint;
     struct bert_pool *pool;
     struct bert_device device;
+    enum bert_short_batches short_batches; /* of engines on a GPU */
     size_t precision_count;
     enum bert_precision precisions[SPEED_PRECISIONS_MAX];
 };

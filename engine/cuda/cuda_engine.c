@@ -13,6 +13,7 @@ enum { CAPABILITY_LEAST = 80, CAPABILITY_FP8 = 90, DIMENSION_STEP = CUDA_HIDDEN_
 struct cuda_engine {
     struct cuda_weights weights;
     struct cuda_gemms *gemms;
+    struct cuda_short *shorts;
     int device;
 };
 
@@ -86,18 +87,20 @@ static void engine_destroy(void *pointer) {
     struct cuda_engine *engine = pointer;
     if (engine->gemms || engine->weights.block) /* else the device was never touched, and need not be now */
         (void)cudaSetDevice(engine->device);
+    cuda_short_destroy(engine->shorts);
     cuda_gemms_destroy(engine->gemms);
     cuda_weights_free(&engine->weights);
     free(engine);
 }
 
-static struct status fill(const struct bert_checkpoint *checkpoint, enum bert_precision precision,
+static struct status fill(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                           struct cuda_engine *engine) {
-    const enum cuda_number number = precision == BERT_PRECISION_FP16 ? CUDA_FP16 : CUDA_BF16;
+    const enum cuda_number number = options->precision == BERT_PRECISION_FP16 ? CUDA_FP16 : CUDA_BF16;
     STATUS_TRY(check_config(bert_checkpoint_config(checkpoint)));
     CUDA_TRY(cudaSetDevice(engine->device));
     STATUS_TRY(cuda_gemms_create(&engine->weights, &engine->gemms));
-    return cuda_weights_create(checkpoint, number, precision == BERT_PRECISION_FP8, &engine->weights);
+    STATUS_TRY(cuda_weights_create(checkpoint, number, options->precision == BERT_PRECISION_FP8, &engine->weights));
+    return cuda_short_create(&engine->weights, options->short_batches, &engine->shorts);
 }
 
 static struct status engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
@@ -107,7 +110,7 @@ static struct status engine_create(const struct bert_checkpoint *checkpoint, con
     if (!engine)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
     engine->device = options->device.index;
-    struct status status = fill(checkpoint, options->precision, engine);
+    struct status status = fill(checkpoint, options, engine);
     if (status_is_ok(&status)) {
         *ret_engine = engine;
     } else {
@@ -131,7 +134,8 @@ static const char *engine_kernels(const void *engine) {
 static struct status session_create(const void *pointer, size_t max_tokens, void **ret_session) {
     const struct cuda_engine *engine = pointer;
     struct cuda_session *session = NULL;
-    struct status status = cuda_session_create(&engine->weights, engine->gemms, engine->device, max_tokens, &session);
+    const struct cuda_session_parts parts = {&engine->weights, engine->gemms, engine->shorts, engine->device};
+    struct status status = cuda_session_create(&parts, max_tokens, &session);
     *ret_session = session;
     return status;
 }

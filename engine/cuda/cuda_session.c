@@ -6,15 +6,7 @@
 #include "engine/cuda/cuda_forward.h"
 #include "engine/cuda/cuda_status.h"
 
-enum {
-    SPARE_TILES = 16,   /* of a graph, besides two for each that its tokens fill: for sequences that fill none */
-    SPIN_TOKENS = 4096, /* a batch that takes longer than a thread's sleep is slept for */
-};
-
-struct small_graph {
-    cudaGraphExec_t graph; /* NULL: not made yet */
-    bool cannot_be;        /* it was tried, in vain */
-};
+enum { SPIN_TOKENS = 4096 }; /* a batch that takes longer than a thread's sleep is slept for */
 
 struct cuda_session {
     const struct cuda_weights *weights;
@@ -23,7 +15,8 @@ struct cuda_session {
     cudaStream_t stream;
     cudaEvent_t end; /* a thread that waits for it sleeps */
     int device;
-    struct small_graph graphs[CUDA_SMALL_BUCKETS][4]; /* by with_spans, with_hidden */
+    struct cuda_graphs graphs;
+    const struct cuda_short *shorts;
 };
 
 static bool has_sequence_results(const struct bert_results *results) {
@@ -41,78 +34,6 @@ static struct cuda_forward forward_of(struct cuda_session *session, const struct
         .with_spans = results->starts != NULL,
         .with_hidden = results->hidden || has_sequence_results(results),
     };
-}
-
-/* ---- graphs ---- */
-
-static struct cuda_plan bucket_plan(unsigned bucket) {
-    const unsigned tokens = cuda_bucket_tokens(bucket), tiles = 2 * tokens / CUDA_QUERY_TILE + SPARE_TILES;
-    return (struct cuda_plan){tokens, tiles, tiles};
-}
-
-/* A graph's plan; false: the batch is none for graphs. */
-static bool plan_graph(const struct cuda_session *session, const struct cuda_plan *plan, struct cuda_plan *ret) {
-    if (plan->tokens > CUDA_SMALL_TOKENS)
-        return false;
-    *ret = bucket_plan(cuda_bucket_of(plan->tokens));
-    return ret->tokens <= session->room.capacity && plan->tile_count <= ret->tile_count;
-}
-
-static struct status record(const struct cuda_forward *forward, cudaGraph_t *ret) {
-    CUDA_TRY(cudaStreamBeginCapture(forward->stream, cudaStreamCaptureModeThreadLocal));
-    struct status status = cuda_forward_run(forward);
-    cudaError_t error = cudaStreamEndCapture(forward->stream, ret);
-    return status_is_ok(&status) && error ? cuda_status(error, "cudaStreamEndCapture") : status;
-}
-
-static struct status make_graph(const struct cuda_forward *forward, cudaGraphExec_t *ret) {
-    cudaGraph_t graph = NULL;
-    cudaGraphExec_t made = NULL;
-    struct status status = record(forward, &graph);
-    if (status_is_ok(&status))
-        status = cuda_status(cudaGraphInstantiate(&made, graph, 0), "cudaGraphInstantiate");
-    if (status_is_ok(&status)) {
-        *ret = made;
-        status = cuda_status(cudaGraphUpload(made, forward->stream), "cudaGraphUpload");
-    }
-    if (graph)
-        cudaGraphDestroy(graph);
-    return status;
-}
-
-/* The graph of what a forward pass computes; NULL: it cannot be had, and takes longer without, no more. */
-static cudaGraphExec_t graph_of(struct cuda_session *session, const struct cuda_forward *forward) {
-    const int kind = (forward->with_spans ? 1 : 0) + (forward->with_hidden ? 2 : 0);
-    struct small_graph *small = &session->graphs[cuda_bucket_of(forward->plan.tokens)][kind];
-    if (!small->graph && !small->cannot_be) {
-        struct status status = make_graph(forward, &small->graph);
-        small->cannot_be = !status_is_ok(&status);
-        if (small->cannot_be)
-            (void)cudaGetLastError();
-    }
-    return small->cannot_be ? NULL : small->graph;
-}
-
-static struct status run_graph(struct cuda_session *session, const struct cuda_forward *forward) {
-    cudaGraphExec_t graph = graph_of(session, forward);
-    if (!graph)
-        return cuda_forward_run(forward);
-    CUDA_TRY(cudaGraphLaunch(graph, session->stream));
-    return status_ok();
-}
-
-/* Makes the graphs of the results that a model of these heads is asked for most, so that no request waits for them.
- * Those of other results are made when they are first needed. */
-static void make_usual_graphs(struct cuda_session *session) {
-    const bool has_span = session->weights->span != NULL;
-    const struct bert_results usual = {.starts = has_span ? session->room.host_spans : NULL,
-                                       .hidden = has_span ? NULL : session->room.hidden};
-    for (unsigned bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++) {
-        const struct cuda_plan plan = bucket_plan(bucket);
-        const struct cuda_forward forward = forward_of(session, &plan, &usual);
-        if (plan.tokens <= session->room.capacity)
-            (void)graph_of(session, &forward);
-    }
 }
 
 /* ---- results of whole sequences ---- */
@@ -177,16 +98,35 @@ static struct status run_sequences(const struct cuda_session *session, const str
 
 /* ---- one batch ---- */
 
-static struct status put(struct cuda_session *session, const struct bert_batch *batch,
-                         const struct bert_results *results, unsigned *ret_tokens) {
+/* How a batch is computed. */
+struct way {
+    unsigned blocks; /* of one kernel; 0: */
+    bool is_graph;
+    struct cuda_plan plan;
+};
+
+static struct way way_of(const struct cuda_session *session, const struct bert_batch *batch) {
+    const unsigned tokens = batch->offsets[batch->sequence_count];
+    const struct cuda_plan plan = {tokens, cuda_room_tile_count(batch), (unsigned)batch->sequence_count};
+    struct way way = {.blocks = cuda_short_blocks(session->shorts, tokens), .plan = plan};
+    if (!way.blocks)
+        way.is_graph = cuda_graphs_plan(&session->room, &plan, &way.plan);
+    return way;
+}
+
+static struct status run_way(struct cuda_session *session, const struct way *way, const struct cuda_forward *forward) {
+    if (way->blocks)
+        return cuda_forward_run_persistent(forward, way->blocks);
+    return way->is_graph ? cuda_graphs_run(&session->graphs, forward) : cuda_forward_run(forward);
+}
+
+static struct status put(struct cuda_session *session, const struct way *way, const struct bert_batch *batch,
+                         const struct bert_results *results) {
     const unsigned tokens = batch->offsets[batch->sequence_count], count = (unsigned)batch->sequence_count;
-    struct cuda_plan plan = {tokens, cuda_room_tile_count(batch), count}, graph;
-    const bool is_graph = plan_graph(session, &plan, &graph);
-    const struct cuda_forward forward = forward_of(session, is_graph ? &graph : &plan, results);
-    const struct cuda_staged staged = cuda_room_staged(session->room.host_staged, &forward.plan);
-    *ret_tokens = forward.plan.tokens;
-    cuda_room_stage(batch, &forward.plan, &staged);
-    STATUS_TRY(is_graph ? run_graph(session, &forward) : cuda_forward_run(&forward));
+    const struct cuda_forward forward = forward_of(session, &way->plan, results);
+    const struct cuda_staged staged = cuda_room_staged(session->room.host_staged, &way->plan);
+    cuda_room_stage(batch, &way->plan, &staged);
+    STATUS_TRY(run_way(session, way, &forward));
     if (results->hidden)
         STATUS_TRY(fetch(session, session->room.hidden, (size_t)tokens * (size_t)session->weights->config.hidden_size,
                          results->hidden));
@@ -206,18 +146,21 @@ static struct status wait_for(const struct cuda_session *session, size_t tokens)
 struct status cuda_session_run(struct cuda_session *session, const struct bert_batch *batch,
                                const struct bert_results *results) {
     const size_t tokens = batch->offsets[batch->sequence_count];
-    unsigned stride = 0; /* from starts to ends */
+    const struct way way = way_of(session, batch);
     CUDA_TRY(cudaSetDevice(session->device));
-    struct status status = put(session, batch, results, &stride);
+    struct status status = put(session, &way, batch, results);
     if (!status_is_ok(&status)) {
         (void)cudaStreamSynchronize(session->stream); /* nothing may still read or write what the caller has */
         (void)cudaGetLastError();
         return status;
     }
     STATUS_TRY(wait_for(session, tokens));
+    if (way.blocks && !*session->room.host_is_done)
+        return status_error(STATUS_UNAVAILABLE,
+                            "the GPU has given a batch up: its blocks waited for each other in vain");
     if (results->starts) {
         memcpy(results->starts, session->room.host_spans, tokens * sizeof(float));
-        memcpy(results->ends, session->room.host_spans + stride, tokens * sizeof(float));
+        memcpy(results->ends, session->room.host_spans + way.plan.tokens, tokens * sizeof(float));
     }
     return status_ok();
 }
@@ -248,28 +191,39 @@ static struct status measure(struct cuda_session *session) {
     return cuda_gemms_measure(session->gemms, calls, session->room.capacity, session->stream);
 }
 
-static struct status fill(struct cuda_session *session, struct cuda_gemms *gemms, size_t max_tokens) {
+/* The results that a model of these heads is asked for most. */
+static struct cuda_forward usual_forward(struct cuda_session *session) {
+    const bool has_span = session->weights->span != NULL;
+    const struct bert_results usual = {.starts = has_span ? session->room.host_spans : NULL,
+                                       .hidden = has_span ? NULL : session->room.hidden};
+    return forward_of(session, &(struct cuda_plan){0, 0, 0}, &usual);
+}
+
+static struct status fill(struct cuda_session *session, const struct cuda_session_parts *parts, size_t max_tokens) {
     CUDA_TRY(cudaSetDevice(session->device));
     CUDA_TRY(cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking));
     CUDA_TRY(cudaEventCreateWithFlags(&session->end, cudaEventBlockingSync | cudaEventDisableTiming));
     STATUS_TRY(cuda_room_create(session->weights, max_tokens, &session->room));
-    STATUS_TRY(cuda_gemm_room_create(gemms, &session->gemms));
+    STATUS_TRY(cuda_gemm_room_create(parts->gemms, &session->gemms));
     CUDA_TRY(cudaStreamSynchronize(NULL)); /* what fills the room runs beside the session's stream */
     STATUS_TRY(measure(session));
     STATUS_TRY(try_out(session));
-    make_usual_graphs(session);
+    const struct cuda_forward usual = usual_forward(session);
+    cuda_graphs_make(&session->graphs, &usual);
+    cuda_short_measure(parts->shorts, &session->graphs, &usual);
     CUDA_TRY(cudaStreamSynchronize(session->stream));
     return status_ok();
 }
 
-struct status cuda_session_create(const struct cuda_weights *weights, struct cuda_gemms *gemms, int device,
-                                  size_t max_tokens, struct cuda_session **ret) {
+struct status cuda_session_create(const struct cuda_session_parts *parts, size_t max_tokens,
+                                  struct cuda_session **ret) {
     struct cuda_session *session = calloc(1, sizeof *session);
     if (!session)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session");
-    session->weights = weights;
-    session->device = device;
-    struct status status = fill(session, gemms, max_tokens);
+    session->weights = parts->weights;
+    session->shorts = parts->shorts;
+    session->device = parts->device;
+    struct status status = fill(session, parts, max_tokens);
     if (status_is_ok(&status)) {
         *ret = session;
     } else {
@@ -285,10 +239,7 @@ void cuda_session_destroy(struct cuda_session *session) {
     (void)cudaSetDevice(session->device);
     if (session->stream)
         (void)cudaStreamSynchronize(session->stream);
-    for (int bucket = 0; bucket < CUDA_SMALL_BUCKETS; bucket++)
-        for (int kind = 0; kind < 4; kind++)
-            if (session->graphs[bucket][kind].graph)
-                cudaGraphExecDestroy(session->graphs[bucket][kind].graph);
+    cuda_graphs_free(&session->graphs);
     cuda_gemm_room_destroy(session->gemms);
     cuda_room_free(&session->room);
     if (session->end)

@@ -16,6 +16,7 @@ enum { CALL_STEP = 17, SIZE_STEP = 3, FIRST_PRECISION = 2 };
 enum { CALL_STEP = 1, SIZE_STEP = 1, FIRST_PRECISION = 1 };
 #endif
 
+/* Its heads of 16 numbers are not for the kernel that computes a short batch alone; those of `wide` are. */
 static const struct bert_config small = {.vocab_size = VOCABULARY,
                                          .hidden_size = 32,
                                          .layer_count = 2,
@@ -25,6 +26,12 @@ static const struct bert_config small = {.vocab_size = VOCABULARY,
                                          .type_count = 2,
                                          .label_count = MADE_LABELS,
                                          .activation = BERT_GELU_TANH};
+
+static struct bert_config wide(void) {
+    struct bert_config config = small;
+    config.hidden_size = 64;
+    return config;
+}
 
 /* ---- a model on both devices ---- */
 
@@ -48,14 +55,20 @@ static struct pair open_checkpoint(const struct bert_config *config) {
     return pair;
 }
 
-static struct pair open_pair(const struct bert_config *config, enum bert_precision precision, size_t max_tokens) {
+static struct pair open_pair_as(const struct bert_config *config, const struct bert_engine_options *gpu,
+                                size_t max_tokens) {
     struct pair pair = open_checkpoint(config);
-    const struct bert_engine_options cpu = {.precision = BERT_PRECISION_FP32}, gpu = gpu_options(precision);
+    const struct bert_engine_options cpu = {.precision = BERT_PRECISION_FP32};
     expect_ok(bert_engine_create(pair.checkpoint, &cpu, pair.pool, &pair.cpu));
-    expect_ok(bert_engine_create(pair.checkpoint, &gpu, pair.pool, &pair.gpu));
+    expect_ok(bert_engine_create(pair.checkpoint, gpu, pair.pool, &pair.gpu));
     expect_ok(bert_session_create(pair.cpu, max_tokens, &pair.cpu_session));
     expect_ok(bert_session_create(pair.gpu, max_tokens, &pair.gpu_session));
     return pair;
+}
+
+static struct pair open_pair(const struct bert_config *config, enum bert_precision precision, size_t max_tokens) {
+    const struct bert_engine_options gpu = gpu_options(precision);
+    return open_pair_as(config, &gpu, max_tokens);
 }
 
 static void close_pair(struct pair *pair) {
@@ -153,11 +166,13 @@ static void equals_the_cpu(void **state) {
     (void)state;
     for (size_t size = 0; size < sizeof sizes / sizeof sizes[0]; size += SIZE_STEP)
         for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
+            struct bert_engine_options options = gpu_options(precisions[i]);
             struct bert_config config = small;
             config.hidden_size = sizes[size][0];
             config.head_count = sizes[size][1];
             config.intermediate_size = 2 * config.hidden_size;
-            struct pair pair = open_pair(&config, precisions[i], 320);
+            options.short_batches = BERT_SHORT_GRAPHS;
+            struct pair pair = open_pair_as(&config, &options, 320);
             struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
             compare(&pair, &batch, tolerance_of(precisions[i]));
             batch.with_segments = false;
@@ -165,6 +180,65 @@ static void equals_the_cpu(void **state) {
             compare(&pair, &batch, tolerance_of(precisions[i]));
             close_pair(&pair);
         }
+}
+
+/* Which of them one kernel has computed is seen by launches. */
+static void equals_the_cpu_in_one_kernel(void **state) {
+    static const uint32_t many[20] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, one[] = {7},
+                          longest[] = {128, 128}, longer[] = {128, 128, 1};
+    static const struct {
+        const uint32_t *lengths;
+        size_t count;
+        bool is_short;
+    } cases[] = {{one, 1, true},     {mixed, sizeof mixed / sizeof mixed[0], true},
+                 {many, 20, true},   {longest, 2, true},
+                 {longer, 3, false}, {one, 1, true}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct bert_engine_options options = gpu_options(precisions[i]);
+        const struct bert_config config = wide();
+        options.short_batches = i ? BERT_SHORT_AUTO : BERT_SHORT_PERSISTENT;
+        struct pair pair = open_pair_as(&config, &options, 320);
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+            struct batch batch = make_batch(cases[k].count, cases[k].lengths);
+            const int before = emulator_cooperative_launches();
+            batch.with_positions = k % 2;
+            compare(&pair, &batch, tolerance_of(precisions[i]));
+            assert_int_equal(emulator_cooperative_launches() - before, cases[k].is_short);
+        }
+        close_pair(&pair);
+    }
+}
+
+/* It can be asked for where it cannot be had, and not be asked for where it can. */
+static void one_kernel_is_for_some(void **state) {
+    static const uint32_t lengths[] = {20, 13};
+    (void)state;
+    const struct bert_config config = wide();
+    const struct batch batch = make_batch(2, lengths);
+    struct bert_engine *engine = NULL;
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_FP8);
+    struct pair pair = open_checkpoint(&config);
+    options.short_batches = BERT_SHORT_PERSISTENT;
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "one kernel");
+    options.precision = BERT_PRECISION_BF16;
+    emulator_set_shared_memory(100 << 10);
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "one kernel");
+    emulator_set_shared_memory(227 << 10);
+    options.device.kind = BERT_DEVICE_CPU;
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT, "auto");
+    close_pair(&pair);
+    for (int i = 0; i < 3; i++) {
+        options = gpu_options(BERT_PRECISION_BF16);
+        options.short_batches = i == 1 ? BERT_SHORT_GRAPHS : BERT_SHORT_AUTO;
+        emulator_set_shared_memory(i == 2 ? 100 << 10 : 227 << 10);
+        pair = open_pair_as(&config, &options, 100);
+        const int before = emulator_cooperative_launches();
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        assert_int_equal(emulator_cooperative_launches() - before, i == 0);
+        close_pair(&pair);
+    }
+    emulator_set_shared_memory(227 << 10);
 }
 
 /* One size after another, so that each finds what the one before has left. */
@@ -420,6 +494,39 @@ static void sessions_survive_errors(void **state) {
     close_pair(&pair);
 }
 
+/* What is not found out because of an error is left to graphs. */
+static void errors_leave_short_batches_to_graphs(void **state) {
+    static const uint32_t lengths[] = {12, 3};
+    (void)state;
+    const struct bert_config config = wide();
+    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 20);
+    const struct batch batch = make_batch(2, lengths);
+    const struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    const struct bert_results spans = {.starts = gpu_results.starts, .ends = gpu_results.ends};
+    int ways[2] = {0};
+    bool fails = true;
+    for (int n = 1; fails; n += CALL_STEP + 6) {
+        struct bert_engine *engine = NULL;
+        struct bert_session *session = NULL;
+        expect_ok(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine));
+        const int live = emulator_live();
+        emulator_fail_call(n);
+        struct status status = bert_session_create(engine, 20, &session);
+        fails = emulator_has_failed();
+        emulator_fail_call(0);
+        assert_true(status_is_ok(&status) == (session != NULL));
+        const int before = emulator_cooperative_launches();
+        if (session)
+            expect_ok(run(session, &batch, &spans));
+        ways[emulator_cooperative_launches() - before] += session != NULL;
+        bert_session_destroy(session);
+        assert_int_equal(emulator_live(), live);
+        bert_engine_destroy(engine);
+    }
+    assert_true(ways[0] > 0 && ways[1] > 0);
+    close_pair(&pair);
+}
+
 /* ---- threads ---- */
 
 static void *run_often(void *argument) {
@@ -441,7 +548,8 @@ static void *run_often(void *argument) {
 
 static void sessions_run_beside_each_other(void **state) {
     (void)state;
-    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 32);
+    const struct bert_config config = wide();
+    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 32);
     pthread_t threads[3];
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_often, pair.gpu), 0);
@@ -452,6 +560,8 @@ static void sessions_run_beside_each_other(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_cpu),
+                                       cmocka_unit_test(equals_the_cpu_in_one_kernel),
+                                       cmocka_unit_test(one_kernel_is_for_some),
                                        cmocka_unit_test(equals_the_cpu_for_all_sizes_of_batches),
                                        cmocka_unit_test(computes_both_forms_of_gelu),
                                        cmocka_unit_test(gives_only_what_is_wanted),
@@ -462,6 +572,7 @@ int main(void) {
                                        cmocka_unit_test(refuses_weights_too_large_for_fp16),
                                        cmocka_unit_test(survives_errors_of_every_call),
                                        cmocka_unit_test(sessions_survive_errors),
+                                       cmocka_unit_test(errors_leave_short_batches_to_graphs),
                                        cmocka_unit_test(sessions_run_beside_each_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 enum { STEPS = CUDA_PERSISTENT_HIDDEN / STEP, PARAMETERS_MAX = 4096, FLOATS_OF_A_LINE = 32 };
 static_assert(sizeof(struct cuda_persistent) <= PARAMETERS_MAX, "a kernel's parameters");
+enum { MEMORY = PRODUCT_MEMORY + PARAMETERS_MAX };
 static_assert(sizeof(attention_memory<__half, 64>) <= PRODUCT_SUMS, "attention has room where the sums lie");
 
 /* ---- one operation ---- */
@@ -92,7 +93,8 @@ template <typename Number> __device__ static __noinline__ void embed_all(const s
 }
 
 /* What follows a product with a residual. */
-template <typename Number> __device__ static __noinline__ void norm_all(const struct cuda_persistent &batch, int index) {
+template <typename Number>
+__device__ static __noinline__ void norm_all(const struct cuda_persistent &batch, int index) {
     const struct cuda_persistent_layer &layer = batch.layers[index / CUDA_GEMM_COUNT];
     const bool is_output = index % CUDA_GEMM_COUNT == CUDA_OUTPUT;
     struct cuda_norm_rows rows = {batch.y, batch.embed.norm};
@@ -154,9 +156,21 @@ __device__ static inline bool run_all(const struct cuda_persistent &batch, char 
     return true;
 }
 
+/* What the kernel was given, in shared memory: barriers throw it out of every other cache. */
+__device__ static inline const struct cuda_persistent &keep(const struct cuda_persistent &batch, char *memory) {
+    const int count = static_cast<int>(sizeof batch / sizeof(uint64_t));
+    const uint64_t *from = reinterpret_cast<const uint64_t *>(&batch);
+    uint64_t *to = reinterpret_cast<uint64_t *>(memory + PRODUCT_MEMORY);
+    for (int i = static_cast<int>(thread_index()); i < count; i += PRODUCT_THREADS)
+        to[i] = from[i];
+    block_barrier();
+    return *reinterpret_cast<const struct cuda_persistent *>(to);
+}
+
 template <typename Number, int D>
 __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
-    persistent_kernel(const __grid_constant__ struct cuda_persistent batch) {
+    persistent_kernel(const __grid_constant__ struct cuda_persistent parameters) {
+    const struct cuda_persistent &batch = keep(parameters, shared_memory());
     const bool is_done = run_all<Number, D>(batch, shared_memory());
     copy_async_wait<0>();
     if (is_done && block_index().x == 0 && thread_index() == 0)
@@ -186,15 +200,15 @@ static cudaError_t start(const struct cuda_persistent *batch, unsigned blocks, c
     struct cuda_persistent shaped = *batch;
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
         shaped.shapes[gemm] = choose_shape(batch->embed.norm.tokens, batch->layers[0].products[gemm].outputs, blocks);
-    return launch_together(persistent_kernel<Number, D>, blocks, PRODUCT_THREADS, PRODUCT_MEMORY, stream, shaped);
+    return launch_together(persistent_kernel<Number, D>, blocks, PRODUCT_THREADS, MEMORY, stream, shaped);
 }
 
 template <typename Number> static cudaError_t count_blocks(int head_size, unsigned *ret) {
     switch (head_size) {
     case 32:
-        return resident_blocks(persistent_kernel<Number, 32>, PRODUCT_THREADS, PRODUCT_MEMORY, ret);
+        return resident_blocks(persistent_kernel<Number, 32>, PRODUCT_THREADS, MEMORY, ret);
     case 64:
-        return resident_blocks(persistent_kernel<Number, 64>, PRODUCT_THREADS, PRODUCT_MEMORY, ret);
+        return resident_blocks(persistent_kernel<Number, 64>, PRODUCT_THREADS, MEMORY, ret);
     default:
         *ret = 0;
         return cudaSuccess;

@@ -101,16 +101,20 @@ __device__ static inline int product_piece(int depth, int row_index, int piece) 
     return row_index * depth + (piece ^ row_index % 8) * PACK;
 }
 
-/* The part of a stage of `count` rows, of which `rows_left` are there, and `left` numbers of each. */
+/* The part of a stage of `count` rows, of which `rows_left` are there, and `left` numbers of each. A thread has a piece
+ * of every so many rows, which are exchanged alike. */
 template <typename Number>
 __device__ static inline void copy_part(Number *to, int depth, int count, const Number *from, int stride, int rows_left,
                                         int left) {
-    const int pieces = depth / PACK, thread = static_cast<int>(thread_index()), piece = thread % pieces;
+    const int pieces = depth / PACK, step = PRODUCT_THREADS / pieces, thread = static_cast<int>(thread_index());
+    const int first = thread / pieces, piece = thread % pieces;
+    Number *place = to + product_piece(depth, first, piece);
+    const Number *at = from + static_cast<ptrdiff_t>(first) * stride + piece * PACK;
+    const bool is_there = piece * PACK < left;
 #pragma unroll
-    for (int row_index = thread / pieces; row_index < count; row_index += PRODUCT_THREADS / pieces)
-        copy_async_16(to + product_piece(depth, row_index, piece),
-                      from + static_cast<ptrdiff_t>(row_index) * stride + piece * PACK,
-                      row_index < rows_left && piece * PACK < left);
+    for (int i = 0; i < count / step; i++)
+        copy_async_16(place + i * step * depth, at + static_cast<ptrdiff_t>(i * step) * stride,
+                      is_there && first + i * step < rows_left);
 }
 
 template <typename Number> __device__ static inline Number *slot_of(char *memory, int stage) {
@@ -171,6 +175,9 @@ template <typename Number, int SHAPE> struct product_tile {
         WORDS = ROWS * COLUMNS / 2 / PRODUCT_THREADS + (ROWS * COLUMNS / 2 % PRODUCT_THREADS != 0) /* of a thread */
     };
     static_assert((ROWS + COLUMNS) * DEPTH * 2 <= PRODUCT_SLOT, "a stage fits its slot");
+    static_assert(PRODUCT_THREADS * PACK / DEPTH % 8 == 0, "rows of a thread are exchanged alike");
+    static_assert(ROWS * DEPTH % (PRODUCT_THREADS * PACK) == 0 && COLUMNS * DEPTH % (PRODUCT_THREADS * PACK) == 0,
+                  "every thread copies as much");
     static_assert(shape.depth_groups() * ROWS * STRIDE * 4 <= PRODUCT_SUMS, "the sums have room");
 
     float sums[ROW_BLOCKS][COLUMNS / 8][4]; /* of this warp */

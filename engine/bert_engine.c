@@ -94,6 +94,11 @@ struct status bert_device_check(const struct bert_device *device) {
     return device_of(device->kind)->check(device->index);
 }
 
+struct status bert_device_suits(const struct bert_device *device, const struct bert_config *config) {
+    STATUS_TRY(bert_device_check(device));
+    return device_of(device->kind)->suits(config);
+}
+
 static struct status check_precision(const struct bert_engine_options *options) {
     char has[PRECISION_LIST_MAX], name[DEVICE_TEXT_MAX] = "the CPU";
     unsigned precisions = device_of(options->device.kind)->precisions(options->device.index);

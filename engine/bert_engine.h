@@ -70,6 +70,9 @@ int bert_device_count(enum bert_device_kind kind);
  * ask the driver. */
 struct status bert_device_check(const struct bert_device *device) STATUS_MUST_CHECK;
 
+/* Whether it computes models of that shape. UNSUPPORTED as bert_device_check, or tells what it does not have. */
+struct status bert_device_suits(const struct bert_device *device, const struct bert_config *config) STATUS_MUST_CHECK;
+
 /* threads: that compute a batch, the calling one among them; 0: as many as CPUs that this process may use.
  * RESOURCE_EXHAUSTED. */
 struct status bert_pool_create(int threads, struct bert_pool **ret) STATUS_MUST_CHECK;

@@ -34,6 +34,11 @@ static unsigned precisions(int index) {
     return 1U << BERT_PRECISION_FP32 | 1U << BERT_PRECISION_BF16 | 1U << BERT_PRECISION_INT8;
 }
 
+static struct status suits(const struct bert_config *config) {
+    (void)config;
+    return status_ok();
+}
+
 static struct status resolve(struct bert_engine_options *options) {
     const struct kernels *kernels;
     if (options->short_batches != BERT_SHORT_AUTO)
@@ -136,6 +141,7 @@ static const struct device_ops ops = {
     .count = count,
     .check = check,
     .precisions = precisions,
+    .suits = suits,
     .resolve = resolve,
     .engine_create = engine_create,
     .engine_destroy = engine_destroy,

@@ -18,6 +18,8 @@ struct device_ops {
 
     /* Bits 1 << enum bert_precision that device `index` computes in, without AUTO. */
     unsigned (*precisions)(int index);
+    /* bert_device_suits. */
+    struct status (*suits)(const struct bert_config *config);
     /* Puts definite values in place of AUTO. INVALID_ARGUMENT for options that are not of this kind of device. */
     struct status (*resolve)(struct bert_engine_options *options);
 

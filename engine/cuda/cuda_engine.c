@@ -63,7 +63,7 @@ static struct status resolve(struct bert_engine_options *options) {
 /* ---- engines ---- */
 
 /* What the kernels and the alignment of matrices need. */
-static struct status check_config(const struct bert_config *config) {
+static struct status suits(const struct bert_config *config) {
     const int64_t head_size = config->hidden_size / config->head_count;
     if (!cuda_kernels_have_head((int)head_size))
         return status_error(STATUS_UNSUPPORTED,
@@ -96,7 +96,7 @@ static void engine_destroy(void *pointer) {
 static struct status fill(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                           struct cuda_engine *engine) {
     const enum cuda_number number = options->precision == BERT_PRECISION_FP16 ? CUDA_FP16 : CUDA_BF16;
-    STATUS_TRY(check_config(bert_checkpoint_config(checkpoint)));
+    STATUS_TRY(suits(bert_checkpoint_config(checkpoint)));
     CUDA_TRY(cudaSetDevice(engine->device));
     STATUS_TRY(cuda_gemms_create(&engine->weights, &engine->gemms));
     STATUS_TRY(cuda_weights_create(checkpoint, number, options->precision == BERT_PRECISION_FP8, &engine->weights));
@@ -152,6 +152,7 @@ static const struct device_ops ops = {
     .count = count,
     .check = check,
     .precisions = precisions,
+    .suits = suits,
     .resolve = resolve,
     .engine_create = engine_create,
     .engine_destroy = engine_destroy,

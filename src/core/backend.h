@@ -12,7 +12,7 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
-enum { BACKEND_API_VERSION = 5 };
+enum { BACKEND_API_VERSION = 6 };
 
 /* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
 struct backend_model_args {
@@ -49,7 +49,8 @@ struct backend_ops {
      * computes on the CPU alone, and is never given an instance on a GPU. */
     int (*gpu_count)(void *backend);
     struct status (*gpu_check)(void *backend, int32_t gpu);
-    bool (*gpu_suits)(void *backend, int32_t gpu, const struct model_config *config); /* Optional: all suit */
+    bool (*gpu_suits)(void *backend, int32_t gpu, const struct model_config *config,
+                      const char *version_directory); /* Optional: all suit */
 
     /* Completes a config from the model file: fills missing inputs, outputs, max_batch_size in `config` (memory from
      * its arena). Optional (NULL): then a config must be complete. */

@@ -60,10 +60,11 @@ struct model_gpus {
     int (*count)(void *backend);
     /* Whether instances may compute on this one; the error tells what is missing. For models that ask for it. */
     struct status (*check)(void *backend, int32_t gpu);
-    /* Whether this one, which is there, computes what the config asks for (also before model_config_finish): one that
-     * does not is not chosen by KIND_AUTO. NULL: each does. */
-    bool (*suits)(void *backend, int32_t gpu, const struct model_config *config);
+    /* Whether this one, which is there, computes what the config asks for (also before model_config_finish) and the
+     * model in that folder: one that does not is not chosen by KIND_AUTO. NULL: each does. */
+    bool (*suits)(void *backend, int32_t gpu, const struct model_config *config, const char *version_directory);
     void *backend;
+    const char *version_directory; /* for `suits` */
 };
 
 struct model_config {

@@ -53,7 +53,7 @@ static const int32_t *find_missing(const struct pb_model_instance_group *message
 }
 
 static bool suits(const struct model_config *config, const struct model_gpus *gpus, int32_t gpu) {
-    return !gpus->suits || gpus->suits(gpus->backend, gpu, config);
+    return !gpus->suits || gpus->suits(gpus->backend, gpu, config, gpus->version_directory);
 }
 
 /* GPUs that are named are taken at their word: what they lack fails the load. */

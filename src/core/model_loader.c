@@ -161,7 +161,8 @@ static struct status finish_config(const struct model_loader *loader, struct mod
     bool incomplete = model_config_message_inputs(config) == 0 || model_config_message_outputs(config) == 0;
     if (incomplete && args->ops->complete_config)
         STATUS_TRY(args->ops->complete_config(args->backend, config, version_directory));
-    const struct model_gpus gpus = {args->ops->gpu_count, args->ops->gpu_check, args->ops->gpu_suits, args->backend};
+    const struct model_gpus gpus = {args->ops->gpu_count, args->ops->gpu_check, args->ops->gpu_suits, args->backend,
+                                    version_directory};
     return model_config_finish(config, args->ops->gpu_count ? &gpus : NULL);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backends/bert/shared_engines.h"
+#include "checkpoint/bert_locate.h"
 #include "core/config_parameters.h"
 
 enum { BATCH_TOKENS_CPU = 1024, BATCH_TOKENS_GPU = 16384, BATCH_TOKENS_MAX = 65536, PARAMETERS_MAX = 32 };
@@ -39,8 +40,8 @@ void bert_model_finalize(void *pointer) {
 }
 
 struct status bert_model_complete_config(void *backend, struct model_config *config, const char *version_directory) {
-    (void)version_directory;
-    const struct model_gpus gpus = {bert_model_gpu_count, bert_model_gpu_check, bert_model_gpu_suits, backend};
+    const struct model_gpus gpus = {bert_model_gpu_count, bert_model_gpu_check, bert_model_gpu_suits, backend,
+                                    version_directory};
     const struct bert_task *task;
     STATUS_TRY(bert_task_of(config, &task));
     bool on_gpu = model_config_wants_gpu(config, &gpus);
@@ -186,15 +187,34 @@ struct status bert_model_gpu_check(void *backend, int32_t gpu) {
     return bert_device_check(&(struct bert_device){BERT_DEVICE_CUDA, gpu});
 }
 
-/* A config that is wrong in itself suits every GPU: loading tells what is wrong. */
-bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config *config) {
+/* The shape of the checkpoint in a folder. */
+static struct status read_shape(const char *directory, struct bert_config *ret) {
+    struct bert_files files;
+    struct arena *arena = arena_create(0);
+    if (!arena)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
+    struct status status = bert_locate(directory, NULL, arena, &files);
+    if (status_is_ok(&status))
+        status = bert_config_read(files.config, ret);
+    arena_destroy(arena);
+    return status;
+}
+
+/* A config or a checkpoint that is wrong in itself suits every GPU: loading tells what is wrong. */
+bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config *config,
+                          const char *version_directory) {
     (void)backend;
     uint64_t batch_tokens;
+    struct bert_config shape;
     struct bert_engine_options options = {.device = {BERT_DEVICE_CUDA, gpu}};
-    struct status status = parse_parameters(config, &options, &batch_tokens);
-    if (!status_is_ok(&status))
+    struct status readable = parse_parameters(config, &options, &batch_tokens);
+    if (status_is_ok(&readable))
+        readable = read_shape(version_directory, &shape);
+    if (!status_is_ok(&readable))
         return true;
-    status = bert_engine_resolve(&options);
+    struct status status = bert_engine_resolve(&options);
+    if (status_is_ok(&status))
+        status = bert_device_suits(&options.device, &shape);
     return status_is_ok(&status);
 }
 

@@ -25,9 +25,9 @@ static struct status gpu_check(void *backend, int32_t gpu) {
 }
 
 /* Of configs that say so, one alone. */
-static bool gpu_suits(void *backend, int32_t gpu, const struct model_config *config) {
+static bool gpu_suits(void *backend, int32_t gpu, const struct model_config *config, const char *version_directory) {
     struct slice only;
-    (void)backend;
+    (void)backend, (void)version_directory;
     return !model_config_parameter(config, "only", &only) || (only.data[0] - '0') == gpu;
 }
 
@@ -82,7 +82,7 @@ static const struct backend_ops gpu_backend = {
 #define ONLY(gpu) "parameters { key: \"only\" value { string_value: \"" gpu "\" } }"
 
 static struct status finish(const char *groups, int gpus, struct model_config **ret) {
-    const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL};
+    const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL, NULL};
     char text[2048];
     gpu_total = gpus;
     gpu_checks = 0;
@@ -134,7 +134,7 @@ static void groups_place_instances(void **state) {
         assert_good(finish(rows[i].groups, rows[i].gpus, &config));
         places_of(config, places, sizeof places);
         assert_string_equal(places, rows[i].places);
-        const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL};
+        const struct model_gpus supply = {gpu_count, gpu_check, gpu_suits, NULL, NULL};
         assert_good(model_config_finish(config, &supply)); /* again, on the completed message */
         places_of(config, places, sizeof places);
         assert_string_equal(places, rows[i].places);

@@ -24,6 +24,7 @@ struct fake_uses {
     size_t batch_tokens;         /* of the latest run */
 };
 static struct fake_uses fake_uses[FAKE_DEVICES];
+static int fake_heads_max = 1000; /* of models on either */
 
 struct fake_session {
     void *inner;
@@ -45,6 +46,13 @@ static struct status fake_check(int index) {
 static unsigned fake_precisions(int index) {
     unsigned all = 1U << BERT_PRECISION_FP32 | 1U << BERT_PRECISION_BF16 | 1U << BERT_PRECISION_FP16;
     return index == 0 ? all | 1U << BERT_PRECISION_FP8 : all;
+}
+
+/* Models of few enough heads. */
+static struct status fake_suits(const struct bert_config *config) {
+    return config->head_count <= fake_heads_max
+               ? status_ok()
+               : status_error(STATUS_UNSUPPORTED, "the GPU has %d heads at most", fake_heads_max);
 }
 
 static struct status fake_resolve(struct bert_engine_options *options) {
@@ -119,6 +127,7 @@ const struct device_ops *cuda_device(void) {
         .count = fake_count,
         .check = fake_check,
         .precisions = fake_precisions,
+        .suits = fake_suits,
         .resolve = fake_resolve,
         .engine_create = fake_engine_create,
         .engine_destroy = fake_engine_destroy,

@@ -43,7 +43,7 @@ struct loaded {
 static struct status load_parts(struct loaded *loaded, const char *checkpoint) {
     const struct backend_ops *ops = bert_backend();
     STATUS_TRY(ops->complete_config(loaded->backend, loaded->config, checkpoint));
-    const struct model_gpus gpus = {ops->gpu_count, ops->gpu_check, ops->gpu_suits, loaded->backend};
+    const struct model_gpus gpus = {ops->gpu_count, ops->gpu_check, ops->gpu_suits, loaded->backend, checkpoint};
     STATUS_TRY(model_config_finish(loaded->config, &gpus));
     const struct backend_model_args args = {.config = loaded->config,
                                             .version_directory = checkpoint,

@@ -118,6 +118,11 @@ static void automatic_groups_take_what_suits(void **state) {
     bert_backend()->describe(loaded.model, &cpu, text, sizeof text);
     assert_string_equal(text, "int8, reference");
     unload(&loaded);
+    fake_heads_max = 1; /* the model has more */
+    assert_good(load(BERT, &loaded));
+    fake_heads_max = 1000;
+    assert_int_equal(fake_uses[0].engines + fake_uses[1].engines, 0);
+    unload(&loaded);
 }
 
 /* Each kind of device has its own size of batches, unless the config says one for all. */

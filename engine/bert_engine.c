@@ -159,6 +159,10 @@ struct bert_device bert_engine_device(const struct bert_engine *engine) {
     return engine->options.device;
 }
 
+bool bert_engine_is_lost(const struct bert_engine *engine) {
+    return engine->device->engine_is_lost && engine->device->engine_is_lost(engine->made);
+}
+
 const char *bert_engine_kernels(const struct bert_engine *engine) {
     return engine->device->engine_kernels(engine->made);
 }

@@ -103,6 +103,9 @@ const char *bert_engine_kernels(const struct bert_engine *engine);
 /* Whether the checkpoint has the head; what the heads are for is told at enum bert_head. */
 bool bert_engine_has(const struct bert_engine *engine, enum bert_head head);
 struct bert_device bert_engine_device(const struct bert_engine *engine);
+/* A batch has met a fault of the device itself, after which it computes nothing for this process any more. Thread: any.
+ */
+bool bert_engine_is_lost(const struct bert_engine *engine);
 /* Bytes of packed weights, on the device. */
 size_t bert_engine_memory(const struct bert_engine *engine);
 

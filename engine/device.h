@@ -29,6 +29,7 @@ struct device_ops {
     void (*engine_destroy)(void *engine);
     size_t (*engine_memory)(const void *engine);
     const char *(*engine_kernels)(const void *engine);
+    bool (*engine_is_lost)(const void *engine); /* NULL: never */
 
     /* Takes all memory that batches of up to max_tokens need. */
     struct status (*session_create)(const void *engine, size_t max_tokens, void **ret_session);

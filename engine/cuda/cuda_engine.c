@@ -1,4 +1,5 @@
 /* cuda_engine.c: the table of NVIDIA GPUs: which devices there are, what they compute in, engines and sessions. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "engine/cuda/cublas_library.h"
@@ -15,6 +16,7 @@ struct cuda_engine {
     struct cuda_gemms *gemms;
     struct cuda_short *shorts;
     int device;
+    atomic_bool *is_lost; /* [1] sessions set it */
 };
 
 /* ---- devices ---- */
@@ -90,6 +92,7 @@ static void engine_destroy(void *pointer) {
     cuda_short_destroy(engine->shorts);
     cuda_gemms_destroy(engine->gemms);
     cuda_weights_free(&engine->weights);
+    free(engine->is_lost);
     free(engine);
 }
 
@@ -97,6 +100,9 @@ static struct status fill(const struct bert_checkpoint *checkpoint, const struct
                           struct cuda_engine *engine) {
     const enum cuda_number number = options->precision == BERT_PRECISION_FP16 ? CUDA_FP16 : CUDA_BF16;
     STATUS_TRY(suits(bert_checkpoint_config(checkpoint)));
+    engine->is_lost = calloc(1, sizeof *engine->is_lost);
+    if (!engine->is_lost)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
     CUDA_TRY(cudaSetDevice(engine->device));
     STATUS_TRY(cuda_gemms_create(&engine->weights, &engine->gemms));
     STATUS_TRY(cuda_weights_create(checkpoint, number, options->precision == BERT_PRECISION_FP8, &engine->weights));
@@ -129,12 +135,17 @@ static const char *engine_kernels(const void *engine) {
     return "cuda";
 }
 
+static bool engine_is_lost(const void *pointer) {
+    return atomic_load(((const struct cuda_engine *)pointer)->is_lost);
+}
+
 /* ---- sessions ---- */
 
 static struct status session_create(const void *pointer, size_t max_tokens, void **ret_session) {
     const struct cuda_engine *engine = pointer;
     struct cuda_session *session = NULL;
-    const struct cuda_session_parts parts = {&engine->weights, engine->gemms, engine->shorts, engine->device};
+    const struct cuda_session_parts parts = {&engine->weights, engine->gemms, engine->shorts, engine->is_lost,
+                                             engine->device};
     struct status status = cuda_session_create(&parts, max_tokens, &session);
     *ret_session = session;
     return status;
@@ -158,6 +169,7 @@ static const struct device_ops ops = {
     .engine_destroy = engine_destroy,
     .engine_memory = engine_memory,
     .engine_kernels = engine_kernels,
+    .engine_is_lost = engine_is_lost,
     .session_create = session_create,
     .session_destroy = session_destroy,
     .session_run = session_run,

@@ -17,6 +17,7 @@ struct cuda_session {
     int device;
     struct cuda_graphs graphs;
     const struct cuda_short *shorts;
+    atomic_bool *is_lost; /* the engine's */
 };
 
 static bool has_sequence_results(const struct bert_results *results) {
@@ -143,26 +144,39 @@ static struct status wait_for(const struct cuda_session *session, size_t tokens)
     return status_ok();
 }
 
+static struct status compute(struct cuda_session *session, const struct way *way, const struct bert_batch *batch,
+                             const struct bert_results *results) {
+    CUDA_TRY(cudaSetDevice(session->device));
+    STATUS_TRY(put(session, way, batch, results));
+    STATUS_TRY(wait_for(session, batch->offsets[batch->sequence_count]));
+    if (way->blocks && !*session->room.host_is_done)
+        return status_error(STATUS_UNAVAILABLE,
+                            "the GPU has given a batch up: its blocks waited for each other in vain");
+    return status_ok();
+}
+
+/* Nothing may still read or write what the caller has. After a fault of the device CUDA answers every call with that
+ * fault, also one that comes after it has been told; what follows other errors is as if they had not been. */
+static void recover(const struct cuda_session *session) {
+    (void)cudaStreamSynchronize(session->stream);
+    (void)cudaGetLastError();
+    if (cudaStreamSynchronize(session->stream) != cudaSuccess)
+        atomic_store(session->is_lost, true);
+    (void)cudaGetLastError();
+}
+
 struct status cuda_session_run(struct cuda_session *session, const struct bert_batch *batch,
                                const struct bert_results *results) {
     const size_t tokens = batch->offsets[batch->sequence_count];
     const struct way way = way_of(session, batch);
-    CUDA_TRY(cudaSetDevice(session->device));
-    struct status status = put(session, &way, batch, results);
+    struct status status = compute(session, &way, batch, results);
     if (!status_is_ok(&status)) {
-        (void)cudaStreamSynchronize(session->stream); /* nothing may still read or write what the caller has */
-        (void)cudaGetLastError();
-        return status;
-    }
-    STATUS_TRY(wait_for(session, tokens));
-    if (way.blocks && !*session->room.host_is_done)
-        return status_error(STATUS_UNAVAILABLE,
-                            "the GPU has given a batch up: its blocks waited for each other in vain");
-    if (results->starts) {
+        recover(session);
+    } else if (results->starts) {
         memcpy(results->starts, session->room.host_spans, tokens * sizeof(float));
         memcpy(results->ends, session->room.host_spans + way.plan.tokens, tokens * sizeof(float));
     }
-    return status_ok();
+    return status;
 }
 
 /* ---- sessions ---- */
@@ -222,6 +236,7 @@ struct status cuda_session_create(const struct cuda_session_parts *parts, size_t
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for a session");
     session->weights = parts->weights;
     session->shorts = parts->shorts;
+    session->is_lost = parts->is_lost;
     session->device = parts->device;
     struct status status = fill(session, parts, max_tokens);
     if (status_is_ok(&status)) {

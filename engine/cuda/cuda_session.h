@@ -2,6 +2,8 @@
 #ifndef INFERD_ENGINE_CUDA_CUDA_SESSION_H
 #define INFERD_ENGINE_CUDA_CUDA_SESSION_H
 
+#include <stdatomic.h>
+
 #include "engine/bert_engine.h"
 #include "engine/cuda/cuda_short.h"
 
@@ -12,7 +14,8 @@ struct cuda_session_parts {
     const struct cuda_weights *weights;
     struct cuda_gemms *gemms;
     struct cuda_short *shorts;
-    int device; /* is chosen for each call's thread */
+    atomic_bool *is_lost; /* set when a fault of the device leaves it useless to this process */
+    int device;           /* is chosen for each call's thread */
 };
 
 /* As device_ops has them. */

@@ -74,6 +74,10 @@ struct backend_ops {
      */
     void (*describe)(const void *model, const struct instance_place *place, char *text, size_t size);
 
+    /* True once a fault has left a device of the model useless, so that its batches fail until the process is started
+     * anew: the model is not ready any more then. Asked after each batch. Optional (NULL): never. */
+    bool (*is_lost)(const void *model);
+
     /* Most tokens (of cost) that a batch in that place should have; a single request may have more. Optional (NULL), or
      * 0: any. */
     uint64_t (*token_budget)(const void *model, const struct instance_place *place);

@@ -170,6 +170,8 @@ struct status model_load(const struct model_load_args *args, struct model **ret)
     model->config = args->config;
     model->version = args->version;
     model->ops = args->ops;
+    model->on_lost = args->on_lost;
+    model->on_lost_user = args->on_lost_user;
     pthread_mutex_init(&model->idle_lock, NULL);
     monotonic_cond_init(&model->idle);
     struct status status = start(model, args);
@@ -182,6 +184,10 @@ struct status model_load(const struct model_load_args *args, struct model **ret)
     model->load_ns = clock_monotonic_ns() - args->begun_ns;
     *ret = model;
     return status_ok();
+}
+
+bool model_is_lost(struct model *model) {
+    return atomic_load(&model->is_lost);
 }
 
 void model_refuse(struct model *model) {

@@ -18,6 +18,10 @@ struct model_load_args {
     int64_t version;
     uint32_t max_queue_size; /* at least 1 */
     uint64_t begun_ns;       /* clock_monotonic_ns when its loading began, for the statistics */
+    /* Called once, on an instance's thread and without locks, when model_is_lost has become true. NULL: nobody listens.
+     */
+    void (*on_lost)(void *user, const struct model *model);
+    void *on_lost_user;
 };
 
 /* Loads the version and starts its instances; it accepts requests at once. */
@@ -30,6 +34,9 @@ struct status model_wait_idle(struct model *model, uint64_t deadline_ns) STATUS_
  * callbacks of requests take. */
 void model_stop(struct model *model);
 void model_retain(struct model *model);
+
+/* A fault has left a device of its instances useless: what they compute fails from now on. */
+bool model_is_lost(struct model *model);
 
 /* UNAVAILABLE when the queue is full now; a rejected request is counted then. */
 struct status model_check_room(struct model *model) STATUS_MUST_CHECK;

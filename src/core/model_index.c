@@ -18,7 +18,7 @@ static struct status ready_versions(const struct model_repository *repository, s
         return no_memory();
     size_t count = 0;
     for (size_t i = 0; set && i < set->count; i++)
-        if (set->rows[i].state == MODEL_READY)
+        if (version_row_now(&set->rows[i]).state == MODEL_READY)
             versions[count++] = set->rows[i].version;
     *ret_versions = versions;
     *ret_count = count;
@@ -33,8 +33,9 @@ struct status model_repository_versions(struct model_repository *repository, str
     return status;
 }
 
-static struct status copy_row(const struct model_entry *entry, const struct version_row *row, struct arena *arena,
+static struct status copy_row(const struct model_entry *entry, const struct version_row *kept, struct arena *arena,
                               struct model_index_row *ret) {
+    const struct version_row now = version_row_now(kept), *row = &now;
     struct slice tags = row->state == MODEL_READY ? model_metric_tags(row->model) : (struct slice){NULL, 0};
     *ret = (struct model_index_row){.name = arena_copy(arena, model_entry_name(entry)),
                                     .version = row->version,

@@ -230,6 +230,8 @@ static struct status load_version(const struct model_loader *loader, const struc
         .version = version,
         .max_queue_size = loader->max_queue_size,
         .begun_ns = clock_monotonic_ns(),
+        .on_lost = loader->on_lost,
+        .on_lost_user = loader->on_lost_user,
     };
     if (!args.version_directory)
         return no_memory(folder);

@@ -37,6 +37,10 @@ struct model {
     uint64_t key_seed;
     uint64_t load_ns; /* what loading it took */
 
+    atomic_bool is_lost; /* as the backend has told */
+    void (*on_lost)(void *user, const struct model *model);
+    void *on_lost_user;
+
     atomic_bool accepting;   /* submissions */
     atomic_size_t in_flight; /* requests accepted and not yet released */
     atomic_bool awaited;     /* somebody waits, or has waited, for in_flight to become 0 */

@@ -27,6 +27,18 @@ static bool copy_options(struct model_repository_options *options, struct arena 
            copy_texts(arena, options->names, options->name_count, &options->names);
 }
 
+/* An instance's thread tells. */
+static void tell_lost(void *user, const struct model *model) {
+    const struct model_repository *repository = user;
+    const struct model_config *config = model_config_of(model);
+    LOG_ERROR(repository->options.loader.log,
+              "'%.*s' version %" PRId64 " is not ready any more: a device that it computes on has failed, and computes "
+              "nothing for this process any more: restart the server",
+              SLICE_ARGS(config->name), model_version_of(model));
+    if (repository->options.on_change)
+        repository->options.on_change(repository->options.on_change_user);
+}
+
 struct status model_repository_create(const struct model_repository_options *options, struct model_repository **ret) {
     struct model_repository *repository = calloc(1, sizeof *repository);
     struct arena *arena = repository ? arena_create(0) : NULL;
@@ -38,6 +50,8 @@ struct status model_repository_create(const struct model_repository_options *opt
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the model repository");
     }
     repository->arena = arena;
+    repository->options.loader.on_lost = tell_lost;
+    repository->options.loader.on_lost_user = repository;
     pthread_mutex_init(&repository->lock, NULL);
     pthread_cond_init(&repository->released, NULL);
     *ret = repository;
@@ -124,7 +138,7 @@ struct status model_repository_wait_idle(struct model_repository *repository, ui
 static struct version_row *find_row(const struct model_set *set, int64_t version) {
     if (version < 0) {
         for (size_t i = set->count; i > 0; i--)
-            if (set->rows[i - 1].state == MODEL_READY)
+            if (version_row_now(&set->rows[i - 1]).state == MODEL_READY)
                 return &set->rows[i - 1];
         return &set->rows[set->count - 1];
     }
@@ -167,8 +181,9 @@ static struct status find_ready(const struct model_repository *repository, struc
     if (!row)
         return status_error(STATUS_NOT_FOUND, "Request for unknown model: '%.*s' version %" PRId64 " is not found",
                             SLICE_ARGS(name), version);
-    if (row->state != MODEL_READY)
-        return not_ready(name, row);
+    const struct version_row now = version_row_now(row);
+    if (now.state != MODEL_READY)
+        return not_ready(name, &now);
     *ret = row->model;
     return status_ok();
 }

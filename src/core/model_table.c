@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model.h"
+
 /* ---- sets ---- */
 
 static struct model_set *create_set(size_t count) {
@@ -39,6 +41,15 @@ void model_set_destroy(struct model_set *set) {
         arena_destroy(set->arena);
 }
 
+struct version_row version_row_now(const struct version_row *row) {
+    struct version_row now = *row;
+    if (row->state == MODEL_READY && model_is_lost(row->model)) {
+        now.state = MODEL_UNAVAILABLE;
+        now.reason = SLICE_LITERAL("a device that it computes on has failed: restart the server");
+    }
+    return now;
+}
+
 bool model_set_is_serving(const struct model_set *set) {
     for (size_t i = 0; set && i < set->count; i++)
         if (set->rows[i].state == MODEL_READY)
@@ -48,9 +59,10 @@ bool model_set_is_serving(const struct model_set *set) {
 
 size_t model_set_count_failed(const struct model_set *set) {
     size_t failed = 0;
-    for (size_t i = 0; set && i < set->count; i++)
-        failed +=
-            set->rows[i].state == MODEL_LOADING || (set->rows[i].state == MODEL_UNAVAILABLE && !set->rows[i].unloaded);
+    for (size_t i = 0; set && i < set->count; i++) {
+        const struct version_row row = version_row_now(&set->rows[i]);
+        failed += row.state == MODEL_LOADING || (row.state == MODEL_UNAVAILABLE && !row.unloaded);
+    }
     return failed;
 }
 

@@ -15,6 +15,9 @@ struct version_row {
     struct model *model; /* a reference, in MODEL_READY and MODEL_UNLOADING */
 };
 
+/* The row as it is to be told: one that is ready but whose model is lost is UNAVAILABLE, for that reason. */
+struct version_row version_row_now(const struct version_row *row);
+
 /* What one load has made. */
 struct model_set {
     struct arena *arena;      /* owned; the set lies in it */

@@ -30,6 +30,8 @@ int emulator_live(void);
 void emulator_fail_call(int n);
 /* Whether a call has failed since. */
 bool emulator_has_failed(void);
+/* From now on every call that can fail does, as after a fault of the device, or none does any more. */
+void emulator_break(bool is_broken);
 /* Device index 0 and 1; what they have: 90 unless set. */
 void emulator_set_capability(int capability);
 /* Bytes of shared memory for a block: 227 KiB unless set. */

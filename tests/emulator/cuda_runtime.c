@@ -15,7 +15,7 @@ struct block {
 static pthread_mutex_t lock; /* recursive: whatever is below */
 static struct block *blocks;
 static int live, calls_to_fail, capability = 90;
-static bool has_failed;
+static bool has_failed, is_broken;
 static float now;
 static _Thread_local cudaError_t last_error;
 
@@ -60,6 +60,10 @@ void emulator_fail_call(int n) {
     has_failed = false;
 }
 
+void emulator_break(bool to) {
+    is_broken = to;
+}
+
 bool emulator_has_failed(void) {
     return has_failed;
 }
@@ -74,7 +78,7 @@ float emulator_time(void) {
 
 bool emulator_fails(void) {
     runtime_lock();
-    const bool fails = calls_to_fail > 0 && --calls_to_fail == 0;
+    const bool fails = is_broken || (calls_to_fail > 0 && --calls_to_fail == 0);
     has_failed = has_failed || fails;
     runtime_unlock(cudaSuccess);
     return fails;

@@ -18,6 +18,7 @@ static const struct backend_ops ops = {
     .instance_create = bert_instance_create,
     .instance_destroy = bert_instance_destroy,
     .memory = bert_model_memory,
+    .is_lost = bert_model_is_lost,
     .describe = bert_model_describe,
     .cost = bert_model_cost,
     .token_budget = bert_model_token_budget,

@@ -223,6 +223,14 @@ void bert_model_describe(const void *model, const struct instance_place *place, 
     snprintf(text, size, "%s, %s", bert_precision_text(bert_engine_precision(engine)), bert_engine_kernels(engine));
 }
 
+bool bert_model_is_lost(const void *pointer) {
+    const struct bert_model *model = pointer;
+    for (int i = 0; i < model->config->instance_count; i++)
+        if (model->shared[i] && bert_engine_is_lost(shared_engine_engine(model->shared[i])))
+            return true;
+    return false;
+}
+
 uint64_t bert_model_memory(const void *model, const struct instance_place *place) {
     return bert_engine_memory(bert_model_engine(model, place));
 }

@@ -47,6 +47,8 @@ struct fixture {
     const char *startup[4]; /* models to load at start, in MODEL_CONTROL_EXPLICIT */
     size_t startup_count;
     const char *temporary_directory;
+    void (*on_change)(void *user);
+    void *on_change_user;
     const struct backend_ops *backends[8];
     size_t backend_count;
     size_t failed; /* of the load */
@@ -116,6 +118,8 @@ static inline void create_server(struct fixture *f) {
                                                .startup_models = f->startup,
                                                .startup_model_count = f->startup_count,
                                                .temporary_directory = f->temporary_directory,
+                                               .on_change = f->on_change,
+                                               .on_change_user = f->on_change_user,
                                                .builtin_backends = f->backends,
                                                .builtin_backend_count = f->backend_count,
                                                .shared_memory = f->shared_memory,

@@ -1,4 +1,6 @@
 /* Every way in which an engine may answer, or break its promises: what the requester gets, and what is booked. */
+#include <stdatomic.h>
+
 #include "probe_backend.h"
 
 #define DECOUPLED "model_transaction_policy { decoupled: true } "
@@ -382,6 +384,70 @@ static void the_engine_tells_what_a_request_costs(void **state) {
     probe_end(&f);
 }
 
+static atomic_bool is_lost;
+static atomic_int changes;
+
+static bool device_is_lost(const void *model) {
+    assert_ptr_equal(model, &probe);
+    return atomic_load(&is_lost);
+}
+
+static void count_change(void *user) {
+    assert_null(user);
+    atomic_fetch_add(&changes, 1);
+}
+
+static void expect_row(struct fixture *f, enum model_state state, const char *reason) {
+    struct arena *arena = arena_create(0);
+    struct model_index_row *rows;
+    size_t count;
+    assert_good(inference_server_index(f->server, arena, &rows, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].state, state);
+    assert_true(slice_equal_text(rows[0].reason, reason));
+    arena_destroy(arena);
+}
+
+/* Told by the batch that has met the fault; what is in the queue is still computed, or fails. */
+static void a_model_without_its_device_is_not_ready(void **state) {
+    static const char reason[] = "a device that it computes on has failed: restart the server";
+    (void)state;
+    struct fixture f;
+    struct call call;
+    struct model *model;
+    fixture_init(&f);
+    probe_reset(PROBE_FAIL, true);
+    struct backend_ops engine = probe_backend;
+    engine.name = "fragile";
+    engine.is_lost = device_is_lost;
+    f.backends[f.backend_count++] = &engine;
+    f.on_change = count_change;
+    f.control = MODEL_CONTROL_EXPLICIT;
+    f.startup[f.startup_count++] = "m";
+    probe_start(&f, "backend: \"fragile\"");
+    const int loaded = atomic_load(&changes);
+    for (int turn = 0; turn < 2; turn++) {
+        atomic_store(&is_lost, turn == 1);
+        assert_true(inference_server_is_ready(f.server));
+        expect_row(&f, MODEL_READY, "");
+        call_vector(&call, &f, "m", 1, 1);
+        assert_good(call_submit(&call));
+        call_wait(&call);
+        call_end(&call);
+        assert_int_equal(atomic_load(&changes) - loaded, turn);
+    }
+    assert_false(inference_server_is_ready(f.server));
+    expect_row(&f, MODEL_UNAVAILABLE, reason);
+    assert_error(inference_server_acquire_model(f.server, slice_of("m"), -1, &model), STATUS_UNAVAILABLE,
+                 "Request for unknown model: 'm' version 1 is not at ready state: a device that it computes on has "
+                 "failed: restart the server");
+    assert_logged(&f, "'m' version 1 is not ready any more");
+    assert_good(inference_server_unload_model(f.server, slice_of("m")));
+    assert_true(inference_server_is_ready(f.server));
+    atomic_store(&is_lost, false);
+    probe_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_execution_answers_all),
@@ -400,6 +466,7 @@ int main(void) {
         cmocka_unit_test(impossible_times_are_put_right),
         cmocka_unit_test(the_engine_completes_a_missing_config),
         cmocka_unit_test(the_engine_tells_what_a_request_costs),
+        cmocka_unit_test(a_model_without_its_device_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ struct fake_engine {
 /* What was done on each device. */
 struct fake_uses {
     int engines, sessions, runs; /* engines and sessions that live, batches so far */
-    bool fails;                  /* runs do */
+    bool fails, is_lost;         /* runs do; for good */
     int sessions_max;            /* that it has memory for; 0: any */
     size_t session_tokens;       /* of the latest session */
     size_t batch_tokens;         /* of the latest run */
@@ -91,6 +91,10 @@ static const char *fake_engine_kernels(const void *engine) {
     return "fake";
 }
 
+static bool fake_engine_is_lost(const void *engine) {
+    return fake_uses[((const struct fake_engine *)engine)->index].is_lost;
+}
+
 static struct status fake_session_create(const void *pointer, size_t max_tokens, void **ret_session) {
     const struct fake_engine *engine = pointer;
     struct fake_uses *uses = &fake_uses[engine->index];
@@ -133,6 +137,7 @@ const struct device_ops *cuda_device(void) {
         .engine_destroy = fake_engine_destroy,
         .engine_memory = fake_engine_memory,
         .engine_kernels = fake_engine_kernels,
+        .engine_is_lost = fake_engine_is_lost,
         .session_create = fake_session_create,
         .session_destroy = fake_session_destroy,
         .session_run = fake_session_run,

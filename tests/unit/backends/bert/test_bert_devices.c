@@ -201,6 +201,18 @@ static void a_failed_run_fails_its_batch_alone(void **state) {
     unload(&loaded);
 }
 
+/* One of its devices is enough. */
+static void a_model_tells_that_a_device_is_lost(void **state) {
+    (void)state;
+    struct loaded loaded;
+    assert_good(load(BERT "instance_group [ { kind: KIND_CPU }, { kind: KIND_GPU gpus: [ 0, 1 ] } ]", &loaded));
+    assert_false(bert_backend()->is_lost(loaded.model));
+    fake_uses[1].is_lost = true;
+    assert_true(bert_backend()->is_lost(loaded.model));
+    fake_uses[1].is_lost = false;
+    unload(&loaded);
+}
+
 static void a_session_without_memory_fails_the_load(void **state) {
     (void)state;
     struct loaded loaded;
@@ -226,6 +238,7 @@ int main(void) {
         cmocka_unit_test(a_bare_config_is_completed_for_its_device),
         cmocka_unit_test(a_batch_is_cut_evenly),
         cmocka_unit_test(a_failed_run_fails_its_batch_alone),
+        cmocka_unit_test(a_model_tells_that_a_device_is_lost),
         cmocka_unit_test(a_session_without_memory_fails_the_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

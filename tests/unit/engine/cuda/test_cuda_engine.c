@@ -494,6 +494,28 @@ static void sessions_survive_errors(void **state) {
     close_pair(&pair);
 }
 
+/* An error is the batch's; a fault of the device is that of all that come after it, and the engine tells. */
+static void tells_that_the_device_is_lost(void **state) {
+    static const uint32_t lengths[] = {12, 3};
+    (void)state;
+    struct pair pair = open_pair(&small, BERT_PRECISION_BF16, 20);
+    const struct batch batch = make_batch(2, lengths);
+    const struct bert_results spans = {.starts = gpu_results.starts, .ends = gpu_results.ends};
+    for (int n = 1; n < 4; n++) {
+        emulator_fail_call(n);
+        expect_error(run(pair.gpu_session, &batch, &spans), STATUS_UNAVAILABLE, "cuda");
+        assert_false(bert_engine_is_lost(pair.gpu));
+    }
+    emulator_fail_call(0);
+    expect_ok(run(pair.gpu_session, &batch, &spans));
+    assert_false(bert_engine_is_lost(pair.gpu));
+    emulator_break(true);
+    expect_error(run(pair.gpu_session, &batch, &spans), STATUS_UNAVAILABLE, "cuda");
+    assert_true(bert_engine_is_lost(pair.gpu) && !bert_engine_is_lost(pair.cpu));
+    emulator_break(false);
+    close_pair(&pair);
+}
+
 /* What is not found out because of an error is left to graphs. */
 static void errors_leave_short_batches_to_graphs(void **state) {
     static const uint32_t lengths[] = {12, 3};
@@ -572,6 +594,7 @@ int main(void) {
                                        cmocka_unit_test(refuses_weights_too_large_for_fp16),
                                        cmocka_unit_test(survives_errors_of_every_call),
                                        cmocka_unit_test(sessions_survive_errors),
+                                       cmocka_unit_test(tells_that_the_device_is_lost),
                                        cmocka_unit_test(errors_leave_short_batches_to_graphs),
                                        cmocka_unit_test(sessions_run_beside_each_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include "engine/cuda/product.cuh"
 #include "engine/cuda/rows.cuh"
 
-enum { STEPS = CUDA_PERSISTENT_HIDDEN / STEP, PARAMETERS_MAX = 4096, FLOATS_OF_A_LINE = 32 };
+enum { STEPS = CUDA_PERSISTENT_HIDDEN / STEP, PARAMETERS_MAX = 4096 };
 static_assert(sizeof(struct cuda_persistent) <= PARAMETERS_MAX, "a kernel's parameters");
 enum { MEMORY = PRODUCT_MEMORY + PARAMETERS_MAX };
 static_assert(sizeof(attention_memory<__half, 64>) <= PRODUCT_SUMS, "attention has room where the sums lie");
@@ -21,11 +21,13 @@ __device__ static inline const struct cuda_product &product_of(const struct cuda
     return batch.layers[index / CUDA_GEMM_COUNT].products[index % CUDA_GEMM_COUNT];
 }
 
+/* Begins to bring what the block needs for a product, if there is one of that number. */
 template <typename Number>
 __device__ static inline void fetch(const struct cuda_persistent &batch, char *memory, int index) {
     if (index < batch.layer_count * CUDA_GEMM_COUNT)
-        fetch_product<Number>(memory, product_shape_of(batch.shapes[index % CUDA_GEMM_COUNT]), product_of(batch, index),
-                              batch.embed.norm.tokens);
+        with_shape(batch.shapes[index % CUDA_GEMM_COUNT], [&](auto shape) {
+            fetch_tile<Number, decltype(shape)::value>(memory, product_of(batch, index), batch.embed.norm.tokens);
+        });
 }
 
 __device__ static inline struct product_call call_of(const struct cuda_persistent &batch, int index) {
@@ -53,21 +55,8 @@ __device__ static inline struct product_call call_of(const struct cuda_persisten
 template <typename Number>
 __device__ static inline void multiply(const struct cuda_persistent &batch, char *memory, int index) {
     const struct product_call call = call_of(batch, index);
-    const auto ahead = [&batch, memory, index] { fetch<Number>(batch, memory, index + 1); };
-    switch (batch.shapes[index % CUDA_GEMM_COUNT]) {
-    case 0:
-        return multiply_tiles<Number, 0>(memory, call, ahead);
-    case 1:
-        return multiply_tiles<Number, 1>(memory, call, ahead);
-    case 2:
-        return multiply_tiles<Number, 2>(memory, call, ahead);
-    case 3:
-        return multiply_tiles<Number, 3>(memory, call, ahead);
-    case 4:
-        return multiply_tiles<Number, 4>(memory, call, ahead);
-    default:
-        return multiply_tiles<Number, 5>(memory, call, ahead);
-    }
+    with_shape(batch.shapes[index % CUDA_GEMM_COUNT],
+               [&](auto shape) { multiply_tiles<Number, decltype(shape)::value>(memory, call); });
 }
 
 template <typename Number, int D>
@@ -109,13 +98,9 @@ __device__ static __noinline__ void norm_all(const struct cuda_persistent &batch
 /* One block brings what all need of a layer's LayerNorms nearer. */
 __device__ static inline void fetch_norms(const struct cuda_persistent &batch, int index) {
     const struct cuda_persistent_layer &layer = batch.layers[index / CUDA_GEMM_COUNT];
-    const int column = static_cast<int>(thread_index()) * FLOATS_OF_A_LINE;
-    if (block_index().x > 0 || column >= batch.embed.norm.columns)
-        return;
-    fetch_ahead(layer.attention_gamma + column);
-    fetch_ahead(layer.attention_beta + column);
-    fetch_ahead(layer.output_gamma + column);
-    fetch_ahead(layer.output_beta + column);
+    const float *const rows[] = {layer.attention_gamma, layer.attention_beta, layer.output_gamma, layer.output_beta};
+    if (block_index().x == 0 && warp_index() < sizeof rows / sizeof rows[0])
+        fetch_row_ahead(rows[warp_index()], static_cast<unsigned>(batch.embed.norm.columns) * sizeof(float));
 }
 
 /* ---- all of them ---- */
@@ -124,9 +109,12 @@ __device__ static inline void fetch_norms(const struct cuda_persistent &batch, i
 struct meeting {
     uint32_t *arrivals, goal;
 
-    __device__ bool wait() {
+    __device__ void arrive() {
         goal += block_count();
-        return grid_barrier(arrivals, goal);
+        grid_arrive(arrivals);
+    }
+    __device__ bool wait() {
+        return grid_wait(arrivals, goal);
     }
 };
 
@@ -139,18 +127,20 @@ __device__ static inline bool run_all(const struct cuda_persistent &batch, char 
     embed_all<Number>(batch.embed);
     for (int i = 0; i < products; i++) {
         const int gemm = i % CUDA_GEMM_COUNT;
-        if (!blocks.wait())
+        if (gemm != CUDA_OUTPUT) /* else nothing has been done since the blocks met */
+            blocks.arrive();
+        if (gemm != CUDA_OUTPUT && !blocks.wait())
             return false;
         if (gemm == CUDA_QUERY_KEY_VALUE)
             fetch_norms(batch, i);
         multiply<Number>(batch, memory, i);
-        if (gemm == CUDA_INTERMEDIATE)
-            continue;
+        blocks.arrive();
+        fetch<Number>(batch, memory, i + 1);
         if (!blocks.wait())
             return false;
         if (gemm == CUDA_QUERY_KEY_VALUE)
             attend_all<Number, D>(batch.attention, memory);
-        else
+        else if (gemm != CUDA_INTERMEDIATE)
             norm_all<Number>(batch, i);
     }
     return true;

@@ -29,25 +29,28 @@ static inline cudaError_t launch(void (*kernel)(Arguments), dim3 grid, unsigned 
     return cudaLaunchKernel(reinterpret_cast<const void *>(kernel), grid, dim3(threads), list, 0, stream);
 }
 
-/* How many blocks the device, the one that was chosen, can hold at once; 0: it cannot start them together. */
+static inline cudaError_t device_attribute(enum cudaDeviceAttr attribute, int *ret) {
+    int device;
+    cudaError_t error = cudaGetDevice(&device);
+    return error ? error : cudaDeviceGetAttribute(ret, attribute, device);
+}
+
+/* How many blocks the device, the one that was chosen, can hold at once; 0: it cannot start them together, or has not
+ * as much shared memory. */
 template <typename Arguments>
 static inline cudaError_t resident_blocks(void (*kernel)(Arguments), unsigned threads, size_t shared_size,
                                           unsigned *ret) {
-    int device, can = 0, units = 0, each = 0;
+    int can = 0, most = 0, units = 0, each = 0;
     const int size = static_cast<int>(shared_size);
     *ret = 0;
-    cudaError_t error = cudaGetDevice(&device);
+    cudaError_t error = device_attribute(cudaDevAttrCooperativeLaunch, &can);
     if (!error)
-        error = cudaDeviceGetAttribute(&can, cudaDevAttrCooperativeLaunch, device);
-    if (!error)
-        error = cudaDeviceGetAttribute(&units, cudaDevAttrMultiProcessorCount, device);
-    if (error || !can)
+        error = device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, &most);
+    if (error || !can || most < size) /* before anything compiles the kernel for a device that is too new */
         return error;
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, size);
-    if (error == cudaErrorInvalidValue) { /* more than its multiprocessors have */
-        (void)cudaGetLastError();
-        return cudaSuccess;
-    }
+    error = device_attribute(cudaDevAttrMultiProcessorCount, &units);
+    if (!error)
+        error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, size);
     if (!error)
         error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(threads), shared_size);
     if (!error)
@@ -89,26 +92,40 @@ __device__ static inline void block_barrier() {
     __syncthreads();
 }
 
+/* Nanoseconds, of the device. */
+__device__ static inline uint64_t device_time() {
+    uint64_t time;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(time));
+    return time;
+}
+
 /* What launch_together gave the block; begins at a multiple of 1,024. */
 __device__ static inline char *shared_memory() {
     extern __shared__ __align__(1024) char memory_of_the_block[];
     return memory_of_the_block;
 }
 
-/* All blocks have come here, and see what each wrote. `arrivals` counts those that came, 0 before the first time; it is
- * to become `goal`. False: a block has not come for 2^32 clocks, and nobody is waited for any more. */
-__device__ static inline bool grid_barrier(uint32_t *arrivals, uint32_t goal) {
+/* All threads of the block have come, and what they wrote is there for those who wait for it with grid_wait. `arrivals`
+ * counts blocks; it is 0 before the first one. */
+__device__ static inline void grid_arrive(uint32_t *arrivals) {
+    __syncthreads();
+    if (threadIdx.x == 0)
+        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrivals) : "memory");
+}
+
+/* Until `goal` blocks have come; all threads of the block come here behind grid_arrive. False: one did not come for two
+ * seconds, and nobody is waited for any more. That can be so before they all have come, but not afterwards. */
+__device__ static inline bool grid_wait(uint32_t *arrivals, uint32_t goal) {
     const uint32_t gave_up = 0x80000000U;
     uint32_t seen = 0;
-    __syncthreads();
     if (threadIdx.x == 0) {
-        const long long begin = clock64();
-        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrivals) : "memory");
-        do {
+        const uint64_t begin = device_time(), patience = 2000000000;
+        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrivals) : "memory");
+        while (seen < goal) {
+            if (device_time() - begin > patience)
+                (void)atomicCAS(arrivals, seen, seen | gave_up);
             asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrivals) : "memory");
-            if (clock64() - begin > 1LL << 32)
-                atomicOr(arrivals, gave_up);
-        } while (seen < goal);
+        }
     }
     return __syncthreads_and(seen < gave_up);
 }
@@ -143,9 +160,17 @@ template <int PENDING> __device__ static inline void copy_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
-/* Brings the 128 bytes around an address nearer, to the cache of the whole device. */
-__device__ static inline void fetch_ahead(const void *global) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(global));
+/* Brings a row of bytes nearer, to the cache of the whole device. Address and size are multiples of 16; all lanes of a
+ * warp call it alike. */
+__device__ static inline void fetch_row_ahead(const void *global, unsigned size) {
+    const unsigned lane = threadIdx.x % 32;
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0)
+        asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(size) : "memory");
+#else
+    for (unsigned at = lane * 32; at < size; at += 32 * 32)
+        asm volatile("prefetch.global.L2 [%0];" ::"l"(static_cast<const char *>(global) + at));
+#endif
 }
 
 /* ---- fragments ---- */

@@ -1,10 +1,10 @@
 /* product.cuh: rows of numbers times a matrix of weights, for so few rows that bringing the operands takes longer than
  * multiplying: by the eight warps of a block, for one tile of the result after another.
  *
- * A tile is so small that nearly every block of the device has one. Its warps share out the depth, the numbers that a
- * result is the sum of: in a stage, 32 numbers deep for each of them, every warp multiplies its own part of the same
- * rows and weights, and what they have added up is added once, at the end. Four stages are in shared memory, three of
- * them on their way. The weights of the first two are fetched before the rows are known, while the block still waits
+ * A tile is small, so that as many blocks of the device as can be have one. Its warps share out the depth, the numbers
+ * that a result is the sum of: in a stage, 32 numbers deep for each of them, every warp multiplies its own part of the
+ * same rows and weights, and what they have added up is added once, at the end. Four stages are in shared memory, three
+ * of them on their way. The weights of the first two are fetched before the rows are known, while the block still waits
  * for those that compute them.
  */
 #ifndef INFERD_ENGINE_CUDA_PRODUCT_CUH
@@ -18,11 +18,10 @@ enum {
     PRODUCT_WARPS = 8,
     PRODUCT_THREADS = PRODUCT_WARPS * WARP,
     PRODUCT_STAGES = 4,
-    PRODUCT_AHEAD = 2,         /* stages whose weights come before their rows */
-    PRODUCT_SLOT = 32 << 10,   /* bytes of a stage at most */
-    PRODUCT_SUMS = 80 << 10,   /* bytes of the warps' sums at most, and what an operation between may use */
-    WARP_DEPTH = 32,           /* of a stage, for one warp */
-    PREFETCH_NUMBERS = 128 / 2 /* that fetch_ahead brings */
+    PRODUCT_AHEAD = 2,       /* stages whose weights come before their rows */
+    PRODUCT_SLOT = 32 << 10, /* bytes of a stage at most */
+    PRODUCT_SUMS = 80 << 10, /* bytes of the warps' sums at most, and what an operation between may use */
+    WARP_DEPTH = 32          /* of a stage, for one warp */
 };
 
 /* Shared memory: the stages; behind those that are fetched ahead lie the sums as well. */
@@ -140,25 +139,26 @@ __device__ static inline void copy_rows(char *memory, product_shape shape, const
               static_cast<int>(call.tokens - token), inputs - begin);
 }
 
-/* What the block's first tile of a product needs and is known already: weights and bias. The copies of the first stages
- * are groups of their own, and the rest comes as near as the device's cache. */
-template <typename Number>
-__device__ static inline void fetch_product(char *memory, product_shape shape, const struct cuda_product &matrix,
-                                            unsigned tokens) {
+/* What the block's first tile of a product needs and is known before its rows: the weights of the first stages, as a
+ * group of copies of its own; the rest of them, and the bias, come as near as the device's cache. */
+template <typename Number, int SHAPE>
+__device__ static __noinline__ void fetch_tile(char *memory, const struct cuda_product &matrix, unsigned tokens) {
+    constexpr product_shape shape = product_shape_of(SHAPE);
     if (block_index().x >= shape.tiles(tokens, matrix.outputs))
         return;
-    const int thread = static_cast<int>(thread_index());
-    const int output = product_place(shape, tokens, block_index().x).output;
+    const int output = product_place(shape, tokens, block_index().x).output, begin = PRODUCT_AHEAD * shape.depth();
     for (int stage = 0; stage < PRODUCT_AHEAD; stage++)
         copy_weights<Number>(memory, shape, matrix, output, stage);
     copy_async_end_group();
-    const int begin = PRODUCT_AHEAD * shape.depth(), lines = (matrix.inputs - begin) / PREFETCH_NUMBERS;
-    const int count = matrix.outputs - output < shape.columns ? matrix.outputs - output : shape.columns;
-    for (int i = thread; i < count * lines; i += PRODUCT_THREADS)
-        fetch_ahead(static_cast<const Number *>(matrix.weights) +
-                    static_cast<ptrdiff_t>(output + i / lines) * matrix.inputs + begin + i % lines * PREFETCH_NUMBERS);
-    if (thread == 0)
-        fetch_ahead(static_cast<const Number *>(matrix.bias) + output);
+    const int left = matrix.outputs - output, count = left < shape.columns ? left : shape.columns;
+    const Number *from = static_cast<const Number *>(matrix.weights) + static_cast<ptrdiff_t>(output) * matrix.inputs;
+    const int warp = static_cast<int>(warp_index());
+    if (matrix.inputs > begin)
+        for (int row_index = warp; row_index < count; row_index += PRODUCT_WARPS)
+            fetch_row_ahead(from + static_cast<ptrdiff_t>(row_index) * matrix.inputs + begin,
+                            static_cast<unsigned>(matrix.inputs - begin) * sizeof *from);
+    if (warp == PRODUCT_WARPS - 1)
+        fetch_row_ahead(static_cast<const Number *>(matrix.bias) + output, static_cast<unsigned>(count) * sizeof *from);
 }
 
 /* ---- one tile ---- */
@@ -216,7 +216,7 @@ template <typename Number, int SHAPE> struct product_tile {
         copy_async_end_group();
     }
 
-    /* has_weights: fetch_product has begun to bring them. */
+    /* has_weights: fetch_tile has begun to bring them. */
     __device__ void multiply_all(char *memory, const struct product_call &call, product_place place, bool has_weights) {
         const int stages = (call.matrix.inputs + DEPTH - 1) / DEPTH, lead = PRODUCT_STAGES - 1;
         for (int stage = 0; stage < lead; stage++)
@@ -301,25 +301,39 @@ template <typename Number, int SHAPE> struct product_tile {
 
 /* ---- all tiles of a block ---- */
 
-/* `ahead` begins to bring what the next product needs, once this one's operands are used up. */
-template <typename Number, int SHAPE, typename Ahead>
-__device__ static __noinline__ void multiply_tiles(char *memory, const struct product_call &call, const Ahead &ahead) {
+template <typename Number, int SHAPE>
+__device__ static __noinline__ void multiply_tiles(char *memory, const struct product_call &call) {
     constexpr product_shape shape = product_shape_of(SHAPE);
     const unsigned tiles = shape.tiles(call.tokens, call.matrix.outputs), first = block_index().x;
     float *shared = reinterpret_cast<float *>(memory + PRODUCT_SUMS_AT);
-    if (first >= tiles)
-        ahead();
     for (unsigned tile = first; tile < tiles; tile += block_count()) {
         const product_place place(shape, call.tokens, tile);
         product_tile<Number, SHAPE> work = {};
         work.load_residual(call, place);
         work.multiply_all(memory, call, place, tile == first);
-        if (tile + block_count() >= tiles)
-            ahead();
         work.share_sums(shared);
         block_barrier();
         work.write(shared, call, place);
         block_barrier();
+    }
+}
+
+/* work(number), the number being one for the compiler. */
+template <int NUMBER> struct product_shape_number { static constexpr int value = NUMBER; };
+template <typename Work> __device__ static inline void with_shape(int number, const Work &work) {
+    switch (number) {
+    case 0:
+        return work(product_shape_number<0>());
+    case 1:
+        return work(product_shape_number<1>());
+    case 2:
+        return work(product_shape_number<2>());
+    case 3:
+        return work(product_shape_number<3>());
+    case 4:
+        return work(product_shape_number<4>());
+    default:
+        return work(product_shape_number<5>());
     }
 }
 

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda_emulator.h"
 #include "fiber.h"
 
 enum { WARP = 32, THREADS_MAX = 1024, COPIES_MAX = 256, COPY_SIZE = 16, SHARED_ALIGN = 1024 };
 
-enum step { NONE, SHUFFLE, LOAD, LOAD_TRANSPOSED, MULTIPLY, BARRIER, GRID_BARRIER, ENDED };
+enum step { NONE, SHUFFLE, LOAD, LOAD_TRANSPOSED, MULTIPLY, BARRIER, GRID_WAIT, ENDED };
 static const char *const step_names[] = {"running",      "shuffle_xor",   "load_matrices", "load_matrices_transposed",
-                                         "multiply_add", "block_barrier", "grid_barrier",  "ended"};
+                                         "multiply_add", "block_barrier", "grid_wait",     "ended"};
 
 /* What a lane brings to a step of its warp. */
 struct operands {
@@ -153,7 +154,7 @@ static void take_step(struct thread **lanes) {
         break;
     case NONE:
     case BARRIER:
-    case GRID_BARRIER:
+    case GRID_WAIT:
     case ENDED:
     default:
         fail("a warp cannot %s", step_names[lanes[0]->step]);
@@ -217,15 +218,19 @@ void block_barrier_all(void) {
     fiber_yield(running->fiber);
 }
 
-bool block_grid_barrier(uint32_t *arrivals, uint32_t goal) {
+void block_grid_arrive(uint32_t *arrivals) {
     if (!kernel->is_cooperative)
-        fail("grid_barrier, and the launch was no cooperative one");
+        fail("grid_arrive, and the launch was no cooperative one");
+    block_barrier_all();
     if (running->index == 0)
         ++*arrivals;
-    leave(GRID_BARRIER);
+}
+
+bool block_grid_wait(uint32_t *arrivals, uint32_t goal) {
+    leave(GRID_WAIT);
     fiber_yield(running->fiber);
     if (*arrivals < goal)
-        fail("grid_barrier waits for %u arrivals for ever: there have been %u", goal, *arrivals);
+        *arrivals |= BLOCKS_GAVE_UP;
     return *arrivals < BLOCKS_GAVE_UP;
 }
 
@@ -265,6 +270,11 @@ void block_copy_wait(int pending) {
             memset(copy->to, 0, COPY_SIZE);
     }
     running->copy_count = kept;
+}
+
+void block_fetch(const void *global, unsigned size) {
+    if ((uintptr_t)global % COPY_SIZE || size % COPY_SIZE || !emulator_is_on_device(global, size))
+        fail("fetch_row_ahead of %u bytes from %p: not multiples of 16, or not of the device", size, global);
 }
 
 /* ---- blocks ---- */
@@ -332,9 +342,9 @@ static bool run_block(struct block *block) {
         pass_barrier(block);
         run_warps(block);
     } while (count_at(block, BARRIER) == kernel->threads);
-    if (count_at(block, ENDED) < kernel->threads && count_at(block, GRID_BARRIER) < kernel->threads)
+    if (count_at(block, ENDED) < kernel->threads && count_at(block, GRID_WAIT) < kernel->threads)
         fail("%u of %u threads are at a barrier, %u at one of the grid, and %u have ended", count_at(block, BARRIER),
-             kernel->threads, count_at(block, GRID_BARRIER), count_at(block, ENDED));
+             kernel->threads, count_at(block, GRID_WAIT), count_at(block, ENDED));
     return count_at(block, ENDED) < kernel->threads;
 }
 

@@ -43,12 +43,15 @@ const unsigned *block_grid(void);     /* [3] */
 void *block_shared_memory(void); /* [shared_size], full of NaNs */
 
 void block_barrier_all(void);
-/* `arrivals` counts each block; false: the blocks have given up. */
-bool block_grid_barrier(uint32_t *arrivals, uint32_t goal);
+/* `arrivals` counts each block. */
+void block_grid_arrive(uint32_t *arrivals);
+/* False: the blocks have given up, at once where too few will come. */
+bool block_grid_wait(uint32_t *arrivals, uint32_t goal);
 float block_shuffle_xor(float number, int mask);
 void block_copy(void *shared, const void *global, bool is_there);
 void block_copy_end_group(void);
 void block_copy_wait(int pending);
+void block_fetch(const void *global, unsigned size); /* only looks at what it is given */
 void block_load_matrices(uint32_t *words, const void *shared, bool is_transposed);
 /* c[4] += a[4] * b[2], lane by lane as fragments; by_number turns 16 bits into a float. */
 void block_multiply_add(float *c, const uint32_t *a, const uint32_t *b, float (*by_number)(uint16_t bits));

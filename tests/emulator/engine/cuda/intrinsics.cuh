@@ -87,8 +87,12 @@ static inline char *shared_memory() {
     return static_cast<char *>(block_shared_memory());
 }
 
-static inline bool grid_barrier(uint32_t *arrivals, uint32_t goal) {
-    return block_grid_barrier(arrivals, goal);
+static inline void grid_arrive(uint32_t *arrivals) {
+    block_grid_arrive(arrivals);
+}
+
+static inline bool grid_wait(uint32_t *arrivals, uint32_t goal) {
+    return block_grid_wait(arrivals, goal);
 }
 
 /* ---- numbers ---- */
@@ -115,7 +119,8 @@ template <int PENDING> static inline void copy_async_wait() {
     block_copy_wait(PENDING);
 }
 
-static inline void fetch_ahead(const void *) {
+static inline void fetch_row_ahead(const void *global, unsigned size) {
+    block_fetch(global, size);
 }
 
 /* ---- fragments ---- */

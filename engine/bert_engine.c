@@ -12,7 +12,7 @@ enum { SESSION_TOKENS_MAX = 1000000, PRECISION_LIST_MAX = 64, DEVICE_TEXT_MAX = 
 
 static const char *const precision_texts[BERT_PRECISION_COUNT] = {"auto", "fp32", "bf16", "int8", "fp16", "fp8"};
 static const char *const isa_texts[] = {"auto", "reference", "avx2", "avx512", "avx512_bf16"};
-static const char *const short_batches_texts[] = {"auto", "graphs", "persistent"};
+static const char *const short_batches_texts[] = {"graphs", "auto", "persistent"};
 
 struct bert_engine {
     const struct device_ops *device;

@@ -42,9 +42,9 @@ enum bert_precision {
  * with each. */
 enum bert_isa { BERT_ISA_AUTO, BERT_ISA_REFERENCE, BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16 };
 
-/* How a GPU computes batches of up to 256 tokens, in bf16 or fp16: as graphs of many kernels, or in one that stays.
- * AUTO: in whichever is found to be faster when sessions are made. The others are there to measure and to test. */
-enum bert_short_batches { BERT_SHORT_AUTO, BERT_SHORT_GRAPHS, BERT_SHORT_PERSISTENT };
+/* How a GPU computes batches of up to 256 tokens, in bf16 or fp16: as graphs of many kernels, in one kernel that stays
+ * (PERSISTENT), or (AUTO) in whichever is found to be faster when sessions are made. The CPU has the first only. */
+enum bert_short_batches { BERT_SHORT_GRAPHS, BERT_SHORT_AUTO, BERT_SHORT_PERSISTENT };
 
 /* Where an engine has its weights and computes. */
 enum bert_device_kind { BERT_DEVICE_CPU, BERT_DEVICE_CUDA };
@@ -56,7 +56,7 @@ struct bert_device {
 /* "auto", "fp32", ... and "auto", "reference", "avx2", "avx512", "avx512_bf16". Never NULL. */
 const char *bert_precision_text(enum bert_precision precision);
 const char *bert_isa_text(enum bert_isa isa);
-/* The other way; false when the text is none of them. Short batches: "auto", "graphs", "persistent". */
+/* The other way; false when the text is none of them. Short batches: "graphs", "auto", "persistent". */
 bool bert_precision_parse(const char *text, enum bert_precision *ret);
 bool bert_isa_parse(const char *text, enum bert_isa *ret);
 bool bert_short_batches_parse(const char *text, enum bert_short_batches *ret);

@@ -73,7 +73,7 @@ struct status speed_model_open(const struct speed_common *options, struct speed_
     STATUS_TRY(speed_device_parse(options->device, &ret->device));
     STATUS_TRY(parse_precisions(options->precisions, ret));
     if (!bert_short_batches_parse(options->short_batches, &ret->short_batches))
-        return status_error(STATUS_INVALID_ARGUMENT, "--short-batches: expected auto, graphs or persistent, got '%s'",
+        return status_error(STATUS_INVALID_ARGUMENT, "--short-batches: expected graphs, auto or persistent, got '%s'",
                             options->short_batches);
     STATUS_TRY(bert_device_check(&ret->device));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->config, &ret->checkpoint));
@@ -89,7 +89,7 @@ struct status speed_engine_create(const struct speed_model *model, struct bert_d
                                   enum bert_precision precision, struct bert_engine **ret) {
     const struct bert_engine_options options = {.precision = precision,
                                                 .short_batches = device.kind == BERT_DEVICE_CUDA ? model->short_batches
-                                                                                                 : BERT_SHORT_AUTO,
+                                                                                                 : BERT_SHORT_GRAPHS,
                                                 .device = device};
     return bert_engine_create(model->checkpoint, &options, model->pool, ret);
 }

@@ -18,7 +18,7 @@ struct speed_common {
     const char *checkpoint, *config; /* config NULL: the one beside the weights */
     const char *device;              /* "cpu", "cuda" or "cuda:N" */
     const char *precisions;          /* "bf16,fp16,fp8" */
-    const char *short_batches;       /* "auto", "graphs", "persistent" */
+    const char *short_batches;       /* "graphs", "auto", "persistent" */
     const char *json;                /* a file for the numbers, or NULL */
     int64_t threads;                 /* of the CPU; 0: all */
 };
@@ -33,8 +33,8 @@ struct speed_common {
     {.type = OPTION_STRING, .name = "precisions", .offset = offsetof(struct speed_common, precisions),                 \
      .default_value = "bf16,fp16,fp8", .value_name = "P,P", .help = "What to compute in, one after the other."},       \
     {.type = OPTION_STRING, .name = "short-batches", .offset = offsetof(struct speed_common, short_batches),           \
-     .default_value = "auto", .value_name = "WAY",                                                                     \
-     .help = "How a GPU computes batches of up to 256 tokens: auto, graphs (of many kernels) or persistent (one)."},   \
+     .default_value = "graphs", .value_name = "WAY",                                                                   \
+     .help = "How a GPU computes batches of up to 256 tokens: graphs (of many kernels), persistent (one), or auto."},  \
     {.type = OPTION_STRING, .name = "json", .offset = offsetof(struct speed_common, json), .value_name = "FILE",       \
      .help = "Write the numbers there as JSON."},                                                                      \
     {.type = OPTION_INT, .name = "threads", .offset = offsetof(struct speed_common, threads), .default_value = "0",    \

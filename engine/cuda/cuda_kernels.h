@@ -1,9 +1,9 @@
 /* cuda_kernels.h: the operations of a forward pass that cuBLASLt does not have, as functions that C calls. Each puts
  * one kernel on a stream and returns; what it works on must stay until the stream has come past it.
  *
- * All pointers are to the device's memory. Numbers are bf16 or fp16 (enum cuda_number), sums and what is computed
- * between reading and writing are floats. Bytes are fp8 (E4M3): byte = number * byte_scale.
- * Letters: T tokens, S sequences, H hidden size, D size of a head.
+ * All pointers are to memory that the device can reach, its own but where it is said. Numbers are bf16 or fp16 (enum
+ * cuda_number), sums and what is computed between reading and writing are floats. Bytes are fp8 (E4M3): byte = number *
+ * byte_scale. Letters: T tokens, S sequences, H hidden size, D size of a head.
  *
  * Thread: as the stream. Errors: those of cudaLaunchKernel.
  */
@@ -124,7 +124,8 @@ struct cuda_persistent {
     struct cuda_row_target results;  /* of the last LayerNorm */
     void *x, *y, *query_key_value, *intermediate;
     uint32_t *arrivals; /* [1], of the device: 0 */
-    uint32_t *is_done;  /* [1], 0; becomes 1, unless blocks have waited in vain for others, some seconds long */
+    uint32_t
+        *is_done; /* [1], the host's: 0; becomes 1, unless blocks have waited in vain for others, some seconds long */
     int layer_count;
     int shapes[CUDA_GEMM_COUNT]; /* of the products' tiles: cuda_persistent chooses them */
     struct cuda_persistent_layer layers[CUDA_PERSISTENT_LAYERS];

@@ -16,7 +16,7 @@ struct cuda_session {
     cudaEvent_t end; /* a thread that waits for it sleeps */
     int device;
     struct cuda_graphs graphs;
-    const struct cuda_short *shorts;
+    struct cuda_short *shorts;
     atomic_bool *is_lost; /* the engine's */
 };
 
@@ -109,7 +109,7 @@ struct way {
 static struct way way_of(const struct cuda_session *session, const struct bert_batch *batch) {
     const unsigned tokens = batch->offsets[batch->sequence_count];
     const struct cuda_plan plan = {tokens, cuda_room_tile_count(batch), (unsigned)batch->sequence_count};
-    struct way way = {.blocks = cuda_short_blocks(session->shorts, tokens), .plan = plan};
+    struct way way = {.blocks = cuda_short_blocks(session->shorts, session->room.capacity, tokens), .plan = plan};
     if (!way.blocks)
         way.is_graph = cuda_graphs_plan(&session->room, &plan, &way.plan);
     return way;
@@ -148,11 +148,24 @@ static struct status compute(struct cuda_session *session, const struct way *way
                              const struct bert_results *results) {
     CUDA_TRY(cudaSetDevice(session->device));
     STATUS_TRY(put(session, way, batch, results));
-    STATUS_TRY(wait_for(session, batch->offsets[batch->sequence_count]));
-    if (way->blocks && !*session->room.host_is_done)
-        return status_error(STATUS_UNAVAILABLE,
-                            "the GPU has given a batch up: its blocks waited for each other in vain");
-    return status_ok();
+    return wait_for(session, batch->offsets[batch->sequence_count]);
+}
+
+static bool has_given_up(const struct cuda_session *session, const struct way *way, const struct status *status) {
+    return way->blocks && status_is_ok(status) && !*session->room.host_is_done;
+}
+
+/* As a graph too, where one kernel has given the batch up and need not be used. */
+static struct status compute_at_last(struct cuda_session *session, struct way *way, const struct bert_batch *batch,
+                                     const struct bert_results *results) {
+    struct status status = compute(session, way, batch, results);
+    if (!has_given_up(session, way, &status))
+        return status;
+    cuda_short_give_up(session->shorts);
+    *way = way_of(session, batch);
+    if (way->blocks)
+        return status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
+    return compute(session, way, batch, results);
 }
 
 /* Nothing may still read or write what the caller has. After a fault of the device CUDA answers every call with that
@@ -168,8 +181,8 @@ static void recover(const struct cuda_session *session) {
 struct status cuda_session_run(struct cuda_session *session, const struct bert_batch *batch,
                                const struct bert_results *results) {
     const size_t tokens = batch->offsets[batch->sequence_count];
-    const struct way way = way_of(session, batch);
-    struct status status = compute(session, &way, batch, results);
+    struct way way = way_of(session, batch);
+    struct status status = compute_at_last(session, &way, batch, results);
     if (!status_is_ok(&status)) {
         recover(session);
     } else if (results->starts) {
@@ -224,7 +237,7 @@ static struct status fill(struct cuda_session *session, const struct cuda_sessio
     STATUS_TRY(try_out(session));
     const struct cuda_forward usual = usual_forward(session);
     cuda_graphs_make(&session->graphs, &usual);
-    cuda_short_measure(parts->shorts, &session->graphs, &usual);
+    STATUS_TRY(cuda_short_prepare(parts->shorts, &session->graphs, &usual));
     CUDA_TRY(cudaStreamSynchronize(session->stream));
     return status_ok();
 }

@@ -1,6 +1,7 @@
-/* cuda_short.h: whether short batches are computed by one kernel that stays or as graphs of many: whichever is the
- * faster on the device, which is found out when an engine's first sessions are made. Both ways of a number of tokens
- * are tried there, in turns; one kernel must also give nearly the same numbers, or it is not used.
+/* cuda_short.h: how short batches are computed where that is asked for: by one kernel that stays, or by whichever way
+ * is faster on the device, that or graphs, which is found out when an engine's sessions are made. Both ways of a number
+ * of tokens are tried there, in turns; one kernel must also give nearly the same numbers for every token, or it is not
+ * used. Once its blocks have given a batch up it is not used any more.
  *
  * All sessions of an engine compute alike, so that the same batch gives the same numbers in each.
  */
@@ -18,10 +19,15 @@ struct status cuda_short_create(const struct cuda_weights *weights, enum bert_sh
 void cuda_short_destroy(struct cuda_short *shorts); /* accepts NULL */
 
 /* Finds out what is not known yet of batches that the session's room holds; `forward` tells it, and the results to ask
- * for. Its graphs have been made. What cannot be found out is left to graphs. Thread: any; one session at a time. */
-void cuda_short_measure(struct cuda_short *shorts, struct cuda_graphs *graphs, const struct cuda_forward *forward);
+ * for. Its graphs have been made. What cannot be found out is left to graphs, but that BERT_SHORT_PERSISTENT does not
+ * work is an error: UNAVAILABLE. Thread: any; one session at a time. */
+struct status cuda_short_prepare(struct cuda_short *shorts, struct cuda_graphs *graphs,
+                                 const struct cuda_forward *forward) STATUS_MUST_CHECK;
 
-/* The blocks of the one kernel for a batch of so many tokens, which a session has measured; 0: it is not for it. */
-unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned tokens);
+/* The blocks of the one kernel for a batch of so many tokens, in a session that has been prepared with a room of that
+ * capacity; 0: it is not for it. Thread: any. */
+unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned capacity, unsigned tokens);
+/* The kernel has given a batch up: in AUTO there is no other. Thread: any. */
+void cuda_short_give_up(struct cuda_short *shorts);
 
 #endif

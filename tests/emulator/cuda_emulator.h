@@ -38,6 +38,8 @@ void emulator_set_capability(int capability);
 void emulator_set_shared_memory(size_t size);
 /* Cooperative launches since the program began. */
 int emulator_cooperative_launches(void);
+/* Is called with the arguments of every cooperative kernel before it runs, and after; NULL: is not. */
+void emulator_watch_cooperative(void (*before)(const void *arguments), void (*after)(const void *arguments));
 /* So many graphs were launched since the program began. */
 int emulator_graph_launches(void);
 /* Milliseconds that the device has worked; what a kernel or a product takes is made up. */

@@ -23,6 +23,7 @@ static struct CUstream_st default_stream = {.queue = {NULL, &default_stream.queu
 static struct CUstream_st *streams[64];
 static int graph_launches, cooperative_launches;
 static size_t shared_memory = 227 << 10;
+static void (*before_cooperative)(const void *arguments), (*after_cooperative)(const void *arguments);
 
 int emulator_graph_launches(void) {
     return graph_launches;
@@ -30,6 +31,11 @@ int emulator_graph_launches(void) {
 
 int emulator_cooperative_launches(void) {
     return cooperative_launches;
+}
+
+void emulator_watch_cooperative(void (*before)(const void *arguments), void (*after)(const void *arguments)) {
+    before_cooperative = before;
+    after_cooperative = after;
 }
 
 void emulator_set_shared_memory(size_t size) {
@@ -169,8 +175,13 @@ struct launch {
 
 static void run_launch(const void *arguments) {
     const struct launch *launch = arguments;
+    const bool is_watched = launch->kernel.is_cooperative;
     emulator_spend(0.01f);
+    if (is_watched && before_cooperative)
+        before_cooperative(launch->arguments);
     block_run_kernel(&launch->kernel, launch->arguments);
+    if (is_watched && after_cooperative)
+        after_cooperative(launch->arguments);
 }
 
 cudaError_t emulator_resident_blocks(size_t shared_size, unsigned *ret) {

@@ -55,7 +55,8 @@ struct status bert_model_complete_config(void *backend, struct model_config *con
 
 /* Those of every task, and this one's. */
 static struct status check_known(const struct model_config *config, const struct bert_task *task) {
-    static const char *const common[] = {"task", "inference_precision", "instruction_set", "max_batch_tokens"};
+    static const char *const common[] = {"task", "inference_precision", "instruction_set", "short_batches",
+                                         "max_batch_tokens"};
     const char *known[PARAMETERS_MAX];
     size_t count = 0;
     for (; count < sizeof common / sizeof common[0]; count++)
@@ -65,9 +66,10 @@ static struct status check_known(const struct model_config *config, const struct
     return config_parameters_check(config, "bert", known, count);
 }
 
-/* A parameter as text; "auto" where the config has none. */
-static struct slice parameter_text(const struct model_config *config, const char *key, char text[32]) {
-    struct slice value = SLICE_LITERAL("auto");
+/* A parameter as text; `usual` where the config has none. */
+static struct slice parameter_text(const struct model_config *config, const char *key, const char *usual,
+                                   char text[32]) {
+    struct slice value = slice_of(usual);
     (void)model_config_parameter(config, key, &value);
     size_t size = value.size < 31 ? value.size : 31;
     if (size > 0)
@@ -79,17 +81,22 @@ static struct slice parameter_text(const struct model_config *config, const char
 static struct status parse_parameters(const struct model_config *config, struct bert_engine_options *ret,
                                       uint64_t *ret_batch_tokens) {
     char text[32], known[64];
-    struct slice value = parameter_text(config, "inference_precision", text);
+    struct slice value = parameter_text(config, "inference_precision", "auto", text);
     bert_precision_list(known, sizeof known);
     if (!bert_precision_parse(text, &ret->precision))
         return status_error(STATUS_INVALID_ARGUMENT, "parameter inference_precision must be one of %s, got '%.*s'",
                             known, SLICE_ARGS(value));
-    value = parameter_text(config, "instruction_set", text);
+    value = parameter_text(config, "instruction_set", "auto", text);
     if (!bert_isa_parse(text, &ret->isa))
         return status_error(
             STATUS_INVALID_ARGUMENT,
             "parameter instruction_set must be auto, reference, avx2, avx512 or avx512_bf16, got '%.*s'",
             SLICE_ARGS(value));
+    value = parameter_text(config, "short_batches", "graphs", text);
+    if (!bert_short_batches_parse(text, &ret->short_batches))
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "parameter short_batches must be graphs, auto or persistent, got '%.*s'",
+                            SLICE_ARGS(value));
     *ret_batch_tokens = 0;
     if (model_config_parameter(config, "max_batch_tokens", &value) &&
         (!slice_to_u64(value, ret_batch_tokens) || *ret_batch_tokens < 1 || *ret_batch_tokens > BATCH_TOKENS_MAX))

@@ -113,6 +113,11 @@ static void automatic_groups_take_what_suits(void **state) {
     bert_backend()->describe(loaded.model, &gpu0, text, sizeof text);
     assert_string_equal(text, "fp8, fake");
     unload(&loaded);
+    for (int i = 0; i < 2; i++) {
+        assert_good(load(i ? BERT : BERT PARAMETER("short_batches", "auto"), &loaded));
+        assert_int_equal(fake_uses[0].short_batches, i ? BERT_SHORT_GRAPHS : BERT_SHORT_AUTO);
+        unload(&loaded);
+    }
     assert_good(load(BERT PRECISION("int8") PARAMETER("instruction_set", "reference"), &loaded));
     assert_int_equal(fake_uses[0].engines + fake_uses[1].engines, 0);
     bert_backend()->describe(loaded.model, &cpu, text, sizeof text);

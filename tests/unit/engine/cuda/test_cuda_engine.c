@@ -166,13 +166,11 @@ static void equals_the_cpu(void **state) {
     (void)state;
     for (size_t size = 0; size < sizeof sizes / sizeof sizes[0]; size += SIZE_STEP)
         for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
-            struct bert_engine_options options = gpu_options(precisions[i]);
             struct bert_config config = small;
             config.hidden_size = sizes[size][0];
             config.head_count = sizes[size][1];
             config.intermediate_size = 2 * config.hidden_size;
-            options.short_batches = BERT_SHORT_GRAPHS;
-            struct pair pair = open_pair_as(&config, &options, 320);
+            struct pair pair = open_pair(&config, precisions[i], 320);
             struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
             compare(&pair, &batch, tolerance_of(precisions[i]));
             batch.with_segments = false;
@@ -226,7 +224,8 @@ static void one_kernel_is_for_some(void **state) {
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "one kernel");
     emulator_set_shared_memory(227 << 10);
     options.device.kind = BERT_DEVICE_CPU;
-    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT, "auto");
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
+                 "like all others");
     close_pair(&pair);
     for (int i = 0; i < 3; i++) {
         options = gpu_options(BERT_PRECISION_BF16);
@@ -240,6 +239,81 @@ static void one_kernel_is_for_some(void **state) {
     }
     emulator_set_shared_memory(227 << 10);
 }
+
+/* ---- one kernel that is wrong ---- */
+
+static void change_one_token(const void *arguments) {
+    const struct cuda_persistent *call = arguments;
+    if (call->results.starts)
+        call->results.starts[call->embed.norm.tokens - 1] += 1000;
+}
+
+static void lose_results(const void *arguments) {
+    const struct cuda_persistent *call = arguments;
+    for (unsigned i = 0; i < call->embed.norm.tokens; i++)
+        call->results.starts[i] = call->results.ends[i] = NAN;
+}
+
+static void give_up(const void *arguments) {
+    *((const struct cuda_persistent *)arguments)->arrivals = 0x80000000;
+}
+
+/* While it is tried. */
+static void a_wrong_kernel_is_not_used(void **state) {
+    static const uint32_t lengths[] = {20, 13};
+    static void (*const after[])(const void *) = {NULL, change_one_token, lose_results, NULL};
+    (void)state;
+    const struct bert_config config = wide();
+    const struct batch batch = make_batch(2, lengths);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    options.short_batches = BERT_SHORT_AUTO;
+    for (int i = 0; i < 4; i++) {
+        emulator_watch_cooperative(i == 3 ? give_up : NULL, after[i]);
+        struct pair pair = open_pair_as(&config, &options, 64);
+        emulator_watch_cooperative(NULL, NULL);
+        const int before = emulator_cooperative_launches();
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        assert_int_equal(emulator_cooperative_launches() - before, i == 0);
+        close_pair(&pair);
+    }
+}
+
+/* Later on. */
+static void a_batch_that_is_given_up_is_computed_as_a_graph(void **state) {
+    static const uint32_t lengths[] = {20, 13};
+    (void)state;
+    const struct bert_config config = wide();
+    const struct batch batch = make_batch(2, lengths);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    const struct bert_results spans = {.starts = gpu_results.starts, .ends = gpu_results.ends};
+    for (int i = 0; i < 2; i++) {
+        options.short_batches = i ? BERT_SHORT_PERSISTENT : BERT_SHORT_AUTO;
+        struct pair pair = open_pair_as(&config, &options, 64);
+        const int before = emulator_cooperative_launches();
+        emulator_watch_cooperative(give_up, NULL);
+        if (i)
+            expect_error(run(pair.gpu_session, &batch, &spans), STATUS_UNAVAILABLE, "in vain");
+        else
+            compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        emulator_watch_cooperative(NULL, NULL);
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        assert_int_equal(emulator_cooperative_launches() - before, i ? 2 : 1);
+        assert_false(bert_engine_is_lost(pair.gpu));
+        close_pair(&pair);
+    }
+    options.short_batches = BERT_SHORT_PERSISTENT;
+    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 64);
+    struct bert_engine *engine = NULL;
+    struct bert_session *session = NULL;
+    expect_ok(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine));
+    emulator_watch_cooperative(give_up, NULL);
+    expect_error(bert_session_create(engine, 64, &session), STATUS_UNAVAILABLE, "in vain");
+    emulator_watch_cooperative(NULL, NULL);
+    bert_engine_destroy(engine);
+    close_pair(&pair);
+}
+
+/* ---- sizes ---- */
 
 /* One size after another, so that each finds what the one before has left. */
 static void equals_the_cpu_for_all_sizes_of_batches(void **state) {
@@ -523,7 +597,8 @@ static void errors_leave_short_batches_to_graphs(void **state) {
     const struct bert_config config = wide();
     struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 20);
     const struct batch batch = make_batch(2, lengths);
-    const struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    options.short_batches = BERT_SHORT_AUTO;
     const struct bert_results spans = {.starts = gpu_results.starts, .ends = gpu_results.ends};
     int ways[2] = {0};
     bool fails = true;
@@ -571,7 +646,9 @@ static void *run_often(void *argument) {
 static void sessions_run_beside_each_other(void **state) {
     (void)state;
     const struct bert_config config = wide();
-    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 32);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    options.short_batches = BERT_SHORT_AUTO;
+    struct pair pair = open_pair_as(&config, &options, 32);
     pthread_t threads[3];
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_often, pair.gpu), 0);
@@ -584,6 +661,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_cpu),
                                        cmocka_unit_test(equals_the_cpu_in_one_kernel),
                                        cmocka_unit_test(one_kernel_is_for_some),
+                                       cmocka_unit_test(a_wrong_kernel_is_not_used),
+                                       cmocka_unit_test(a_batch_that_is_given_up_is_computed_as_a_graph),
                                        cmocka_unit_test(equals_the_cpu_for_all_sizes_of_batches),
                                        cmocka_unit_test(computes_both_forms_of_gelu),
                                        cmocka_unit_test(gives_only_what_is_wanted),

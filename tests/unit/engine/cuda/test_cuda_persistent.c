@@ -27,12 +27,13 @@ struct model {
     unsigned blocks;
 };
 
-static struct model open_model(int hidden, int heads, enum cuda_number number) {
+/* `intermediate`: how deep the last product of a layer is. */
+static struct model open_model(int hidden, int heads, int intermediate, enum cuda_number number) {
     const struct bert_config config = {.vocab_size = VOCABULARY,
                                        .hidden_size = hidden,
                                        .layer_count = 2,
                                        .head_count = heads,
-                                       .intermediate_size = 2 * hidden + 16,
+                                       .intermediate_size = intermediate,
                                        .position_count = POSITIONS,
                                        .type_count = 2,
                                        .label_count = MADE_LABELS,
@@ -44,9 +45,9 @@ static struct model open_model(int hidden, int heads, enum cuda_number number) {
     return model;
 }
 
-static void start_model(struct model *model) {
+static void start_model(struct model *model, size_t max_tokens) {
     struct cuda_gemm_call calls[CUDA_GEMM_COUNT];
-    expect_ok(cuda_room_create(&model->weights, CUDA_SHORT_TOKENS, &model->room));
+    expect_ok(cuda_room_create(&model->weights, max_tokens, &model->room));
     expect_ok(cuda_gemms_create(&model->weights, &model->gemms));
     expect_ok(cuda_gemm_room_create(model->gemms, &model->gemm_room));
     assert_int_equal(cudaStreamCreateWithFlags(&model->stream, cudaStreamNonBlocking), cudaSuccess);
@@ -164,8 +165,8 @@ static void equals_kernel_by_kernel(void **state) {
     static const uint32_t lengths[][SEQUENCES_MAX] = {{128, 128}, {200}, {30, 65, 3, 2}, {64, 1}, {33}, {16}, {1}};
     (void)state;
     for (int i = 0; i < 4; i++) { /* heads of 32 and 64 numbers, in bf16 and fp16 */
-        struct model model = open_model(i < 2 ? 64 : 128, 2, i % 2 ? CUDA_FP16 : CUDA_BF16);
-        start_model(&model);
+        struct model model = open_model(i < 2 ? 64 : 128, 2, 272, i % 2 ? CUDA_FP16 : CUDA_BF16);
+        start_model(&model, CUDA_SHORT_TOKENS);
         assert_true(model.blocks > 1);
         for (size_t k = (size_t)i / 2; k < sizeof lengths / sizeof lengths[0]; k += BATCH_STEP) {
             size_t sequences = 0;
@@ -177,28 +178,43 @@ static void equals_kernel_by_kernel(void **state) {
     }
 }
 
-/* The counter is as blocks leave it that have waited in vain. */
-static void tells_that_its_blocks_gave_up(void **state) {
-    static const uint32_t lengths[] = {40};
+/* Deep enough that every stage is used again and again, and that more weights are fetched ahead than stages hold; for
+ * each shape of tiles, which the last product's size and the number of blocks decide. */
+static void multiplies_deep_matrices(void **state) {
+    static const struct {
+        int hidden;
+        uint32_t tokens;
+        unsigned blocks;
+    } cases[] = {{96, 16, 1}, {96, 17, 4}, {96, 16, 3}, {96, 17, 1}, {96, 33, 2}, {64, 33, 1}};
     (void)state;
-    struct model model = open_model(64, 2, CUDA_BF16);
-    start_model(&model);
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct model model = open_model(cases[k].hidden, cases[k].hidden / 32, 1296, k % 2 ? CUDA_FP16 : CUDA_BF16);
+        start_model(&model, 64);
+        compare(&model, cases[k].blocks, 1, &cases[k].tokens);
+        close_model(&model);
+    }
+}
+
+/* The counter is as blocks leave it that have waited in vain, or as if one block did not come. */
+static void tells_that_its_blocks_gave_up(void **state) {
+    static const uint32_t lengths[] = {40}, counts[] = {0x80000000, 0xffffffff, 0};
+    (void)state;
+    struct model model = open_model(64, 2, 144, CUDA_BF16);
+    start_model(&model, 64);
     const struct cuda_forward forward = stage(&model, 1, lengths);
     const struct cuda_staged staged = cuda_room_staged(model.room.host_staged, &forward.plan);
-    *staged.arrivals = 0x80000000;
-    expect_ok(cuda_forward_run_persistent(&forward, model.blocks));
-    assert_int_equal(cudaStreamSynchronize(model.stream), cudaSuccess);
-    assert_int_equal(*model.room.host_is_done, 0);
-    *staged.arrivals = 0;
-    expect_ok(cuda_forward_run_persistent(&forward, model.blocks));
-    assert_int_equal(cudaStreamSynchronize(model.stream), cudaSuccess);
-    assert_int_equal(*model.room.host_is_done, 1);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        *staged.arrivals = counts[i];
+        expect_ok(cuda_forward_run_persistent(&forward, model.blocks));
+        assert_int_equal(cudaStreamSynchronize(model.stream), cudaSuccess);
+        assert_int_equal(*model.room.host_is_done, counts[i] == 0);
+    }
     close_model(&model);
 }
 
 static void is_not_for_every_model(void **state) {
     (void)state;
-    struct model model = open_model(64, 4, CUDA_BF16);
+    struct model model = open_model(64, 4, 144, CUDA_BF16);
     unsigned blocks = 7;
     expect_ok(cuda_forward_persistent_blocks(&model.weights, &blocks)); /* heads of 16 numbers */
     assert_int_equal(blocks, 0);
@@ -221,8 +237,8 @@ static void is_not_for_every_model(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_kernel_by_kernel),
-                                       cmocka_unit_test(tells_that_its_blocks_gave_up),
-                                       cmocka_unit_test(is_not_for_every_model)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_kernel_by_kernel), cmocka_unit_test(multiplies_deep_matrices),
+        cmocka_unit_test(tells_that_its_blocks_gave_up), cmocka_unit_test(is_not_for_every_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

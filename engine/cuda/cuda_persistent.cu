@@ -127,10 +127,11 @@ __device__ static inline bool run_all(const struct cuda_persistent &batch, char 
     embed_all<Number>(batch.embed);
     for (int i = 0; i < products; i++) {
         const int gemm = i % CUDA_GEMM_COUNT;
-        if (gemm != CUDA_OUTPUT) /* else nothing has been done since the blocks met */
+        if (gemm != CUDA_OUTPUT) { /* else nothing has been done since the blocks met */
             blocks.arrive();
-        if (gemm != CUDA_OUTPUT && !blocks.wait())
-            return false;
+            if (!blocks.wait())
+                return false;
+        }
         if (gemm == CUDA_QUERY_KEY_VALUE)
             fetch_norms(batch, i);
         multiply<Number>(batch, memory, i);

@@ -43,7 +43,8 @@ enum bert_precision {
 enum bert_isa { BERT_ISA_AUTO, BERT_ISA_REFERENCE, BERT_ISA_AVX2, BERT_ISA_AVX512, BERT_ISA_AVX512_BF16 };
 
 /* How a GPU computes batches of up to 256 tokens, in bf16 or fp16: as graphs of many kernels, in one kernel that stays
- * (PERSISTENT), or (AUTO) in whichever is found to be faster when sessions are made. The CPU has the first only. */
+ * (PERSISTENT), or (AUTO) in whichever is found to be faster when sessions are made. On the CPU the first two are the
+ * same. */
 enum bert_short_batches { BERT_SHORT_GRAPHS, BERT_SHORT_AUTO, BERT_SHORT_PERSISTENT };
 
 /* Where an engine has its weights and computes. */

@@ -41,8 +41,10 @@ static struct status suits(const struct bert_config *config) {
 
 static struct status resolve(struct bert_engine_options *options) {
     const struct kernels *kernels;
-    if (options->short_batches != BERT_SHORT_GRAPHS)
-        return status_error(STATUS_INVALID_ARGUMENT, "the CPU computes short batches like all others: leave it graphs");
+    if (options->short_batches == BERT_SHORT_PERSISTENT)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "the CPU computes short batches like all others: no persistent kernel");
+    options->short_batches = BERT_SHORT_GRAPHS;
     if (options->precision == BERT_PRECISION_AUTO)
         options->precision = cpu_features_fast_bf16(options->isa) ? BERT_PRECISION_BF16 : BERT_PRECISION_FP32;
     if (options->isa == BERT_ISA_AUTO)

@@ -9,7 +9,7 @@
 #include "engine/cuda/cuda_status.h"
 
 /* What is found for the most tokens of a level goes for all of it. */
-enum { LEVELS = 4, RUNS = 7 };
+enum { LEVELS = 4, RUNS = 9, RAGGED_LESS = 15 };
 static const unsigned level_tokens[LEVELS] = {32, 64, 128, CUDA_SHORT_TOKENS};
 
 /* The relative error of a token's numbers that only what is wrong exceeds: the rounding of either way stays far below.
@@ -88,16 +88,27 @@ struct trial {
     struct cuda_graphs *graphs;
     struct cuda_forward forward; /* its plan is that of the way that runs */
     unsigned blocks, tokens;
+    bool is_ragged;
+    uint32_t longest; /* sequence of the batch */
     cudaEvent_t begin, end;
     size_t count;      /* numbers of a result */
     float *results[2]; /* [count], of graphs and of one kernel */
     float least[2];    /* milliseconds */
 };
 
-/* Sequences as long as the model takes them, of any tokens. */
+/* A batch of all the tokens of a level, or one that fills neither its tiles nor the model's positions. */
+static void choose_batch(struct trial *trial, unsigned tokens, bool is_ragged) {
+    const struct bert_config *config = &trial->forward.weights->config;
+    const uint32_t longest = is_ragged ? 1 + tokens / 3 : tokens;
+    trial->is_ragged = is_ragged;
+    trial->tokens = is_ragged ? tokens - RAGGED_LESS : tokens;
+    trial->longest = longest < (uint32_t)config->position_count ? longest : (uint32_t)config->position_count;
+    trial->count = trial->tokens * (trial->forward.with_spans ? 2 : (size_t)config->hidden_size);
+}
+
 static struct bert_batch made_batch(const struct trial *trial, int32_t *ids, int32_t *positions, uint32_t *offsets) {
     const struct bert_config *config = &trial->forward.weights->config;
-    const uint32_t longest = (uint32_t)config->position_count;
+    const uint32_t longest = trial->longest;
     size_t count = 0;
     for (uint32_t i = 0; i < trial->tokens; i++) {
         ids[i] = (int32_t)(i * 7919 % (uint64_t)config->vocab_size);
@@ -134,11 +145,13 @@ static struct status poison(const struct trial *trial) {
     } used[] = {{room->x, numbers},
                 {room->y, numbers},
                 {room->context, numbers},
+                {room->intermediate, trial->tokens * (size_t)trial->forward.weights->config.intermediate_size * 2},
                 {room->query_key_value, 3 * numbers},
                 {room->hidden, trial->tokens * hidden * sizeof(float)}};
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
         CUDA_TRY(cudaMemsetAsync(used[i].memory, 0xff, used[i].size, trial->forward.stream));
     memset(room->host_spans, 0xff, 2 * (size_t)trial->forward.plan.tokens * sizeof(float));
+    CUDA_TRY(cudaStreamSynchronize(trial->forward.stream)); /* a batch is alone when it comes */
     return status_ok();
 }
 
@@ -152,7 +165,8 @@ static struct status run(struct trial *trial, bool is_persistent) {
     CUDA_TRY(cudaEventRecord(trial->end, forward->stream));
     CUDA_TRY(cudaEventSynchronize(trial->end));
     CUDA_TRY(cudaEventElapsedTime(&milliseconds, trial->begin, trial->end));
-    trial->least[is_persistent] = fminf(trial->least[is_persistent], milliseconds);
+    if (!trial->is_ragged)
+        trial->least[is_persistent] = fminf(trial->least[is_persistent], milliseconds);
     if (is_persistent && !*forward->room->host_is_done)
         return status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
     return status_ok();
@@ -196,9 +210,11 @@ static bool is_alike(const struct trial *trial) {
     return true;
 }
 
-static struct status try_both(struct trial *trial, bool *ret_is_persistent) {
+/* A batch of the most tokens that there may be is timed; in every other turn a ragged one is only compared. */
+static struct status try_both(struct trial *trial, unsigned tokens, bool *ret_is_persistent) {
     bool is = true;
     for (int turn = 0; turn < RUNS && is; turn++) {
+        choose_batch(trial, tokens, turn % 2);
         for (int way = 0; way < 2; way++) {
             if (!stage(trial, way))
                 return status_ok();
@@ -221,18 +237,14 @@ static struct status make_events(struct trial *trial) {
 static bool find_out(const struct cuda_short *shorts, struct cuda_graphs *graphs, const struct cuda_forward *forward,
                      unsigned tokens) {
     const size_t hidden = (size_t)forward->weights->config.hidden_size;
-    struct trial trial = {.graphs = graphs,
-                          .forward = *forward,
-                          .blocks = shorts->blocks,
-                          .tokens = tokens,
-                          .count = tokens * (forward->with_spans ? 2 : hidden),
-                          .least = {INFINITY, INFINITY}};
+    struct trial trial = {
+        .graphs = graphs, .forward = *forward, .blocks = shorts->blocks, .least = {INFINITY, INFINITY}};
     bool is_persistent = false;
     for (int way = 0; way < 2; way++)
-        trial.results[way] = calloc(trial.count, sizeof(float));
+        trial.results[way] = calloc(tokens * hidden, sizeof(float)); /* more than spans need */
     struct status status = trial.results[0] && trial.results[1] ? make_events(&trial) : status_ok();
     if (trial.end && status_is_ok(&status))
-        status = try_both(&trial, &is_persistent);
+        status = try_both(&trial, tokens, &is_persistent);
     if (!status_is_ok(&status)) { /* graphs are there for it; what is on the stream still reads the room */
         (void)cudaStreamSynchronize(forward->stream);
         (void)cudaGetLastError();
@@ -257,7 +269,8 @@ static void find_out_levels(struct cuda_short *shorts, struct cuda_graphs *graph
 }
 
 static struct status try_one(const struct cuda_short *shorts, const struct cuda_forward *forward) {
-    struct trial trial = {.forward = *forward, .blocks = shorts->blocks, .tokens = level_tokens[0]};
+    struct trial trial = {.forward = *forward, .blocks = shorts->blocks};
+    choose_batch(&trial, level_tokens[0], false);
     (void)stage(&trial, true);
     STATUS_TRY(cuda_forward_run_persistent(&trial.forward, shorts->blocks));
     CUDA_TRY(cudaStreamSynchronize(forward->stream));

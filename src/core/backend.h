@@ -75,7 +75,8 @@ struct backend_ops {
     void (*describe)(const void *model, const struct instance_place *place, char *text, size_t size);
 
     /* True once a fault has left a device of the model useless, so that its batches fail until the process is started
-     * anew: the model is not ready any more then. Asked after each batch. Optional (NULL): never. */
+     * anew: the model is not ready any more then. Asked after each batch, by any thread, and of all models when one is
+     * lost. Optional (NULL): never. */
     bool (*is_lost)(const void *model);
 
     /* Most tokens (of cost) that a batch in that place should have; a single request may have more. Optional (NULL), or

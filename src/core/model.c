@@ -190,6 +190,10 @@ bool model_is_lost(struct model *model) {
     return atomic_load(&model->is_lost);
 }
 
+bool model_look_for_loss(struct model *model) {
+    return model->ops->is_lost && model->ops->is_lost(model->backend_model) && !atomic_exchange(&model->is_lost, true);
+}
+
 void model_refuse(struct model *model) {
     atomic_store(&model->accepting, false);
 }

@@ -18,9 +18,9 @@ struct model_load_args {
     int64_t version;
     uint32_t max_queue_size; /* at least 1 */
     uint64_t begun_ns;       /* clock_monotonic_ns when its loading began, for the statistics */
-    /* Called once, on an instance's thread and without locks, when model_is_lost has become true. NULL: nobody listens.
-     */
-    void (*on_lost)(void *user, const struct model *model);
+    /* Called once, on the thread that has run a batch and without locks, when model_is_lost has become true behind it.
+     * NULL: nobody listens. */
+    void (*on_lost)(void *user);
     void *on_lost_user;
 };
 
@@ -35,8 +35,10 @@ struct status model_wait_idle(struct model *model, uint64_t deadline_ns) STATUS_
 void model_stop(struct model *model);
 void model_retain(struct model *model);
 
-/* A fault has left a device of its instances useless: what they compute fails from now on. */
+/* A fault has left a device of its instances useless: what they compute fails from now on. As it was last looked at. */
 bool model_is_lost(struct model *model);
+/* Asks the backend. True: it has become so by that. */
+bool model_look_for_loss(struct model *model);
 
 /* UNAVAILABLE when the queue is full now; a rejected request is counted then. */
 struct status model_check_room(struct model *model) STATUS_MUST_CHECK;

@@ -101,12 +101,6 @@ static void book(struct model_instance *instance, const struct backend_batch *ba
     statistics_book(instance->model->statistics, executed ? &outcome : NULL, instance->outcomes, ended);
 }
 
-static void notice_loss(struct model *model) {
-    if (model->ops->is_lost && model->ops->is_lost(model->backend_model) && !atomic_exchange(&model->is_lost, true) &&
-        model->on_lost)
-        model->on_lost(model->on_lost_user, model);
-}
-
 void model_instance_run(struct model_instance *instance, struct infer_request *list) {
     uint64_t begun_ns = clock_monotonic_ns();
     struct backend_batch batch = begin_batch(instance, list, begun_ns);
@@ -116,9 +110,10 @@ void model_instance_run(struct model_instance *instance, struct infer_request *l
     struct status status = instance->model->ops->execute(instance->handle, &batch, &times);
     uint64_t ended_ns = clock_monotonic_ns();
     complete_times(&times, begun_ns, ended_ns);
-    notice_loss(instance->model);
     size_t ended = settle(instance, &batch, &status, &times, ended_ns);
     book(instance, &batch, &times, ended);
+    if (model_look_for_loss(instance->model) && instance->model->on_lost)
+        instance->model->on_lost(instance->model->on_lost_user);
     for (size_t i = 0; i < ended; i++)
         request_finish(instance->requests[i], instance->responses[i]);
 }

@@ -11,7 +11,7 @@ struct model_loader {
     struct backend_registry *registry;
     uint32_t max_queue_size;
     const struct log *log;
-    void (*on_lost)(void *user, const struct model *model); /* as in model.h; the repository's own */
+    void (*on_lost)(void *user); /* as in model.h; the repository's own */
     void *on_lost_user;
 };
 

@@ -38,7 +38,7 @@ struct model {
     uint64_t load_ns; /* what loading it took */
 
     atomic_bool is_lost; /* as the backend has told */
-    void (*on_lost)(void *user, const struct model *model);
+    void (*on_lost)(void *user);
     void *on_lost_user;
 
     atomic_bool accepting;   /* submissions */

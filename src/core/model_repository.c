@@ -27,16 +27,31 @@ static bool copy_options(struct model_repository_options *options, struct arena 
            copy_texts(arena, options->names, options->name_count, &options->names);
 }
 
-/* An instance's thread tells. */
-static void tell_lost(void *user, const struct model *model) {
-    const struct model_repository *repository = user;
+static void log_lost(const struct model_repository *repository, const struct model *model) {
     const struct model_config *config = model_config_of(model);
     LOG_ERROR(repository->options.loader.log,
               "'%.*s' version %" PRId64 " is not ready any more: a device that it computes on has failed, and computes "
               "nothing for this process any more: restart the server",
               SLICE_ARGS(config->name), model_version_of(model));
-    if (repository->options.on_change)
-        repository->options.on_change(repository->options.on_change_user);
+}
+
+/* A model has lost its device: others may have, too. While the repository is taken apart nobody is told. */
+static void tell_lost(void *user) {
+    struct model_repository *repository = user;
+    pthread_mutex_lock(&repository->lock);
+    for (size_t i = 0; !repository->refusing && i < repository->table.count; i++) {
+        const struct model_set *set = repository->table.entries[i]->set;
+        for (size_t v = 0; set && v < set->count; v++) {
+            struct version_row *row = &set->rows[v];
+            if (row->state != MODEL_READY || row->is_told_lost)
+                continue;
+            (void)model_look_for_loss(row->model);
+            row->is_told_lost = model_is_lost(row->model);
+            if (row->is_told_lost)
+                log_lost(repository, row->model);
+        }
+    }
+    model_repository_unlock_changed(repository);
 }
 
 struct status model_repository_create(const struct model_repository_options *options, struct model_repository **ret) {

@@ -11,6 +11,7 @@ struct version_row {
     int64_t version; /* -1: the model as a whole, as long as no version could be chosen */
     enum model_state state;
     bool unloaded;       /* UNAVAILABLE because that was asked for */
+    bool is_told_lost;   /* in MODEL_READY: the log says that its device has failed */
     struct slice reason; /* in MODEL_UNAVAILABLE; memory of the set */
     struct model *model; /* a reference, in MODEL_READY and MODEL_UNLOADING */
 };

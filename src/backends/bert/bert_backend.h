@@ -14,6 +14,7 @@
  *   inference_precision  auto, or what the instances' devices have of fp32, bf16, int8, fp16, fp8; see enum
  *                        bert_precision
  *   instruction_set      auto, or less than the CPU has: reference, avx2, avx512, avx512_bf16
+ *   short_batches        graphs, auto or persistent: see enum bert_short_batches
  *   max_batch_tokens     most tokens that are computed together, 1..65536; a batch is cut there. 1024 on the CPU, 16384
  *                        on a GPU, which computes few tokens in little less time than many
  *   max_seq_length, do_lower_case, vocab_hash   for clients, not looked at, but in task question_answering, whose

@@ -1,5 +1,6 @@
 #include "backends/bert/bert_model.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,13 +8,20 @@
 #include "checkpoint/bert_locate.h"
 #include "core/config_parameters.h"
 
-enum { BATCH_TOKENS_CPU = 1024, BATCH_TOKENS_GPU = 16384, BATCH_TOKENS_MAX = 65536, PARAMETERS_MAX = 32 };
+enum {
+    BATCH_TOKENS_CPU = 1024,
+    BATCH_TOKENS_GPU = 16384,
+    BATCH_TOKENS_MAX = 65536,
+    PARAMETERS_MAX = 32,
+    GPU_BITS = 64
+};
 /* Of configs that leave it out. On a GPU it is to bound no batch of sequences of 64 tokens or more. */
 enum { BATCH_SIZE_CPU = 8, BATCH_SIZE_GPU = 256 };
 
 struct bert_backend {
     struct bert_pool *pool;
     struct shared_engines *engines;
+    atomic_uint_least64_t lost_gpus; /* bits 1 << number */
 };
 
 /* ---- the backend ---- */
@@ -230,12 +238,19 @@ void bert_model_describe(const void *model, const struct instance_place *place, 
     snprintf(text, size, "%s, %s", bert_precision_text(bert_engine_precision(engine)), bert_engine_kernels(engine));
 }
 
+/* A GPU is lost to all models when a batch of one has found it out. */
 bool bert_model_is_lost(const void *pointer) {
     const struct bert_model *model = pointer;
-    for (int i = 0; i < model->config->instance_count; i++)
-        if (model->shared[i] && bert_engine_is_lost(shared_engine_engine(model->shared[i])))
-            return true;
-    return false;
+    uint64_t own = 0;
+    for (int i = 0; i < model->config->instance_count; i++) {
+        if (!model->shared[i] || !model->config->instances[i].on_gpu)
+            continue;
+        const uint64_t bit = UINT64_C(1) << (model->config->instances[i].gpu % GPU_BITS);
+        own |= bit;
+        if (bert_engine_is_lost(shared_engine_engine(model->shared[i])))
+            atomic_fetch_or(&model->backend->lost_gpus, bit);
+    }
+    return (atomic_load(&model->backend->lost_gpus) & own) != 0;
 }
 
 uint64_t bert_model_memory(const void *model, const struct instance_place *place) {

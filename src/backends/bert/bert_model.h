@@ -33,7 +33,7 @@ int bert_model_gpu_count(void *backend);
 struct status bert_model_gpu_check(void *backend, int32_t gpu) STATUS_MUST_CHECK;
 bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config *config, const char *version_directory);
 void bert_model_describe(const void *model, const struct instance_place *place, char *text, size_t size);
-/* An engine's device is. */
+/* One of its GPUs is. */
 bool bert_model_is_lost(const void *model);
 uint64_t bert_model_memory(const void *model, const struct instance_place *place);
 struct infer_cost bert_model_cost(void *model, const struct infer_request *request);

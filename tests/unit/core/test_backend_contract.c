@@ -384,6 +384,10 @@ static void the_engine_tells_what_a_request_costs(void **state) {
     probe_end(&f);
 }
 
+#define VECTOR_OF(engine)                                                                                              \
+    "backend: \"" engine "\" max_batch_size: 8 input { name: \"x\" data_type: TYPE_INT32 dims: [ -1 ] } "              \
+    "output { name: \"y\" data_type: TYPE_INT32 dims: [ -1 ] }"
+
 static atomic_bool is_lost;
 static atomic_int changes;
 
@@ -392,23 +396,36 @@ static bool device_is_lost(const void *model) {
     return atomic_load(&is_lost);
 }
 
+/* Of any number of models. */
+static struct status create_instance(void *model, int index, void **ret) {
+    (void)index;
+    *ret = model;
+    return status_ok();
+}
+
+static void destroy_instance(void *instance) {
+    assert_ptr_equal(instance, &probe);
+}
+
 static void count_change(void *user) {
     assert_null(user);
     atomic_fetch_add(&changes, 1);
 }
 
-static void expect_row(struct fixture *f, enum model_state state, const char *reason) {
+static void expect_rows(struct fixture *f, enum model_state state, const char *reason) {
     struct arena *arena = arena_create(0);
     struct model_index_row *rows;
     size_t count;
     assert_good(inference_server_index(f->server, arena, &rows, &count));
-    assert_int_equal(count, 1);
-    assert_int_equal(rows[0].state, state);
-    assert_true(slice_equal_text(rows[0].reason, reason));
+    assert_int_equal(count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rows[i].state, state);
+        assert_true(slice_equal_text(rows[i].reason, reason));
+    }
     arena_destroy(arena);
 }
 
-/* Told by the batch that has met the fault; what is in the queue is still computed, or fails. */
+/* A batch finds it out, for its own model and for another that has met no fault itself. */
 static void a_model_without_its_device_is_not_ready(void **state) {
     static const char reason[] = "a device that it computes on has failed: restart the server";
     (void)state;
@@ -420,16 +437,20 @@ static void a_model_without_its_device_is_not_ready(void **state) {
     struct backend_ops engine = probe_backend;
     engine.name = "fragile";
     engine.is_lost = device_is_lost;
+    engine.instance_create = create_instance;
+    engine.instance_destroy = destroy_instance;
     f.backends[f.backend_count++] = &engine;
     f.on_change = count_change;
     f.control = MODEL_CONTROL_EXPLICIT;
     f.startup[f.startup_count++] = "m";
+    add_model(&f, "other", VECTOR_OF("fragile"));
+    f.startup[f.startup_count++] = "other";
     probe_start(&f, "backend: \"fragile\"");
     const int loaded = atomic_load(&changes);
     for (int turn = 0; turn < 2; turn++) {
         atomic_store(&is_lost, turn == 1);
         assert_true(inference_server_is_ready(f.server));
-        expect_row(&f, MODEL_READY, "");
+        expect_rows(&f, MODEL_READY, "");
         call_vector(&call, &f, "m", 1, 1);
         assert_good(call_submit(&call));
         call_wait(&call);
@@ -437,12 +458,15 @@ static void a_model_without_its_device_is_not_ready(void **state) {
         assert_int_equal(atomic_load(&changes) - loaded, turn);
     }
     assert_false(inference_server_is_ready(f.server));
-    expect_row(&f, MODEL_UNAVAILABLE, reason);
+    expect_rows(&f, MODEL_UNAVAILABLE, reason);
     assert_error(inference_server_acquire_model(f.server, slice_of("m"), -1, &model), STATUS_UNAVAILABLE,
                  "Request for unknown model: 'm' version 1 is not at ready state: a device that it computes on has "
                  "failed: restart the server");
     assert_logged(&f, "'m' version 1 is not ready any more");
+    assert_logged(&f, "'other' version 1 is not ready any more");
     assert_good(inference_server_unload_model(f.server, slice_of("m")));
+    assert_false(inference_server_is_ready(f.server));
+    assert_good(inference_server_unload_model(f.server, slice_of("other")));
     assert_true(inference_server_is_ready(f.server));
     atomic_store(&is_lost, false);
     probe_end(&f);

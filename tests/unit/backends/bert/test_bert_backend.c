@@ -166,7 +166,7 @@ static void refuses_wrong_configs(void **state) {
          "must be one of auto, fp32, bf16, int8, fp16, fp8, got 'fp4'"},
         {"parameters { key: \"instruction_set\" value { string_value: \"mmx\" } }", "reference, avx2, avx512"},
         {"parameters { key: \"short_batches\" value { string_value: \"long\" } }", "graphs, auto or persistent"},
-        {"parameters { key: \"short_batches\" value { string_value: \"auto\" } }",
+        {"parameters { key: \"short_batches\" value { string_value: \"persistent\" } }",
          "the CPU computes short batches like"},
         {"parameters { key: \"max_batch_tokens\" value { string_value: \"0\" } }", "must be 1 to 65536, got '0'"},
         {"parameters { key: \"presicion\" value { string_value: \"fp32\" } }", "presicion"},

@@ -118,6 +118,9 @@ static void automatic_groups_take_what_suits(void **state) {
         assert_int_equal(fake_uses[0].short_batches, i ? BERT_SHORT_GRAPHS : BERT_SHORT_AUTO);
         unload(&loaded);
     }
+    assert_good(
+        load(BERT PARAMETER("short_batches", "auto") "instance_group [ { kind: KIND_CPU }, { gpus: 0 } ]", &loaded));
+    unload(&loaded);
     assert_good(load(BERT PRECISION("int8") PARAMETER("instruction_set", "reference"), &loaded));
     assert_int_equal(fake_uses[0].engines + fake_uses[1].engines, 0);
     bert_backend()->describe(loaded.model, &cpu, text, sizeof text);
@@ -215,6 +218,7 @@ static void a_model_tells_that_a_device_is_lost(void **state) {
     fake_uses[1].is_lost = true;
     assert_true(bert_backend()->is_lost(loaded.model));
     fake_uses[1].is_lost = false;
+    assert_true(bert_backend()->is_lost(loaded.model)); /* for good */
     unload(&loaded);
 }
 

@@ -632,7 +632,7 @@ static void *run_often(void *argument) {
     struct bert_session *session = NULL;
     float starts[68], ends[68], first[68];
     const struct batch batch = make_batch(3, lengths);
-    expect_ok(bert_session_create(engine, 96, &session));
+    expect_ok(bert_session_create(engine, 128, &session));
     for (int i = 0; i < 4; i++) {
         expect_ok(run(session, &batch, &(struct bert_results){.starts = starts, .ends = ends}));
         if (i > 0)
@@ -650,10 +650,12 @@ static void sessions_run_beside_each_other(void **state) {
     options.short_batches = BERT_SHORT_AUTO;
     struct pair pair = open_pair_as(&config, &options, 32);
     pthread_t threads[3];
+    const int before = emulator_cooperative_launches();
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_often, pair.gpu), 0);
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
+    assert_true(emulator_cooperative_launches() - before >= 3 * 4); /* and those that a session tries */
     close_pair(&pair);
 }
 

@@ -5,6 +5,8 @@
 #ifndef INFERD_TESTS_CORE_PROBE_BACKEND_H
 #define INFERD_TESTS_CORE_PROBE_BACKEND_H
 
+#include <stdatomic.h>
+
 #include "server_fixture.h"
 
 enum { PROBE_BATCHES = 64, PROBE_REQUESTS = 64 };
@@ -37,7 +39,7 @@ struct probe {
     } batches[PROBE_BATCHES];
     pthread_t threads[PROBE_REQUESTS]; /* of PROBE_LATER */
     size_t thread_count;
-    int initialized, loaded, instances;
+    atomic_int initialized, loaded, instances; /* several models may be loaded at once */
 };
 
 static struct probe probe;

@@ -209,3 +209,9 @@ struct status cuda_forward_run_persistent(const struct cuda_forward *forward, un
     CUDA_TRY(cuda_persistent(weights->number, &call, blocks, forward->stream));
     return status_ok();
 }
+
+struct status cuda_forward_persistent_end(const struct cuda_room *room) {
+    return *room->host_is_done
+               ? status_ok()
+               : status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
+}

@@ -151,21 +151,18 @@ static struct status compute(struct cuda_session *session, const struct way *way
     return wait_for(session, batch->offsets[batch->sequence_count]);
 }
 
-static bool has_given_up(const struct cuda_session *session, const struct way *way, const struct status *status) {
-    return way->blocks && status_is_ok(status) && !*session->room.host_is_done;
-}
-
 /* As a graph too, where one kernel has given the batch up and need not be used. */
 static struct status compute_at_last(struct cuda_session *session, struct way *way, const struct bert_batch *batch,
                                      const struct bert_results *results) {
     struct status status = compute(session, way, batch, results);
-    if (!has_given_up(session, way, &status))
+    if (!way->blocks || !status_is_ok(&status))
+        return status;
+    status = cuda_forward_persistent_end(&session->room);
+    if (status_is_ok(&status))
         return status;
     cuda_short_give_up(session->shorts);
     *way = way_of(session, batch);
-    if (way->blocks)
-        return status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
-    return compute(session, way, batch, results);
+    return way->blocks ? status : compute(session, way, batch, results);
 }
 
 /* Nothing may still read or write what the caller has. After a fault of the device CUDA answers every call with that

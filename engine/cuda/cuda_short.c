@@ -167,9 +167,7 @@ static struct status run(struct trial *trial, bool is_persistent) {
     CUDA_TRY(cudaEventElapsedTime(&milliseconds, trial->begin, trial->end));
     if (!trial->is_ragged)
         trial->least[is_persistent] = fminf(trial->least[is_persistent], milliseconds);
-    if (is_persistent && !*forward->room->host_is_done)
-        return status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
-    return status_ok();
+    return is_persistent ? cuda_forward_persistent_end(forward->room) : status_ok();
 }
 
 static struct status take(struct trial *trial, bool is_persistent) {
@@ -274,9 +272,7 @@ static struct status try_one(const struct cuda_short *shorts, const struct cuda_
     (void)stage(&trial, true);
     STATUS_TRY(cuda_forward_run_persistent(&trial.forward, shorts->blocks));
     CUDA_TRY(cudaStreamSynchronize(forward->stream));
-    if (!*forward->room->host_is_done)
-        return status_error(STATUS_UNAVAILABLE, "the blocks of one kernel waited for each other in vain");
-    return status_ok();
+    return cuda_forward_persistent_end(forward->room);
 }
 
 struct status cuda_short_prepare(struct cuda_short *shorts, struct cuda_graphs *graphs,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda_emulator.h"
+#include "cuda_runtime.h"
 #include "fiber.h"
 
 enum { WARP = 32, THREADS_MAX = 1024, COPIES_MAX = 256, COPY_SIZE = 16, SHARED_ALIGN = 1024 };
@@ -72,14 +72,6 @@ static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *for
     va_end(list);
     fprintf(stderr, "\n");
     abort();
-}
-
-static void *must(void *memory) {
-    if (!memory) {
-        fprintf(stderr, "emulator: no memory\n");
-        abort();
-    }
-    return memory;
 }
 
 /* ---- steps of a warp ---- */
@@ -239,7 +231,7 @@ bool block_grid_wait(uint32_t *arrivals, uint32_t goal) {
 static void touch(void *shared) {
     if (touched_count == touched_room) {
         touched_room = touched_room ? 2 * touched_room : 1024;
-        touched = must(realloc(touched, touched_room * sizeof *touched));
+        touched = runtime_must(realloc(touched, touched_room * sizeof *touched));
     }
     touched[touched_count++] = shared;
 }
@@ -356,8 +348,8 @@ static void begin_block(struct block *block, const unsigned *index) {
         fiber_begin(thread->fiber, run_thread, thread);
     }
     if (kernel->shared_size) {
-        block->shared =
-            must(aligned_alloc(SHARED_ALIGN, (kernel->shared_size + SHARED_ALIGN - 1) / SHARED_ALIGN * SHARED_ALIGN));
+        block->shared = runtime_must(
+            aligned_alloc(SHARED_ALIGN, (kernel->shared_size + SHARED_ALIGN - 1) / SHARED_ALIGN * SHARED_ALIGN));
         memset(block->shared, 0xff, kernel->shared_size);
     }
 }
@@ -401,12 +393,12 @@ static void run_together(void) {
 }
 
 static void make_block(struct block **block) {
-    *block = *block ? *block : must(calloc(1, sizeof **block));
+    *block = *block ? *block : runtime_must(calloc(1, sizeof **block));
     for (unsigned i = 0; i < kernel->threads; i++) {
         struct thread **thread = &(*block)->threads[i];
         if (*thread)
             continue;
-        *thread = must(calloc(1, sizeof **thread));
+        *thread = runtime_must(calloc(1, sizeof **thread));
         (*thread)->fiber = fiber_create();
         (*thread)->block = *block;
         (*thread)->index = i;

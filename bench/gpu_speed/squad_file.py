@@ -1,6 +1,7 @@
 """SQuAD files, and others like them, that lie as JSON or as gzip."""
 import gzip
 import json
+import random
 
 
 def read_json(path):
@@ -12,3 +13,12 @@ def read_pairs(path):
     """(question, context) of every question, in the file's order."""
     return [(question["question"], paragraph["context"]) for article in read_json(path)["data"] for paragraph in article["paragraphs"]
             for question in paragraph["qas"]]
+
+
+def write_shuffled(path, to):
+    """The file's questions in an order of their own, the same every time: as those of strangers come. In the file those of one paragraph
+    stand together, and so do the articles of long ones."""
+    articles = [{"title": article.get("title", ""), "paragraphs": [{"context": paragraph["context"], "qas": [question]}]}
+                for article in read_json(path)["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]]
+    random.Random(1).shuffle(articles)
+    to.write_text(json.dumps({"version": "1.1", "data": articles}))

@@ -1,4 +1,5 @@
-/* attention.cuh: attention of one head's 64 queries of a sequence of any length, by the threads of a block.
+/* attention.cuh: attention of one head's 64 queries of a sequence, of any length or a short one, by the threads of a
+ * block.
  *
  * Four warps have 16 queries each and walk over the keys in tiles of 64; more warps help to copy. Of a row's scores
  * only the largest so far and the sum of powers are kept, and what has been added up is scaled when a larger one comes;
@@ -60,7 +61,7 @@ __device__ static inline void copy_tile(const share<D, THREADS> &mine, tile<Numb
 
 template <typename Number, int D> struct key_tiles { tile<Number, D> keys, values; };
 
-/* What a block needs of shared memory. */
+/* What a block needs of shared memory for a sequence of any length. */
 template <typename Number, int D> struct attention_memory {
     tile<Number, D> queries;
     key_tiles<Number, D> tiles[2];
@@ -223,48 +224,159 @@ __device__ static inline void write_rows(const struct cuda_attention &attention,
     }
 }
 
-/* `item`: a head of a tile, those of one tile being neighbours, since their numbers are neighbours in memory. All
- * threads of the block come; when it returns, the memory may be used for something else. */
+/* What a block computes: a head of a tile; those of one tile are neighbours, since their numbers are neighbours in
+ * memory. */
+template <typename Number, int D> struct attention_item {
+    struct cuda_attention_tile at;
+    unsigned head;
+    size_t columns, stride;
+    const Number *queries, *keys, *values;
+    int length, left; /* keys, and queries */
+
+    __device__ attention_item(const struct cuda_attention &attention, unsigned item) {
+        const unsigned heads = static_cast<unsigned>(attention.head_count);
+        head = item % heads;
+        at = attention.tiles[item / heads];
+        columns = static_cast<size_t>(heads) * D;
+        stride = 3 * columns;
+        keys = static_cast<const Number *>(attention.query_key_value) + at.first * stride + columns +
+               static_cast<size_t>(head) * D;
+        queries = keys - columns + at.query * stride;
+        values = keys + columns;
+        length = static_cast<int>(at.length);
+        left = length - static_cast<int>(at.query);
+    }
+};
+
 template <typename Number, int D, int THREADS>
-__device__ static inline void attend(const struct cuda_attention &attention, unsigned item,
+__device__ static inline void copy_keys(const share<D, THREADS> &mine, key_tiles<Number, D> &to,
+                                        const attention_item<Number, D> &item, int key) {
+    const size_t offset = static_cast<size_t>(key) * item.stride;
+    copy_tile<Number, D>(mine, to.keys, item.keys + offset, item.stride, item.length - key);
+    copy_tile<Number, D>(mine, to.values, item.values + offset, item.stride, item.length - key);
+}
+
+template <typename Number, int D>
+__device__ static inline void attend_tile(warp_state<D> &state, key_tiles<Number, D> &tiles, int count) {
+    if (count >= TILE)
+        attend_whole<Number, D>(state, tiles);
+    else
+        attend_part<Number, D>(state, tiles, count);
+}
+
+/* All threads of the block come; when it returns, the memory may be used for something else. */
+template <typename Number, int D, int THREADS>
+__device__ static inline void attend(const struct cuda_attention &attention, unsigned index,
                                      attention_memory<Number, D> &memory) {
-    const unsigned heads = static_cast<unsigned>(attention.head_count), head = item % heads;
-    const struct cuda_attention_tile at = attention.tiles[item / heads];
-    if (at.length == 0)
+    const attention_item<Number, D> item(attention, index);
+    if (item.length == 0)
         return;
-    const size_t columns = static_cast<size_t>(attention.head_count) * D, stride = 3 * columns;
-    const Number *from =
-        static_cast<const Number *>(attention.query_key_value) + at.first * stride + static_cast<size_t>(head) * D;
-    const int length = static_cast<int>(at.length), left = length - static_cast<int>(at.query);
     const int first_row = static_cast<int>(warp_index()) * WARP_ROWS;
-    const bool has_queries = first_row < left && first_row < TILE;
-    const share<D, THREADS> mine(stride);
-    copy_tile<Number, D>(mine, memory.queries, from + at.query * stride, stride, left);
-    copy_tile<Number, D>(mine, memory.tiles[0].keys, from + columns, stride, length);
-    copy_tile<Number, D>(mine, memory.tiles[0].values, from + 2 * columns, stride, length);
+    const bool has_queries = first_row < item.left && first_row < TILE;
+    const share<D, THREADS> mine(item.stride);
+    copy_tile<Number, D>(mine, memory.queries, item.queries, item.stride, item.left);
+    copy_keys<Number, D>(mine, memory.tiles[0], item, 0);
     copy_async_end_group();
     warp_state<D> state = {};
     state.largest[0] = state.largest[1] = -INFINITY;
-    for (int key = 0, turn = 0; key < length; key += TILE, turn ^= 1) {
-        const int next = key + TILE;
-        if (next < length) {
-            const Number *rows = from + static_cast<size_t>(next) * stride;
-            copy_tile<Number, D>(mine, memory.tiles[turn ^ 1].keys, rows + columns, stride, length - next);
-            copy_tile<Number, D>(mine, memory.tiles[turn ^ 1].values, rows + 2 * columns, stride, length - next);
-        }
+    for (int key = 0, turn = 0; key < item.length; key += TILE, turn ^= 1) {
+        if (key + TILE < item.length)
+            copy_keys<Number, D>(mine, memory.tiles[turn ^ 1], item, key + TILE);
         copy_async_end_group();
         copy_async_wait<1>();
         block_barrier();
         if (key == 0 && has_queries)
             load_queries<Number, D>(state, memory.queries, first_row);
-        if (has_queries && next <= length)
-            attend_whole<Number, D>(state, memory.tiles[turn]);
-        else if (has_queries)
-            attend_part<Number, D>(state, memory.tiles[turn], length - key);
+        if (has_queries)
+            attend_tile<Number, D>(state, memory.tiles[turn], item.length - key);
         block_barrier();
     }
     if (has_queries)
-        write_rows<Number, D>(attention, state, at, head, first_row);
+        write_rows<Number, D>(attention, state, item.at, item.head, first_row);
+}
+
+/* ---- the same of a short sequence ---- */
+
+enum { SHORT_TILES = CUDA_SHORT_TOKENS / TILE, SHORT_GROUPS = 2, GROUP_WARPS = TILE / WARP_ROWS };
+
+template <typename Number, int D> struct short_attention_memory {
+    tile<Number, D> queries;
+    key_tiles<Number, D> tiles[SHORT_TILES];
+};
+
+/* A lane's place for number `i` of its warp's state, which lies where tiles have been. */
+template <int D> __device__ static inline float *kept_place(float *shared, int i) {
+    enum { COUNT = D / 2 + 4 };
+    const int warp = static_cast<int>(warp_index()) % GROUP_WARPS;
+    return shared + (warp * COUNT + i) * WARP + lane_index();
+}
+
+template <int D> __device__ static inline void keep_state(const warp_state<D> &state, float *shared) {
+#pragma unroll
+    for (int i = 0; i < D / 2; i++)
+        *kept_place<D>(shared, i) = state.sums[i / 4][i % 4];
+    for (int half = 0; half < 2; half++) {
+        *kept_place<D>(shared, D / 2 + half) = state.largest[half];
+        *kept_place<D>(shared, D / 2 + 2 + half) = state.weight_sum[half];
+    }
+}
+
+/* What another warp has kept of the same queries and other keys. */
+template <int D> __device__ static inline void add_state(warp_state<D> &state, float *shared) {
+    float own[2], other[2];
+    for (int half = 0; half < 2; half++) {
+        const float its = *kept_place<D>(shared, D / 2 + half), largest = fmaxf(its, state.largest[half]);
+        own[half] = power_of_2(state.largest[half] - largest);
+        other[half] = power_of_2(its - largest);
+        state.weight_sum[half] =
+            state.weight_sum[half] * own[half] + *kept_place<D>(shared, D / 2 + 2 + half) * other[half];
+    }
+#pragma unroll
+    for (int i = 0; i < D / 2; i++) {
+        float &sum = state.sums[i / 4][i % 4];
+        sum = sum * own[i % 4 / 2] + *kept_place<D>(shared, i) * other[i % 4 / 2];
+    }
+}
+
+/* Of sequences of up to CUDA_SHORT_TOKENS, by SHORT_GROUPS * GROUP_WARPS warps: all keys are copied at once, and the
+ * groups of warps have every other tile of them each. */
+template <typename Number, int D, int THREADS>
+__device__ static inline void attend_short(const struct cuda_attention &attention, unsigned index,
+                                           short_attention_memory<Number, D> &memory) {
+    static_assert(THREADS == SHORT_GROUPS * GROUP_WARPS * WARP, "each group has all queries");
+    const attention_item<Number, D> item(attention, index);
+    if (item.length == 0)
+        return;
+    const int group = static_cast<int>(warp_index()) / GROUP_WARPS;
+    const int first_row = static_cast<int>(warp_index()) % GROUP_WARPS * WARP_ROWS;
+    const bool has_queries = first_row < item.left;
+    float *shared = reinterpret_cast<float *>(memory.tiles);
+    const share<D, THREADS> mine(item.stride);
+    copy_tile<Number, D>(mine, memory.queries, item.queries, item.stride, item.left);
+#pragma unroll 1
+    for (int key = 0; key < item.length; key += TILE)
+        copy_keys<Number, D>(mine, memory.tiles[key / TILE], item, key);
+    copy_async_end_group();
+    copy_async_wait<0>();
+    block_barrier();
+    warp_state<D> state = {};
+    state.largest[0] = state.largest[1] = -INFINITY;
+    if (has_queries)
+        load_queries<Number, D>(state, memory.queries, first_row);
+#pragma unroll 1
+    for (int key = group * TILE; key < item.length && has_queries; key += SHORT_GROUPS * TILE)
+        attend_tile<Number, D>(state, memory.tiles[key / TILE], item.length - key);
+    block_barrier();
+    if (item.length > TILE) {
+        if (group == 1 && has_queries)
+            keep_state<D>(state, shared);
+        block_barrier();
+        if (group == 0 && has_queries)
+            add_state<D>(state, shared);
+        block_barrier();
+    }
+    if (group == 0 && has_queries)
+        write_rows<Number, D>(attention, state, item.at, item.head, first_row);
 }
 
 #endif

@@ -5,8 +5,6 @@
 #include "engine/cuda/cuda_gemm.h"
 #include "engine/cuda/cuda_room.h"
 
-enum { CUDA_SHORT_TOKENS = 256 };
-
 struct cuda_forward {
     const struct cuda_weights *weights;
     struct cuda_room *room;

@@ -115,19 +115,29 @@ struct cuda_persistent_layer {
     const float *attention_gamma, *attention_beta, *output_gamma, *output_beta; /* [H] */
 };
 
-/* What one kernel does for a whole batch has no room for more layers. */
-enum { CUDA_PERSISTENT_LAYERS = 24, CUDA_PERSISTENT_HIDDEN = 1024 };
+/* What one kernel does for a whole batch has no room for more. */
+enum { CUDA_PERSISTENT_LAYERS = 24, CUDA_PERSISTENT_HIDDEN = 1024, CUDA_SHORT_TOKENS = 256 };
+
+/* How a product is shared out among blocks: by tiles of a shape (product.cuh), each cut into parts of the depth. */
+enum { CUDA_PRODUCT_PARTS = 4 };
+struct cuda_product_cut {
+    int shape, parts;
+};
+
+struct grid_meeting; /* where its blocks meet */
+enum { CUDA_MEETING_SIZE = 8 };
 
 struct cuda_persistent {
     struct cuda_embed embed;         /* gives x */
     struct cuda_attention attention; /* reads query_key_value */
     struct cuda_row_target results;  /* of the last LayerNorm */
-    void *x, *y, *query_key_value, *intermediate;
-    uint32_t *arrivals; /* [1], of the device: 0 */
+    void *x, *query_key_value, *intermediate;
+    float *sums;                  /* [CUDA_PRODUCT_PARTS][T][H]: what LayerNorm adds up */
+    struct grid_meeting *meeting; /* of the device: zeros, as it leaves them */
     uint32_t
         *is_done; /* [1], the host's: 0; becomes 1, unless blocks have waited in vain for others, some seconds long */
     int layer_count;
-    int shapes[CUDA_GEMM_COUNT]; /* of the products' tiles: cuda_persistent chooses them */
+    struct cuda_product_cut cuts[CUDA_GEMM_COUNT]; /* cuda_persistent chooses them */
     struct cuda_persistent_layer layers[CUDA_PERSISTENT_LAYERS];
 };
 

@@ -24,6 +24,8 @@ static size_t staged_size(size_t capacity) {
 
 static size_t lay_out(const struct cuda_weights *weights, struct cuda_room *room) {
     const struct bert_config *config = &weights->config;
+    const size_t short_rows = room->capacity < CUDA_SHORT_TOKENS ? room->capacity : CUDA_SHORT_TOKENS;
+    const size_t sums = weights->is_fp8 ? 0 : short_rows * CUDA_PRODUCT_PARTS; /* rows */
     const size_t rows = room->capacity, hidden = (size_t)config->hidden_size, bytes = weights->is_fp8 ? 1 : NUMBER_SIZE;
     char *block = room->block;
     size_t used = 0;
@@ -33,6 +35,8 @@ static size_t lay_out(const struct cuda_weights *weights, struct cuda_room *room
     room->query_key_value = take(block, &used, rows * 3 * hidden * NUMBER_SIZE);
     room->context = take(block, &used, rows * hidden * bytes);
     room->intermediate = take(block, &used, rows * (size_t)config->intermediate_size * bytes);
+    room->sums = (float *)(void *)take(block, &used, sums * hidden * sizeof(float));
+    room->meeting = (struct grid_meeting *)(void *)take(block, &used, CUDA_MEETING_SIZE);
     room->hidden = (float *)(void *)take(block, &used, rows * hidden * sizeof(float));
     room->vectors = room->query_key_value; /* which is larger, and has been used by then */
     room->labels = (float *)(void *)take(block, &used, rows * (size_t)config->label_count * sizeof(float));
@@ -98,7 +102,6 @@ struct cuda_staged cuda_room_staged(char *memory, const struct cuda_plan *plan) 
     staged.position_ids = (int32_t *)(void *)take(memory, &used, ids);
     staged.tiles = (struct cuda_attention_tile *)(void *)take(memory, &used, plan->tile_count * sizeof *staged.tiles);
     staged.offsets = (uint32_t *)(void *)take(memory, &used, ((size_t)plan->sequence_count + 1) * sizeof(uint32_t));
-    staged.arrivals = (uint32_t *)(void *)take(memory, &used, sizeof *staged.arrivals);
     staged.size = used;
     return staged;
 }
@@ -130,5 +133,4 @@ void cuda_room_stage(const struct bert_batch *batch, const struct cuda_plan *pla
     stage_tiles(batch, plan, staged->tiles);
     for (size_t i = 0; i <= plan->sequence_count; i++)
         staged->offsets[i] = batch->offsets[i < batch->sequence_count ? i : batch->sequence_count];
-    *staged->arrivals = 0;
 }

@@ -2,7 +2,7 @@
  * pinned memory of the host.
  *
  * What a batch is given lies in one piece, so that one copy brings it: token ids, segments, positions, tiles of
- * attention, offsets of the sequences, a counter. A plan says how many there are of each.
+ * attention, offsets of the sequences. A plan says how many there are of each.
  */
 #ifndef INFERD_ENGINE_CUDA_CUDA_ROOM_H
 #define INFERD_ENGINE_CUDA_CUDA_ROOM_H
@@ -21,24 +21,25 @@ struct cuda_staged {
     int32_t *token_ids, *segment_ids, *position_ids; /* [tokens] */
     struct cuda_attention_tile *tiles;               /* [tile_count] */
     uint32_t *offsets;                               /* [sequence_count + 1] */
-    uint32_t *arrivals;                              /* [1]: 0; cuda_persistent counts with it */
     size_t size;                                     /* bytes, from token_ids on */
 };
 
 struct cuda_room {
-    unsigned capacity;       /* tokens: a multiple of 32 */
-    void *x, *y;             /* [capacity][H] numbers: a layer's input; before LayerNorm */
-    void *x_bytes;           /* [capacity][H], fp8: x */
-    void *query_key_value;   /* [capacity][3H] numbers */
-    void *context;           /* [capacity][H] numbers, or bytes in fp8 */
-    void *intermediate;      /* [capacity][I] numbers, or bytes in fp8 */
-    float *hidden;           /* [capacity][H] */
-    float *vectors, *labels; /* of sequences, [capacity][H] and [capacity][labels] */
-    float *spans;            /* [2][capacity]: starts, then ends; those of a batch lie `tokens` apart */
-    char *staged;            /* on the device */
-    char *host_staged;       /* pinned */
-    float *host_spans;       /* [2][capacity], pinned */
-    uint32_t *host_is_done;  /* [1], pinned: of cuda_persistent */
+    unsigned capacity;            /* tokens: a multiple of 32 */
+    void *x, *y;                  /* [capacity][H] numbers: a layer's input; before LayerNorm */
+    void *x_bytes;                /* [capacity][H], fp8: x */
+    void *query_key_value;        /* [capacity][3H] numbers */
+    void *context;                /* [capacity][H] numbers, or bytes in fp8 */
+    void *intermediate;           /* [capacity][I] numbers, or bytes in fp8 */
+    float *sums;                  /* [CUDA_PRODUCT_PARTS][H] for each token of a short batch: of cuda_persistent, */
+    struct grid_meeting *meeting; /* and this */
+    float *hidden;                /* [capacity][H] */
+    float *vectors, *labels;      /* of sequences, [capacity][H] and [capacity][labels] */
+    float *spans;                 /* [2][capacity]: starts, then ends; those of a batch lie `tokens` apart */
+    char *staged;                 /* on the device */
+    char *host_staged;            /* pinned */
+    float *host_spans;            /* [2][capacity], pinned */
+    uint32_t *host_is_done;       /* [1], pinned: of cuda_persistent */
     char *block, *host_block;
 };
 

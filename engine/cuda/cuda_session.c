@@ -81,7 +81,7 @@ static struct status run_sequences(const struct cuda_session *session, const str
     const int hidden = (int)session->weights->config.hidden_size;
     const size_t numbers = (size_t)count * (size_t)hidden;
     const struct cuda_sequences rows = {.hidden = room->hidden,
-                                        .offsets = cuda_room_staged(room->staged, &forward->plan).offsets,
+                                        .offsets = cuda_room_staged(room->host_staged, &forward->plan).offsets,
                                         .count = count,
                                         .columns = hidden,
                                         .to = room->vectors};

@@ -144,6 +144,7 @@ static struct status poison(const struct trial *trial) {
         size_t size;
     } used[] = {{room->x, numbers},
                 {room->y, numbers},
+                {room->sums, trial->tokens * CUDA_PRODUCT_PARTS * hidden * sizeof(float)},
                 {room->context, numbers},
                 {room->intermediate, trial->tokens * (size_t)trial->forward.weights->config.intermediate_size * 2},
                 {room->query_key_value, 3 * numbers},

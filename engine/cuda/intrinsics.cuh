@@ -105,20 +105,31 @@ __device__ static inline char *shared_memory() {
     return memory_of_the_block;
 }
 
-/* All threads of the block have come, and what they wrote is there for those who wait for it with grid_wait. `arrivals`
- * counts blocks; it is 0 before the first one. */
-__device__ static inline void grid_arrive(uint32_t *arrivals) {
+/* Where blocks of a grid meet: how many have come, again and again, and how many have left for good. 0 between two
+ * grids. */
+struct grid_meeting {
+    uint32_t arrivals, departures;
+};
+
+/* All threads of the block have come, and what they wrote is there for those who wait for it with grid_wait. */
+__device__ static inline void grid_arrive(struct grid_meeting *meeting) {
     __syncthreads();
     if (threadIdx.x == 0)
-        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrivals) : "memory");
+        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(&meeting->arrivals) : "memory");
 }
 
-/* Until `goal` blocks have come; all threads of the block come here behind grid_arrive. False: one did not come for two
- * seconds, and nobody is waited for any more. That can be so before they all have come, but not afterwards. */
-__device__ static inline bool grid_wait(uint32_t *arrivals, uint32_t goal) {
+/* Until `goal` blocks have come; all threads of the block come here behind grid_arrive. The warp of that number looks
+ * out for them, and the others do meanwhile(). False: one did not come for two seconds, and nobody is waited for any
+ * more. That can be so before they all have come, but not afterwards. */
+template <typename Work>
+__device__ static inline bool grid_wait(struct grid_meeting *meeting, uint32_t goal, unsigned warp,
+                                        const Work &meanwhile) {
     const uint32_t gave_up = 0x80000000U;
+    uint32_t *const arrivals = &meeting->arrivals;
     uint32_t seen = 0;
-    if (threadIdx.x == 0) {
+    if (threadIdx.x / 32 != warp)
+        meanwhile();
+    if (threadIdx.x == warp * 32) {
         const uint64_t begin = device_time(), patience = 2000000000;
         asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrivals) : "memory");
         while (seen < goal) {
@@ -128,6 +139,12 @@ __device__ static inline bool grid_wait(uint32_t *arrivals, uint32_t goal) {
         }
     }
     return __syncthreads_and(seen < gave_up);
+}
+
+/* The block, which has come to all meetings or given up, needs no other: all of its threads are behind grid_wait. */
+__device__ static inline void grid_leave(struct grid_meeting *meeting) {
+    if (threadIdx.x == 0 && atomicAdd(&meeting->departures, 1U) == gridDim.x - 1)
+        *meeting = {0, 0};
 }
 
 /* ---- numbers ---- */
@@ -140,6 +157,18 @@ __device__ static inline float power_of_2(float exponent) {
 
 __device__ static inline float inverse_root(float number) {
     return rsqrtf(number);
+}
+
+__device__ static inline float inverse(float number) {
+    float ret;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(ret) : "f"(number));
+    return ret;
+}
+
+/* The number, which the compiler is to keep: not to compute again where registers seem to be short. */
+__device__ static inline int kept_number(int number) {
+    asm volatile("" : "+r"(number));
+    return number;
 }
 
 /* ---- copies that run beside the computing ---- */
@@ -160,9 +189,9 @@ template <int PENDING> __device__ static inline void copy_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
-/* Brings a row of bytes nearer, to the cache of the whole device. Address and size are multiples of 16; all lanes of a
+/* Brings bytes nearer, to the cache of the whole device. Address and size are multiples of 16; all lanes of a
  * warp call it alike. */
-__device__ static inline void fetch_row_ahead(const void *global, unsigned size) {
+__device__ static inline void fetch_ahead(const void *global, unsigned size) {
     const unsigned lane = threadIdx.x % 32;
 #if __CUDA_ARCH__ >= 900
     if (lane == 0)

@@ -12,6 +12,9 @@ struct alignas(16) number_pack {
 struct alignas(8) byte_pack {
     uint32_t words[2];
 };
+struct alignas(8) quad_pack { /* four numbers */
+    uint32_t words[2];
+};
 struct alignas(16) float_pack {
     float numbers[4];
 };

@@ -164,4 +164,118 @@ __device__ static inline void norm_token(const struct cuda_norm_rows &rows, unsi
     write_row<Number, STEPS>(rows.norm, x, token);
 }
 
+/* ---- what a block does of one token ---- */
+
+/* Rows that are not added up yet: each the sum of its parts, the bias and a residual. */
+struct rows_in_parts {
+    const float *sums; /* [parts][T][H] */
+    int parts;
+    const void *bias, *residual; /* [H] and [T][H] numbers */
+    struct cuda_norm norm;       /* its target may be the residual; it has no bytes */
+};
+
+enum { QUAD = 4, ROW_SUMS = 4 }; /* numbers of a row that a thread has; times that a row is added up */
+
+/* Over all threads of the block, for all of them. `shared`: [WARPS], which the next time but one may use again. */
+template <int WARPS> __device__ static inline float block_sum(float number, float *shared) {
+    float sum = 0;
+    number = warp_sum(number);
+    if (lane_index() == 0)
+        shared[warp_index()] = number;
+    block_barrier();
+    for (int warp = 0; warp < WARPS; warp++)
+        sum += shared[warp];
+    return sum;
+}
+
+/* A thread's part of a row. All of what it is made of is asked for before any of it is needed. */
+template <typename Number> struct row_quad {
+    float numbers[QUAD], gamma[QUAD], beta[QUAD];
+    bool is_there;
+    int column;
+
+    __device__ row_quad(const struct rows_in_parts &rows, unsigned token)
+        : numbers(), gamma(), beta(), is_there(), column(static_cast<int>(thread_index()) * QUAD) {
+        const size_t columns = static_cast<size_t>(rows.norm.columns), part_size = rows.norm.tokens * columns;
+        const size_t at = token * columns + static_cast<size_t>(column);
+        float_pack parts[CUDA_PRODUCT_PARTS] = {};
+        is_there = column < rows.norm.columns;
+        if (!is_there)
+            return;
+#pragma unroll
+        for (int part = 0; part < CUDA_PRODUCT_PARTS; part++)
+            if (part < rows.parts)
+                parts[part] =
+                    *reinterpret_cast<const float_pack *>(rows.sums + static_cast<size_t>(part) * part_size + at);
+        const quad_pack bias = *reinterpret_cast<const quad_pack *>(static_cast<const Number *>(rows.bias) + column);
+        const quad_pack residual =
+            *reinterpret_cast<const quad_pack *>(static_cast<const Number *>(rows.residual) + at);
+        const float_pack gammas = *reinterpret_cast<const float_pack *>(rows.norm.gamma + column);
+        const float_pack betas = *reinterpret_cast<const float_pack *>(rows.norm.beta + column);
+        float more[2][QUAD];
+        for (int pair = 0; pair < 2; pair++) {
+            unpack_pair<Number>(bias.words[pair], more[0] + 2 * pair);
+            unpack_pair<Number>(residual.words[pair], more[1] + 2 * pair);
+        }
+        for (int i = 0; i < QUAD; i++) {
+            numbers[i] = more[0][i] + more[1][i];
+            for (const float_pack &part : parts)
+                numbers[i] += part.numbers[i];
+            gamma[i] = gammas.numbers[i];
+            beta[i] = betas.numbers[i];
+        }
+    }
+
+    __device__ float sum() const {
+        return numbers[0] + numbers[1] + numbers[2] + numbers[3];
+    }
+    /* With what else the row has there. */
+    __device__ float product(const float *row) const {
+        if (!is_there)
+            return 0;
+        const float_pack pack = *reinterpret_cast<const float_pack *>(row + column);
+        return numbers[0] * pack.numbers[0] + numbers[1] * pack.numbers[1] + numbers[2] * pack.numbers[2] +
+               numbers[3] * pack.numbers[3];
+    }
+    __device__ float squares() const {
+        return numbers[0] * numbers[0] + numbers[1] * numbers[1] + numbers[2] * numbers[2] + numbers[3] * numbers[3];
+    }
+    __device__ void subtract(float number) {
+        for (int i = 0; i < QUAD; i++)
+            numbers[i] = is_there ? numbers[i] - number : 0;
+    }
+    __device__ void scale(float factor) {
+        for (int i = 0; i < QUAD; i++)
+            numbers[i] = numbers[i] * factor * gamma[i] + beta[i];
+    }
+    __device__ void write(const struct cuda_norm &norm, unsigned token) const {
+        const size_t at = static_cast<size_t>(token) * static_cast<size_t>(norm.columns) + static_cast<size_t>(column);
+        if (is_there && norm.to.numbers)
+            *reinterpret_cast<quad_pack *>(static_cast<Number *>(norm.to.numbers) + at) = {
+                {pack_pair<Number>(numbers[0], numbers[1]), pack_pair<Number>(numbers[2], numbers[3])}};
+        if (is_there && norm.to.floats)
+            *reinterpret_cast<float_pack *>(norm.to.floats + at) = {{numbers[0], numbers[1], numbers[2], numbers[3]}};
+    }
+};
+
+/* `shared`: [ROW_SUMS][WARPS]. All threads of the block come; a row has at most QUAD numbers for each. */
+template <typename Number, int WARPS>
+__device__ static inline void norm_row_in_parts(const struct rows_in_parts &rows, unsigned token, float *shared) {
+    const struct cuda_row_target &to = rows.norm.to;
+    const float columns = static_cast<float>(rows.norm.columns);
+    row_quad<Number> row(rows, token);
+    row.subtract(block_sum<WARPS>(row.sum(), shared) / columns);
+    const float variance = block_sum<WARPS>(row.squares(), shared + WARPS) / columns;
+    row.scale(inverse_root(variance + rows.norm.epsilon));
+    row.write(rows.norm, token);
+    if (!to.span)
+        return;
+    const float start = block_sum<WARPS>(row.product(to.span), shared + 2 * WARPS);
+    const float end = block_sum<WARPS>(row.product(to.span + rows.norm.columns), shared + 3 * WARPS);
+    if (thread_index() == 0) {
+        to.starts[token] = start + to.span_bias[0];
+        to.ends[token] = end + to.span_bias[1];
+    }
+}
+
 #endif

@@ -223,7 +223,9 @@ bool block_grid_wait(uint32_t *arrivals, uint32_t goal) {
     fiber_yield(running->fiber);
     if (*arrivals < goal)
         *arrivals |= BLOCKS_GAVE_UP;
-    return *arrivals < BLOCKS_GAVE_UP;
+    const bool have_come = *arrivals < BLOCKS_GAVE_UP;
+    block_barrier_all(); /* before one of them goes on, to where the counter may be set back */
+    return have_come;
 }
 
 /* ---- copies ---- */

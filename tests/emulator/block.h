@@ -19,7 +19,7 @@ extern "C" {
 
 /* Blocks of a cooperative launch that the device holds at once. Arrivals from BLOCKS_GAVE_UP on: nobody waits any more.
  */
-enum { BLOCKS_RESIDENT = 5 };
+enum { BLOCKS_RESIDENT = 6 };
 #define BLOCKS_GAVE_UP 0x80000000U
 
 struct emulated_kernel {

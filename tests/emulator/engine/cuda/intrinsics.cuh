@@ -87,12 +87,24 @@ static inline char *shared_memory() {
     return static_cast<char *>(block_shared_memory());
 }
 
-static inline void grid_arrive(uint32_t *arrivals) {
-    block_grid_arrive(arrivals);
+struct grid_meeting {
+    uint32_t arrivals, departures;
+};
+
+static inline void grid_arrive(struct grid_meeting *meeting) {
+    block_grid_arrive(&meeting->arrivals);
 }
 
-static inline bool grid_wait(uint32_t *arrivals, uint32_t goal) {
-    return block_grid_wait(arrivals, goal);
+template <typename Work>
+static inline bool grid_wait(struct grid_meeting *meeting, uint32_t goal, unsigned warp, const Work &meanwhile) {
+    if (thread_index() / 32 != warp)
+        meanwhile();
+    return block_grid_wait(&meeting->arrivals, goal);
+}
+
+static inline void grid_leave(struct grid_meeting *meeting) {
+    if (thread_index() == 0 && ++meeting->departures == block_count())
+        *meeting = {0, 0};
 }
 
 /* ---- numbers ---- */
@@ -103,6 +115,14 @@ static inline float power_of_2(float exponent) {
 
 static inline float inverse_root(float number) {
     return 1 / std::sqrt(number);
+}
+
+static inline float inverse(float number) {
+    return 1 / number;
+}
+
+static inline int kept_number(int number) {
+    return number;
 }
 
 /* ---- copies ---- */
@@ -119,7 +139,7 @@ template <int PENDING> static inline void copy_async_wait() {
     block_copy_wait(PENDING);
 }
 
-static inline void fetch_row_ahead(const void *global, unsigned size) {
+static inline void fetch_ahead(const void *global, unsigned size) {
     block_fetch(global, size);
 }
 

@@ -255,7 +255,8 @@ static void lose_results(const void *arguments) {
 }
 
 static void give_up(const void *arguments) {
-    *((const struct cuda_persistent *)arguments)->arrivals = 0x80000000;
+    const uint32_t gave_up = 0x80000000;
+    memcpy(((const struct cuda_persistent *)arguments)->meeting, &gave_up, sizeof gave_up);
 }
 
 /* While it is tried. */

@@ -179,15 +179,17 @@ static void equals_kernel_by_kernel(void **state) {
 }
 
 /* Deep enough that every stage is used again and again, and that more weights are fetched ahead than stages hold; for
- * each shape of tiles, which the last product's size and the number of blocks decide. */
+ * each shape of tiles, uncut and cut into each number of parts, which the last product's size and the number of blocks
+ * decide: of all blocks, and of some. */
 static void multiplies_deep_matrices(void **state) {
     static const struct {
         int hidden;
         uint32_t tokens;
         unsigned blocks;
-    } cases[] = {{96, 16, 1}, {96, 17, 4}, {96, 16, 3}, {96, 17, 1}, {96, 33, 2}, {64, 33, 1}};
+    } cases[] = {{128, 16, 4}, {64, 16, 3}, {32, 16, 1},  {32, 17, 3}, {32, 33, 4},
+                 {96, 17, 5},  {96, 33, 2}, {128, 33, 1}, {64, 33, 1}, {160, 16, 5}};
     (void)state;
-    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k += BATCH_STEP) {
         struct model model = open_model(cases[k].hidden, cases[k].hidden / 32, 1296, k % 2 ? CUDA_FP16 : CUDA_BF16);
         start_model(&model, 64);
         compare(&model, cases[k].blocks, 1, &cases[k].tokens);
@@ -195,16 +197,18 @@ static void multiplies_deep_matrices(void **state) {
     }
 }
 
-/* The counter is as blocks leave it that have waited in vain, or as if one block did not come. */
+/* The counter is as blocks leave it that have waited in vain, or as if one block did not come; then as they all left
+ * it. */
 static void tells_that_its_blocks_gave_up(void **state) {
     static const uint32_t lengths[] = {40}, counts[] = {0x80000000, 0xffffffff, 0};
     (void)state;
     struct model model = open_model(64, 2, 144, CUDA_BF16);
     start_model(&model, 64);
     const struct cuda_forward forward = stage(&model, 1, lengths);
-    const struct cuda_staged staged = cuda_room_staged(model.room.host_staged, &forward.plan);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        *staged.arrivals = counts[i];
+        if (counts[i])
+            assert_int_equal(cudaMemcpy(model.room.meeting, &counts[i], sizeof counts[i], cudaMemcpyHostToDevice),
+                             cudaSuccess);
         expect_ok(cuda_forward_run_persistent(&forward, model.blocks));
         assert_int_equal(cudaStreamSynchronize(model.stream), cudaSuccess);
         assert_int_equal(*model.room.host_is_done, counts[i] == 0);

@@ -1,5 +1,7 @@
 #include "engine/cuda/cuda_forward.h"
 
+#include <string.h>
+
 #include "engine/cuda/cuda_status.h"
 
 enum { DIRECT_TOKENS = 512 };
@@ -206,6 +208,8 @@ struct status cuda_forward_run_persistent(const struct cuda_forward *forward, un
     };
     for (int i = 0; i < call.layer_count; i++)
         call.layers[i] = layer_of(&weights->layers[i]);
+    if (forward->cuts)
+        memcpy(call.cuts, forward->cuts, sizeof call.cuts);
     *room->host_is_done = 0;
     CUDA_TRY(cuda_persistent(weights->number, &call, blocks, forward->stream));
     return status_ok();

@@ -11,7 +11,8 @@ struct cuda_forward {
     struct cuda_gemm_room *gemms;
     cudaStream_t stream;
     struct cuda_plan plan;
-    bool with_spans, with_hidden; /* results: room->spans, room->hidden */
+    bool with_spans, with_hidden;        /* results: room->spans, room->hidden */
+    const struct cuda_product_cut *cuts; /* [CUDA_GEMM_COUNT], of one kernel; NULL: which suit the batch */
 };
 
 /* Puts all of it on the stream: the batch that lies in room->host_staged is copied, computed, and the spans, if they

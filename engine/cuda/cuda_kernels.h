@@ -134,10 +134,9 @@ struct cuda_persistent {
     void *x, *query_key_value, *intermediate;
     float *sums;                  /* [CUDA_PRODUCT_PARTS][T][H]: what LayerNorm adds up */
     struct grid_meeting *meeting; /* of the device: zeros, as it leaves them */
-    uint32_t
-        *is_done; /* [1], the host's: 0; becomes 1, unless blocks have waited in vain for others, some seconds long */
+    uint32_t *is_done; /* [1], the host's: 0; becomes 1, but not where blocks waited for others in vain, for seconds */
     int layer_count;
-    struct cuda_product_cut cuts[CUDA_GEMM_COUNT]; /* cuda_persistent chooses them */
+    struct cuda_product_cut cuts[CUDA_GEMM_COUNT]; /* of no parts: cuda_persistent chooses */
     struct cuda_persistent_layer layers[CUDA_PERSISTENT_LAYERS];
 };
 

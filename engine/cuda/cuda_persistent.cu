@@ -18,6 +18,8 @@ struct kept {
 
 enum { STEPS = CUDA_PERSISTENT_HIDDEN / STEP, PARAMETERS_MAX = 4096, MEMORY = PRODUCT_MEMORY + sizeof(struct kept) };
 static_assert(sizeof(struct cuda_persistent) <= PARAMETERS_MAX, "a kernel's parameters");
+static_assert(MEMORY <= 163 << 10, "a block has as much everywhere");
+static_assert(PRODUCT_MEMORY % alignof(struct kept) == 0, "it lies behind the products' memory");
 static_assert(sizeof(short_attention_memory<__half, 64>) <= PRODUCT_SUMS, "attention has room where the sums lie");
 static_assert(sizeof(struct grid_meeting) <= CUDA_MEETING_SIZE, "the room has one");
 static_assert(CUDA_PERSISTENT_HIDDEN <= PRODUCT_THREADS * QUAD, "a block has a whole row");
@@ -232,8 +234,9 @@ template <typename Number, int D>
 static cudaError_t start(const struct cuda_persistent *batch, unsigned blocks, cudaStream_t stream) {
     struct cuda_persistent cut = *batch;
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
-        cut.cuts[gemm] = choose_cut(batch->layers[0].products[gemm], batch->embed.norm.tokens, blocks,
-                                    gemm == CUDA_ATTENTION_OUTPUT || gemm == CUDA_OUTPUT);
+        if (cut.cuts[gemm].parts == 0)
+            cut.cuts[gemm] = choose_cut(batch->layers[0].products[gemm], batch->embed.norm.tokens, blocks,
+                                        gemm == CUDA_ATTENTION_OUTPUT || gemm == CUDA_OUTPUT);
     return launch_together(persistent_kernel<Number, D>, blocks, PRODUCT_THREADS, MEMORY, stream, cut);
 }
 
@@ -255,7 +258,8 @@ extern "C" cudaError_t cuda_persistent_blocks(enum cuda_number number, int head_
 
 extern "C" cudaError_t cuda_persistent(enum cuda_number number, const struct cuda_persistent *batch, unsigned blocks,
                                        cudaStream_t stream) {
-    if (batch->attention.tile_count > CUDA_SHORT_TOKENS)
+    const unsigned tokens = batch->embed.norm.tokens;
+    if (tokens == 0 || tokens > CUDA_SHORT_TOKENS || batch->attention.tile_count > CUDA_SHORT_TOKENS)
         return cudaErrorInvalidValue;
     if (batch->attention.head_size == 32)
         return number == CUDA_BF16 ? start<__nv_bfloat16, 32>(batch, blocks, stream)

@@ -2,10 +2,14 @@
  * what it computes. Nothing outside this file asks the compiler for an instruction of the device; tests put another
  * file in its place that computes the same on the CPU.
  *
- * A fragment is a warp's share of a small matrix. g = lane / 4, t = lane % 4:
- *   a  16 x 16 numbers, 4 words of two: (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8), each with its right
- * neighbour b  16 x 8 numbers, 2 words of two:  (2t, g), (2t + 8, g), each with the one below c  16 x 8 floats: (g,
- * 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
+ * A fragment is a warp's share of a small matrix. With g = lane / 4 and t = lane % 4 a lane has
+ *
+ * - of a, 16 x 16 numbers, four words of two: (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8), each with its right
+ *   neighbour;
+ *
+ * - of b, 16 x 8 numbers, two words of two: (2t, g), (2t + 8, g), each with the one below;
+ *
+ * - of c, 16 x 8 floats, four: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
  *
  * Source: PTX ISA, sections mma.sync, ldmatrix, cp.async, prefetch, and memory consistency model. They exist from
  * compute capability 8.0 on.
@@ -119,8 +123,8 @@ __device__ static inline void grid_arrive(struct grid_meeting *meeting) {
 }
 
 /* Until `goal` blocks have come; all threads of the block come here behind grid_arrive. The warp of that number looks
- * out for them, and the others do meanwhile(). False: one did not come for two seconds, and nobody is waited for any
- * more. That can be so before they all have come, but not afterwards. */
+ * out for them, and the others do meanwhile(). False: one did not come for two seconds, here or at the next meeting,
+ * and nobody is waited for any more. Of the last meeting all blocks are told the same. */
 template <typename Work>
 __device__ static inline bool grid_wait(struct grid_meeting *meeting, uint32_t goal, unsigned warp,
                                         const Work &meanwhile) {
@@ -141,10 +145,17 @@ __device__ static inline bool grid_wait(struct grid_meeting *meeting, uint32_t g
     return __syncthreads_and(seen < gave_up);
 }
 
-/* The block, which has come to all meetings or given up, needs no other: all of its threads are behind grid_wait. */
+/* The block, which has come to all meetings or given up, needs no other: all of its threads are behind grid_wait. The
+ * last one sets the counters back, behind whatever others did with them. */
 __device__ static inline void grid_leave(struct grid_meeting *meeting) {
-    if (threadIdx.x == 0 && atomicAdd(&meeting->departures, 1U) == gridDim.x - 1)
-        *meeting = {0, 0};
+    if (threadIdx.x != 0)
+        return;
+    __threadfence();
+    if (atomicAdd(&meeting->departures, 1U) != gridDim.x - 1)
+        return;
+    __threadfence();
+    (void)atomicExch(&meeting->arrivals, 0U);
+    (void)atomicExch(&meeting->departures, 0U);
 }
 
 /* ---- numbers ---- */

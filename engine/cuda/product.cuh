@@ -192,10 +192,11 @@ __device__ static inline void copy_ahead(char *memory, const struct product_call
 
 /* Every block brings its share of a matrix as near as the device's cache. */
 template <typename Number> __device__ static inline void fetch_share(const struct cuda_product &matrix) {
-    const unsigned size = static_cast<unsigned>(matrix.outputs * matrix.inputs) * sizeof(Number), line = 128;
-    const unsigned share = (size / block_count() / line + 1) * line, begin = share * block_index().x;
+    const size_t size = static_cast<size_t>(matrix.outputs) * static_cast<size_t>(matrix.inputs) * sizeof(Number);
+    const size_t line = 128, share = (size / block_count() / line + 1) * line, begin = share * block_index().x;
     if (begin < size && warp_index() == PRODUCT_WARPS - 1)
-        fetch_ahead(static_cast<const char *>(matrix.weights) + begin, size - begin < share ? size - begin : share);
+        fetch_ahead(static_cast<const char *>(matrix.weights) + begin,
+                    static_cast<unsigned>(size - begin < share ? size - begin : share));
 }
 
 /* What the block needs for its first tile, as a group of copies of its own. What the rows are is not looked at. */

@@ -1,5 +1,5 @@
 /* rows.cuh: what is done for each token by itself between the products: embedding and LayerNorm. A warp has a row, each
- * lane eight numbers of it at a time, which stay in its registers from reading to writing. */
+ * lane eight numbers of it at a time, or a block, each thread four; they stay in registers from reading to writing. */
 #ifndef INFERD_ENGINE_CUDA_ROWS_CUH
 #define INFERD_ENGINE_CUDA_ROWS_CUH
 
@@ -174,7 +174,7 @@ struct rows_in_parts {
     struct cuda_norm norm;       /* its target may be the residual; it has no bytes */
 };
 
-enum { QUAD = 4, ROW_SUMS = 4 }; /* numbers of a row that a thread has; times that a row is added up */
+enum { QUAD = 4 }; /* numbers of a row that a thread has */
 
 /* Over all threads of the block, for all of them. `shared`: [WARPS], which the next time but one may use again. */
 template <int WARPS> __device__ static inline float block_sum(float number, float *shared) {
@@ -258,7 +258,7 @@ template <typename Number> struct row_quad {
     }
 };
 
-/* `shared`: [ROW_SUMS][WARPS]. All threads of the block come; a row has at most QUAD numbers for each. */
+/* All threads of the block come; a row has at most QUAD numbers for each. `shared`: [2][WARPS], in turns. */
 template <typename Number, int WARPS>
 __device__ static inline void norm_row_in_parts(const struct rows_in_parts &rows, unsigned token, float *shared) {
     const struct cuda_row_target &to = rows.norm.to;
@@ -270,8 +270,8 @@ __device__ static inline void norm_row_in_parts(const struct rows_in_parts &rows
     row.write(rows.norm, token);
     if (!to.span)
         return;
-    const float start = block_sum<WARPS>(row.product(to.span), shared + 2 * WARPS);
-    const float end = block_sum<WARPS>(row.product(to.span + rows.norm.columns), shared + 3 * WARPS);
+    const float start = block_sum<WARPS>(row.product(to.span), shared);
+    const float end = block_sum<WARPS>(row.product(to.span + rows.norm.columns), shared + WARPS);
     if (thread_index() == 0) {
         to.starts[token] = start + to.span_bias[0];
         to.ends[token] = end + to.span_bias[1];

@@ -29,6 +29,7 @@ struct copy {
     void *to;
     const void *from; /* NULL: zeros */
     int group;
+    char bytes[COPY_SIZE]; /* what lay there when it was asked for */
 };
 
 struct thread {
@@ -245,7 +246,10 @@ void block_copy(void *shared, const void *global, bool is_there) {
         fail("more copies than the emulator has room for");
     memset(shared, 0xff, COPY_SIZE); /* NaNs until it has been waited for */
     touch(shared);
-    running->copies[running->copy_count++] = (struct copy){shared, is_there ? global : NULL, running->group};
+    struct copy *copy = &running->copies[running->copy_count++];
+    *copy = (struct copy){shared, is_there ? global : NULL, running->group, {0}};
+    if (is_there)
+        memcpy(copy->bytes, global, COPY_SIZE);
 }
 
 void block_copy_end_group(void) {
@@ -258,17 +262,17 @@ void block_copy_wait(int pending) {
         const struct copy *copy = &running->copies[i];
         if (copy->group >= running->group - pending)
             running->copies[kept++] = *copy;
-        else if (copy->from)
-            memcpy(copy->to, copy->from, COPY_SIZE);
         else
-            memset(copy->to, 0, COPY_SIZE);
+            memcpy(copy->to, copy->bytes, COPY_SIZE);
+        if (copy->from && memcmp(copy->bytes, copy->from, COPY_SIZE) != 0)
+            fail("a copy from %p was asked for before what it brings was there", copy->from);
     }
     running->copy_count = kept;
 }
 
 void block_fetch(const void *global, unsigned size) {
     if ((uintptr_t)global % COPY_SIZE || size % COPY_SIZE || !emulator_is_on_device(global, size))
-        fail("fetch_row_ahead of %u bytes from %p: not multiples of 16, or not of the device", size, global);
+        fail("fetch_ahead of %u bytes from %p: not multiples of 16, or not of the device", size, global);
 }
 
 /* ---- blocks ---- */

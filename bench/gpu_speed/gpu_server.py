@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT / "bench/load"))
 from servers import Inferd  # noqa: E402
 
 
-def export(program, repository, name, checkpoint, precision, device, instances=2, rows=256, tokens=16384, short_batches="graphs"):
+def export(program, repository, name, checkpoint, precision, device, instances=2, rows=256, tokens=16384, short_batches="auto"):
     """`checkpoint` is a list of options; `device` is cpu, cuda or cuda:N."""
     kind = ["--instance-kind", "cpu" if device == "cpu" else "gpu", "--instances", 1 if device == "cpu" else instances]
     subprocess.run([str(word) for word in (program, "export", *checkpoint, "--model-repository", repository, "--model", name,

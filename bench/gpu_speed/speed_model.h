@@ -33,7 +33,7 @@ struct speed_common {
     {.type = OPTION_STRING, .name = "precisions", .offset = offsetof(struct speed_common, precisions),                 \
      .default_value = "bf16,fp16,fp8", .value_name = "P,P", .help = "What to compute in, one after the other."},       \
     {.type = OPTION_STRING, .name = "short-batches", .offset = offsetof(struct speed_common, short_batches),           \
-     .default_value = "graphs", .value_name = "WAY",                                                                   \
+     .default_value = "auto", .value_name = "WAY",                                                                     \
      .help = "How a GPU computes batches of up to 256 tokens: graphs (of many kernels), persistent (one), or auto."},  \
     {.type = OPTION_STRING, .name = "json", .offset = offsetof(struct speed_common, json), .value_name = "FILE",       \
      .help = "Write the numbers there as JSON."},                                                                      \

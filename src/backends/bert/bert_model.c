@@ -100,7 +100,7 @@ static struct status parse_parameters(const struct model_config *config, struct 
             STATUS_INVALID_ARGUMENT,
             "parameter instruction_set must be auto, reference, avx2, avx512 or avx512_bf16, got '%.*s'",
             SLICE_ARGS(value));
-    value = parameter_text(config, "short_batches", "graphs", text);
+    value = parameter_text(config, "short_batches", "auto", text);
     if (!bert_short_batches_parse(text, &ret->short_batches))
         return status_error(STATUS_INVALID_ARGUMENT,
                             "parameter short_batches must be graphs, auto or persistent, got '%.*s'",

@@ -114,8 +114,8 @@ static void automatic_groups_take_what_suits(void **state) {
     assert_string_equal(text, "fp8, fake");
     unload(&loaded);
     for (int i = 0; i < 2; i++) {
-        assert_good(load(i ? BERT : BERT PARAMETER("short_batches", "auto"), &loaded));
-        assert_int_equal(fake_uses[0].short_batches, i ? BERT_SHORT_GRAPHS : BERT_SHORT_AUTO);
+        assert_good(load(i ? BERT : BERT PARAMETER("short_batches", "graphs"), &loaded));
+        assert_int_equal(fake_uses[0].short_batches, i ? BERT_SHORT_AUTO : BERT_SHORT_GRAPHS);
         unload(&loaded);
     }
     assert_good(

@@ -3,7 +3,8 @@
  * A batch is ragged: the tokens of all sequences one behind the other, and where each begins. No sequence is padded,
  * and what comes out for a sequence is the same, bit by bit, whatever else is in the batch and however many threads
  * there are; it may differ between instruction sets and between devices. On a GPU the other sequences of a batch may
- * change it by as much as rounding does; the same batch gives the same.
+ * change it by as much as rounding does; the same batch gives the same while the engine lives, and maybe not from
+ * another engine, since what is faster is found out by each.
  *
  *   struct bert_pool *pool;        the CPU's threads; any number of engines use one
  *   struct bert_engine *engine;    the weights, packed for one precision, on one device

@@ -229,7 +229,7 @@ __device__ static inline void write_rows(const struct cuda_attention &attention,
 template <typename Number, int D> struct attention_item {
     struct cuda_attention_tile at;
     unsigned head;
-    size_t columns, stride;
+    size_t stride;
     const Number *queries, *keys, *values;
     int length, left; /* keys, and queries */
 
@@ -237,7 +237,7 @@ template <typename Number, int D> struct attention_item {
         const unsigned heads = static_cast<unsigned>(attention.head_count);
         head = item % heads;
         at = attention.tiles[item / heads];
-        columns = static_cast<size_t>(heads) * D;
+        const size_t columns = static_cast<size_t>(heads) * D;
         stride = 3 * columns;
         keys = static_cast<const Number *>(attention.query_key_value) + at.first * stride + columns +
                static_cast<size_t>(head) * D;

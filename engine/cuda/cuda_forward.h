@@ -23,7 +23,8 @@ struct status cuda_forward_run(const struct cuda_forward *forward) STATUS_MUST_C
  * precision, or on this device. UNAVAILABLE. */
 struct status cuda_forward_persistent_blocks(const struct cuda_weights *weights, unsigned *ret) STATUS_MUST_CHECK;
 
-/* The same as cuda_forward_run, all computed by one kernel; of at most CUDA_SHORT_TOKENS tokens. UNAVAILABLE. */
+/* The same as cuda_forward_run, all computed by one kernel; of at most CUDA_SHORT_TOKENS tokens. The batch is read
+ * where it lies, so it must stay until the stream has come past the kernel. UNAVAILABLE. */
 struct status cuda_forward_run_persistent(const struct cuda_forward *forward, unsigned blocks) STATUS_MUST_CHECK;
 /* What came of it, once the stream has come past it. UNAVAILABLE: its blocks gave up, and there are no results. */
 struct status cuda_forward_persistent_end(const struct cuda_room *room) STATUS_MUST_CHECK;

@@ -119,7 +119,7 @@ struct cuda_persistent_layer {
 enum { CUDA_PERSISTENT_LAYERS = 24, CUDA_PERSISTENT_HIDDEN = 1024, CUDA_SHORT_TOKENS = 256 };
 
 /* How a product is shared out among blocks: by tiles of a shape (product.cuh), each cut into parts of the depth. */
-enum { CUDA_PRODUCT_PARTS = 4 };
+enum { CUDA_PRODUCT_SHAPES = 7, CUDA_PRODUCT_PARTS = 4 };
 struct cuda_product_cut {
     int shape, parts;
 };

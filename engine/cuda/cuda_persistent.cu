@@ -220,7 +220,7 @@ static size_t cost_of(struct cuda_product_cut cut, const struct cuda_product &ma
 static struct cuda_product_cut choose_cut(const struct cuda_product &matrix, unsigned tokens, unsigned blocks,
                                           bool has_sums) {
     struct cuda_product_cut best = {0, 1};
-    for (int shape = 0; shape < PRODUCT_SHAPES; shape++)
+    for (int shape = 0; shape < CUDA_PRODUCT_SHAPES; shape++)
         for (int parts = 1; parts <= (has_sums ? CUDA_PRODUCT_PARTS : 1); parts++) {
             const struct cuda_product_cut cut = {shape, parts};
             if (parts <= product_shape_of(shape).stages(matrix.inputs) &&

@@ -80,6 +80,7 @@ static struct status run_sequences(const struct cuda_session *session, const str
     const struct cuda_room *room = &session->room;
     const int hidden = (int)session->weights->config.hidden_size;
     const size_t numbers = (size_t)count * (size_t)hidden;
+    /* Offsets are read from the host's memory: not every way of computing has copied them. */
     const struct cuda_sequences rows = {.hidden = room->hidden,
                                         .offsets = cuda_room_staged(room->host_staged, &forward->plan).offsets,
                                         .count = count,

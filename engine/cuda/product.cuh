@@ -64,8 +64,7 @@ struct product_shape {
     }
 };
 
-/* The shapes that there are, from the one that reads least. */
-enum { PRODUCT_SHAPES = 7 };
+/* The CUDA_PRODUCT_SHAPES that there are, from the one that reads least. */
 __host__ __device__ static constexpr product_shape product_shape_of(int index) {
     switch (index) {
     case 0:

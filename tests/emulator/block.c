@@ -265,7 +265,7 @@ void block_copy_wait(int pending) {
         else
             memcpy(copy->to, copy->bytes, COPY_SIZE);
         if (copy->from && memcmp(copy->bytes, copy->from, COPY_SIZE) != 0)
-            fail("a copy from %p was asked for before what it brings was there", copy->from);
+            fail("what a copy brings from %p was written after it was asked for", copy->from);
     }
     running->copy_count = kept;
 }

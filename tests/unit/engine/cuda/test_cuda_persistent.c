@@ -203,8 +203,7 @@ static void equals_kernel_by_kernel(void **state) {
     }
 }
 
-/* Deep enough that every stage is used again and again; for shapes of tiles, and parts, that the last product's size
- * and the number of blocks decide. */
+/* By shapes of tiles, and parts, that a deep product's size and the number of blocks decide. */
 static void multiplies_deep_matrices(void **state) {
     static const struct {
         int hidden;
@@ -220,18 +219,18 @@ static void multiplies_deep_matrices(void **state) {
     }
 }
 
-/* Every shape of tiles, of all four products; the deepest in each number of parts. */
+/* Every shape of tiles, of all four products; the last one in each number of parts, and so deep that uncut it uses
+ * every stage again and again. */
 static void multiplies_in_every_shape(void **state) {
     static const uint32_t lengths[] = {33, 4};
-    enum { SHAPES = 7 };
     (void)state;
-    struct model model = open_model(96, 3, 784, CUDA_BF16);
+    struct model model = open_model(96, 3, 2064, CUDA_BF16);
     start_model(&model, 64);
     struct cuda_forward forward = stage(&model, 2, lengths);
     expect_ok(cuda_forward_run(&forward));
     const struct results wanted = take(&model, &forward);
-    for (int i = 0; i < SHAPES * CUDA_PRODUCT_PARTS; i += BATCH_STEP) {
-        const int shape = i % SHAPES, parts = 1 + i / SHAPES;
+    for (int i = 0; i < CUDA_PRODUCT_SHAPES * CUDA_PRODUCT_PARTS; i += BATCH_STEP) {
+        const int shape = i % CUDA_PRODUCT_SHAPES, parts = 1 + i / CUDA_PRODUCT_SHAPES;
         const struct cuda_product_cut cuts[CUDA_GEMM_COUNT] = {{shape, 1}, {shape, 1}, {shape, 1}, {shape, parts}};
         struct results results;
         forward.cuts = cuts;
@@ -242,7 +241,7 @@ static void multiplies_in_every_shape(void **state) {
     close_model(&model);
 }
 
-/* A row for each thread of a block, and more heads than blocks. */
+/* A row that has numbers for every thread of a block, and more heads than blocks. */
 static void computes_the_widest_rows(void **state) {
     static const uint32_t lengths[] = {2, 1};
     (void)state;

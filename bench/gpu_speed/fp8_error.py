@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """bench/gpu_speed/fp8_error.py --data FILE: where the error of fp8 comes from. No GPU: numpy computes the embedded model with the operands of
 products rounded to E4M3 as the engine has them (all else in float32), on windows of a SQuAD file, and with one thing changed at a time: scales
-of single rows, one operand left alone, one product alone in fp8. Errors are relative to the same model in float32: root mean squares, of
-hidden states, and of logits less their mean in a window. Needs numpy, ml_dtypes and tokenizers, which .venv has."""
+of single rows, one operand left alone, one product alone in fp8, and what the engine does not do: weights rounded with regard to what they are
+multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error taken out by the bias, both after other windows of the file.
+Errors are relative to the same model in float32: root mean squares, of hidden states, and of logits less their mean in a window. Needs numpy,
+ml_dtypes and tokenizers, which .venv has."""
 import argparse
 import json
 import math
@@ -29,12 +31,13 @@ def read_weights():
             for name, at in header.items()}
 
 
-def read_windows(path, count):
-    """Token ids and segments of the first windows of evenly spread questions."""
+def read_windows(path, count, between=False):
+    """Token ids and segments of the first windows of evenly spread questions, or of those that lie between them."""
     pairs = read_pairs(path)
+    step = max(1, len(pairs) // count)
     tokenizer = BertWordPieceTokenizer(str(MODEL / "vocab.txt"), lowercase=True)
     tokenizer.enable_truncation(LONGEST, strategy="only_second")
-    encoded = [tokenizer.encode(*pair) for pair in pairs[:: max(1, len(pairs) // count)][:count]]
+    encoded = [tokenizer.encode(*pair) for pair in pairs[step // 2 if between else 0 :: step][:count]]
     return [(np.array(one.ids), np.array(one.type_ids)) for one in encoded]
 
 
@@ -42,13 +45,33 @@ def as_bytes(numbers, scale):
     return np.clip(numbers * scale, -448, 448).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) / scale
 
 
+def round_by_inputs(weights, scale, moments, block=64):
+    """Column by column, those of the largest inputs first; what one is off by is taken out of those that follow, as far as their inputs
+    go with its own."""
+    moments = moments.astype(np.float64) + 0.01 * np.mean(np.diag(moments)) * np.eye(len(moments))
+    order = np.argsort(-np.diag(moments))
+    left, rounded = weights[:, order].astype(np.float64), np.zeros(weights.shape)
+    inverse = np.linalg.cholesky(np.linalg.inv(moments[np.ix_(order, order)])).T
+    for begin in range(0, len(order), block):
+        end = min(begin + block, len(order))
+        errors = np.zeros((len(weights), end - begin))
+        for i in range(begin, end):
+            rounded[:, i] = as_bytes(left[:, i].astype(np.float32), scale)
+            errors[:, i - begin] = (left[:, i] - rounded[:, i]) / inverse[i, i]
+            left[:, i:end] -= np.outer(errors[:, i - begin], inverse[i, i:end])
+        left[:, end:] -= errors @ inverse[begin:end, end:]
+    return rounded[:, np.argsort(order)].astype(np.float32)
+
+
 def gelu(x):
     return 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
 
 
 class Model:
-    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True):
+    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True, by_inputs=None, mean_of=None):
         self.weights, self.config = weights, config
+        self.by_inputs, self.mean_of = by_inputs, mean_of  # for each layer's product: count, sum and moments of the rows that it reads
+        self.inputs = {}  # the same, of what has run
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
         # softmax(q k / sqrt(D)) in powers of 2: a factor of the query's weights, as in engine/model/layer_parts.h
         self.query_factor = np.float32(1.44269504 / math.sqrt(config["hidden_size"] / config["num_attention_heads"]))
@@ -71,19 +94,29 @@ class Model:
         parts[0] = tuple(part * self.query_factor for part in parts[0])
         qkv, up = tuple(np.concatenate(all_of) for all_of in zip(*parts)), self.of(i, "intermediate.dense")
         bounds = (row(before), outputs(*parts[2], before), row(between), outputs(*up, between))
-        return [self.make_product(which, matrix, LARGEST / bound) for which, matrix, bound in zip(
+        return [self.make_product((i, which), matrix, LARGEST / bound) for which, matrix, bound in zip(
             PRODUCTS, (qkv, self.of(i, "attention.output.dense"), up, self.of(i, "output.dense")), bounds)]
 
-    def make_product(self, which, matrix, scale):
+    def make_product(self, place, matrix, scale):
         weights, bias = matrix
-        if which not in self.products:
-            return weights, bias, None
+        if place[1] not in self.products:
+            return place, weights, bias, None
         largest = abs(weights).max(1, keepdims=True) if self.row_scales else abs(weights).max()
-        return as_bytes(weights, LARGEST / largest) if self.round_weights else weights, bias, scale
+        rounded = as_bytes(weights, LARGEST / largest) if self.round_weights else weights
+        if self.by_inputs:
+            count, _, moments = self.by_inputs[place]
+            rounded = round_by_inputs(weights, LARGEST / largest, moments / count)
+        if self.mean_of:
+            count, total, _ = self.mean_of[place]
+            bias = bias + (weights - rounded) @ (total / count)
+        return place, rounded, bias, scale
 
     def multiply(self, rows, product):
-        weights, bias, scale = product
-        if scale is not None and self.round_rows:
+        place, weights, bias, scale = product
+        if scale is None:
+            count, total, moments = self.inputs.get(place, (0, 0, 0))
+            self.inputs[place] = count + len(rows), total + rows.sum(0), moments + rows.T @ rows
+        elif self.round_rows:
             rows = as_bytes(rows, LARGEST / abs(rows).max(-1, keepdims=True) if self.row_scales else scale)
         return rows @ weights.T + bias
 
@@ -116,9 +149,14 @@ def main():
     options = parser.parse_args()
     weights, config = read_weights(), json.loads((MODEL / "config.json").read_text())
     windows = read_windows(options.data, options.windows)
+    others = Model(weights, config)
+    for window in read_windows(options.data, options.windows, between=True):
+        others.run(*window)
     exact = [Model(weights, config).run(*window) for window in windows]
     ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "weights exact": {"round_weights": False},
-            "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS}}
+            "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS},
+            "mean error in the bias": {"mean_of": others.inputs}, "weights by their inputs": {"by_inputs": others.inputs},
+            "that, rows exact": {"by_inputs": others.inputs, "round_rows": False}}
     print(f"{len(windows)} windows, {sum(len(ids) for ids, _ in windows)} tokens\n{'':26}{'hidden states':>14}{'logits':>10}")
     for name, changed in ways.items():
         model = Model(weights, config, **{"products": PRODUCTS, **changed})

@@ -68,10 +68,11 @@ def gelu(x):
 
 
 class Model:
-    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True, by_inputs=None, mean_of=None):
+    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True, by_inputs=None, mean_of=None,
+                 inputs=None):
         self.weights, self.config = weights, config
         self.by_inputs, self.mean_of = by_inputs, mean_of  # for each layer's product: count, sum and moments of the rows that it reads
-        self.inputs = {}  # the same, of what has run
+        self.inputs = inputs  # the same, to be filled by what runs, or None
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
         # softmax(q k / sqrt(D)) in powers of 2: a factor of the query's weights, as in engine/model/layer_parts.h
         self.query_factor = np.float32(1.44269504 / math.sqrt(config["hidden_size"] / config["num_attention_heads"]))
@@ -113,10 +114,10 @@ class Model:
 
     def multiply(self, rows, product):
         place, weights, bias, scale = product
-        if scale is None:
+        if self.inputs is not None:
             count, total, moments = self.inputs.get(place, (0, 0, 0))
             self.inputs[place] = count + len(rows), total + rows.sum(0), moments + rows.T @ rows
-        elif self.round_rows:
+        if scale is not None and self.round_rows:
             rows = as_bytes(rows, LARGEST / abs(rows).max(-1, keepdims=True) if self.row_scales else scale)
         return rows @ weights.T + bias
 
@@ -149,7 +150,7 @@ def main():
     options = parser.parse_args()
     weights, config = read_weights(), json.loads((MODEL / "config.json").read_text())
     windows = read_windows(options.data, options.windows)
-    others = Model(weights, config)
+    others = Model(weights, config, inputs={})
     for window in read_windows(options.data, options.windows, between=True):
         others.run(*window)
     exact = [Model(weights, config).run(*window) for window in windows]

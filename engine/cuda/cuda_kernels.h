@@ -124,8 +124,11 @@ struct cuda_product_cut {
     int shape, parts;
 };
 
-struct grid_meeting; /* where its blocks meet */
-enum { CUDA_MEETING_SIZE = 8 };
+/* Where the blocks of a grid meet: how many have come, again and again, and how many have left for good. 0 between two
+ * grids. */
+struct grid_meeting {
+    uint32_t arrivals, departures;
+};
 
 struct cuda_persistent {
     struct cuda_embed embed;         /* gives x */

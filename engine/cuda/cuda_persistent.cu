@@ -21,7 +21,6 @@ static_assert(sizeof(struct cuda_persistent) <= PARAMETERS_MAX, "a kernel's para
 static_assert(MEMORY <= 163 << 10, "a block has as much everywhere");
 static_assert(PRODUCT_MEMORY % alignof(struct kept) == 0, "it lies behind the products' memory");
 static_assert(sizeof(short_attention_memory<__half, 64>) <= PRODUCT_SUMS, "attention has room where the sums lie");
-static_assert(sizeof(struct grid_meeting) <= CUDA_MEETING_SIZE, "the room has one");
 static_assert(CUDA_PERSISTENT_HIDDEN <= PRODUCT_THREADS * QUAD, "a block has a whole row");
 
 /* ---- one operation ---- */

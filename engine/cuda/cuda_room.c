@@ -36,7 +36,7 @@ static size_t lay_out(const struct cuda_weights *weights, struct cuda_room *room
     room->context = take(block, &used, rows * hidden * bytes);
     room->intermediate = take(block, &used, rows * (size_t)config->intermediate_size * bytes);
     room->sums = (float *)(void *)take(block, &used, sums * hidden * sizeof(float));
-    room->meeting = (struct grid_meeting *)(void *)take(block, &used, CUDA_MEETING_SIZE);
+    room->meeting = (struct grid_meeting *)(void *)take(block, &used, sizeof *room->meeting);
     room->hidden = (float *)(void *)take(block, &used, rows * hidden * sizeof(float));
     room->vectors = room->query_key_value; /* which is larger, and has been used by then */
     room->labels = (float *)(void *)take(block, &used, rows * (size_t)config->label_count * sizeof(float));

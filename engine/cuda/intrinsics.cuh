@@ -23,6 +23,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include "engine/cuda/cuda_kernels.h" /* struct grid_meeting */
+
 /* ---- launching ---- */
 
 /* `arguments` by value, of the kernel's own type. */
@@ -108,12 +110,6 @@ __device__ static inline char *shared_memory() {
     extern __shared__ __align__(1024) char memory_of_the_block[];
     return memory_of_the_block;
 }
-
-/* Where blocks of a grid meet: how many have come, again and again, and how many have left for good. 0 between two
- * grids. */
-struct grid_meeting {
-    uint32_t arrivals, departures;
-};
 
 /* All threads of the block have come, and what they wrote is there for those who wait for it with grid_wait. */
 __device__ static inline void grid_arrive(struct grid_meeting *meeting) {

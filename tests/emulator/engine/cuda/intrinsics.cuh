@@ -13,6 +13,7 @@
 
 #include "block.h"
 #include "cuda_emulator.h"
+#include "engine/cuda/cuda_kernels.h"
 
 #undef __launch_bounds__
 #define __launch_bounds__(...)
@@ -86,10 +87,6 @@ static inline void block_barrier() {
 static inline char *shared_memory() {
     return static_cast<char *>(block_shared_memory());
 }
-
-struct grid_meeting {
-    uint32_t arrivals, departures;
-};
 
 static inline void grid_arrive(struct grid_meeting *meeting) {
     block_grid_arrive(&meeting->arrivals);

@@ -134,27 +134,32 @@ static void poison(const struct model *model, size_t tokens) {
     assert_int_equal(cudaStreamSynchronize(NULL), cudaSuccess);
 }
 
-/* Each of `count` tokens' `each` numbers, which lie `step` and `stride` apart, beside what is usual for one. */
+/* `count` tokens' `each` numbers, which lie `stride` and `step` apart: all together, and each token's beside what is
+ * usual for one, where it may be off by more. */
 static void expect_alike(const char *what, const float *got, const float *wanted, size_t count, size_t each,
                          size_t stride, size_t step, double tolerance) {
-    double usual = 0;
+    const double of_a_token = 2.5 * tolerance;
+    double error = 0, usual = 0;
     for (size_t i = 0; i < count * each; i++)
         usual += (double)wanted[i] * (double)wanted[i] / (double)count;
     for (size_t token = 0; token < count; token++) {
-        double error = 0;
+        double its = 0;
         for (size_t i = 0; i < each; i++) {
             const size_t at = token * stride + i * step;
-            error += ((double)got[at] - (double)wanted[at]) * ((double)got[at] - (double)wanted[at]);
+            its += ((double)got[at] - (double)wanted[at]) * ((double)got[at] - (double)wanted[at]);
         }
-        if (!(sqrt(error / usual) <= tolerance))
-            fail_msg("%s: token %zu is off by %g, more than %g", what, token, sqrt(error / usual), tolerance);
+        if (!(sqrt(its / usual) <= of_a_token))
+            fail_msg("%s: token %zu is off by %g, more than %g", what, token, sqrt(its / usual), of_a_token);
+        error += its / (double)count;
     }
+    if (!(sqrt(error / usual) <= tolerance))
+        fail_msg("%s: off by %g, more than %g", what, sqrt(error / usual), tolerance);
 }
 
 static void run(struct model *model, unsigned blocks, const struct cuda_forward *forward, const struct results *wanted,
                 struct results *ret) {
     const size_t tokens = forward->plan.tokens, hidden = (size_t)model->weights.config.hidden_size;
-    const double tolerance = model->weights.number == CUDA_BF16 ? 0.03 : 0.004;
+    const double tolerance = model->weights.number == CUDA_BF16 ? 0.012 : 0.0015;
     char what[96];
     snprintf(what, sizeof what, "%zu tokens by %u blocks, %zu numbers, in %s", tokens, blocks, hidden,
              number_name(model->weights.number));
@@ -187,7 +192,8 @@ static void compare(struct model *model, unsigned some, size_t sequences, const 
 /* ---- tests ---- */
 
 static void equals_kernel_by_kernel(void **state) {
-    static const uint32_t lengths[][SEQUENCES_MAX] = {{128, 128}, {256}, {30, 65, 3, 2}, {64, 1}, {33}, {1}};
+    static const uint32_t lengths[][SEQUENCES_MAX] = {{128, 128}, {256}, {200}, {30, 65, 3, 2},
+                                                      {64, 1},    {33},  {16},  {1}};
     (void)state;
     for (int i = 0; i < 4; i++) { /* heads of 32 and 64 numbers, in bf16 and fp16 */
         struct model model = open_model(i < 2 ? 64 : 128, 2, 272, i % 2 ? CUDA_FP16 : CUDA_BF16);

@@ -81,6 +81,24 @@ void cuda_room_free(struct cuda_room *room) {
     *room = (struct cuda_room){0};
 }
 
+struct status cuda_room_poison(const struct cuda_room *room, const struct cuda_weights *weights, size_t tokens,
+                               cudaStream_t stream) {
+    const size_t hidden = (size_t)weights->config.hidden_size, numbers = tokens * hidden * NUMBER_SIZE;
+    const struct {
+        void *memory;
+        size_t size;
+    } used[] = {{room->x, numbers},
+                {room->y, numbers},
+                {room->sums, tokens * CUDA_PRODUCT_PARTS * hidden * sizeof(float)},
+                {room->context, numbers},
+                {room->intermediate, tokens * (size_t)weights->config.intermediate_size * NUMBER_SIZE},
+                {room->query_key_value, 3 * numbers},
+                {room->hidden, tokens * hidden * sizeof(float)}};
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        CUDA_TRY(cudaMemsetAsync(used[i].memory, 0xff, used[i].size, stream));
+    return status_ok();
+}
+
 /* ---- staging ---- */
 
 static unsigned tiles_of(uint32_t length) {

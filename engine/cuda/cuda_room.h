@@ -47,6 +47,9 @@ struct cuda_room {
 struct status cuda_room_create(const struct cuda_weights *weights, size_t max_tokens,
                                struct cuda_room *ret) STATUS_MUST_CHECK;
 void cuda_room_free(struct cuda_room *room); /* accepts a zeroed one */
+/* Puts on a stream that what a short batch of so many tokens computes, in bf16 or fp16, becomes NaN. UNAVAILABLE. */
+struct status cuda_room_poison(const struct cuda_room *room, const struct cuda_weights *weights, size_t tokens,
+                               cudaStream_t stream) STATUS_MUST_CHECK;
 
 /* Tiles of attention that the batch needs. */
 unsigned cuda_room_tile_count(const struct bert_batch *batch);

@@ -138,19 +138,7 @@ static bool stage(struct trial *trial, bool is_persistent) {
 /* What another batch left is no result of this one. */
 static struct status poison(const struct trial *trial) {
     const struct cuda_room *room = trial->forward.room;
-    const size_t hidden = (size_t)trial->forward.weights->config.hidden_size, numbers = trial->tokens * hidden * 2;
-    const struct {
-        void *memory;
-        size_t size;
-    } used[] = {{room->x, numbers},
-                {room->y, numbers},
-                {room->sums, trial->tokens * CUDA_PRODUCT_PARTS * hidden * sizeof(float)},
-                {room->context, numbers},
-                {room->intermediate, trial->tokens * (size_t)trial->forward.weights->config.intermediate_size * 2},
-                {room->query_key_value, 3 * numbers},
-                {room->hidden, trial->tokens * hidden * sizeof(float)}};
-    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
-        CUDA_TRY(cudaMemsetAsync(used[i].memory, 0xff, used[i].size, trial->forward.stream));
+    STATUS_TRY(cuda_room_poison(room, trial->forward.weights, trial->tokens, trial->forward.stream));
     memset(room->host_spans, 0xff, 2 * (size_t)trial->forward.plan.tokens * sizeof(float));
     CUDA_TRY(cudaStreamSynchronize(trial->forward.stream)); /* a batch is alone when it comes */
     return status_ok();

@@ -117,23 +117,6 @@ static struct results take(const struct model *model, const struct cuda_forward 
     return results;
 }
 
-/* What another batch left is no result of this one. */
-static void poison(const struct model *model, size_t tokens) {
-    const struct cuda_room *room = &model->room;
-    const size_t hidden = (size_t)model->weights.config.hidden_size, row = hidden * 2;
-    const struct {
-        void *memory;
-        size_t size; /* of a token's */
-    } used[] = {{room->x, row},
-                {room->context, row},
-                {room->intermediate, (size_t)model->weights.config.intermediate_size * 2},
-                {room->query_key_value, 3 * row},
-                {room->sums, CUDA_PRODUCT_PARTS * hidden * sizeof(float)}};
-    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
-        assert_int_equal(cudaMemset(used[i].memory, 0xff, tokens * used[i].size), cudaSuccess);
-    assert_int_equal(cudaStreamSynchronize(NULL), cudaSuccess);
-}
-
 /* `count` tokens' `each` numbers, which lie `stride` and `step` apart: all together, and each token's beside what is
  * usual for one, where it may be off by more. */
 static void expect_alike(const char *what, const float *got, const float *wanted, size_t count, size_t each,
@@ -163,7 +146,7 @@ static void run(struct model *model, unsigned blocks, const struct cuda_forward 
     char what[96];
     snprintf(what, sizeof what, "%zu tokens by %u blocks, %zu numbers, in %s", tokens, blocks, hidden,
              number_name(model->weights.number));
-    poison(model, tokens);
+    expect_ok(cuda_room_poison(&model->room, &model->weights, tokens, model->stream));
     expect_ok(cuda_forward_run_persistent(forward, blocks));
     *ret = take(model, forward);
     assert_int_equal(*model->room.host_is_done, 1);

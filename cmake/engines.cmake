@@ -48,11 +48,19 @@ function(inferd_openvino_backend)
     BUILD_RPATH "${INFERD_OPENVINO_DIR}/libs" INSTALL_RPATH "$ORIGIN/openvino")
 endfunction()
 
-# Our own engine (engine/): each file of kernels is compiled for its instruction set alone, and runs only where
+# Our own engine's kernels for the CPU (engine/kernels), as the objects `engine_kernels`, since they take long to compile and
+# the tests' engine for GPUs has them too. Each file is compiled for its instruction set alone, and runs only where
 # engine/cpu_features.c has found it.
 function(inferd_engine_kernels)
   set(avx512 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
   set(kernels "${CMAKE_SOURCE_DIR}/engine/kernels/kernels")
+  file(GLOB sources CONFIGURE_DEPENDS "${kernels}_*.c")
+  inferd_include_directory(engine own)
+  add_library(engine_kernels OBJECT ${sources})
+  set_target_properties(engine_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(engine_kernels PRIVATE ${INFERD_WARNINGS})
+  target_include_directories(engine_kernels PRIVATE "${own}")
+  target_sources(inferd_engine PRIVATE $<TARGET_OBJECTS:engine_kernels>)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set_source_files_properties("${kernels}_avx2.c" "${kernels}_avx512.c" "${kernels}_avx512_bf16.c"
       PROPERTIES HEADER_FILE_ONLY ON)

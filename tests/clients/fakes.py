@@ -1,15 +1,8 @@
 """The libraries of NVIDIA's driver that tests/fakes has, for servers of the tests."""
 
-import os
-from pathlib import Path
-
-from serving import ROOT
-
-FOLDER = Path(os.environ.get("INFERD_BUILD_DIR", ROOT / "build")).absolute() / "tests" / "fakes"
+from serving import FAKES, with_libraries
 
 
 def environment(**files):
     """Where a server finds the fakes, and the files that tell them what to answer: environment(FAKE_CUDA=path)."""
-    assert FOLDER.is_dir(), f"{FOLDER} is missing: build the tests, or set INFERD_BUILD_DIR"
-    before = os.environ.get("LD_LIBRARY_PATH")
-    return {"LD_LIBRARY_PATH": f"{FOLDER}:{before}" if before else str(FOLDER), **{name: str(path) for name, path in files.items()}}
+    return {**with_libraries(FAKES), **{name: str(path) for name, path in files.items()}}

@@ -13,6 +13,9 @@ BINARY = os.environ.get("INFERD", str(ROOT / "build" / "inferd"))
 if not os.path.isabs(BINARY):
     BINARY = str(Path.cwd() / BINARY)
 
+# tests/fakes: libraries of NVIDIA's driver; in none/ such as cannot be opened.
+FAKES = Path(os.environ.get("INFERD_BUILD_DIR", ROOT / "build")).absolute() / "tests" / "fakes"
+
 # Sanitized and valgrind builds are slow; nothing here should ever take this long otherwise.
 PATIENCE_S = 60
 SANITIZER_WORDS = ("Sanitizer", "runtime error:", "SUMMARY:")
@@ -23,6 +26,18 @@ def wait_until(condition):
     end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "waited in vain"
+
+
+def with_libraries(folder):
+    """The environment of a program that looks for libraries in a folder first."""
+    assert folder.is_dir(), f"{folder} is missing: build the tests, or set INFERD_BUILD_DIR"
+    before = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": f"{folder}:{before}" if before else str(folder)}
+
+
+def environment_of(given):
+    """That of a program under test, which finds no driver of a GPU where it is not given one."""
+    return {**os.environ, **with_libraries(FAKES / "none"), **(given or {})}
 
 
 def processes_of(session):
@@ -50,7 +65,7 @@ class Server:
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment_of(environment)
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -140,5 +155,5 @@ def run(*arguments, timeout=PATIENCE_S, environment=None):
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, **(environment or {})},
+        env=environment_of(environment),
     )

@@ -114,7 +114,11 @@ static struct status check_precision(const struct bert_engine_options *options) 
 struct status bert_engine_resolve(struct bert_engine_options *options) {
     STATUS_TRY(bert_device_check(&options->device));
     STATUS_TRY(device_of(options->device.kind)->resolve(options));
-    return check_precision(options);
+    STATUS_TRY(check_precision(options));
+    if (options->bf16_layers < 0 || (options->bf16_layers > 0 && options->precision != BERT_PRECISION_FP8))
+        return status_error(STATUS_INVALID_ARGUMENT, "only an engine of fp8 has layers in bf16 beside others, not %s",
+                            bert_precision_text(options->precision));
+    return status_ok();
 }
 
 /* ---- engines ---- */
@@ -153,6 +157,10 @@ const struct bert_config *bert_engine_config(const struct bert_engine *engine) {
 
 enum bert_precision bert_engine_precision(const struct bert_engine *engine) {
     return engine->options.precision;
+}
+
+int64_t bert_engine_bf16_layers(const struct bert_engine *engine) {
+    return engine->options.bf16_layers;
 }
 
 struct bert_device bert_engine_device(const struct bert_engine *engine) {

@@ -83,23 +83,26 @@ int bert_pool_threads(const struct bert_pool *pool);
 
 struct bert_engine_options {
     enum bert_precision precision;
+    int64_t bf16_layers; /* of fp8: how many layers, from the first on, compute in bf16; else 0 */
     enum bert_isa isa;
     enum bert_short_batches short_batches;
     struct bert_device device;
 };
 
 /* Puts in place of AUTO what the device makes of it; alike options make alike engines. UNSUPPORTED: as
- * bert_device_check, or the device does not have the precision or the instruction set; says which it has. */
+ * bert_device_check, or the device does not have the precision or the instruction set; says which it has.
+ * INVALID_ARGUMENT: layers in bf16, and the precision is not fp8. */
 struct status bert_engine_resolve(struct bert_engine_options *options) STATUS_MUST_CHECK;
 /* Packs the weights; the checkpoint may be closed afterwards. The pool must outlive the engine.
- * Errors: UNSUPPORTED as bert_engine_resolve; INVALID_ARGUMENT for a number that is too large for the precision;
- * RESOURCE_EXHAUSTED. */
+ * Errors: as bert_engine_resolve; INVALID_ARGUMENT for a number that is too large for the precision, or layers in bf16
+ * that leave none for fp8; RESOURCE_EXHAUSTED. */
 struct status bert_engine_create(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                                  struct bert_pool *pool, struct bert_engine **ret) STATUS_MUST_CHECK;
 void bert_engine_destroy(struct bert_engine *engine); /* accepts NULL; all its sessions are gone */
 const struct bert_config *bert_engine_config(const struct bert_engine *engine);
 /* What AUTO became. */
 enum bert_precision bert_engine_precision(const struct bert_engine *engine);
+int64_t bert_engine_bf16_layers(const struct bert_engine *engine);
 /* The name of the kernels; the CPU's are named as bert_isa_text has it. */
 const char *bert_engine_kernels(const struct bert_engine *engine);
 /* Whether the checkpoint has the head; what the heads are for is told at enum bert_head. */

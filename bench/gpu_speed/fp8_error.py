@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench/gpu_speed/fp8_error.py --data FILE: where the error of fp8 comes from. No GPU: numpy computes the embedded model with the operands of
 products rounded to E4M3 as the engine has them (all else in float32), on windows of a SQuAD file, and with one thing changed at a time: scales
-of single rows, one operand left alone, one product alone in fp8, and what the engine does not do: weights rounded with regard to what they are
+of single rows, one operand left alone, one product or layer alone in fp8, the first layers left alone, and what the engine does not do: weights rounded with regard to what they are
 multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error taken out by the bias, both after other windows of the file.
 Errors are relative to the same model in float32: root mean squares, of hidden states, and of logits less their mean in a window. Needs numpy,
 ml_dtypes and tokenizers, which .venv has."""
@@ -68,12 +68,13 @@ def gelu(x):
 
 
 class Model:
-    def __init__(self, weights, config, products=(), row_scales=False, round_rows=True, round_weights=True, by_inputs=None, mean_of=None,
-                 inputs=None):
+    def __init__(self, weights, config, products=(), layers=None, row_scales=False, round_rows=True, round_weights=True, by_inputs=None,
+                 mean_of=None, inputs=None):
         self.weights, self.config = weights, config
         self.by_inputs, self.mean_of = by_inputs, mean_of  # for each layer's product: count, sum and moments of the rows that it reads
         self.inputs = inputs  # the same, to be filled by what runs, or None
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
+        self.in_fp8 = range(config["num_hidden_layers"]) if layers is None else layers
         # softmax(q k / sqrt(D)) in powers of 2: a factor of the query's weights, as in engine/model/layer_parts.h
         self.query_factor = np.float32(1.44269504 / math.sqrt(config["hidden_size"] / config["num_attention_heads"]))
         self.layers = [self.make_layer(i) for i in range(config["num_hidden_layers"])]
@@ -100,7 +101,7 @@ class Model:
 
     def make_product(self, place, matrix, scale):
         weights, bias = matrix
-        if place[1] not in self.products:
+        if place[1] not in self.products or place[0] not in self.in_fp8:
             return place, weights, bias, None
         largest = abs(weights).max(1, keepdims=True) if self.row_scales else abs(weights).max()
         rounded = as_bytes(weights, LARGEST / largest) if self.round_weights else weights
@@ -149,13 +150,15 @@ def main():
     parser.add_argument("--windows", type=int, default=60)
     options = parser.parse_args()
     weights, config = read_weights(), json.loads((MODEL / "config.json").read_text())
-    windows = read_windows(options.data, options.windows)
+    windows, count = read_windows(options.data, options.windows), config["num_hidden_layers"]
     others = Model(weights, config, inputs={})
     for window in read_windows(options.data, options.windows, between=True):
         others.run(*window)
     exact = [Model(weights, config).run(*window) for window in windows]
     ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "weights exact": {"round_weights": False},
             "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS},
+            **{f"layer {i + 1} alone": {"layers": (i,)} for i in range(count)},
+            **{f"from layer {i + 1} on": {"layers": range(i, count)} for i in range(1, count)},
             "mean error in the bias": {"mean_of": others.inputs}, "weights by their inputs": {"by_inputs": others.inputs},
             "that, rows exact": {"by_inputs": others.inputs, "round_rows": False}}
     print(f"{len(windows)} windows, {sum(len(ids) for ids, _ in windows)} tokens\n{'':26}{'hidden states':>14}{'logits':>10}")
@@ -167,4 +170,5 @@ def main():
         print(f"{name:26}{errors[0]:14.2%}{errors[1]:10.2%}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,8 @@ sys.path.insert(0, str(ROOT / "bench/load"))
 from servers import Inferd  # noqa: E402
 
 
-def export(program, repository, name, checkpoint, precision, device, instances=2, rows=256, tokens=16384, short_batches="auto"):
-    """`checkpoint` is a list of options; `device` is cpu, cuda or cuda:N."""
+def export(program, repository, name, checkpoint, precision, device, instances=2, rows=256, tokens=16384, short_batches="auto", bf16_layers=0):
+    """`checkpoint` is a list of options; `device` is cpu, cuda or cuda:N; `bf16_layers` is for fp8."""
     kind = ["--instance-kind", "cpu" if device == "cpu" else "gpu", "--instances", 1 if device == "cpu" else instances]
     subprocess.run([str(word) for word in (program, "export", *checkpoint, "--model-repository", repository, "--model", name,
                                            "--precision", precision, "--max-batch-size", rows, *kind)],
@@ -22,7 +22,8 @@ def export(program, repository, name, checkpoint, precision, device, instances=2
     if device != "cpu":
         assert "kind: KIND_GPU" in config
         config = config.replace("kind: KIND_GPU", f"kind: KIND_GPU\n    gpus: [ {(device + ':0').split(':')[1]} ]")
-        for key, value in (("max_batch_tokens", tokens), ("short_batches", short_batches)):
+        for key, value in (("max_batch_tokens", tokens), ("short_batches", short_batches),
+                           ("bf16_layers", bf16_layers if precision == "fp8" else 0)):
             config += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
     path.write_text(config)
 

@@ -75,6 +75,7 @@ struct status speed_model_open(const struct speed_common *options, struct speed_
     if (!bert_short_batches_parse(options->short_batches, &ret->short_batches))
         return status_error(STATUS_INVALID_ARGUMENT, "--short-batches: expected graphs, auto or persistent, got '%s'",
                             options->short_batches);
+    ret->bf16_layers = options->bf16_layers;
     STATUS_TRY(bert_device_check(&ret->device));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->config, &ret->checkpoint));
     return bert_pool_create((int)options->threads, &ret->pool);
@@ -85,9 +86,13 @@ void speed_model_close(struct speed_model *model) {
     bert_checkpoint_close(model->checkpoint);
 }
 
+/* A model of no more layers than fp8 leaves in bf16 is in bf16. */
 struct status speed_engine_create(const struct speed_model *model, struct bert_device device,
                                   enum bert_precision precision, struct bert_engine **ret) {
-    const struct bert_engine_options options = {.precision = precision,
+    const bool is_fp8 = precision == BERT_PRECISION_FP8;
+    const bool has_fp8 = is_fp8 && model->bf16_layers < bert_checkpoint_config(model->checkpoint)->layer_count;
+    const struct bert_engine_options options = {.precision = is_fp8 && !has_fp8 ? BERT_PRECISION_BF16 : precision,
+                                                .bf16_layers = has_fp8 ? model->bf16_layers : 0,
                                                 .short_batches = device.kind == BERT_DEVICE_CUDA ? model->short_batches
                                                                                                  : BERT_SHORT_GRAPHS,
                                                 .device = device};
@@ -178,6 +183,8 @@ struct json_writer speed_json_begin(const char *command, const struct speed_comm
     json_text(&writer, options->device);
     json_key(&writer, "short_batches");
     json_text(&writer, options->short_batches);
+    json_key(&writer, "bf16_layers");
+    json_i64(&writer, options->bf16_layers);
     json_key(&writer, "rows");
     json_begin_array(&writer);
     return writer;

@@ -21,6 +21,7 @@ struct speed_common {
     const char *short_batches;       /* "graphs", "auto", "persistent" */
     const char *json;                /* a file for the numbers, or NULL */
     int64_t threads;                 /* of the CPU; 0: all */
+    int64_t bf16_layers;             /* of fp8, on a GPU */
 };
 /* clang-format off */
 #define SPEED_COMMON_ROWS                                                                                              \
@@ -38,7 +39,10 @@ struct speed_common {
     {.type = OPTION_STRING, .name = "json", .offset = offsetof(struct speed_common, json), .value_name = "FILE",       \
      .help = "Write the numbers there as JSON."},                                                                      \
     {.type = OPTION_INT, .name = "threads", .offset = offsetof(struct speed_common, threads), .default_value = "0",    \
-     .value_name = "N", .help = "Threads of the CPU; 0: as many as CPUs.", .min = 0, .max = 1024}
+     .value_name = "N", .help = "Threads of the CPU; 0: as many as CPUs.", .min = 0, .max = 1024},                     \
+    {.type = OPTION_INT, .name = "bf16-layers", .offset = offsetof(struct speed_common, bf16_layers),                  \
+     .default_value = "0", .value_name = "N", .min = 0, .max = 1000,                                                   \
+     .help = "How many layers, from the first on, fp8 leaves in bf16."}
 /* clang-format on */
 
 struct speed_model {
@@ -46,6 +50,7 @@ struct speed_model {
     struct bert_pool *pool;
     struct bert_device device;
     enum bert_short_batches short_batches; /* of engines on a GPU */
+    int64_t bf16_layers;                   /* of engines in fp8 */
     size_t precision_count;
     enum bert_precision precisions[SPEED_PRECISIONS_MAX];
 };

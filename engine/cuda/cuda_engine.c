@@ -96,16 +96,30 @@ static void engine_destroy(void *pointer) {
     free(engine);
 }
 
+/* The first layer in fp8, or their count. */
+static struct status find_fp8(const struct bert_config *config, const struct bert_engine_options *options,
+                              int64_t *ret) {
+    *ret = options->precision == BERT_PRECISION_FP8 ? options->bf16_layers : config->layer_count;
+    if (options->bf16_layers >= config->layer_count)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%lld layers in bf16 leave none of the model's %lld for fp8: make it fewer, or take bf16",
+                            (long long)options->bf16_layers, (long long)config->layer_count);
+    return status_ok();
+}
+
 static struct status fill(const struct bert_checkpoint *checkpoint, const struct bert_engine_options *options,
                           struct cuda_engine *engine) {
+    const struct bert_config *config = bert_checkpoint_config(checkpoint);
     const enum cuda_number number = options->precision == BERT_PRECISION_FP16 ? CUDA_FP16 : CUDA_BF16;
-    STATUS_TRY(suits(bert_checkpoint_config(checkpoint)));
+    int64_t fp8_from;
+    STATUS_TRY(suits(config));
+    STATUS_TRY(find_fp8(config, options, &fp8_from));
     engine->is_lost = calloc(1, sizeof *engine->is_lost);
     if (!engine->is_lost)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for an engine");
     CUDA_TRY(cudaSetDevice(engine->device));
     STATUS_TRY(cuda_gemms_create(&engine->weights, &engine->gemms));
-    STATUS_TRY(cuda_weights_create(checkpoint, number, options->precision == BERT_PRECISION_FP8, &engine->weights));
+    STATUS_TRY(cuda_weights_create(checkpoint, number, fp8_from, &engine->weights));
     return cuda_short_create(&engine->weights, options->short_batches, &engine->shorts);
 }
 

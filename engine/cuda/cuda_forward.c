@@ -8,10 +8,9 @@ enum { DIRECT_TOKENS = 512 };
 
 struct cuda_gemm_call cuda_forward_gemm(const struct cuda_forward *forward, enum cuda_gemm gemm, int64_t layer) {
     const struct cuda_room *room = forward->room;
-    const void *x = forward->weights->is_fp8 ? room->x_bytes : room->x;
-    struct cuda_gemm_call call = {.gemm = gemm,
-                                  .matrix = cuda_gemm_matrix(&forward->weights->layers[layer], gemm),
-                                  .tokens = forward->plan.tokens};
+    const struct cuda_layer *of = &forward->weights->layers[layer];
+    const void *x = of->is_fp8 ? room->x_bytes : room->x;
+    struct cuda_gemm_call call = {.gemm = gemm, .matrix = cuda_gemm_matrix(of, gemm), .tokens = forward->plan.tokens};
     switch (gemm) {
     case CUDA_QUERY_KEY_VALUE:
         call.rows = x;
@@ -42,8 +41,9 @@ static struct status multiply(const struct cuda_forward *forward, enum cuda_gemm
     return cuda_gemm_run(forward->gemms, &call, forward->stream);
 }
 
+/* `reader`: the layer that multiplies what is normalised, in fp8 or not. */
 static struct cuda_norm norm_of(const struct cuda_forward *forward, const float *gamma, const float *beta,
-                                float byte_scale) {
+                                const struct cuda_layer *reader, float byte_scale) {
     const struct bert_config *config = &forward->weights->config;
     return (struct cuda_norm){
         .gamma = gamma,
@@ -51,7 +51,9 @@ static struct cuda_norm norm_of(const struct cuda_forward *forward, const float 
         .epsilon = (float)config->layer_norm_eps,
         .tokens = forward->plan.tokens,
         .columns = (int)config->hidden_size,
-        .to = {.numbers = forward->room->x, .bytes = forward->room->x_bytes, .byte_scale = byte_scale},
+        .to = {.numbers = forward->room->x,
+               .bytes = reader->is_fp8 ? forward->room->x_bytes : NULL,
+               .byte_scale = byte_scale},
     };
 }
 
@@ -66,18 +68,19 @@ static struct cuda_embed embed_of(const struct cuda_forward *forward, char *memo
         .token_ids = staged.token_ids,
         .position_ids = staged.position_ids,
         .segment_ids = staged.segment_ids,
-        .norm = norm_of(forward, weights->gamma, weights->beta, weights->layers[0].input_scale),
+        .norm = norm_of(forward, weights->gamma, weights->beta, weights->layers, weights->layers[0].input_scale),
     };
 }
 
 static struct cuda_attention attention_of(const struct cuda_forward *forward, int64_t layer, char *memory) {
     const struct cuda_weights *weights = forward->weights;
     const struct bert_config *config = &weights->config;
+    const struct cuda_layer *of = &weights->layers[layer];
     return (struct cuda_attention){
         .query_key_value = forward->room->query_key_value,
-        .numbers = weights->is_fp8 ? NULL : forward->room->context,
-        .bytes = weights->is_fp8 ? forward->room->context : NULL,
-        .byte_scale = weights->layers[layer].context_scale,
+        .numbers = of->is_fp8 ? NULL : forward->room->context,
+        .bytes = of->is_fp8 ? forward->room->context : NULL,
+        .byte_scale = of->context_scale,
         .tiles = cuda_room_staged(memory, &forward->plan).tiles,
         .tile_count = forward->plan.tile_count,
         .head_count = (int)config->head_count,
@@ -132,7 +135,7 @@ static struct status normalise(const struct cuda_forward *forward, const struct 
 }
 
 static struct status finish(const struct cuda_forward *forward, const struct cuda_layer *layer) {
-    struct cuda_norm norm = norm_of(forward, layer->output_gamma, layer->output_beta, 1);
+    struct cuda_norm norm = norm_of(forward, layer->output_gamma, layer->output_beta, layer, 1);
     norm.to = results_of(forward);
     return normalise(forward, &norm);
 }
@@ -142,7 +145,7 @@ static struct status run_layer(const struct cuda_forward *forward, int64_t index
     const struct cuda_layer *layer = &weights->layers[index];
     const bool is_last = index + 1 == weights->config.layer_count;
     const struct cuda_norm attention =
-        norm_of(forward, layer->attention_gamma, layer->attention_beta, layer->attention_scale);
+        norm_of(forward, layer->attention_gamma, layer->attention_beta, layer, layer->attention_scale);
     STATUS_TRY(multiply(forward, CUDA_QUERY_KEY_VALUE, index));
     STATUS_TRY(attend(forward, index));
     STATUS_TRY(multiply(forward, CUDA_ATTENTION_OUTPUT, index));
@@ -151,7 +154,8 @@ static struct status run_layer(const struct cuda_forward *forward, int64_t index
     STATUS_TRY(multiply(forward, CUDA_OUTPUT, index));
     if (is_last)
         return finish(forward, layer);
-    const struct cuda_norm output = norm_of(forward, layer->output_gamma, layer->output_beta, layer[1].input_scale);
+    const struct cuda_norm output =
+        norm_of(forward, layer->output_gamma, layer->output_beta, layer + 1, layer[1].input_scale);
     return normalise(forward, &output);
 }
 
@@ -172,7 +176,8 @@ struct status cuda_forward_run(const struct cuda_forward *forward) {
 struct status cuda_forward_persistent_blocks(const struct cuda_weights *weights, unsigned *ret) {
     const struct bert_config *config = &weights->config;
     *ret = 0;
-    if (weights->is_fp8 || config->layer_count > CUDA_PERSISTENT_LAYERS || config->hidden_size > CUDA_PERSISTENT_HIDDEN)
+    if (cuda_weights_have_fp8(weights) || config->layer_count > CUDA_PERSISTENT_LAYERS ||
+        config->hidden_size > CUDA_PERSISTENT_HIDDEN)
         return status_ok();
     CUDA_TRY(cuda_persistent_blocks(weights->number, (int)(config->hidden_size / config->head_count), ret));
     return status_ok();

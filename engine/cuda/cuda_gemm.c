@@ -16,13 +16,16 @@ enum { WORKSPACE_SIZE = 32 << 20, CANDIDATES = 24, MEASURE_TOKENS = 16384 };
             return cublas_status(library, cublas_try_, what);                                                          \
     } while (0)
 
+/* What the operands of a product are: numbers, or bytes of fp8. */
+enum form { OF_NUMBERS, OF_BYTES, FORM_COUNT };
+
 struct cuda_gemms {
     const struct cuda_weights *weights;
     struct cublas_library library;
     struct cublas_handle *handle;
     pthread_mutex_t lock; /* of what follows while it is measured; it does not change once a bucket is known */
-    struct cublas_algorithm algorithms[CUDA_GEMM_COUNT][CUDA_BUCKET_COUNT];
-    bool is_known[CUDA_BUCKET_COUNT];
+    struct cublas_algorithm algorithms[FORM_COUNT][CUDA_GEMM_COUNT][CUDA_BUCKET_COUNT];
+    bool is_known[FORM_COUNT][CUDA_BUCKET_COUNT];
 };
 
 /* Column-major, as the library has it: to^T = weights * rows^T. */
@@ -33,9 +36,23 @@ struct description {
 
 struct cuda_gemm_room {
     struct cuda_gemms *gemms;
-    struct description descriptions[CUDA_GEMM_COUNT];
+    struct description descriptions[FORM_COUNT][CUDA_GEMM_COUNT];
     void *workspace;
 };
+
+static enum form form_of(const struct cuda_gemm_call *call) {
+    return call->matrix->scales ? OF_BYTES : OF_NUMBERS;
+}
+
+static const struct description *description_of(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call) {
+    return &room->descriptions[form_of(call)][call->gemm];
+}
+
+/* The layers whose products have a form: those from *ret_first on, so many. */
+static int64_t layers_of(const struct cuda_weights *weights, enum form form, int64_t *ret_first) {
+    *ret_first = form == OF_BYTES ? weights->fp8_from : 0;
+    return form == OF_BYTES ? weights->config.layer_count - weights->fp8_from : weights->fp8_from;
+}
 
 /* ---- engines ---- */
 
@@ -82,7 +99,7 @@ static struct status set(const struct cublas_library *library, const struct desc
     return error ? cublas_status(library, error, "describe a product") : status_ok();
 }
 
-static struct status describe_operation(const struct cuda_gemms *gemms, enum cuda_gemm gemm,
+static struct status describe_operation(const struct cuda_gemms *gemms, enum form form, enum cuda_gemm gemm,
                                         struct description *description) {
     const struct cublas_library *library = &gemms->library;
     const int32_t transposed = CUBLAS_TRANSPOSED, bias_type = number_type(gemms->weights);
@@ -93,7 +110,7 @@ static struct status describe_operation(const struct cuda_gemms *gemms, enum cud
     STATUS_TRY(set(library, description, CUBLAS_TRANSPOSE_A, &transposed, sizeof transposed));
     STATUS_TRY(set(library, description, CUBLAS_EPILOGUE, &epilogue, sizeof epilogue));
     STATUS_TRY(set(library, description, CUBLAS_BIAS_TYPE, &bias_type, sizeof bias_type));
-    if (gemms->weights->is_fp8)
+    if (form == OF_BYTES)
         STATUS_TRY(set(library, description, CUBLAS_FAST_ACCUMULATE, &is_fast, sizeof is_fast));
     return status_ok();
 }
@@ -105,16 +122,26 @@ static struct status create_layout(const struct cublas_library *library, int typ
     return status_ok();
 }
 
-static struct status describe(const struct cuda_gemms *gemms, enum cuda_gemm gemm, struct description *description) {
+static struct status describe(const struct cuda_gemms *gemms, enum form form, enum cuda_gemm gemm,
+                              struct description *description) {
     const struct cuda_weights *weights = gemms->weights;
     const struct cuda_matrix *matrix = cuda_gemm_matrix(&weights->layers[0], gemm);
-    const int number = number_type(weights), input = weights->is_fp8 ? CUDA_R_8F_E4M3 : number;
-    const int to = weights->is_fp8 && gemm == CUDA_INTERMEDIATE ? CUDA_R_8F_E4M3 : number;
-    STATUS_TRY(describe_operation(gemms, gemm, description));
+    const int number = number_type(weights), input = form == OF_BYTES ? CUDA_R_8F_E4M3 : number;
+    const int to = gemm == CUDA_INTERMEDIATE ? input : number;
+    STATUS_TRY(describe_operation(gemms, form, gemm, description));
     STATUS_TRY(create_layout(&gemms->library, input, matrix->inputs, matrix->outputs, &description->weights));
     STATUS_TRY(create_layout(&gemms->library, input, matrix->inputs, 1, &description->rows));
     STATUS_TRY(create_layout(&gemms->library, number, matrix->outputs, 1, &description->residual));
     return create_layout(&gemms->library, to, matrix->outputs, 1, &description->to);
+}
+
+/* Of the forms that some layer has. */
+static struct status describe_all(const struct cuda_gemms *gemms, struct cuda_gemm_room *room) {
+    int64_t first;
+    for (int form = 0; form < FORM_COUNT; form++)
+        for (int gemm = 0; gemm < CUDA_GEMM_COUNT && layers_of(gemms->weights, (enum form)form, &first) > 0; gemm++)
+            STATUS_TRY(describe(gemms, (enum form)form, (enum cuda_gemm)gemm, &room->descriptions[form][gemm]));
+    return status_ok();
 }
 
 struct status cuda_gemm_room_create(struct cuda_gemms *gemms, struct cuda_gemm_room **ret) {
@@ -123,8 +150,8 @@ struct status cuda_gemm_room_create(struct cuda_gemms *gemms, struct cuda_gemm_r
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for matrix products");
     room->gemms = gemms;
     struct status status = cuda_status(cudaMalloc(&room->workspace, WORKSPACE_SIZE), "cudaMalloc");
-    for (int gemm = 0; gemm < CUDA_GEMM_COUNT && status_is_ok(&status); gemm++)
-        status = describe(gemms, (enum cuda_gemm)gemm, &room->descriptions[gemm]);
+    if (status_is_ok(&status))
+        status = describe_all(gemms, room);
     if (status_is_ok(&status))
         *ret = room;
     else
@@ -141,8 +168,8 @@ void cuda_gemm_room_destroy(struct cuda_gemm_room *room) {
     if (!room)
         return;
     const struct cublas_library *library = &room->gemms->library;
-    for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++) {
-        const struct description *description = &room->descriptions[gemm];
+    for (int i = 0; i < FORM_COUNT * CUDA_GEMM_COUNT; i++) {
+        const struct description *description = &room->descriptions[i / CUDA_GEMM_COUNT][i % CUDA_GEMM_COUNT];
         if (description->operation)
             library->operation_destroy(description->operation);
         destroy_layout(library, description->weights);
@@ -159,7 +186,7 @@ void cuda_gemm_room_destroy(struct cuda_gemm_room *room) {
 /* What differs from call to call: the operands' places, and how many tokens there are. */
 static struct status prepare(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call) {
     const struct cublas_library *library = &room->gemms->library;
-    const struct description *description = &room->descriptions[call->gemm];
+    const struct description *description = description_of(room, call);
     struct cublas_layout *const layouts[] = {description->rows, description->residual, description->to};
     const struct cuda_scales *scales = call->matrix->scales;
     const uint64_t tokens = call->tokens;
@@ -177,7 +204,7 @@ static struct status prepare(const struct cuda_gemm_room *room, const struct cud
 
 static int multiply(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call,
                     const struct cublas_algorithm *algorithm, cudaStream_t stream) {
-    const struct description *description = &room->descriptions[call->gemm];
+    const struct description *description = description_of(room, call);
     const float alpha = 1, beta = call->residual ? 1 : 0;
     return room->gemms->library.multiply(room->gemms->handle, description->operation, &alpha, call->matrix->weights,
                                          description->weights, call->rows, description->rows, &beta, call->residual,
@@ -187,9 +214,9 @@ static int multiply(const struct cuda_gemm_room *room, const struct cuda_gemm_ca
 
 struct status cuda_gemm_run(struct cuda_gemm_room *room, const struct cuda_gemm_call *call, cudaStream_t stream) {
     const struct cuda_gemms *gemms = room->gemms;
+    const struct cublas_algorithm *algorithms = gemms->algorithms[form_of(call)][call->gemm];
     STATUS_TRY(prepare(room, call));
-    CUBLAS_TRY(&gemms->library,
-               multiply(room, call, &gemms->algorithms[call->gemm][cuda_bucket_of(call->tokens)], stream), "multiply");
+    CUBLAS_TRY(&gemms->library, multiply(room, call, &algorithms[cuda_bucket_of(call->tokens)], stream), "multiply");
     return status_ok();
 }
 
@@ -205,7 +232,7 @@ static struct status propose(const struct cuda_gemm_room *room, const struct cud
                              struct cublas_candidate *ret, int *ret_count) {
     const struct cuda_gemms *gemms = room->gemms;
     const struct cublas_library *library = &gemms->library;
-    const struct description *description = &room->descriptions[call->gemm];
+    const struct description *description = description_of(room, call);
     const uint64_t workspace_size = WORKSPACE_SIZE;
     struct cublas_preference *preference;
     CUBLAS_TRY(library, library->preference_create(&preference), "choose an algorithm");
@@ -222,14 +249,15 @@ static struct status propose(const struct cuda_gemm_room *room, const struct cud
 static float measure(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call,
                      const struct cublas_algorithm *algorithm, const struct stopwatch *stopwatch) {
     const struct cuda_weights *weights = room->gemms->weights;
-    const int64_t layers = weights->config.layer_count, least = 4;
+    int64_t first, least = 4;
+    const int64_t layers = layers_of(weights, form_of(call), &first);
     const int64_t turns = call->tokens <= 2048 && layers > least ? layers : least;
     struct cuda_gemm_call turn = *call;
     float milliseconds = -1;
     if (multiply(room, call, algorithm, stopwatch->stream) != 0 || cudaEventRecord(stopwatch->begin, stopwatch->stream))
         return -1;
     for (int64_t i = 0; i < turns; i++) {
-        turn.matrix = cuda_gemm_matrix(&weights->layers[i % layers], call->gemm);
+        turn.matrix = cuda_gemm_matrix(&weights->layers[first + i % layers], call->gemm);
         if (multiply(room, &turn, algorithm, stopwatch->stream) != 0)
             return -1;
     }
@@ -251,7 +279,7 @@ static struct status choose(struct cuda_gemm_room *room, const struct cuda_gemm_
         if (taken < 0 || (best >= 0 && taken >= best))
             continue;
         best = taken;
-        room->gemms->algorithms[call->gemm][bucket] = candidates[i].algorithm;
+        room->gemms->algorithms[form_of(call)][call->gemm][bucket] = candidates[i].algorithm;
     }
     if (best < 0)
         return status_error(STATUS_UNAVAILABLE, "cuBLASLt has no algorithm for %u x %d x %d that works here",
@@ -265,15 +293,16 @@ static struct status choose_bucket(struct cuda_gemm_room *room, const struct cud
                                    const struct stopwatch *stopwatch) {
     struct cuda_gemms *gemms = room->gemms;
     const unsigned tokens = cuda_bucket_tokens(bucket);
+    const enum form form = form_of(calls);
     for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++) {
         struct cuda_gemm_call call = calls[gemm];
         call.tokens = tokens;
         if (tokens > MEASURE_TOKENS)
-            gemms->algorithms[gemm][bucket] = gemms->algorithms[gemm][bucket - 1];
+            gemms->algorithms[form][gemm][bucket] = gemms->algorithms[form][gemm][bucket - 1];
         else
             STATUS_TRY(choose(room, &call, bucket, stopwatch));
     }
-    gemms->is_known[bucket] = true;
+    gemms->is_known[form][bucket] = true;
     return status_ok();
 }
 
@@ -286,7 +315,7 @@ struct status cuda_gemms_measure(struct cuda_gemm_room *room, const struct cuda_
     struct status status = cuda_status(error, "cudaEventCreate");
     pthread_mutex_lock(&gemms->lock);
     for (unsigned bucket = 0; bucket <= cuda_bucket_of(most) && status_is_ok(&status); bucket++)
-        if (!gemms->is_known[bucket])
+        if (!gemms->is_known[form_of(calls)][bucket])
             status = choose_bucket(room, calls, bucket, &stopwatch);
     pthread_mutex_unlock(&gemms->lock);
     cudaEventDestroy(stopwatch.begin);

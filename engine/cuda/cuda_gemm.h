@@ -18,9 +18,9 @@ struct cuda_gemm_room;
 struct cuda_gemm_call {
     enum cuda_gemm gemm;
     const struct cuda_matrix *matrix;
-    const void *rows;     /* [tokens][inputs] numbers, or bytes in fp8 */
+    const void *rows;     /* [tokens][inputs] numbers, or bytes where the matrix is in fp8 */
     const void *residual; /* [tokens][outputs] numbers; NULL: none */
-    void *to;             /* [tokens][outputs] numbers; bytes in fp8 for CUDA_INTERMEDIATE */
+    void *to;             /* [tokens][outputs] numbers; for CUDA_INTERMEDIATE bytes where the matrix is in fp8 */
     unsigned tokens;
 };
 
@@ -36,8 +36,9 @@ struct status cuda_gemm_room_create(struct cuda_gemms *gemms, struct cuda_gemm_r
 void cuda_gemm_room_destroy(struct cuda_gemm_room *room); /* accepts NULL */
 
 /* Finds the algorithms for batches of up to `most` tokens that no other session has asked for before, by trying those
- * that the library proposes. `calls`, one per product, tell buffers of `most` tokens, the end of a bucket or more,
- * whose contents are lost. Thread: one session at a time; others wait. UNAVAILABLE. */
+ * that the library proposes. `calls`, one per product of a layer, tell buffers of `most` tokens, the end of a bucket or
+ * more, whose contents are lost; what is found is for all layers that are in fp8 if that one is, and else for those
+ * that are not. Thread: one session at a time; others wait. UNAVAILABLE. */
 struct status cuda_gemms_measure(struct cuda_gemm_room *room, const struct cuda_gemm_call *calls, unsigned most,
                                  cudaStream_t stream) STATUS_MUST_CHECK;
 

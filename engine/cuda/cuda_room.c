@@ -25,16 +25,18 @@ static size_t staged_size(size_t capacity) {
 static size_t lay_out(const struct cuda_weights *weights, struct cuda_room *room) {
     const struct bert_config *config = &weights->config;
     const size_t short_rows = room->capacity < CUDA_SHORT_TOKENS ? room->capacity : CUDA_SHORT_TOKENS;
-    const size_t sums = weights->is_fp8 ? 0 : short_rows * CUDA_PRODUCT_PARTS; /* rows */
-    const size_t rows = room->capacity, hidden = (size_t)config->hidden_size, bytes = weights->is_fp8 ? 1 : NUMBER_SIZE;
+    const bool has_fp8 = cuda_weights_have_fp8(weights);
+    const size_t sums = has_fp8 ? 0 : short_rows * CUDA_PRODUCT_PARTS; /* rows */
+    const size_t rows = room->capacity, hidden = (size_t)config->hidden_size;
+    const size_t widest = weights->fp8_from == 0 ? 1 : NUMBER_SIZE; /* of what some layer keeps in bytes */
     char *block = room->block;
     size_t used = 0;
     room->x = take(block, &used, rows * hidden * NUMBER_SIZE);
     room->y = take(block, &used, rows * hidden * NUMBER_SIZE);
-    room->x_bytes = weights->is_fp8 ? take(block, &used, rows * hidden) : NULL;
+    room->x_bytes = has_fp8 ? take(block, &used, rows * hidden) : NULL;
     room->query_key_value = take(block, &used, rows * 3 * hidden * NUMBER_SIZE);
-    room->context = take(block, &used, rows * hidden * bytes);
-    room->intermediate = take(block, &used, rows * (size_t)config->intermediate_size * bytes);
+    room->context = take(block, &used, rows * hidden * widest);
+    room->intermediate = take(block, &used, rows * (size_t)config->intermediate_size * widest);
     room->sums = (float *)(void *)take(block, &used, sums * hidden * sizeof(float));
     room->meeting = (struct grid_meeting *)(void *)take(block, &used, sizeof *room->meeting);
     room->hidden = (float *)(void *)take(block, &used, rows * hidden * sizeof(float));

@@ -29,8 +29,8 @@ struct cuda_room {
     void *x, *y;                  /* [capacity][H] numbers: a layer's input; before LayerNorm */
     void *x_bytes;                /* [capacity][H], fp8: x */
     void *query_key_value;        /* [capacity][3H] numbers */
-    void *context;                /* [capacity][H] numbers, or bytes in fp8 */
-    void *intermediate;           /* [capacity][I] numbers, or bytes in fp8 */
+    void *context;                /* [capacity][H] numbers, or bytes where the layer is in fp8 */
+    void *intermediate;           /* [capacity][I] the same */
     float *sums;                  /* [CUDA_PRODUCT_PARTS][H] for each token of a short batch: of cuda_persistent, */
     struct grid_meeting *meeting; /* and this */
     float *hidden;                /* [capacity][H] */

@@ -210,10 +210,14 @@ static struct status try_out(struct cuda_session *session) {
 static struct status measure(struct cuda_session *session) {
     const struct cuda_plan plan = {session->room.capacity, 0, 0};
     const struct cuda_forward forward = forward_of(session, &plan, &(struct bert_results){0});
+    const int64_t layers[] = {0, session->weights->config.layer_count - 1}; /* maybe the second alone is in fp8 */
     struct cuda_gemm_call calls[CUDA_GEMM_COUNT];
-    for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
-        calls[gemm] = cuda_forward_gemm(&forward, (enum cuda_gemm)gemm, 0);
-    return cuda_gemms_measure(session->gemms, calls, session->room.capacity, session->stream);
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
+            calls[gemm] = cuda_forward_gemm(&forward, (enum cuda_gemm)gemm, layers[i]);
+        STATUS_TRY(cuda_gemms_measure(session->gemms, calls, session->room.capacity, session->stream));
+    }
+    return status_ok();
 }
 
 /* The results that a model of these heads is asked for most. */

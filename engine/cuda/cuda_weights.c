@@ -112,7 +112,7 @@ static const struct cuda_scales *take_scales(struct maker *maker, const struct c
 static struct cuda_matrix take_matrix(struct maker *maker, int64_t layer, const struct part_pair *pairs, size_t count,
                                       float rows_scale, float to_scale) {
     const struct bert_weight *kernel = weight_of(maker, pairs[0].kernel, layer);
-    const bool is_fp8 = maker->weights->is_fp8;
+    const bool is_fp8 = layer >= maker->weights->fp8_from;
     const size_t inputs = (size_t)kernel->inputs, outputs = (size_t)kernel->outputs, size = is_fp8 ? 1 : 2;
     struct cuda_matrix matrix = {.outputs = (int)(outputs * count), .inputs = (int)inputs};
     char *weights = take(maker, outputs * count * inputs * size), *bias = take(maker, outputs * count * 2);
@@ -140,7 +140,7 @@ struct layer_scales {
 
 static struct layer_scales scales_of(const struct maker *maker, int64_t layer) {
     struct cuda_bounds *bounds = maker->bounds;
-    if (!maker->weights->is_fp8 || !maker->block)
+    if (layer < maker->weights->fp8_from || !maker->block)
         return (struct layer_scales){1, 1, 1, 1};
     return (struct layer_scales){
         .input = cuda_bounds_scale(cuda_bounds_input(bounds, layer)),
@@ -154,6 +154,7 @@ static struct cuda_layer take_layer(struct maker *maker, int64_t layer) {
     const struct layer_parts parts = layer_parts_of(&maker->weights->config);
     const struct layer_scales scales = scales_of(maker, layer);
     return (struct cuda_layer){
+        .is_fp8 = layer >= maker->weights->fp8_from,
         .query_key_value = take_matrix(maker, layer, parts.query_key_value, LAYER_PROJECTIONS, scales.input, 1),
         .attention = take_matrix(maker, layer, &parts.attention, 1, scales.context, 1),
         .intermediate = take_matrix(maker, layer, &parts.intermediate, 1, scales.attention, scales.intermediate),
@@ -221,9 +222,9 @@ static struct status make(struct maker *maker) {
     return status_ok();
 }
 
-struct status cuda_weights_create(const struct bert_checkpoint *checkpoint, enum cuda_number number, bool is_fp8,
+struct status cuda_weights_create(const struct bert_checkpoint *checkpoint, enum cuda_number number, int64_t fp8_from,
                                   struct cuda_weights *ret) {
-    *ret = (struct cuda_weights){.config = *bert_checkpoint_config(checkpoint), .number = number, .is_fp8 = is_fp8};
+    *ret = (struct cuda_weights){.config = *bert_checkpoint_config(checkpoint), .number = number, .fp8_from = fp8_from};
     struct maker maker = {.checkpoint = checkpoint, .weights = ret, .status = status_ok()};
     struct status status = make(&maker);
     if (!status_is_ok(&status))

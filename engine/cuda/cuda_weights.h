@@ -6,6 +6,8 @@
  * are no larger. The operands are rounded, which may add a little in a case that no data reaches: that is clipped. So
  * nothing overflows, no data is needed to find the scales, and a sequence's numbers do not depend on
  * what else is in the batch.
+ *
+ * The first layers of an engine of fp8 may compute in numbers, as those of other engines do.
  */
 #ifndef INFERD_ENGINE_CUDA_CUDA_WEIGHTS_H
 #define INFERD_ENGINE_CUDA_CUDA_WEIGHTS_H
@@ -24,11 +26,12 @@ struct cuda_scales {
 /* [outputs][inputs] numbers, or bytes in fp8, and a bias of numbers. */
 struct cuda_matrix {
     void *weights, *bias;
-    const struct cuda_scales *scales; /* NULL but in fp8 */
+    const struct cuda_scales *scales; /* fp8; else NULL */
     int outputs, inputs;
 };
 
 struct cuda_layer {
+    bool is_fp8;
     struct cuda_matrix query_key_value, attention, intermediate, output;
     const float *attention_gamma, *attention_beta, *output_gamma, *output_beta; /* [H] */
     /* fp8: byte = number * scale of the layer's input, attention's output, feed-forward's input. */
@@ -43,7 +46,7 @@ struct cuda_head_matrix {
 struct cuda_weights {
     struct bert_config config;
     enum cuda_number number;
-    bool is_fp8;
+    int64_t fp8_from;                       /* layers from this one on are in fp8; the count of them: none is */
     const float *words, *positions, *types; /* [V][H], ... */
     const float *gamma, *beta;              /* [H], of the embeddings */
     struct cuda_layer *layers;              /* [layer_count], on the host */
@@ -56,8 +59,11 @@ struct cuda_weights {
 
 /* The device has been chosen by cudaSetDevice. INVALID_ARGUMENT for a number that is too large for fp16;
  * RESOURCE_EXHAUSTED; UNAVAILABLE. */
-struct status cuda_weights_create(const struct bert_checkpoint *checkpoint, enum cuda_number number, bool is_fp8,
+struct status cuda_weights_create(const struct bert_checkpoint *checkpoint, enum cuda_number number, int64_t fp8_from,
                                   struct cuda_weights *ret) STATUS_MUST_CHECK;
+static inline bool cuda_weights_have_fp8(const struct cuda_weights *weights) {
+    return weights->fp8_from < weights->config.layer_count;
+}
 void cuda_weights_free(struct cuda_weights *weights); /* accepts a zeroed one */
 
 #endif

@@ -13,6 +13,8 @@
  *   task                 span_logits, question_answering, classification, embedding
  *   inference_precision  auto, or what the instances' devices have of fp32, bf16, int8, fp16, fp8; see enum
  *                        bert_precision
+ *   bf16_layers          of fp8: so many of the first layers are computed in bf16, 0 (the default) to one less than
+ *                        there are
  *   instruction_set      auto, or less than the CPU has: reference, avx2, avx512, avx512_bf16
  *   short_batches        graphs, auto or persistent: see enum bert_short_batches
  *   max_batch_tokens     most tokens that are computed together, 1..65536; a batch is cut there. 1024 on the CPU, 16384

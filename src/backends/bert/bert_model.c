@@ -12,6 +12,7 @@ enum {
     BATCH_TOKENS_CPU = 1024,
     BATCH_TOKENS_GPU = 16384,
     BATCH_TOKENS_MAX = 65536,
+    BF16_LAYERS_MAX = 1000,
     PARAMETERS_MAX = 32,
     GPU_BITS = 64
 };
@@ -63,8 +64,8 @@ struct status bert_model_complete_config(void *backend, struct model_config *con
 
 /* Those of every task, and this one's. */
 static struct status check_known(const struct model_config *config, const struct bert_task *task) {
-    static const char *const common[] = {"task", "inference_precision", "instruction_set", "short_batches",
-                                         "max_batch_tokens"};
+    static const char *const common[] = {"task",          "inference_precision", "bf16_layers", "instruction_set",
+                                         "short_batches", "max_batch_tokens"};
     const char *known[PARAMETERS_MAX];
     size_t count = 0;
     for (; count < sizeof common / sizeof common[0]; count++)
@@ -86,9 +87,24 @@ static struct slice parameter_text(const struct model_config *config, const char
     return value;
 }
 
+/* A parameter as a number; *ret stays where the config has none. */
+static struct status parameter_number(const struct model_config *config, const char *key, uint64_t least, uint64_t most,
+                                      uint64_t *ret) {
+    struct slice value;
+    uint64_t number;
+    if (!model_config_parameter(config, key, &value))
+        return status_ok();
+    if (!slice_to_u64(value, &number) || number < least || number > most)
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter %s must be %llu to %llu, got '%.*s'", key,
+                            (unsigned long long)least, (unsigned long long)most, SLICE_ARGS(value));
+    *ret = number;
+    return status_ok();
+}
+
 static struct status parse_parameters(const struct model_config *config, struct bert_engine_options *ret,
                                       uint64_t *ret_batch_tokens) {
     char text[32], known[64];
+    uint64_t bf16_layers = 0;
     struct slice value = parameter_text(config, "inference_precision", "auto", text);
     bert_precision_list(known, sizeof known);
     if (!bert_precision_parse(text, &ret->precision))
@@ -105,12 +121,10 @@ static struct status parse_parameters(const struct model_config *config, struct 
         return status_error(STATUS_INVALID_ARGUMENT,
                             "parameter short_batches must be graphs, auto or persistent, got '%.*s'",
                             SLICE_ARGS(value));
+    STATUS_TRY(parameter_number(config, "bf16_layers", 0, BF16_LAYERS_MAX, &bf16_layers));
+    ret->bf16_layers = (int64_t)bf16_layers;
     *ret_batch_tokens = 0;
-    if (model_config_parameter(config, "max_batch_tokens", &value) &&
-        (!slice_to_u64(value, ret_batch_tokens) || *ret_batch_tokens < 1 || *ret_batch_tokens > BATCH_TOKENS_MAX))
-        return status_error(STATUS_INVALID_ARGUMENT, "parameter max_batch_tokens must be 1 to %d, got '%.*s'",
-                            BATCH_TOKENS_MAX, SLICE_ARGS(value));
-    return status_ok();
+    return parameter_number(config, "max_batch_tokens", 1, BATCH_TOKENS_MAX, ret_batch_tokens);
 }
 
 /* ---- loading ---- */
@@ -235,7 +249,13 @@ bool bert_model_gpu_suits(void *backend, int32_t gpu, const struct model_config 
 
 void bert_model_describe(const void *model, const struct instance_place *place, char *text, size_t size) {
     const struct bert_engine *engine = bert_model_engine(model, place);
-    snprintf(text, size, "%s, %s", bert_precision_text(bert_engine_precision(engine)), bert_engine_kernels(engine));
+    const char *precision = bert_precision_text(bert_engine_precision(engine)), *kernels = bert_engine_kernels(engine);
+    const long long layers = (long long)bert_engine_bf16_layers(engine);
+    if (layers)
+        snprintf(text, size, "%s after %lld %s of bf16, %s", precision, layers, layers == 1 ? "layer" : "layers",
+                 kernels);
+    else
+        snprintf(text, size, "%s, %s", precision, kernels);
 }
 
 /* A GPU is lost to all models when a batch of one has found it out. */

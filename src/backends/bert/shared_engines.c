@@ -114,7 +114,7 @@ static bool same_files(const struct engine_key *a, const struct engine_key *b) {
 
 static bool same_key(const struct engine_key *a, const struct engine_key *b) {
     const struct bert_engine_options *x = &a->options, *y = &b->options;
-    return same_files(a, b) && x->precision == y->precision && x->isa == y->isa &&
+    return same_files(a, b) && x->precision == y->precision && x->bf16_layers == y->bf16_layers && x->isa == y->isa &&
            x->short_batches == y->short_batches && x->device.kind == y->device.kind &&
            x->device.index == y->device.index;
 }

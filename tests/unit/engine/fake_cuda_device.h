@@ -19,10 +19,11 @@ struct fake_engine {
 struct fake_uses {
     int engines, sessions, runs;           /* engines and sessions that live, batches so far */
     bool fails, is_lost;                   /* runs do; for good */
-    enum bert_short_batches short_batches; /* of the latest engine */
-    int sessions_max;                      /* that it has memory for; 0: any */
-    size_t session_tokens;                 /* of the latest session */
-    size_t batch_tokens;                   /* of the latest run */
+    enum bert_short_batches short_batches; /* of the latest engine, as the next is */
+    int64_t bf16_layers;
+    int sessions_max;      /* that it has memory for; 0: any */
+    size_t session_tokens; /* of the latest session */
+    size_t batch_tokens;   /* of the latest run */
 };
 static struct fake_uses fake_uses[FAKE_DEVICES];
 static int fake_heads_max = 1000; /* of models on either */
@@ -71,6 +72,7 @@ static struct status fake_engine_create(const struct bert_checkpoint *checkpoint
     struct fake_engine *engine = calloc(1, sizeof *engine);
     engine->index = options->device.index;
     fake_uses[engine->index].short_batches = options->short_batches;
+    fake_uses[engine->index].bf16_layers = options->bf16_layers;
     STATUS_TRY(cpu_device()->engine_create(checkpoint, &inner, pool, &engine->inner));
     fake_uses[engine->index].engines++;
     *ret_engine = engine;

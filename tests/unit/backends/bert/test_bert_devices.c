@@ -113,6 +113,11 @@ static void automatic_groups_take_what_suits(void **state) {
     bert_backend()->describe(loaded.model, &gpu0, text, sizeof text);
     assert_string_equal(text, "fp8, fake");
     unload(&loaded);
+    assert_good(load(BERT PRECISION("fp8") PARAMETER("bf16_layers", "1"), &loaded));
+    assert_int_equal(fake_uses[0].bf16_layers, 1);
+    bert_backend()->describe(loaded.model, &gpu0, text, sizeof text);
+    assert_string_equal(text, "fp8 after 1 layer of bf16, fake");
+    unload(&loaded);
     for (int i = 0; i < 2; i++) {
         assert_good(load(i ? BERT : BERT PARAMETER("short_batches", "graphs"), &loaded));
         assert_int_equal(fake_uses[0].short_batches, i ? BERT_SHORT_AUTO : BERT_SHORT_GRAPHS);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../engine/fake_cuda_device.h"
 #include "base/file.h"
 
 #define HF "tests/fixtures/hf_checkpoint"
@@ -98,6 +99,34 @@ static void auto_is_what_it_becomes(void **state) {
     close_table(&table);
 }
 
+/* Every option makes another engine of a GPU. */
+static void other_options_are_another(void **state) {
+    (void)state;
+    struct table table;
+    static const struct bert_device gpus[] = {{BERT_DEVICE_CUDA, 0}, {BERT_DEVICE_CUDA, 1}};
+    const struct bert_engine_options rows[] = {
+        {.precision = BERT_PRECISION_FP16, .device = gpus[0]},
+        {.precision = BERT_PRECISION_FP16, .device = gpus[1]},
+        {.precision = BERT_PRECISION_FP16, .short_batches = BERT_SHORT_AUTO, .device = gpus[0]},
+        {.precision = BERT_PRECISION_FP8, .device = gpus[0]},
+        {.precision = BERT_PRECISION_FP8, .bf16_layers = 1, .device = gpus[0]},
+    };
+    enum { COUNT = sizeof rows / sizeof rows[0] };
+    struct shared_engine *engines[COUNT], *again;
+    open_table(&table);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_good(shared_engines_get(table.engines, table.first, &rows[i], &engines[i]));
+        for (size_t k = 0; k < i; k++)
+            assert_ptr_not_equal(engines[k], engines[i]);
+        assert_good(shared_engines_get(table.engines, table.second, &rows[i], &again));
+        assert_ptr_equal(again, engines[i]);
+        shared_engines_release(table.engines, again);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        shared_engines_release(table.engines, engines[i]);
+    close_table(&table);
+}
+
 /* Whether letters keep their case may be told by a file that only one of the folders has. */
 static void another_tokenizer_is_another(void **state) {
     (void)state;
@@ -181,11 +210,9 @@ static void many_at_once_make_one(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_files_share),
-        cmocka_unit_test(auto_is_what_it_becomes),
-        cmocka_unit_test(another_tokenizer_is_another),
-        cmocka_unit_test(a_new_file_is_another),
-        cmocka_unit_test(a_failure_is_not_kept),
+        cmocka_unit_test(same_files_share),          cmocka_unit_test(auto_is_what_it_becomes),
+        cmocka_unit_test(other_options_are_another), cmocka_unit_test(another_tokenizer_is_another),
+        cmocka_unit_test(a_new_file_is_another),     cmocka_unit_test(a_failure_is_not_kept),
         cmocka_unit_test(many_at_once_make_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

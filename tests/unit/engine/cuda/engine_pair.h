@@ -126,16 +126,20 @@ static inline struct status run(struct bert_session *session, const struct batch
 }
 
 /* The root of the mean square of the difference, in parts of that of the numbers. */
-static inline void expect_alike(const char *what, const float *got, const float *wanted, size_t count,
-                                float tolerance) {
+static inline double error_of(const float *got, const float *wanted, size_t count) {
     double error = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
         error += ((double)got[i] - (double)wanted[i]) * ((double)got[i] - (double)wanted[i]);
         size += (double)wanted[i] * (double)wanted[i];
     }
-    if (!(sqrt(error / size) <= (double)tolerance))
-        fail_msg("%s: %zu numbers differ by %g, more than %g, of their size", what, count, sqrt(error / size),
-                 (double)tolerance);
+    return sqrt(error / size);
+}
+
+static inline void expect_alike(const char *what, const float *got, const float *wanted, size_t count,
+                                float tolerance) {
+    const double error = error_of(got, wanted, count);
+    if (!(error <= (double)tolerance))
+        fail_msg("%s: %zu numbers differ by %g, more than %g, of their size", what, count, error, (double)tolerance);
 }
 
 static struct results cpu_results, gpu_results;

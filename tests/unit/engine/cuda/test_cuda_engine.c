@@ -22,6 +22,32 @@ static void equals_the_cpu(void **state) {
         }
 }
 
+/* The more layers of an engine of fp8 are in bf16, the nearer it is, and the more memory its weights take. */
+static void first_layers_may_be_in_bf16(void **state) {
+    (void)state;
+    struct bert_config config = small;
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_FP8);
+    const struct batch batch = make_batch(sizeof mixed / sizeof mixed[0], mixed);
+    const size_t numbers = batch.offsets[batch.sequences] * 32;
+    size_t memory = 0;
+    double error = 1;
+    config.layer_count = 3;
+    for (options.bf16_layers = 0; options.bf16_layers < 3; options.bf16_layers++) {
+        struct pair pair = open_pair_as(&config, &options, 320);
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_FP8));
+        const double smaller = error_of(gpu_results.hidden, cpu_results.hidden, numbers);
+        assert_true(smaller < error);
+        assert_true(bert_engine_memory(pair.gpu) > memory);
+        error = smaller;
+        memory = bert_engine_memory(pair.gpu);
+        close_pair(&pair);
+    }
+    struct pair pair = open_pair(&config, BERT_PRECISION_BF16, 320);
+    compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+    assert_true(error_of(gpu_results.hidden, cpu_results.hidden, numbers) < 0.5 * error); /* one is still in fp8 */
+    close_pair(&pair);
+}
+
 /* ---- sizes ---- */
 
 /* One size after another, so that each finds what the one before has left. */
@@ -167,6 +193,12 @@ static void refuses_what_a_device_cannot_do(void **state) {
     emulator_set_capability(80);
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_UNSUPPORTED, "fp8");
     emulator_set_capability(90);
+    options.bf16_layers = 2;
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
+                 "2 layers in bf16 leave none of the model's 2 for fp8");
+    options.precision = BERT_PRECISION_BF16;
+    expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
+                 "only an engine of fp8");
     options = (struct bert_engine_options){.isa = BERT_ISA_AVX2, .device = {BERT_DEVICE_CUDA, 0}};
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT, "avx2");
     options = (struct bert_engine_options){.device = {BERT_DEVICE_CUDA, 7}};
@@ -301,6 +333,7 @@ static void tells_that_the_device_is_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_cpu),
+                                       cmocka_unit_test(first_layers_may_be_in_bf16),
                                        cmocka_unit_test(equals_the_cpu_for_all_sizes_of_batches),
                                        cmocka_unit_test(computes_both_forms_of_gelu),
                                        cmocka_unit_test(gives_only_what_is_wanted),

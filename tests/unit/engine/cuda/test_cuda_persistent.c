@@ -41,7 +41,7 @@ static struct model open_model(int hidden, int heads, int intermediate, enum cud
     struct model model = {.scratch = scratch_create()};
     made_model_write(&model.scratch, &config, 0);
     expect_ok(bert_checkpoint_open(model.scratch.folder, NULL, &model.checkpoint));
-    expect_ok(cuda_weights_create(model.checkpoint, number, false, &model.weights));
+    expect_ok(cuda_weights_create(model.checkpoint, number, config.layer_count, &model.weights));
     return model;
 }
 
@@ -268,10 +268,10 @@ static void is_not_for_every_model(void **state) {
     model.weights.config.head_count = 2;
     expect_ok(cuda_forward_persistent_blocks(&model.weights, &blocks));
     assert_true(blocks > 0);
-    model.weights.is_fp8 = true;
+    model.weights.fp8_from = 1; /* of two layers */
     expect_ok(cuda_forward_persistent_blocks(&model.weights, &blocks));
     assert_int_equal(blocks, 0);
-    model.weights.is_fp8 = false;
+    model.weights.fp8_from = CUDA_PERSISTENT_LAYERS + 1;
     model.weights.config.layer_count = CUDA_PERSISTENT_LAYERS + 1;
     expect_ok(cuda_forward_persistent_blocks(&model.weights, &blocks));
     assert_int_equal(blocks, 0);

@@ -58,8 +58,9 @@ static struct cuda_gemm_call make_call(struct products *products, int gemm) {
     struct cuda_gemm_call call = {
         .gemm = (enum cuda_gemm)gemm, .matrix = matrix, .to = new_memory(2 * outputs), .tokens = MOST};
     products->rows[gemm] = random_floats(inputs, 1, (uint32_t)gemm + 1);
-    call.rows = products->weights.is_fp8 ? upload_bytes(products->rows[gemm], inputs, download_scales(matrix).rows)
-                                         : upload_numbers(products->weights.number, products->rows[gemm], inputs);
+    call.rows = cuda_weights_have_fp8(&products->weights)
+                    ? upload_bytes(products->rows[gemm], inputs, download_scales(matrix).rows)
+                    : upload_numbers(products->weights.number, products->rows[gemm], inputs);
     if (has_residual(gemm)) {
         products->residuals[gemm] = random_floats(outputs, 1, (uint32_t)gemm + 11);
         call.residual = upload_numbers(products->weights.number, products->residuals[gemm], outputs);
@@ -71,7 +72,7 @@ static struct products open_products(enum cuda_number number, bool is_fp8) {
     struct products products = {.scratch = scratch_create()};
     made_model_write(&products.scratch, &config, 0);
     expect_ok(bert_checkpoint_open(products.scratch.folder, NULL, &products.checkpoint));
-    expect_ok(cuda_weights_create(products.checkpoint, number, is_fp8, &products.weights));
+    expect_ok(cuda_weights_create(products.checkpoint, number, is_fp8 ? 0 : config.layer_count, &products.weights));
     return products;
 }
 
@@ -136,11 +137,11 @@ static void check_product(const struct products *products, int gemm, unsigned to
     struct cuda_gemm_call call = products->calls[gemm];
     const size_t count = tokens * (size_t)call.matrix->outputs;
     const enum cuda_number number = products->weights.number;
-    const bool gives_bytes = products->weights.is_fp8 && gemm == CUDA_INTERMEDIATE;
+    const bool gives_bytes = cuda_weights_have_fp8(&products->weights) && gemm == CUDA_INTERMEDIATE;
     char what[64];
     call.tokens = tokens;
     snprintf(what, sizeof what, "product %d of %u tokens in %s", gemm, tokens,
-             products->weights.is_fp8 ? "fp8" : number_name(number));
+             cuda_weights_have_fp8(&products->weights) ? "fp8" : number_name(number));
     expect_ok(cuda_gemm_run(products->room, &call, products->stream));
     assert_int_equal(cudaStreamSynchronize(products->stream), cudaSuccess);
     float *wanted = multiply(products, gemm, tokens);
@@ -150,7 +151,7 @@ static void check_product(const struct products *products, int gemm, unsigned to
                 gives_bytes           ? 0.065f
                 : number == CUDA_BF16 ? 0.005f
                                       : 0.0006f,
-                products->weights.is_fp8 ? 0.02f : 0.002f);
+                cuda_weights_have_fp8(&products->weights) ? 0.02f : 0.002f);
     free(wanted);
     free(got);
 }

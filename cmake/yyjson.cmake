@@ -18,7 +18,7 @@ else()
   endif()
   add_library(yyjson_static STATIC "${INFERD_YYJSON_DIR}/yyjson.c")
   set_target_properties(yyjson_static PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  if(INFERD_SANITIZE) # checks of its undefined behaviour take gcc and clang more than two minutes to compile
+  if(INFERD_SANITIZE MATCHES undefined) # checks of its undefined behaviour take gcc and clang more than two minutes to compile
     target_compile_options(yyjson_static PRIVATE -fno-sanitize=undefined -O1)
   endif()
   target_include_directories(yyjson_static SYSTEM PUBLIC "${INFERD_YYJSON_DIR}")

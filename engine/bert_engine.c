@@ -115,10 +115,10 @@ struct status bert_engine_resolve(struct bert_engine_options *options) {
     STATUS_TRY(bert_device_check(&options->device));
     STATUS_TRY(device_of(options->device.kind)->resolve(options));
     STATUS_TRY(check_precision(options));
-    if (options->bf16_layers < 0 || (options->bf16_layers > 0 && options->precision != BERT_PRECISION_FP8))
-        return status_error(STATUS_INVALID_ARGUMENT, "only an engine of fp8 has layers in bf16 beside others, not %s",
-                            bert_precision_text(options->precision));
-    return status_ok();
+    if (options->bf16_layers == 0 || (options->bf16_layers > 0 && options->precision == BERT_PRECISION_FP8))
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "%lld layers in bf16 of an engine in %s: fp8 may have some, 0 or more",
+                        (long long)options->bf16_layers, bert_precision_text(options->precision));
 }
 
 /* ---- engines ---- */

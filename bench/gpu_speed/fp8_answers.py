@@ -54,6 +54,8 @@ def main():
     parser.add_argument("--bf16-layers", type=int, nargs="+", default=[0, 3], help="one table row for each")
     options = parser.parse_args()
     weights, config = read_weights(), json.loads((MODEL / "config.json").read_text())
+    if not all(0 <= first < config["num_hidden_layers"] for first in options.bf16_layers):
+        parser.error(f"--bf16-layers: the model has {config['num_hidden_layers']} layers, of which one at least is in fp8")
     questions, windows = read_questions(options.data), list(read_windows(options.data))
     reference = answer(Model(weights, config), windows)
     print(f"{len(questions)} questions, {len(windows)} windows\n{'':22}{'EM':>8}{'F1':>8}{'EM - fp32':>18}{'F1 - fp32':>18}{'same answers':>14}")

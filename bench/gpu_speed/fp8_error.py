@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """bench/gpu_speed/fp8_error.py --data FILE: where the error of fp8 comes from. No GPU: numpy computes the embedded model with the operands of
 products rounded to E4M3 as the engine has them (all else in float32), on windows of a SQuAD file, and with one thing changed at a time: scales
-of single rows, one operand left alone, one product or layer alone in fp8, the first layers left alone, and what the engine does not do: weights rounded with regard to what they are
-multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error taken out by the bias, both after other windows of the file.
+of single rows, one operand left alone, one product or layer alone in fp8, the first layers left alone, and what the engine does not do: weights
+rounded with regard to what they are multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error taken out by the bias, both
+after other windows of the file.
 Errors are relative to the same model in float32: root mean squares, of hidden states, and of logits less their mean in a window. Needs numpy,
 ml_dtypes and tokenizers, which .venv has."""
 import argparse

@@ -28,6 +28,10 @@ def export(program, repository, name, checkpoint, precision, device, instances=2
     path.write_text(config)
 
 
+def name_of(precision, bf16_layers):
+    return f"fp8 from layer {bf16_layers + 1} on" if precision == "fp8" and bf16_layers else precision
+
+
 class StrictInferd(Inferd):
     """Ends at once when a model does not load."""
 

@@ -50,6 +50,9 @@ static struct status run(struct layers *layers, struct bert_device device, enum 
                          struct speed_outputs *outputs) {
     struct bert_engine *engine;
     struct bert_session *session = NULL;
+    const int64_t count = bert_checkpoint_config(layers->model.checkpoint)->layer_count;
+    if (precision == BERT_PRECISION_FP8 && count <= layers->model.bf16_layers)
+        precision = BERT_PRECISION_BF16; /* what these layers are in where more of them follow */
     STATUS_TRY(speed_engine_create(&layers->model, device, precision, &engine));
     struct status status = bert_session_create(engine, layers->batch.tokens, &session);
     if (status_is_ok(&status) && outputs->counts[SPEED_HIDDEN] == 0)

@@ -67,6 +67,13 @@ struct status speed_lengths_parse(const char *text, const struct bert_config *co
 
 /* ---- models ---- */
 
+static bool has_precision(const struct speed_model *model, enum bert_precision precision) {
+    for (size_t i = 0; i < model->precision_count; i++)
+        if (model->precisions[i] == precision)
+            return true;
+    return false;
+}
+
 struct status speed_model_open(const struct speed_common *options, struct speed_model *ret) {
     if (!options->checkpoint)
         return status_error(STATUS_INVALID_ARGUMENT, "--checkpoint is missing");
@@ -76,6 +83,8 @@ struct status speed_model_open(const struct speed_common *options, struct speed_
         return status_error(STATUS_INVALID_ARGUMENT, "--short-batches: expected graphs, auto or persistent, got '%s'",
                             options->short_batches);
     ret->bf16_layers = options->bf16_layers;
+    if (options->bf16_layers > 0 && !has_precision(ret, BERT_PRECISION_FP8))
+        return status_error(STATUS_INVALID_ARGUMENT, "--bf16-layers is for fp8, which --precisions has not");
     STATUS_TRY(bert_device_check(&ret->device));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->config, &ret->checkpoint));
     return bert_pool_create((int)options->threads, &ret->pool);
@@ -86,13 +95,10 @@ void speed_model_close(struct speed_model *model) {
     bert_checkpoint_close(model->checkpoint);
 }
 
-/* A model of no more layers than fp8 leaves in bf16 is in bf16. */
 struct status speed_engine_create(const struct speed_model *model, struct bert_device device,
                                   enum bert_precision precision, struct bert_engine **ret) {
-    const bool is_fp8 = precision == BERT_PRECISION_FP8;
-    const bool has_fp8 = is_fp8 && model->bf16_layers < bert_checkpoint_config(model->checkpoint)->layer_count;
-    const struct bert_engine_options options = {.precision = is_fp8 && !has_fp8 ? BERT_PRECISION_BF16 : precision,
-                                                .bf16_layers = has_fp8 ? model->bf16_layers : 0,
+    const struct bert_engine_options options = {.precision = precision,
+                                                .bf16_layers = precision == BERT_PRECISION_FP8 ? model->bf16_layers : 0,
                                                 .short_batches = device.kind == BERT_DEVICE_CUDA ? model->short_batches
                                                                                                  : BERT_SHORT_GRAPHS,
                                                 .device = device};

@@ -102,7 +102,7 @@ static struct status find_fp8(const struct bert_config *config, const struct ber
     *ret = options->precision == BERT_PRECISION_FP8 ? options->bf16_layers : config->layer_count;
     if (options->bf16_layers >= config->layer_count)
         return status_error(STATUS_INVALID_ARGUMENT,
-                            "%lld layers in bf16 leave none of the model's %lld for fp8: make it fewer, or take bf16",
+                            "layers in bf16, here %lld, must be fewer than the model has, which is %lld: or take bf16",
                             (long long)options->bf16_layers, (long long)config->layer_count);
     return status_ok();
 }

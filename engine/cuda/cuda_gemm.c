@@ -48,9 +48,8 @@ static const struct description *description_of(const struct cuda_gemm_room *roo
     return &room->descriptions[form_of(call)][call->gemm];
 }
 
-/* The layers whose products have a form: those from *ret_first on, so many. */
-static int64_t layers_of(const struct cuda_weights *weights, enum form form, int64_t *ret_first) {
-    *ret_first = form == OF_BYTES ? weights->fp8_from : 0;
+/* How many layers have products of a form. */
+static int64_t layers_of(const struct cuda_weights *weights, enum form form) {
     return form == OF_BYTES ? weights->config.layer_count - weights->fp8_from : weights->fp8_from;
 }
 
@@ -137,9 +136,8 @@ static struct status describe(const struct cuda_gemms *gemms, enum form form, en
 
 /* Of the forms that some layer has. */
 static struct status describe_all(const struct cuda_gemms *gemms, struct cuda_gemm_room *room) {
-    int64_t first;
     for (int form = 0; form < FORM_COUNT; form++)
-        for (int gemm = 0; gemm < CUDA_GEMM_COUNT && layers_of(gemms->weights, (enum form)form, &first) > 0; gemm++)
+        for (int gemm = 0; gemm < CUDA_GEMM_COUNT && layers_of(gemms->weights, (enum form)form) > 0; gemm++)
             STATUS_TRY(describe(gemms, (enum form)form, (enum cuda_gemm)gemm, &room->descriptions[form][gemm]));
     return status_ok();
 }
@@ -245,21 +243,24 @@ static struct status propose(const struct cuda_gemm_room *room, const struct cud
     return cublas_status(library, error, "choose an algorithm");
 }
 
-/* Seconds of some products with the weights of one layer after another, as in a batch; negative: it does not work. */
+/* Milliseconds of some products with the weights of one layer after another, as in a batch; negative: it does not work.
+ */
 static float measure(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call,
                      const struct cublas_algorithm *algorithm, const struct stopwatch *stopwatch) {
     const struct cuda_weights *weights = room->gemms->weights;
-    int64_t first, least = 4;
-    const int64_t layers = layers_of(weights, form_of(call), &first);
-    const int64_t turns = call->tokens <= 2048 && layers > least ? layers : least;
+    const int64_t layers = layers_of(weights, form_of(call)), least = 4;
+    int64_t left = call->tokens <= 2048 && layers > least ? layers : least;
     struct cuda_gemm_call turn = *call;
     float milliseconds = -1;
     if (multiply(room, call, algorithm, stopwatch->stream) != 0 || cudaEventRecord(stopwatch->begin, stopwatch->stream))
         return -1;
-    for (int64_t i = 0; i < turns; i++) {
-        turn.matrix = cuda_gemm_matrix(&weights->layers[first + i % layers], call->gemm);
+    for (int64_t i = 0; left > 0; i++) {
+        turn.matrix = cuda_gemm_matrix(&weights->layers[i % weights->config.layer_count], call->gemm);
+        if (form_of(&turn) != form_of(call))
+            continue;
         if (multiply(room, &turn, algorithm, stopwatch->stream) != 0)
             return -1;
+        left--;
     }
     if (cudaEventRecord(stopwatch->end, stopwatch->stream) || cudaEventSynchronize(stopwatch->end) ||
         cudaEventElapsedTime(&milliseconds, stopwatch->begin, stopwatch->end))

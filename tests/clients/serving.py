@@ -13,7 +13,8 @@ BINARY = os.environ.get("INFERD", str(ROOT / "build" / "inferd"))
 if not os.path.isabs(BINARY):
     BINARY = str(Path.cwd() / BINARY)
 
-# tests/fakes: libraries of NVIDIA's driver; in none/ such as cannot be opened.
+# Libraries of NVIDIA's driver: such as cannot be opened, and those that tests/fakes makes.
+NO_DRIVER = ROOT / "tests/fakes/none"
 FAKES = Path(os.environ.get("INFERD_BUILD_DIR", ROOT / "build")).absolute() / "tests" / "fakes"
 
 # Sanitized and valgrind builds are slow; nothing here should ever take this long otherwise.
@@ -37,7 +38,7 @@ def with_libraries(folder):
 
 def environment_of(given):
     """That of a program under test, which finds no driver of a GPU where it is not given one."""
-    return {**os.environ, **with_libraries(FAKES / "none"), **(given or {})}
+    return {**os.environ, **with_libraries(NO_DRIVER), **(given or {})}
 
 
 def processes_of(session):

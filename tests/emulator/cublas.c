@@ -351,6 +351,12 @@ int cublasLtMatmulPreferenceSetAttribute(struct cublas_preference *preference, i
     return set(&preference->workspace, 8, value, size);
 }
 
+/* An algorithm is for operands of these types, and weights of this shape. */
+static uint64_t purpose_of(const struct product *product) {
+    const struct cublas_layout *a = &product->a_layout;
+    return (uint64_t)a->type | (uint64_t)product->d_layout.type << 8 | a->rows << 16 | a->columns << 40;
+}
+
 /* Of the three algorithms the second is the fastest, and the third refuses to run. */
 int cublasLtMatmulAlgoGetHeuristic(struct cublas_handle *handle, struct cublas_operation *operation,
                                    struct cublas_layout *a, struct cublas_layout *b, struct cublas_layout *c,
@@ -364,8 +370,8 @@ int cublasLtMatmulAlgoGetHeuristic(struct cublas_handle *handle, struct cublas_o
     for (int i = 0; i < ALGORITHMS && *ret_count < wanted && status == SUCCESS; i++) {
         if (workspaces[i] > preference->workspace)
             continue;
-        ret[(*ret_count)++] = (struct cublas_candidate){.algorithm = {{MAGIC, (uint64_t)i, workspaces[i]}},
-                                                        .workspace_size = workspaces[i]};
+        ret[(*ret_count)++] = (struct cublas_candidate){
+            .algorithm = {{MAGIC, (uint64_t)i, workspaces[i], purpose_of(&product)}}, .workspace_size = workspaces[i]};
     }
     return status;
 }
@@ -384,8 +390,8 @@ int cublasLtMatmul(struct cublas_handle *handle, struct cublas_operation *operat
     if (status != SUCCESS)
         return status;
     if (algorithm->data[0] != MAGIC || algorithm->data[1] >= ALGORITHMS || !are_operands_there(&product) ||
-        algorithm->data[2] > workspace_size || (workspace_size && !emulator_is_on_device(workspace, workspace_size)) ||
-        (uintptr_t)workspace % 256)
+        algorithm->data[3] != purpose_of(&product) || algorithm->data[2] > workspace_size ||
+        (workspace_size && !emulator_is_on_device(workspace, workspace_size)) || (uintptr_t)workspace % 256)
         return INVALID_VALUE;
     if (algorithm->data[1] == ALGORITHMS - 1)
         return NOT_SUPPORTED;

@@ -122,6 +122,9 @@ static struct status parse_parameters(const struct model_config *config, struct 
                             "parameter short_batches must be graphs, auto or persistent, got '%.*s'",
                             SLICE_ARGS(value));
     STATUS_TRY(parameter_number(config, "bf16_layers", 0, BF16_LAYERS_MAX, &bf16_layers));
+    if (bf16_layers && ret->precision != BERT_PRECISION_FP8)
+        return status_error(STATUS_INVALID_ARGUMENT, "parameter bf16_layers is for inference_precision fp8, not %s",
+                            bert_precision_text(ret->precision));
     ret->bf16_layers = (int64_t)bf16_layers;
     *ret_batch_tokens = 0;
     return parameter_number(config, "max_batch_tokens", 1, BATCH_TOKENS_MAX, ret_batch_tokens);

@@ -171,7 +171,7 @@ static void refuses_wrong_configs(void **state) {
         {"parameters { key: \"max_batch_tokens\" value { string_value: \"0\" } }", "must be 1 to 65536, got '0'"},
         {"parameters { key: \"bf16_layers\" value { string_value: \"-1\" } }", "must be 0 to 1000, got '-1'"},
         {"parameters { key: \"bf16_layers\" value { string_value: \"2\" } }",
-         "only an engine of fp8 has layers in bf16"},
+         "parameter bf16_layers is for inference_precision fp8, not auto"},
         {"parameters { key: \"presicion\" value { string_value: \"fp32\" } }", "presicion"},
         {"input [ { name: \"ids\" data_type: TYPE_INT32 dims: [ -1 ] } ]", "has no input 'ids'"},
         {"input [ { name: \"input_mask\" data_type: TYPE_INT32 dims: [ -1 ] } ]", "needs an input 'input_ids'"},

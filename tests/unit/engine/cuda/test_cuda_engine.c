@@ -195,10 +195,10 @@ static void refuses_what_a_device_cannot_do(void **state) {
     emulator_set_capability(90);
     options.bf16_layers = 2;
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
-                 "2 layers in bf16 leave none of the model's 2 for fp8");
+                 "layers in bf16, here 2, must be fewer than the model has, which is 2");
     options.precision = BERT_PRECISION_BF16;
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
-                 "only an engine of fp8");
+                 "2 layers in bf16 of an engine in bf16");
     options = (struct bert_engine_options){.isa = BERT_ISA_AVX2, .device = {BERT_DEVICE_CUDA, 0}};
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT, "avx2");
     options = (struct bert_engine_options){.device = {BERT_DEVICE_CUDA, 7}};

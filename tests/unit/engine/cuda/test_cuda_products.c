@@ -4,12 +4,13 @@
 
 #include "device_memory.h"
 #include "engine/cuda/cuda_gemm.h"
+#include "engine/cuda/cuda_room.h"
 #include "made_model.h"
 
 enum { MOST = 160, HIDDEN = 64, INTERMEDIATE = 96 };
 static const struct bert_config config = {.vocab_size = 50,
                                           .hidden_size = HIDDEN,
-                                          .layer_count = 1,
+                                          .layer_count = 2,
                                           .head_count = 2,
                                           .intermediate_size = INTERMEDIATE,
                                           .position_count = MOST,
@@ -171,6 +172,29 @@ static void equal_plain_loops(void **state) {
     }
 }
 
+/* What lies behind `context` and `intermediate`, which layers fill with numbers or with bytes. */
+static void a_room_holds_either_form(void **state) {
+    int major = 0;
+    (void)state;
+    assert_int_equal(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), cudaSuccess);
+    for (int64_t fp8_from = major >= 9 ? 0 : 2; fp8_from <= 2; fp8_from++) {
+        struct products products = open_products(CUDA_BF16, false);
+        struct cuda_room room;
+        products.weights.fp8_from = fp8_from;
+        expect_ok(cuda_room_create(&products.weights, MOST, &room));
+        const size_t size = room.capacity * (size_t)(fp8_from == 0 ? 1 : 2);
+        const char *context = room.context, *intermediate = room.intermediate, *after = (const char *)room.sums;
+        assert_true(room.capacity >= MOST);
+        assert_true((size_t)(intermediate - context) >= size * HIDDEN);
+        assert_true((size_t)(after - intermediate) >= size * INTERMEDIATE);
+        assert_int_equal(room.x_bytes != NULL, fp8_from < 2);
+        cuda_room_free(&room);
+        cuda_weights_free(&products.weights);
+        bert_checkpoint_close(products.checkpoint);
+        scratch_remove(&products.scratch);
+    }
+}
+
 static void buckets_hold_what_is_in_them(void **state) {
     (void)state;
     unsigned bucket = 0;
@@ -184,7 +208,7 @@ static void buckets_hold_what_is_in_them(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_plain_loops),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_plain_loops), cmocka_unit_test(a_room_holds_either_form),
                                        cmocka_unit_test(buckets_hold_what_is_in_them)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,13 +96,13 @@ static void engine_destroy(void *pointer) {
     free(engine);
 }
 
-/* The first layer in fp8, or their count. */
+/* The first layer in fp8; the count of layers where none is. */
 static struct status find_fp8(const struct bert_config *config, const struct bert_engine_options *options,
                               int64_t *ret) {
     *ret = options->precision == BERT_PRECISION_FP8 ? options->bf16_layers : config->layer_count;
     if (options->bf16_layers >= config->layer_count)
         return status_error(STATUS_INVALID_ARGUMENT,
-                            "layers in bf16, here %lld, must be fewer than the model has, which is %lld: or take bf16",
+                            "%lld layers in bf16: of the model's %lld at least one must be left for fp8",
                             (long long)options->bf16_layers, (long long)config->layer_count);
     return status_ok();
 }

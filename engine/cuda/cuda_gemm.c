@@ -243,8 +243,7 @@ static struct status propose(const struct cuda_gemm_room *room, const struct cud
     return cublas_status(library, error, "choose an algorithm");
 }
 
-/* Milliseconds of some products with the weights of one layer after another, as in a batch; negative: it does not work.
- */
+/* Milliseconds of some products with the weights of one layer after another, as in a batch; negative: none. */
 static float measure(const struct cuda_gemm_room *room, const struct cuda_gemm_call *call,
                      const struct cublas_algorithm *algorithm, const struct stopwatch *stopwatch) {
     const struct cuda_weights *weights = room->gemms->weights;

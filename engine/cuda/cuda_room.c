@@ -28,7 +28,7 @@ static size_t lay_out(const struct cuda_weights *weights, struct cuda_room *room
     const bool has_fp8 = cuda_weights_have_fp8(weights);
     const size_t sums = has_fp8 ? 0 : short_rows * CUDA_PRODUCT_PARTS; /* rows */
     const size_t rows = room->capacity, hidden = (size_t)config->hidden_size;
-    const size_t widest = weights->fp8_from == 0 ? 1 : NUMBER_SIZE; /* of what some layer keeps in bytes */
+    const size_t widest = weights->fp8_from == 0 ? 1 : NUMBER_SIZE; /* of what layers in fp8 keep as bytes */
     char *block = room->block;
     size_t used = 0;
     room->x = take(block, &used, rows * hidden * NUMBER_SIZE);

@@ -195,7 +195,7 @@ static void refuses_what_a_device_cannot_do(void **state) {
     emulator_set_capability(90);
     options.bf16_layers = 2;
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
-                 "layers in bf16, here 2, must be fewer than the model has, which is 2");
+                 "2 layers in bf16: of the model's 2 at least one must be left for fp8");
     options.precision = BERT_PRECISION_BF16;
     expect_error(bert_engine_create(pair.checkpoint, &options, pair.pool, &engine), STATUS_INVALID_ARGUMENT,
                  "2 layers in bf16 of an engine in bf16");

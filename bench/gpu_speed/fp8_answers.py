@@ -9,8 +9,9 @@ import pathlib
 
 import numpy as np
 from fp8_error import LONGEST, MODEL, PRODUCTS, Model, read_weights
-from squad_file import read_json
-from squad_scores import compare, read_questions
+from gpu_server import name_of
+from squad_file import read_rows
+from squad_scores import HEADINGS, compare, read_questions, row_text
 from tokenizers import BertWordPieceTokenizer
 
 STRIDE, QUERY_LONGEST, ANSWER_LONGEST, TRIED = 128, 64, 30, 20  # tokens; the recipe's settings, which `inferd squad` has too
@@ -19,15 +20,13 @@ STRIDE, QUERY_LONGEST, ANSWER_LONGEST, TRIED = 128, 64, 30, 20  # tokens; the re
 def read_windows(path):
     """Of every question all windows of its context: (id, tokens, segments, offsets, context)."""
     tokenizer = BertWordPieceTokenizer(str(MODEL / "vocab.txt"), lowercase=True)
-    for article in read_json(path)["data"]:
-        for paragraph in article["paragraphs"]:
-            for question in paragraph["qas"]:
-                tokenizer.no_truncation()
-                room = LONGEST - 3 - min(QUERY_LONGEST, len(tokenizer.encode(question["question"], add_special_tokens=False).ids))
-                tokenizer.enable_truncation(LONGEST, stride=room - STRIDE, strategy="only_second")
-                first = tokenizer.encode(question["question"], paragraph["context"])
-                for one in (first, *first.overflowing):
-                    yield question["id"], np.array(one.ids), np.array(one.type_ids), one.offsets, paragraph["context"]
+    for question, paragraph, _ in read_rows(path):
+        tokenizer.no_truncation()
+        room = LONGEST - 3 - min(QUERY_LONGEST, len(tokenizer.encode(question["question"], add_special_tokens=False).ids))
+        tokenizer.enable_truncation(LONGEST, stride=room - STRIDE, strategy="only_second")
+        first = tokenizer.encode(question["question"], paragraph["context"])
+        for one in (first, *first.overflowing):
+            yield question["id"], np.array(one.ids), np.array(one.type_ids), one.offsets, paragraph["context"]
 
 
 def best_span(starts, ends, segments):
@@ -58,14 +57,16 @@ def main():
         parser.error(f"--bf16-layers: the model has {config['num_hidden_layers']} layers, of which one at least is in fp8")
     questions, windows = read_questions(options.data), list(read_windows(options.data))
     reference = answer(Model(weights, config), windows)
-    print(f"{len(questions)} questions, {len(windows)} windows\n{'':22}{'EM':>8}{'F1':>8}{'EM - fp32':>18}{'F1 - fp32':>18}{'same answers':>14}")
-    for first in (config["num_hidden_layers"], *options.bf16_layers):
-        name = f"fp8 from layer {first + 1} on" if first < config["num_hidden_layers"] else "fp32"
+
+    def tell(name, answers):
+        print(f"{name:22}{row_text(compare(name, answers, reference, questions, list(questions)))}", flush=True)
+
+    print(f"{len(questions)} questions, {len(windows)} windows\n{'':22}{HEADINGS}")
+    tell("fp32", reference)
+    for first in options.bf16_layers:
         model = Model(weights, config, products=PRODUCTS, layers=range(first, config["num_hidden_layers"]))
-        row = compare(name, answer(model, windows) if name != "fp32" else reference, reference, questions, list(questions))
-        print(f"{name:22}{row['exact']:8.2f}{row['f1']:8.2f}" + "".join(
-            f"{row[key + '_difference']:+10.2f} +-{row[key + '_standard_error']:5.2f}" for key in ("exact", "f1")) +
-              f"{row['same_answers'] / len(questions):14.1%}", flush=True)
+        tell(name_of("fp8", first), answer(model, windows))
+
 
 
 main()

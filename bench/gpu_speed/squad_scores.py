@@ -4,12 +4,13 @@ import math
 import re
 import string
 
-from squad_file import read_json
+from squad_file import read_rows
+
+HEADINGS = f"{'EM':>8}{'F1':>8}{'EM - fp32':>18}{'F1 - fp32':>18}{'same answers':>14}"
 
 
 def read_questions(path):
-    return {question["id"]: [answer["text"] for answer in question["answers"]]
-            for article in read_json(path)["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]}
+    return {question["id"]: [answer["text"] for answer in question["answers"]] for question, _, _ in read_rows(path)}
 
 
 # The rules of SQuAD 1.1's official evaluator, for one question.
@@ -38,3 +39,10 @@ def compare(name, predictions, reference, questions, ids):
         row |= {key: sum(one[at] for one in ours) / len(ids), key + "_difference": mean,
                 key + "_standard_error": math.sqrt(variance / len(ids))}
     return row
+
+
+def row_text(row):
+    """Under HEADINGS."""
+    return f"{row['exact']:8.2f}{row['f1']:8.2f}" + "".join(
+        f"{row[key + '_difference']:+10.3f} +-{row[key + '_standard_error']:5.3f}" for key in ("exact", "f1")) + (
+        f"{row['same_answers'] / row['questions']:14.2%}")

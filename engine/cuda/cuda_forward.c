@@ -9,7 +9,7 @@ enum { DIRECT_TOKENS = 512 };
 struct cuda_gemm_call cuda_forward_gemm(const struct cuda_forward *forward, enum cuda_gemm gemm, int64_t layer) {
     const struct cuda_room *room = forward->room;
     const struct cuda_layer *of = &forward->weights->layers[layer];
-    const void *x = of->is_fp8 ? room->x_bytes : room->x;
+    const void *x = cuda_layer_is_fp8(of) ? room->x_bytes : room->x;
     struct cuda_gemm_call call = {.gemm = gemm, .matrix = cuda_gemm_matrix(of, gemm), .tokens = forward->plan.tokens};
     switch (gemm) {
     case CUDA_QUERY_KEY_VALUE:
@@ -52,7 +52,7 @@ static struct cuda_norm norm_of(const struct cuda_forward *forward, const float 
         .tokens = forward->plan.tokens,
         .columns = (int)config->hidden_size,
         .to = {.numbers = forward->room->x,
-               .bytes = reader->is_fp8 ? forward->room->x_bytes : NULL,
+               .bytes = cuda_layer_is_fp8(reader) ? forward->room->x_bytes : NULL,
                .byte_scale = byte_scale},
     };
 }
@@ -76,10 +76,11 @@ static struct cuda_attention attention_of(const struct cuda_forward *forward, in
     const struct cuda_weights *weights = forward->weights;
     const struct bert_config *config = &weights->config;
     const struct cuda_layer *of = &weights->layers[layer];
+    const bool is_fp8 = cuda_layer_is_fp8(of);
     return (struct cuda_attention){
         .query_key_value = forward->room->query_key_value,
-        .numbers = of->is_fp8 ? NULL : forward->room->context,
-        .bytes = of->is_fp8 ? forward->room->context : NULL,
+        .numbers = is_fp8 ? NULL : forward->room->context,
+        .bytes = is_fp8 ? forward->room->context : NULL,
         .byte_scale = of->context_scale,
         .tiles = cuda_room_staged(memory, &forward->plan).tiles,
         .tile_count = forward->plan.tile_count,

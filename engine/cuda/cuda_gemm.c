@@ -137,8 +137,9 @@ static struct status describe(const struct cuda_gemms *gemms, enum form form, en
 /* Of the forms that some layer has. */
 static struct status describe_all(const struct cuda_gemms *gemms, struct cuda_gemm_room *room) {
     for (int form = 0; form < FORM_COUNT; form++)
-        for (int gemm = 0; gemm < CUDA_GEMM_COUNT && layers_of(gemms->weights, (enum form)form) > 0; gemm++)
-            STATUS_TRY(describe(gemms, (enum form)form, (enum cuda_gemm)gemm, &room->descriptions[form][gemm]));
+        for (int gemm = 0; gemm < CUDA_GEMM_COUNT; gemm++)
+            if (layers_of(gemms->weights, (enum form)form) > 0)
+                STATUS_TRY(describe(gemms, (enum form)form, (enum cuda_gemm)gemm, &room->descriptions[form][gemm]));
     return status_ok();
 }
 

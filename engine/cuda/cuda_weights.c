@@ -154,7 +154,6 @@ static struct cuda_layer take_layer(struct maker *maker, int64_t layer) {
     const struct layer_parts parts = layer_parts_of(&maker->weights->config);
     const struct layer_scales scales = scales_of(maker, layer);
     return (struct cuda_layer){
-        .is_fp8 = layer >= maker->weights->fp8_from,
         .query_key_value = take_matrix(maker, layer, parts.query_key_value, LAYER_PROJECTIONS, scales.input, 1),
         .attention = take_matrix(maker, layer, &parts.attention, 1, scales.context, 1),
         .intermediate = take_matrix(maker, layer, &parts.intermediate, 1, scales.attention, scales.intermediate),

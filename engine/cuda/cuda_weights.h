@@ -31,12 +31,16 @@ struct cuda_matrix {
 };
 
 struct cuda_layer {
-    bool is_fp8;
     struct cuda_matrix query_key_value, attention, intermediate, output;
     const float *attention_gamma, *attention_beta, *output_gamma, *output_beta; /* [H] */
     /* fp8: byte = number * scale of the layer's input, attention's output, feed-forward's input. */
     float input_scale, context_scale, attention_scale;
 };
+
+/* Its four matrices are, or none is. */
+static inline bool cuda_layer_is_fp8(const struct cuda_layer *layer) {
+    return layer->query_key_value.scales != NULL;
+}
 
 /* A head's matrix of floats. */
 struct cuda_head_matrix {

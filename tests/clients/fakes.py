@@ -1,8 +1,14 @@
 """The libraries of NVIDIA's driver that tests/fakes has, for servers of the tests."""
 
-from serving import FAKES, with_libraries
+import os
+from pathlib import Path
+
+from serving import ROOT, with_libraries
+
+FOLDER = Path(os.environ.get("INFERD_BUILD_DIR", ROOT / "build")).absolute() / "tests" / "fakes"
 
 
 def environment(**files):
     """Where a server finds the fakes, and the files that tell them what to answer: environment(FAKE_CUDA=path)."""
-    return {**with_libraries(FAKES), **{name: str(path) for name, path in files.items()}}
+    assert FOLDER.is_dir(), f"{FOLDER} is missing: build the tests, or set INFERD_BUILD_DIR"
+    return {**with_libraries(FOLDER), **{name: str(path) for name, path in files.items()}}

@@ -13,9 +13,8 @@ BINARY = os.environ.get("INFERD", str(ROOT / "build" / "inferd"))
 if not os.path.isabs(BINARY):
     BINARY = str(Path.cwd() / BINARY)
 
-# Libraries of NVIDIA's driver: such as cannot be opened, and those that tests/fakes makes.
+# Libraries of NVIDIA's driver that cannot be opened.
 NO_DRIVER = ROOT / "tests/fakes/none"
-FAKES = Path(os.environ.get("INFERD_BUILD_DIR", ROOT / "build")).absolute() / "tests" / "fakes"
 
 # Sanitized and valgrind builds are slow; nothing here should ever take this long otherwise.
 PATIENCE_S = 60
@@ -31,7 +30,6 @@ def wait_until(condition):
 
 def with_libraries(folder):
     """The environment of a program that looks for libraries in a folder first."""
-    assert folder.is_dir(), f"{folder} is missing: build the tests, or set INFERD_BUILD_DIR"
     before = os.environ.get("LD_LIBRARY_PATH")
     return {"LD_LIBRARY_PATH": f"{folder}:{before}" if before else str(folder)}
 

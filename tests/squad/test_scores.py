@@ -4,7 +4,6 @@ scores, whatever the protocol, the client's batch, padding, dynamic batching and
 The held-out questions lie beside the checkout (../shared/data); without them these tests are skipped. `make test` runs a set
 of combinations in which every value of every setting occurs: those of our own engine on all questions, those of the other, which
 takes several times as long, on every fourth, where their answers must be those of our own. `make test-full` runs all on all."""
-import gzip
 import itertools
 import json
 import os
@@ -12,12 +11,16 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INFERD = ROOT / os.environ.get("INFERD", "build/inferd")
+sys.path.insert(0, str(ROOT / "bench/gpu_speed"))
+from squad_file import read_rows, write_rows  # noqa: E402
+
 HELD_OUT = ROOT.parent / "shared/data/squad/heldout-v1.1.json.gz"
 REFERENCE = {"exact": 61.71, "f1": 72.64}
 TOLERANCE = 0.25
@@ -93,9 +96,7 @@ def test_scores_equal_the_reference(server, tmp_path, case):
 def sample(server, tmp_path_factory):
     """A file of every fourth question, and the answers of our own engine in fp32."""
     folder = tmp_path_factory.mktemp("sample")
-    paragraphs = [{"context": paragraph["context"], "qas": [question]} for article in json.loads(gzip.decompress(HELD_OUT.read_bytes()))["data"]
-                  for paragraph in article["paragraphs"] for question in paragraph["qas"]]
-    (folder / "data").write_text(json.dumps({"version": "1.1", "data": [{"title": "sample", "paragraphs": paragraphs[::4]}]}))
+    write_rows(read_rows(HELD_OUT)[::4], folder / "data")
     return folder / "data", ask(server, folder, ("bert", "0", "grpc", "8", "none"), folder / "data")[1]
 
 

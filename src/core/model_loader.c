@@ -176,13 +176,19 @@ static size_t describe_place(const struct model *model, const struct model_memor
                             (double)memory->bytes / (double)(1 << 20));
 }
 
-/* Of engines that tell of memory. */
+/* Of engines that do not tell of memory it is the CPU, and what computes there. */
 static void list_places(const struct model *model, char *text, size_t size) {
     size_t used = 0, count;
     const struct model_memory *rows = model_memory_of(model, &count);
     text[0] = '\0';
     for (size_t i = 0; i < count && used < size; i++)
         used += describe_place(model, &rows[i], text + used, size - used);
+    if (count > 0)
+        return;
+    char what[PLACE_TEXT_MAX];
+    model_describe(model, &(struct instance_place){0}, what, sizeof what);
+    if (what[0])
+        snprintf(text, size, ", CPU: %s", what);
 }
 
 static bool is_on_gpu(const struct model_config *config) {

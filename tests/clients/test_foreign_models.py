@@ -79,7 +79,7 @@ def assert_answers(result, case):
 
 
 def test_the_fixtures_are_all_there():
-    assert len(MODELS) == 7
+    assert len(MODELS) == 9
     assert MODELS == sorted(path.name for path in (FOREIGN / "repository").iterdir())
 
 
@@ -91,7 +91,8 @@ def test_answers_of_the_framework(client, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_log_says_which_engine_runs(foreign, model):
-    assert ENGINE in foreign.wait_for(rf"loaded '{model}' version 1: .*").group(0)
+    line = foreign.wait_for(rf"loaded '{model}' version 1: .*").group(0)
+    assert ENGINE in line and ", CPU: fp32, " in line
 
 
 def test_unique_ids_may_be_left_out(client):

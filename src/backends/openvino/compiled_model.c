@@ -18,11 +18,11 @@ struct shape_trial {
     ov_dimension_t (*dims)[TENSOR_RANK_MAX];
 };
 
-/* As many streams as instances, so that none waits for another; no pinning, since models and processes share the cores.
- */
+/* As many streams as run side by side, so that none waits for another; no pinning, since models and processes share
+ * the cores. */
 static struct status compile(struct compiled_model *model, const ov_model_t *file) {
     char streams[16], threads[16], cache[16];
-    snprintf(streams, sizeof streams, "%d", model->settings.streams);
+    snprintf(streams, sizeof streams, "%d", model->is_alone ? 1 : model->settings.streams);
     snprintf(threads, sizeof threads, "%d", model->settings.threads);
     snprintf(cache, sizeof cache, "%d", KERNEL_CACHE_CAPACITY);
     const ov_property_t properties[] = {
@@ -37,14 +37,15 @@ static struct status compile(struct compiled_model *model, const ov_model_t *fil
     if (result != OK)
         return engine_error(result, STATUS_INVALID_ARGUMENT, "cannot compile the model");
     model->generation++;
+    atomic_store(&model->has_failed, false);
     return status_ok();
 }
 
 /* ---- create and destroy ---- */
 
-static bool is_dynamic(const struct model_ports *ports) {
-    for (size_t i = 0; i < ports->count[PORT_INPUT]; i++) {
-        const struct model_port *port = &ports->ports[PORT_INPUT][i];
+static bool is_dynamic(const struct model_ports *ports, enum port_side side) {
+    for (size_t i = 0; i < ports->count[side]; i++) {
+        const struct model_port *port = &ports->ports[side][i];
         if (port->rank == PORT_RANK_UNKNOWN)
             return true;
         for (int d = 0; d < port->rank; d++)
@@ -98,14 +99,13 @@ struct status compiled_model_create(const ov_core_t *core, ov_model_t *file, con
                                     const struct compiled_settings *settings, struct arena *arena,
                                     struct compiled_model *ret) {
     *ret = (struct compiled_model){.core = core, .settings = *settings, .input_count = ports->count[PORT_INPUT]};
-    struct status status = compile(ret, file);
-    if (!status_is_ok(&status) || !is_dynamic(ports)) {
-        ov_model_free(file);
-        return status;
-    }
-    ret->dynamic = true;
     ret->file = file;
     init_lock(&ret->lock);
+    ret->dynamic = is_dynamic(ports, PORT_INPUT);
+    ret->is_alone = !ret->dynamic && is_dynamic(ports, PORT_OUTPUT);
+    STATUS_TRY(compile(ret, file));
+    if (!ret->dynamic)
+        return status_ok();
     STATUS_TRY(shape_guard_init(&ret->guard, compiled_model_width(ret->input_count), arena));
     STATUS_TRY(create_trial(ret, arena));
     return keep_shapes(ret, arena);
@@ -113,12 +113,13 @@ struct status compiled_model_create(const ov_core_t *core, ov_model_t *file, con
 
 void compiled_model_destroy(struct compiled_model *model) {
     ov_compiled_model_free(model->compiled);
-    if (!model->dynamic)
+    if (!model->file) /* it was not created */
         return;
     for (size_t i = 0; model->shapes && i < model->input_count; i++)
         ov_partial_shape_free(&model->shapes[i]);
     ov_model_free(model->file);
-    shape_guard_destroy(&model->guard);
+    if (model->shapes)
+        shape_guard_destroy(&model->guard);
     pthread_rwlock_destroy(&model->lock);
 }
 
@@ -151,19 +152,24 @@ static struct status try_shapes(const struct compiled_model *model, const struct
     return status_ok();
 }
 
+static bool is_sound(const struct compiled_model *model) {
+    return model->compiled && !atomic_load(&model->has_failed);
+}
+
 static struct status compile_anew(struct compiled_model *model) {
     ov_compiled_model_free(model->compiled); /* instances' requests keep what they still need of it */
     model->compiled = NULL;
-    ov_status_e result = reshape(model, model->shapes);
+    ov_status_e result = model->dynamic ? reshape(model, model->shapes) : OK;
     if (result != OK)
         return engine_error(result, STATUS_UNAVAILABLE, "cannot restore the model after a failed inference");
     return compile(model, model->file);
 }
 
-static struct status prepare_alone(struct compiled_model *model, const struct engine_shape *shapes) {
-    if (!model->compiled)
+static struct status prepare_alone(struct compiled_model *model, const struct engine_shape *shapes, bool is_known) {
+    model->is_alone |= atomic_load(&model->has_failed);
+    if (!is_sound(model))
         STATUS_TRY(compile_anew(model));
-    return try_shapes(model, shapes);
+    return is_known ? status_ok() : try_shapes(model, shapes);
 }
 
 /* ---- one inference ---- */
@@ -188,50 +194,46 @@ static struct status update_request(const struct compiled_model *model, struct c
     return status_ok();
 }
 
+static bool is_known(struct compiled_model *model, const struct engine_shape *shapes, int64_t *dims) {
+    if (!model->dynamic)
+        return true;
+    list_dims(model, shapes, dims);
+    return shape_guard_knows(&model->guard, dims);
+}
+
 /* Known shapes beside others, unknown ones alone. */
-static struct status take_lock(struct compiled_model *model, const struct engine_shape *shapes, const int64_t *dims,
+static struct status take_lock(struct compiled_model *model, const struct engine_shape *shapes, bool is_known,
                                struct compiled_pass *pass) {
-    if (shape_guard_knows(&model->guard, dims)) {
+    if (is_known && !pass->alone) {
         pthread_rwlock_rdlock(&model->lock);
-        if (model->compiled)
+        if (is_sound(model) && !model->is_alone)
             return status_ok();
         pthread_rwlock_unlock(&model->lock);
     }
     pthread_rwlock_wrlock(&model->lock);
     pass->alone = true;
-    struct status status = prepare_alone(model, shapes);
+    struct status status = prepare_alone(model, shapes, is_known);
     if (!status_is_ok(&status))
         pthread_rwlock_unlock(&model->lock);
     return status;
 }
 
 struct status compiled_model_enter(struct compiled_model *model, const struct engine_shape *shapes, int64_t *scratch,
-                                   struct compiled_request *request, struct compiled_pass *ret) {
-    *ret = (struct compiled_pass){.locked = model->dynamic};
-    if (model->dynamic) {
-        list_dims(model, shapes, scratch);
-        STATUS_TRY(take_lock(model, shapes, scratch, ret));
-    }
-    ret->generation = model->generation;
+                                   struct compiled_request *request, struct compiled_pass *pass) {
+    STATUS_TRY(take_lock(model, shapes, is_known(model, shapes, scratch), pass));
     struct status status = update_request(model, request);
-    if (!status_is_ok(&status) && ret->locked)
+    if (!status_is_ok(&status))
         pthread_rwlock_unlock(&model->lock);
     return status;
 }
 
-void compiled_model_leave(struct compiled_model *model, const int64_t *scratch, const struct compiled_pass *pass,
+bool compiled_model_leave(struct compiled_model *model, const int64_t *scratch, const struct compiled_pass *pass,
                           bool succeeded) {
-    if (!pass->locked)
-        return;
-    if (!succeeded && !pass->alone) { /* known shapes that fail after all: nobody may run behind them */
-        pthread_rwlock_unlock(&model->lock);
-        pthread_rwlock_wrlock(&model->lock);
-    }
-    if (succeeded && pass->alone)
+    if (!succeeded)
+        atomic_store(&model->has_failed, true); /* who comes next compiles anew */
+    const bool is_sure = !succeeded || !atomic_load(&model->has_failed);
+    if (succeeded && pass->alone && model->dynamic)
         shape_guard_learn(&model->guard, scratch);
-    if (!succeeded && model->generation == pass->generation) {
-        struct status status = compile_anew(model);
-        (void)status; /* the next inference tries again, and tells */
-    }
     pthread_rwlock_unlock(&model->lock);
+    return is_sure;
 }

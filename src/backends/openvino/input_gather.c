@@ -5,6 +5,7 @@
 
 #include "backends/openvino/element_type.h"
 #include "backends/openvino/engine_error.h"
+#include "backends/openvino/input_range.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -34,7 +35,7 @@ static bool joins(const struct tensor *first, const struct tensor *next) {
            memcmp(first->shape + 1, next->shape + 1, (size_t)(first->rank - 1) * sizeof *first->shape) == 0;
 }
 
-static struct status check_size(const struct tensor *tensor) {
+static struct status check(const struct tensor *tensor) {
     size_t expected;
     STATUS_TRY(tensor_fixed_size(tensor->type, tensor->shape, tensor->rank, &expected));
     if (expected != tensor->data.size)
@@ -43,7 +44,7 @@ static struct status check_size(const struct tensor *tensor) {
     if (tensor->memory == MEMORY_DEVICE)
         return status_error(STATUS_UNSUPPORTED, "input '%.*s' lies on a device, and this engine runs on the CPU",
                             SLICE_ARGS(tensor->name));
-    return status_ok();
+    return input_range_check(tensor);
 }
 
 /* The one tensor where it lies, if its address suits its type. */
@@ -78,7 +79,7 @@ static struct status gather(const struct input_binding *binding, const struct ba
         if (batch->count > 1 && (!batches || !joins(first, tensor)))
             return status_error(STATUS_INTERNAL, "a batch of requests whose input '%.*s' cannot be joined",
                                 SLICE_ARGS(binding->name));
-        STATUS_TRY(check_size(tensor));
+        STATUS_TRY(check(tensor));
         if (__builtin_add_overflow(size, tensor->data.size, &size) ||
             __builtin_add_overflow(rows, tensor->rank > 0 ? tensor->shape[0] : 0, &rows))
             return status_error(STATUS_TOO_LARGE, "a batch whose input '%.*s' is too large", SLICE_ARGS(binding->name));

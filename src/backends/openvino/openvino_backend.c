@@ -18,6 +18,7 @@ static const struct backend_ops ops = {
     .complete_config = openvino_model_complete_config,
     .load = openvino_model_load,
     .unload = openvino_model_unload,
+    .describe = openvino_model_describe,
     .instance_create = openvino_instance_create,
     .instance_destroy = openvino_instance_destroy,
     .execute = openvino_instance_execute,

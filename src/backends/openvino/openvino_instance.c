@@ -148,17 +148,29 @@ static struct status take_outputs(struct openvino_instance *instance, const stru
     return status_ok();
 }
 
+static struct status pass_through(struct openvino_instance *instance, struct backend_times *times,
+                                  struct compiled_pass *pass, bool *ret_is_sure) {
+    struct compiled_model *compiled = &instance->model->compiled;
+    STATUS_TRY(compiled_model_enter(compiled, instance->shapes, instance->scratch, &instance->request, pass));
+    struct status status = run_engine(instance, times);
+    *ret_is_sure = compiled_model_leave(compiled, instance->scratch, pass, status_is_ok(&status));
+    return status;
+}
+
+static struct status compute(struct openvino_instance *instance, struct backend_times *times) {
+    struct compiled_pass pass = {0};
+    bool is_sure = true;
+    struct status status = pass_through(instance, times, &pass, &is_sure);
+    if (is_sure)
+        return status;
+    pass.alone = true;
+    return pass_through(instance, times, &pass, &is_sure);
+}
+
 static struct status run(struct openvino_instance *instance, const struct backend_batch *batch,
                          struct backend_times *times) {
-    struct compiled_pass pass;
     STATUS_TRY(gather_inputs(instance, batch));
-    struct compiled_model *compiled = &instance->model->compiled;
-    struct status status =
-        compiled_model_enter(compiled, instance->shapes, instance->scratch, &instance->request, &pass);
-    if (status_is_ok(&status)) {
-        status = run_engine(instance, times);
-        compiled_model_leave(compiled, instance->scratch, &pass, status_is_ok(&status));
-    }
+    struct status status = compute(instance, times);
     if (status_is_ok(&status))
         status = take_outputs(instance, batch);
     return status_is_ok(&status) ? status : explain(instance, status, batch);
@@ -178,15 +190,36 @@ static void respond(const struct openvino_instance *instance, const struct backe
     }
 }
 
-struct status openvino_instance_execute(void *pointer, const struct backend_batch *batch,
-                                        struct backend_times *ret_times) {
-    struct openvino_instance *instance = pointer;
-    ret_times->compute_start = clock_monotonic_ns();
-    struct status status = run(instance, batch, ret_times);
+static struct status answer(struct openvino_instance *instance, const struct backend_batch *batch,
+                            struct backend_times *times) {
+    struct status status = run(instance, batch, times);
     if (status_is_ok(&status))
         respond(instance, batch);
     for (size_t i = 0; i < instance->model->binding.output_count; i++)
         output_view_release(&instance->views[i]);
+    return status;
+}
+
+/* After a batch has failed: the values of one request may be the reason, which is none for the others to fail. */
+static void answer_one_by_one(struct openvino_instance *instance, const struct backend_batch *batch,
+                              struct backend_times *times) {
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct backend_batch alone = {&batch->requests[i], 1, batch->requests[i]->cost.items};
+        struct status status = answer(instance, &alone, times);
+        if (!status_is_ok(&status))
+            backend_respond_error(batch->requests[i], status);
+    }
+}
+
+struct status openvino_instance_execute(void *pointer, const struct backend_batch *batch,
+                                        struct backend_times *ret_times) {
+    struct openvino_instance *instance = pointer;
+    ret_times->compute_start = clock_monotonic_ns();
+    struct status status = answer(instance, batch, ret_times);
+    if (!status_is_ok(&status) && batch->count > 1) {
+        answer_one_by_one(instance, batch, ret_times);
+        status = status_ok();
+    }
     ret_times->compute_end = clock_monotonic_ns();
     return status;
 }

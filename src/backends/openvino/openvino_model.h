@@ -16,6 +16,7 @@ struct openvino_model {
     struct port_binding binding;
     struct compiled_model compiled;
     int64_t max_variable_dim; /* largest variable dimension that a request may have; 0: no limit */
+    const char *precision;    /* what it computes in, for the log */
 };
 
 /* The functions of struct backend_ops (core/backend.h); a backend is an ov_core_t. */
@@ -25,6 +26,7 @@ struct status openvino_model_complete_config(void *backend, struct model_config 
                                              const char *version_directory) STATUS_MUST_CHECK;
 struct status openvino_model_load(void *backend, const struct backend_model_args *args,
                                   void **ret_model) STATUS_MUST_CHECK;
+void openvino_model_describe(const void *model, const struct instance_place *place, char *text, size_t size);
 void openvino_model_unload(void *model);
 
 #endif

@@ -19,10 +19,11 @@ static const struct {
     const char *name, *backend;
     bool joins; /* its cases 0 and 2, or so, could be one batch */
 } models[] = {
-    {"tf_bert_variables", "tensorflow", true}, {"tf_bert_frozen", "tensorflow", true},
-    {"torch_bert", "onnxruntime", true},       {"torch_bert_dynamo", "onnxruntime", true},
-    {"torch_mlp", "onnxruntime", true},        {"torch_cnn", "onnxruntime", false},
-    {"openvino_types", "openvino", false},
+    {"tf_bert_variables", "tensorflow", true},    {"tf_bert_frozen", "tensorflow", true},
+    {"torch_bert", "onnxruntime", true},          {"torch_bert_dynamo", "onnxruntime", true},
+    {"torch_mlp", "onnxruntime", true},           {"torch_cnn", "onnxruntime", false},
+    {"openvino_types", "openvino", false},        {"openvino_reshape_fixed", "openvino", false},
+    {"openvino_reshape_rows", "openvino", false},
 };
 enum { MODEL_COUNT = sizeof models / sizeof *models };
 
@@ -193,6 +194,12 @@ static void test_precision(void **state) {
         struct tensor expected = case_tensor(yyjson_arr_get(cases_at(doc, 1, "outputs"), 0), batch.requests[0]->arena);
         const struct tensor *got = output(&batch, 0, "start_logits");
         assert_int_equal(got->data.size, expected.data.size);
+        char what[64];
+        engine.ops->describe(loaded.model, &(struct instance_place){0}, what, sizeof what);
+        if (p == 0)
+            assert_string_equal(what, "fp32");
+        else if (strcmp(what, "bf16") != 0)
+            assert_string_equal(what, "fp32, as this CPU does not multiply bf16");
         for (size_t i = 0; i < got->data.size; i += sizeof(float)) {
             float a, b;
             memcpy(&a, got->data.data + i, sizeof a);

@@ -72,7 +72,7 @@ static void test_empty_sequences(void **state) {
 /* Ids far outside of the vocabulary read nothing that is not theirs. */
 static void test_ids_out_of_range(void **state) {
     (void)state;
-    static const int64_t ids[] = {INT64_MAX, INT64_MIN, 1000000000, -1, 100, -100};
+    static const int64_t ids[] = {INT32_MAX, INT32_MIN, 1000000000, -1, 100, -100};
     static const int64_t shape[] = {1, 6};
     struct batch batch = {.loaded = &bert};
     struct infer_request *request = add_request(&batch, 1, 3);
@@ -153,13 +153,16 @@ static void test_the_largest_variable_dimension(void **state) {
     loaded_close(&loaded);
 }
 
-/* The core joins requests of equal shapes only; should it ever not, nothing is read past a tensor's end. */
+/* The core joins requests of equal shapes only; should it ever not, they are computed one by one, and nothing is read
+ * past a tensor's end. */
 static void test_a_batch_that_cannot_be_joined(void **state) {
     (void)state;
     struct batch batch = {.loaded = &bert};
     add_lengths(&batch, 1, (int64_t[]){8, 8, 8});
     add_lengths(&batch, 1, (int64_t[]){9, 9, 9});
-    assert_error(execute(&batch), STATUS_INTERNAL, "cannot be joined");
+    assert_good(execute(&batch));
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(output(&batch, i, "start_logits")->shape[1], 8 + (int64_t)i);
     batch_close(&batch);
     add_lengths(&batch, 1, (int64_t[]){8, 8, 8});
     batch.requests[0]->inputs[1].data.size -= 8;

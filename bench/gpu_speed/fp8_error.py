@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """bench/gpu_speed/fp8_error.py --data FILE: where the error of fp8 comes from. No GPU: numpy computes the embedded model with the operands of
 products rounded to E4M3 as the engine has them (all else in float32), on windows of a SQuAD file, and with one thing changed at a time: scales
-of single rows, one operand left alone, one product or layer alone in fp8, the first layers left alone, and what the engine does not do: weights
-rounded with regard to what they are multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error taken out by the bias, both
-after other windows of the file.
+of single rows, sums of fewer bits, one operand left alone, one product or layer alone in fp8, the first layers left alone, and what the
+engine does not do: weights rounded with regard to what they are multiplied with (GPTQ: Frantar and others, 2022), and the mean of their error
+taken out by the bias, both after other windows of the file.
 Errors are relative to the same model in float32: root mean squares, of hidden states, and of logits less their mean in a window. Needs numpy,
 ml_dtypes and tokenizers, which .venv has."""
 import argparse
@@ -46,6 +46,16 @@ def as_bytes(numbers, scale):
     return np.clip(numbers * scale, -448, 448).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) / scale
 
 
+def add_up_short(rows, weights, depth=32, bits=13):
+    """The product, its sums cut to so many bits behind the first after each step, as Hopper's fp8 sums are where they are to be fast."""
+    sums = np.zeros((len(rows), len(weights)), np.float32)
+    for begin in range(0, rows.shape[1], depth):
+        sums += rows[:, begin : begin + depth] @ weights[:, begin : begin + depth].T
+        last = np.exp2(np.floor(np.log2(np.maximum(abs(sums), 1e-30))) - bits).astype(np.float32)
+        sums = np.trunc(sums / last) * last
+    return sums
+
+
 def round_by_inputs(weights, scale, moments, block=64):
     """Column by column, those of the largest inputs first; what one is off by is taken out of those that follow, as far as their inputs
     go with its own."""
@@ -70,9 +80,10 @@ def gelu(x):
 
 class Model:
     def __init__(self, weights, config, products=(), layers=None, row_scales=False, round_rows=True, round_weights=True, by_inputs=None,
-                 mean_of=None, inputs=None):
+                 mean_of=None, inputs=None, short_sums=False):
         self.weights, self.config = weights, config
         self.by_inputs, self.mean_of = by_inputs, mean_of  # for each layer's product: count, sum and moments of the rows that it reads
+        self.short_sums = short_sums
         self.inputs = inputs  # the same, to be filled by what runs, or None
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
         self.in_fp8 = range(config["num_hidden_layers"]) if layers is None else layers
@@ -121,6 +132,8 @@ class Model:
             self.inputs[place] = count + len(rows), total + rows.sum(0), moments + rows.T @ rows
         if scale is not None and self.round_rows:
             rows = as_bytes(rows, LARGEST / abs(rows).max(-1, keepdims=True) if self.row_scales else scale)
+        if scale is not None and self.short_sums:
+            return add_up_short(rows, weights) + bias
         return rows @ weights.T + bias
 
     @staticmethod
@@ -156,7 +169,7 @@ def main():
     for window in read_windows(options.data, options.windows, between=True):
         others.run(*window)
     exact = [Model(weights, config).run(*window) for window in windows]
-    ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "weights exact": {"round_weights": False},
+    ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "sums of 14 bits": {"short_sums": True}, "weights exact": {"round_weights": False},
             "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS},
             **{f"layer {i + 1} alone": {"layers": (i,)} for i in range(count)},
             **{f"from layer {i + 1} on": {"layers": range(i, count)} for i in range(1, count)},

@@ -10,16 +10,17 @@ enum {
     LENGTHS_MAX = 4096,
     CASES_MAX = 2 * SPEED_NUMBERS_MAX,
     SESSIONS_MAX = 16,
-    PARALLEL_RUNS = 3,
+    FEW_RUNS = 3,
     SHORT_SEQUENCES = 300,
-    REPEATED = 3,
+    REPEATED = 4,
+    SHORT_TOKENS = 256, /* which a GPU may compute in one kernel */
     ALL_OUTPUTS = (1 << SPEED_OUTPUT_COUNT) - 1
 };
 
 struct check_options {
     struct speed_common common;
     const char *lengths;
-    int64_t tokens, sessions;
+    int64_t tokens, sessions, repeats;
     struct speed_tolerances tolerances;
     double head_factor, batch_difference;
 };
@@ -34,6 +35,9 @@ static const struct option_row rows[] = {
      .value_name = "N", .help = "Of the large batch.", .min = 1, .max = 200000},
     {.type = OPTION_INT, .name = "sessions", .offset = offsetof(struct check_options, sessions), .default_value = "4",
      .value_name = "N", .help = "That run a batch at once.", .min = 1, .max = SESSIONS_MAX},
+    {.type = OPTION_INT, .name = "repeats", .offset = offsetof(struct check_options, repeats), .default_value = "100",
+     .value_name = "N", .help = "Of a short batch, which must give the same numbers; others are repeated a few times.",
+     .min = 1, .max = 1000000},
     SPEED_TOLERANCE_ROWS(struct check_options, tolerances),
     {.type = OPTION_DOUBLE, .name = "head-factor", .offset = offsetof(struct check_options, head_factor),
      .default_value = "2", .value_name = "X",
@@ -47,7 +51,7 @@ static const struct option_row rows[] = {
 static const struct option_table table = {
     "gpu_speed check", "--checkpoint PATH [options]",
     "Compares a device's results with those of the CPU in fp32, on ragged batches of random tokens: each length alone, "
-    "all of them mixed (with segments, with positions), very many short sequences, a large batch. Errors are "
+    "all of them mixed (with segments, with positions), some mixed in a short batch, very many short sequences, a large batch. Errors are "
     "relative: the root mean square of the differences over that of the reference. The same batch again, each of its "
     "results asked for by itself, and in several sessions at once, must give the same numbers; a sequence alone nearly "
     "those that it has in a batch. Results are poisoned before each run; what is not finite, not written, or written "
@@ -67,7 +71,7 @@ struct check {
     struct arena *arena;
     size_t case_count, most_tokens;
     struct check_case cases[CASES_MAX];
-    struct check_case *mixed, *large;
+    struct check_case *brief, *mixed, *large;
     double usual[SPEED_OUTPUT_COUNT]; /* root mean squares of the reference over all cases */
     struct json_writer json;
     int failures;
@@ -99,6 +103,15 @@ static struct status add_lengths(struct check *check, const size_t *lengths, siz
     return add_case(check, "mixed, positions", backwards, count, SPEED_POSITIONS);
 }
 
+/* As many of the lengths as a short batch has room for. */
+static struct status add_brief(struct check *check, const size_t *lengths, size_t count) {
+    size_t few = 0, tokens = 0;
+    while (few < count && tokens + lengths[few] <= SHORT_TOKENS)
+        tokens += lengths[few++];
+    check->brief = &check->cases[few > 0 ? check->case_count : 0];
+    return few > 0 ? add_case(check, "mixed, short", lengths, few, SPEED_SEGMENTS) : status_ok();
+}
+
 static struct status add_crowds(struct check *check, size_t longest) {
     static size_t lengths[LENGTHS_MAX];
     size_t count = 0, tokens = 0;
@@ -118,6 +131,7 @@ static struct status add_cases(struct check *check) {
     size_t lengths[SPEED_NUMBERS_MAX], count;
     STATUS_TRY(speed_lengths_parse(check->options->lengths, config, lengths, &count));
     STATUS_TRY(add_lengths(check, lengths, count));
+    STATUS_TRY(add_brief(check, lengths, count));
     return add_crowds(check, longest < 384 ? longest : 384);
 }
 
@@ -223,6 +237,10 @@ static struct status same(const struct speed_outputs *outputs, const struct spee
     return status_ok();
 }
 
+static int64_t repeats_of(const struct run *run, const struct check_case *one) {
+    return one->batch.tokens <= SHORT_TOKENS ? run->check->options->repeats : FEW_RUNS;
+}
+
 /* A batch again, and for each of the results by itself. Its outputs have the first run's numbers. */
 static struct status check_repeats(const struct run *run, const struct check_case *one) {
     static const unsigned wanted[] = {ALL_OUTPUTS,       1U << SPEED_STARTS | 1U << SPEED_ENDS,
@@ -234,6 +252,10 @@ static struct status check_repeats(const struct run *run, const struct check_cas
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         STATUS_TRY(speed_outputs_run(run->session, &one->batch, wanted[i], &again));
         STATUS_TRY(same(&again, &one->outputs, wanted[i]));
+    }
+    for (int64_t i = 0; i < repeats_of(run, one); i++) {
+        STATUS_TRY(speed_outputs_run(run->session, &one->batch, ALL_OUTPUTS, &again));
+        STATUS_TRY(same(&again, &one->outputs, ALL_OUTPUTS));
     }
     return status_ok();
 }
@@ -294,7 +316,7 @@ struct parallel {
 static void *run_parallel(void *pointer) {
     struct parallel *parallel = pointer;
     const struct check_case *one = parallel->one;
-    for (int i = 0; i < PARALLEL_RUNS && status_is_ok(&parallel->status); i++) {
+    for (int64_t left = repeats_of(parallel->run, one); left > 0 && status_is_ok(&parallel->status); left--) {
         parallel->status = speed_outputs_run(parallel->session, &one->batch, ALL_OUTPUTS, &parallel->outputs);
         if (status_is_ok(&parallel->status))
             parallel->status = same(&parallel->outputs, &one->outputs, ALL_OUTPUTS);
@@ -329,10 +351,12 @@ static struct status check_parallel(const struct run *run, const struct check_ca
                : status;
 }
 
-/* A sequence, `mixed` and `large`: a device may go about each in its own way. The number that gave the same numbers. */
+/* A sequence, `brief`, `mixed` and `large`: a device may go about each in its own way. The number that gave the same
+ * numbers. */
 static int check_repeated(const struct run *run, const char *what,
                           struct status (*check)(const struct run *run, const struct check_case *one)) {
-    const struct check_case *const cases[REPEATED] = {&run->check->cases[0], run->check->mixed, run->check->large};
+    const struct check_case *const cases[REPEATED] = {&run->check->cases[0], run->check->brief, run->check->mixed,
+                                                      run->check->large};
     int good = 0;
     for (size_t i = 0; i < REPEATED; i++) {
         struct status status = check(run, cases[i]);

@@ -45,14 +45,17 @@ static struct status make_batch(struct layers *layers) {
     return speed_batch_make(layers->arena, config, lengths, count, SPEED_SEGMENTS, &layers->batch);
 }
 
+/* What so many layers are in where more of them follow. */
+static enum bert_precision precision_of(const struct layers *layers, int64_t count, enum bert_precision precision) {
+    const bool is_left_out = precision == BERT_PRECISION_FP8 && count <= layers->model.bf16_layers;
+    return is_left_out ? BERT_PRECISION_BF16 : precision;
+}
+
 /* The batch on an engine of the checkpoint's layers. The outputs are made for the first of them, and serve all. */
 static struct status run(struct layers *layers, struct bert_device device, enum bert_precision precision,
                          struct speed_outputs *outputs) {
     struct bert_engine *engine;
     struct bert_session *session = NULL;
-    const int64_t count = bert_checkpoint_config(layers->model.checkpoint)->layer_count;
-    if (precision == BERT_PRECISION_FP8 && count <= layers->model.bf16_layers)
-        precision = BERT_PRECISION_BF16; /* what these layers are in where more of them follow */
     STATUS_TRY(speed_engine_create(&layers->model, device, precision, &engine));
     struct status status = bert_session_create(engine, layers->batch.tokens, &session);
     if (status_is_ok(&status) && outputs->counts[SPEED_HIDDEN] == 0)
@@ -80,7 +83,8 @@ static void put_row(struct layers *layers, int64_t count, const char *precision,
 
 /* One number of the table. */
 static void compare(struct layers *layers, int64_t count, enum bert_precision precision) {
-    struct status status = run(layers, layers->model.device, precision, &layers->outputs);
+    const enum bert_precision its = precision_of(layers, count, precision);
+    struct status status = run(layers, layers->model.device, its, &layers->outputs);
     if (!status_is_ok(&status)) {
         layers->failures++;
         printf(" FAILED: %s\n%6s", status.message, "");
@@ -89,7 +93,7 @@ static void compare(struct layers *layers, int64_t count, enum bert_precision pr
     const struct speed_error error =
         speed_outputs_compare(layers->outputs.values[SPEED_HIDDEN], layers->reference.values[SPEED_HIDDEN],
                               layers->reference.counts[SPEED_HIDDEN], 0);
-    const bool is_good = error.relative <= speed_tolerance(&layers->options->tolerances, precision);
+    const bool is_good = error.relative <= speed_tolerance(&layers->options->tolerances, its);
     layers->failures += !is_good;
     printf(" %9.2e%s", error.relative, is_good ? "" : " FAILED");
     put_row(layers, count, bert_precision_text(precision), &error);

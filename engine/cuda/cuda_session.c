@@ -110,7 +110,7 @@ struct way {
 static struct way way_of(const struct cuda_session *session, const struct bert_batch *batch) {
     const unsigned tokens = batch->offsets[batch->sequence_count];
     const struct cuda_plan plan = {tokens, cuda_room_tile_count(batch), (unsigned)batch->sequence_count};
-    struct way way = {.blocks = cuda_short_blocks(session->shorts, session->room.capacity, tokens), .plan = plan};
+    struct way way = {.blocks = cuda_short_blocks(session->shorts, tokens), .plan = plan};
     if (!way.blocks)
         way.is_graph = cuda_graphs_plan(&session->room, &plan, &way.plan);
     return way;
@@ -152,20 +152,6 @@ static struct status compute(struct cuda_session *session, const struct way *way
     return wait_for(session, batch->offsets[batch->sequence_count]);
 }
 
-/* As a graph too, where one kernel has given the batch up and need not be used. */
-static struct status compute_at_last(struct cuda_session *session, struct way *way, const struct bert_batch *batch,
-                                     const struct bert_results *results) {
-    struct status status = compute(session, way, batch, results);
-    if (!way->blocks || !status_is_ok(&status))
-        return status;
-    status = cuda_forward_persistent_end(&session->room);
-    if (status_is_ok(&status))
-        return status;
-    cuda_short_give_up(session->shorts);
-    *way = way_of(session, batch);
-    return way->blocks ? status : compute(session, way, batch, results);
-}
-
 /* Nothing may still read or write what the caller has. After a fault of the device CUDA answers every call with that
  * fault, also one that comes after it has been told; what follows other errors is as if they had not been. */
 static void recover(const struct cuda_session *session) {
@@ -174,6 +160,20 @@ static void recover(const struct cuda_session *session) {
     if (cudaStreamSynchronize(session->stream) != cudaSuccess)
         atomic_store(session->is_lost, true);
     (void)cudaGetLastError();
+}
+
+/* As a graph too, where one kernel could not be started or has given the batch up, and need not be used. */
+static struct status compute_at_last(struct cuda_session *session, struct way *way, const struct bert_batch *batch,
+                                     const struct bert_results *results) {
+    struct status status = compute(session, way, batch, results);
+    if (way->blocks && status_is_ok(&status))
+        status = cuda_forward_persistent_end(&session->room);
+    if (!way->blocks || status_is_ok(&status))
+        return status;
+    recover(session);
+    cuda_short_give_up(session->shorts);
+    *way = way_of(session, batch);
+    return way->blocks ? status : compute(session, way, batch, results);
 }
 
 struct status cuda_session_run(struct cuda_session *session, const struct bert_batch *batch,
@@ -232,7 +232,7 @@ static struct status fill(struct cuda_session *session, const struct cuda_sessio
     CUDA_TRY(cudaSetDevice(session->device));
     CUDA_TRY(cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking));
     CUDA_TRY(cudaEventCreateWithFlags(&session->end, cudaEventBlockingSync | cudaEventDisableTiming));
-    STATUS_TRY(cuda_room_create(session->weights, max_tokens, &session->room));
+    STATUS_TRY(cuda_room_create(session->weights, cuda_short_room(parts->shorts, max_tokens), &session->room));
     STATUS_TRY(cuda_gemm_room_create(parts->gemms, &session->gemms));
     CUDA_TRY(cudaStreamSynchronize(NULL)); /* what fills the room runs beside the session's stream */
     STATUS_TRY(measure(session));

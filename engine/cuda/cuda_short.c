@@ -31,14 +31,18 @@ static int level_of(unsigned tokens) {
     return level;
 }
 
-unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned capacity, unsigned tokens) {
+size_t cuda_short_room(const struct cuda_short *shorts, size_t max_tokens) {
+    const bool is_tried = shorts->blocks && shorts->wanted == BERT_SHORT_AUTO && max_tokens <= CUDA_SHORT_TOKENS;
+    return is_tried ? level_tokens[level_of((unsigned)max_tokens)] : max_tokens;
+}
+
+unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned tokens) {
     const int level = level_of(tokens);
     if (level == LEVELS || !shorts->blocks)
         return 0;
     if (shorts->wanted == BERT_SHORT_PERSISTENT)
         return shorts->blocks;
-    const bool is_faster = level_tokens[level] <= capacity && shorts->is_persistent[level];
-    return is_faster && !atomic_load(&shorts->has_given_up) ? shorts->blocks : 0;
+    return shorts->is_persistent[level] && !atomic_load(&shorts->has_given_up) ? shorts->blocks : 0;
 }
 
 void cuda_short_give_up(struct cuda_short *shorts) {

@@ -18,16 +18,19 @@ struct status cuda_short_create(const struct cuda_weights *weights, enum bert_sh
                                 struct cuda_short **ret) STATUS_MUST_CHECK;
 void cuda_short_destroy(struct cuda_short *shorts); /* accepts NULL */
 
+/* What a session's room must hold for batches of up to max_tokens: all of the sizes that are decided together. */
+size_t cuda_short_room(const struct cuda_short *shorts, size_t max_tokens);
+
 /* Finds out what is not known yet of batches that the session's room holds; `forward` tells it, and the results to ask
  * for. Its graphs have been made. What cannot be found out is left to graphs, but that BERT_SHORT_PERSISTENT does not
  * work is an error: UNAVAILABLE. Thread: any; one session at a time. */
 struct status cuda_short_prepare(struct cuda_short *shorts, struct cuda_graphs *graphs,
                                  const struct cuda_forward *forward) STATUS_MUST_CHECK;
 
-/* The blocks of the one kernel for a batch of so many tokens, in a session that has been prepared with a room of that
- * capacity; 0: it is not for it. Thread: any. */
-unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned capacity, unsigned tokens);
-/* The kernel has given a batch up: in AUTO there is no other. Thread: any. */
+/* The blocks of the one kernel for a batch of so many tokens, in a session that has been prepared for them; 0: it is
+ * not for it. Thread: any. */
+unsigned cuda_short_blocks(const struct cuda_short *shorts, unsigned tokens);
+/* The kernel has given a batch up, or could not be started: in AUTO there is no other. Thread: any. */
 void cuda_short_give_up(struct cuda_short *shorts);
 
 #endif

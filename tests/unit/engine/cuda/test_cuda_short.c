@@ -65,6 +65,21 @@ static void one_kernel_is_for_some(void **state) {
     emulator_set_shared_memory(227 << 10);
 }
 
+/* What is found out for sizes up to 128 tokens goes for a session that has room for 70. */
+static void sessions_of_all_sizes_compute_alike(void **state) {
+    static const uint32_t lengths[] = {40, 30};
+    (void)state;
+    const struct bert_config config = wide();
+    const struct batch batch = make_batch(2, lengths);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    options.short_batches = BERT_SHORT_AUTO;
+    struct pair pair = open_pair_as(&config, &options, 70);
+    const int before = emulator_cooperative_launches();
+    compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+    assert_int_equal(emulator_cooperative_launches() - before, 1);
+    close_pair(&pair);
+}
+
 /* ---- one kernel that is wrong ---- */
 
 static void change_one_token(const void *arguments) {
@@ -174,6 +189,30 @@ static void errors_leave_short_batches_to_graphs(void **state) {
     close_pair(&pair);
 }
 
+/* Any call of a batch's fails once; the batch is computed as a graph then, and so are all others. */
+static void an_error_leaves_a_batch_to_graphs(void **state) {
+    static const uint32_t lengths[] = {12, 3};
+    (void)state;
+    const struct bert_config config = wide();
+    const struct batch batch = make_batch(2, lengths);
+    struct bert_engine_options options = gpu_options(BERT_PRECISION_BF16);
+    options.short_batches = BERT_SHORT_AUTO;
+    int failed = 0;
+    for (int n = 1; n == failed + 1; n++) {
+        struct pair pair = open_pair_as(&config, &options, 20);
+        emulator_fail_call(n);
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        failed += emulator_has_failed();
+        emulator_fail_call(0);
+        assert_false(bert_engine_is_lost(pair.gpu));
+        const int before = emulator_cooperative_launches();
+        compare(&pair, &batch, tolerance_of(BERT_PRECISION_BF16));
+        assert_int_equal(emulator_cooperative_launches() - before, failed < n);
+        close_pair(&pair);
+    }
+    assert_true(failed > 0);
+}
+
 /* ---- threads ---- */
 
 static void *run_often(void *argument) {
@@ -212,9 +251,11 @@ static void sessions_run_beside_each_other(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_cpu_in_one_kernel),
                                        cmocka_unit_test(one_kernel_is_for_some),
+                                       cmocka_unit_test(sessions_of_all_sizes_compute_alike),
                                        cmocka_unit_test(a_wrong_kernel_is_not_used),
                                        cmocka_unit_test(a_batch_that_is_given_up_is_computed_as_a_graph),
                                        cmocka_unit_test(errors_leave_short_batches_to_graphs),
+                                       cmocka_unit_test(an_error_leaves_a_batch_to_graphs),
                                        cmocka_unit_test(sessions_run_beside_each_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

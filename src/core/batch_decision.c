@@ -35,9 +35,16 @@ static size_t next_candidate(const struct batch_view *view, size_t after) {
 }
 
 static bool is_preferred(const struct batch_policy *policy, uint64_t items) {
-    for (size_t i = 0; i < policy->preferred_count; i++)
-        if (policy->preferred[i] == items)
-            return true;
+    size_t low = 0, high = policy->preferred_count; /* there may be as many as there are sizes */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (policy->preferred[middle] < items)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < policy->preferred_count)
+        return policy->preferred[low] == items;
     return policy->preferred_count == 0 && items == policy->max_items;
 }
 

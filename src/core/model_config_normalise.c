@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "codec/model_config_limits.h"
 #include "codec/model_config_messages.h"
 #include "core/core_limits.h"
 #include "core/model_config_priv.h"
@@ -20,9 +21,9 @@ static struct status check_name(struct model_config *config) {
                                   "the config is named '%.*s', but its folder is '%.*s': make them equal",
                                   SLICE_ARGS(message->name), SLICE_ARGS(config->name));
     message->name = config->name;
-    if (message->max_batch_size < 0)
-        return model_config_error(config, "max_batch_size", "expected 0 (no batching) or more, got %d",
-                                  (int)message->max_batch_size);
+    if (message->max_batch_size < 0 || message->max_batch_size > MODEL_CONFIG_BATCH_MAX)
+        return model_config_error(config, "max_batch_size", "expected 0 (no batching) to %d, got %d",
+                                  MODEL_CONFIG_BATCH_MAX, (int)message->max_batch_size);
     config->max_batch_size = message->max_batch_size;
     return status_ok();
 }

@@ -24,6 +24,7 @@ BROKEN = {
     "unknown_backend": ('backend: "identty"\n' + pair("INT32", "1"), (1,), "identty"),
     "other_name": ('name: "another"\n' + GOOD, (1,), "another"),
     "negative_batch": ('backend: "identity"\nmax_batch_size: -1\n' + pair("INT32", "-1"), (1,), "max_batch_size"),
+    "huge_batch": ('backend: "identity"\nmax_batch_size: 65537\n' + pair("INT32", "-1"), (1,), "max_batch_size: expected 0 (no batching) to 65536, got 65537"),
     "no_dims": (PLAIN + 'input { name: "IN" data_type: TYPE_INT32 }\n' + tensor("output", "OUT", "INT32", "1"), (1,), "dims"),
     "zero_dim": (PLAIN + pair("INT32", "0"), (1,), "dims"),
     "negative_dim": (PLAIN + pair("INT32", "-2"), (1,), "-2"),

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/options.h"
+#include "codec/model_config_limits.h"
 #include "tools/export/bert_files.h"
 #include "tools/export/config_writer.h"
 #include "tools/export/export_vocab.h"
@@ -67,7 +68,8 @@ static const struct option_row option_rows[] = {
      "Window length that clients use by default; the model itself takes any length that it has positions for.", 1,
      1 << 20, NULL},
     {OPTION_INT, "max-batch-size", NULL, FIELD(max_batch_size), NULL, "N",
-     "The largest batch: without it 256 for fp16, fp8 and --instance-kind gpu, else 8.", 1, 65536, NULL},
+     "The largest batch: without it 256 for fp16, fp8 and --instance-kind gpu, else 8.", 1, MODEL_CONFIG_BATCH_MAX,
+     NULL},
     {OPTION_DOUBLE, "dynamic-batching-delay", NULL, FIELD(delay_ms), "0", "MS",
      "Milliseconds that a request may wait for others to fill a batch; 0 or less: no dynamic batching.", -1, 3600000,
      NULL},

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "codec/json_value.h"
+#include "codec/model_config_limits.h"
 #include "codec/pb.h"
 #include "core/core_limits.h"
 #include "core/gpu_memory.h"
@@ -207,6 +208,9 @@ const struct limit_row limit_rows[] = {
     {"config.pbtxt", "#, # when parsed", {BYTES(CORE_CONFIG_FILE_MAX), BYTES(CORE_CONFIG_MEMORY_MAX)}},
     {"label file", "#", {BYTES(CORE_LABEL_FILE_MAX)}},
     {"inputs, outputs", "# each", {COUNT(CORE_TENSORS_MAX)}},
+    {"max_batch_size; sizes of batches that a version's statistics tell apart",
+     "#; as many",
+     {COUNT(MODEL_CONFIG_BATCH_MAX)}},
     {"versions that specific lists", "#", {COUNT(CORE_VERSIONS_MAX)}},
     {"instances, over all groups and their gpus", "#", {COUNT(CORE_INSTANCES_MAX)}},
     {"names of files", "# bytes, no / and no control characters", {COUNT(FILE_NAME_BYTES_MAX)}},

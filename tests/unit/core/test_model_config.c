@@ -293,7 +293,9 @@ static void bad_values_are_refused(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"name: \"other\" " IDENTITY TENSORS, "the config is named 'other', but its folder is 'm'"},
-        {IDENTITY "max_batch_size: -1 " TENSORS, "max_batch_size: expected 0 (no batching) or more, got -1"},
+        {IDENTITY "max_batch_size: -1 " TENSORS, "max_batch_size: expected 0 (no batching) to 65536, got -1"},
+        {IDENTITY "max_batch_size: 65537 " TENSORS, "max_batch_size: expected 0 (no batching) to 65536, got 65537"},
+        {IDENTITY "max_batch_size: 2147483647 " TENSORS, "to 65536, got 2147483647"},
         {TENSORS, "neither 'backend' nor 'platform' says what runs the model"},
         {"platform: \"tensorrt_plan\" " TENSORS,
          "unknown platform 'tensorrt_plan'; expected one of onnxruntime_onnx, tensorflow_savedmodel"},
@@ -364,6 +366,7 @@ static void good_variants_are_accepted(void **state) {
     (void)state;
     static const char *const texts[] = {
         IDENTITY TENSORS "version_policy { all { } }",
+        IDENTITY "max_batch_size: 65536 " TENSORS "dynamic_batching { preferred_batch_size: 65536 }",
         IDENTITY TENSORS "instance_group { count: 0 }",
         IDENTITY TENSORS "instance_group { count: 1000 } instance_group { count: 24 }",
         IO("name: \"x\" data_type: TYPE_STRING dims: [ -1, 6, -1, 4 ] reshape { shape: [ 1, -1, 2, 3, -1, 2, 2 ] }",

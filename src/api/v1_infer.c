@@ -56,7 +56,7 @@ static struct status read_part(const struct pb_v1_infer_shared_memory *memory, s
     if (memory->name.size == 0)
         return status_error(STATUS_INVALID_ARGUMENT, "'%.*s': shared memory needs the name of its region",
                             SLICE_ARGS(tensor));
-    *ret = (struct memory_part){memory->name, memory->offset, memory->byte_size};
+    *ret = (struct memory_part){.region = memory->name, .offset = memory->offset, .size = memory->byte_size};
     return status_ok();
 }
 

@@ -12,7 +12,7 @@
 #include "core/infer_request.h"
 #include "core/model_config.h"
 
-enum { BACKEND_API_VERSION = 6 };
+enum { BACKEND_API_VERSION = 7 };
 
 /* What a backend is told when a model version is loaded. Pointers are valid until unload returns. */
 struct backend_model_args {

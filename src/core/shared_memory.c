@@ -148,8 +148,9 @@ static struct status object_name(struct slice name, struct slice key, char ret[s
     return status_ok();
 }
 
-/* The object must be plain memory that holds the region as of now. */
-static struct status check_object(int fd, const struct shared_memory_row *row) {
+/* The object must be plain memory that holds the region as of now. Notes which one it is. */
+static struct status take_object(int fd, struct shared_memory_region *region) {
+    const struct shared_memory_row *row = &region->row;
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         return status_error(STATUS_INVALID_ARGUMENT, "Invalid shared memory region: '%.*s' is no memory object",
@@ -162,6 +163,8 @@ static struct status check_object(int fd, const struct shared_memory_row *row) {
                             "within the %" PRId64 " bytes of '%.*s', got %" PRIu64 " + %" PRIu64,
                             SLICE_ARGS(row->name), (int64_t)info.st_size, SLICE_ARGS(row->key), row->offset,
                             row->byte_size);
+    region->device = info.st_dev;
+    region->inode = info.st_ino;
     return status_ok();
 }
 
@@ -184,7 +187,7 @@ static struct status map_object(const char *object, struct shared_memory_region 
         return status_error(STATUS_INTERNAL, "Unable to open shared memory region: '%.*s': %s", SLICE_ARGS(row->key),
                             strerror_r(errno, text, sizeof text));
     }
-    struct status status = check_object(fd, row);
+    struct status status = take_object(fd, region);
     if (status_is_ok(&status))
         status = check_bytes(region->memory, row);
     if (status_is_ok(&status)) {

@@ -17,7 +17,8 @@
  * - change the bytes: whatever could be taken for a size or a place, and read twice, is copied before it is checked:
  *   BYTES always; integers, BOOL, and all tensors up to SHARED_MEMORY_COPY_MAX, unless the backend bears changes
  *   (backend.h). Others are read in place; what the client makes of his numbers meanwhile is his own result;
- * - put a result over an input: an input whose part any output of its request may overwrite is copied too.
+ * - put a result over an input: an input whose part any output of its request may overwrite is copied too, also through
+ *   another region of the same object.
  *
  * Source: Triton's shared-memory extension; error texts are Triton's where it has one.
  * Thread: any; a request has one owner at a time. */

@@ -29,22 +29,13 @@ bool shared_memory_is_far(struct shared_memory *memory, const struct infer_reque
     return far;
 }
 
-/* The region that the part names, of those that the request keeps. */
-static struct gpu_mapping *mapping_of(const struct shared_memory_uses *uses, const struct memory_part *part) {
-    for (size_t i = 0; i < uses->count; i++)
-        if (slice_equal(uses->regions[i]->row.name, part->region))
-            return uses->regions[i]->gpu;
-    return NULL;
-}
-
 static struct status copy_input(struct infer_request *request, struct tensor *tensor) {
     size_t size = (size_t)tensor->part.size;
     char *data = arena_alloc(request->arena, size);
     if (!data)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the %zu bytes of input '%.*s'", size,
                             SLICE_ARGS(tensor->name));
-    struct status status =
-        gpu_memory_read(mapping_of(request->shared_memory, &tensor->part), tensor->part.offset, size, data);
+    struct status status = gpu_memory_read(tensor->part.found->gpu, tensor->part.offset, size, data);
     if (!status_is_ok(&status))
         return status_prefix(status, "input '%.*s' cannot be read from shared memory region '%.*s'",
                              SLICE_ARGS(tensor->name), SLICE_ARGS(tensor->part.region));
@@ -84,13 +75,11 @@ struct status shared_memory_fetch(struct shared_memory *memory, struct infer_req
 
 /* ---- results ---- */
 
-static struct status copy_output(const struct infer_request *request, const struct infer_response *response,
-                                 struct tensor *tensor) {
+static struct status copy_output(const struct infer_response *response, struct tensor *tensor) {
     const struct requested_output *output = infer_response_part(response, tensor->name);
     if (!output || output->destination)
         return status_ok();
-    struct status status =
-        gpu_memory_write(mapping_of(request->shared_memory, &output->part), output->part.offset, tensor->data);
+    struct status status = gpu_memory_write(output->part.found->gpu, output->part.offset, tensor->data);
     if (!status_is_ok(&status))
         return status_prefix(status, "output '%.*s' cannot be written to shared memory region '%.*s'",
                              SLICE_ARGS(tensor->name), SLICE_ARGS(output->part.region));
@@ -103,7 +92,7 @@ static struct status copy_outputs(const struct infer_request *request, struct in
     if (!status_is_ok(&response->status) || atomic_load(&request->cancelled))
         return status_ok();
     for (size_t i = 0; i < response->output_count; i++)
-        STATUS_TRY(copy_output(request, response, &response->outputs[i]));
+        STATUS_TRY(copy_output(response, &response->outputs[i]));
     return status_ok();
 }
 

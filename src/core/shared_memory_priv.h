@@ -4,6 +4,7 @@
 #define INFERD_CORE_SHARED_MEMORY_PRIV_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "base/guarded_map.h"
 #include "core/gpu_memory.h"
@@ -13,9 +14,11 @@ struct shared_memory_region {
     struct shared_memory *memory;
     struct shared_memory_row row; /* of memory behind this struct */
     struct guarded_map *map;      /* of system memory, else NULL */
-    struct gpu_mapping *gpu;      /* of CUDA's, else NULL */
-    size_t uses;                  /* parts of requests; under the lock */
-    bool unregistered;            /* goes with the last use; under the lock */
+    dev_t device;                 /* with the inode the object of a map: regions may share it */
+    ino_t inode;
+    struct gpu_mapping *gpu; /* of CUDA's, else NULL */
+    size_t uses;             /* parts of requests; under the lock */
+    bool unregistered;       /* goes with the last use; under the lock */
 };
 
 struct shared_memory {

@@ -47,7 +47,7 @@ static struct status check_whole(const struct shared_memory_region *region) {
 }
 
 /* Under the lock. The address of the part, whose region is kept from now on; NULL: it lies on a GPU. */
-static struct status use_part(struct shared_memory_uses *uses, const struct memory_part *part, char **ret) {
+static struct status use_part(struct shared_memory_uses *uses, struct memory_part *part, char **ret) {
     struct shared_memory_region *region = shared_memory_find(uses->memory, part->region);
     if (!region)
         return status_error(STATUS_NOT_FOUND, "Unable to find shared memory region: '%.*s'", SLICE_ARGS(part->region));
@@ -55,6 +55,7 @@ static struct status use_part(struct shared_memory_uses *uses, const struct memo
     STATUS_TRY(check_whole(region));
     region->uses++;
     uses->regions[uses->count++] = region;
+    part->found = region;
     *ret = region->map ? guarded_map_data(region->map) + part->offset : NULL;
     return status_ok();
 }
@@ -140,9 +141,13 @@ static bool is_float(enum datatype type) {
     return type == DATATYPE_FP16 || type == DATATYPE_BF16 || type == DATATYPE_FP32 || type == DATATYPE_FP64;
 }
 
-static bool overlaps(struct slice data, const struct requested_output *output) {
-    uintptr_t begin = (uintptr_t)data.data, other = (uintptr_t)output->destination;
-    return output->destination && begin < other + output->part.size && other < begin + data.size;
+/* Of the bytes of one object: regions that share it are mapped at different addresses. */
+static bool overlaps(const struct memory_part *input, const struct memory_part *output) {
+    const struct shared_memory_region *from = input->found, *to = output->found;
+    if (!to || !to->map || from->device != to->device || from->inode != to->inode)
+        return false;
+    uint64_t begin = from->row.offset + input->offset, other = to->row.offset + output->offset; /* inside the object */
+    return begin < other + output->size && other < begin + input->size;
 }
 
 static bool must_copy(const struct infer_request *request, const struct tensor *tensor, bool may_change) {
@@ -153,7 +158,7 @@ static bool must_copy(const struct infer_request *request, const struct tensor *
     if (!may_change && (!is_float(tensor->type) || tensor->data.size <= SHARED_MEMORY_COPY_MAX))
         return true;
     for (size_t i = 0; i < request->output_count; i++)
-        if (overlaps(tensor->data, &request->outputs[i]))
+        if (overlaps(&tensor->part, &request->outputs[i].part))
             return true;
     return false;
 }
@@ -218,8 +223,12 @@ void shared_memory_detach(struct infer_request *request) {
     if (!uses)
         return;
     request->shared_memory = NULL;
-    for (size_t i = 0; i < request->output_count; i++)
+    for (size_t i = 0; i < request->input_count; i++)
+        request->inputs[i].part.found = NULL;
+    for (size_t i = 0; i < request->output_count; i++) {
         request->outputs[i].destination = NULL;
+        request->outputs[i].part.found = NULL;
+    }
     struct shared_memory *memory = uses->memory;
     pthread_mutex_lock(&memory->lock);
     memory->input_bytes -= uses->input_bytes;

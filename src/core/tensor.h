@@ -24,6 +24,7 @@ enum memory_kind {
 struct memory_part {
     struct slice region; /* empty: none is named */
     uint64_t offset, size;
+    const struct shared_memory_region *found; /* set by submission until the final response */
 };
 
 struct tensor {

@@ -87,10 +87,10 @@ static void make_call(struct part_call *call, struct memory_fixture *m, const ch
                       int64_t elements, uint64_t from, uint64_t size, int64_t to, uint64_t room) {
     call_init(&call->call, &m->f, model);
     struct tensor *input = call_add_input(&call->call, "x", type, 1, &elements, NULL, 0);
-    input->part = (struct memory_part){slice_of("r"), from, size};
+    input->part = (struct memory_part){.region = slice_of("r"), .offset = from, .size = size};
     call->output = (struct requested_output){.name = slice_of("y")};
     if (to >= 0)
-        call->output.part = (struct memory_part){slice_of("r"), (uint64_t)to, room};
+        call->output.part = (struct memory_part){.region = slice_of("r"), .offset = (uint64_t)to, .size = room};
     call->call.request->outputs = &call->output;
     call->call.request->output_count = 1;
 }
@@ -295,20 +295,28 @@ static void tensors_go_both_ways(void **state) {
 
 static void a_result_may_go_over_its_input(void **state) {
     (void)state;
+    enum { AT = 8192, OFFSET = 4096 + 12 };
+    const struct {
+        const char *name;
+        int64_t offset;                                /* of the region in the object */
+    } regions[] = {{"r", 0}, {"s", 0}, {"t", OFFSET}}; /* other regions are other maps of the same object */
     struct memory_fixture m;
     begin(&m, generous);
-    assert_good(add(&m, "r", 0, OBJECT));
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
+        assert_good(add(&m, regions[i].name, (uint64_t)regions[i].offset, (uint64_t)(OBJECT - regions[i].offset)));
     char *expected = malloc(LARGE);
     assert_non_null(expected);
     const int64_t shifts[] = {0, 4, -4, LARGE - 4};
-    for (size_t i = 0; i < sizeof shifts / sizeof shifts[0]; i++) {
+    for (size_t i = 0; i < sizeof shifts / sizeof shifts[0] * 3; i++) {
+        const int64_t to = AT + shifts[i / 3];
         for (int k = 0; k < LARGE; k++)
-            m.bytes[16 + k] = expected[k] = (char)(k * 5 + (int)i);
+            m.bytes[AT + k] = expected[k] = (char)(k * 5 + (k >> 8) + (int)i);
         struct part_call call;
-        make_call(&call, &m, "float", DATATYPE_FP32, LARGE / 4, 16, LARGE, 16 + shifts[i], LARGE);
+        make_call(&call, &m, "float", DATATYPE_FP32, LARGE / 4, AT, LARGE, to - regions[i % 3].offset, LARGE);
+        call.output.part.region = slice_of(regions[i % 3].name);
         call_run(&call.call);
         call_end(&call.call);
-        assert_memory_equal(m.bytes + 16 + shifts[i], expected, LARGE);
+        assert_memory_equal(m.bytes + to, expected, LARGE);
     }
     free(expected);
     end(&m);

@@ -5,6 +5,7 @@
 
 #include "engine/cuda/cuda_bounds.h"
 #include "engine/cuda/cuda_status.h"
+#include "engine/kernels/bfloat16.h"
 #include "engine/model/layer_parts.h"
 
 enum { ALIGN = 256, FLOATS_AT_A_TIME = 1 << 20 };
@@ -70,14 +71,18 @@ static struct status upload(const struct maker *maker, const struct bert_weight 
     return status_ok();
 }
 
+static bool fits(enum cuda_number number, float largest) {
+    return number == CUDA_FP16 ? largest <= FP16_LARGEST : isfinite(bfloat16_widen(bfloat16_round(largest)));
+}
+
 static void fill(struct maker *maker, const struct bert_weight *weight, const struct conversion *how) {
-    float largest = weight->largest * how->factor;
+    const enum cuda_number number = maker->weights->number;
     if (!is_filling(maker))
         return;
-    if (how->form == AS_NUMBERS && maker->weights->number == CUDA_FP16 && largest > FP16_LARGEST)
+    if (how->form == AS_NUMBERS && !fits(number, weight->largest * how->factor))
         maker->status =
-            status_error(STATUS_INVALID_ARGUMENT, "tensor \"%.*s\" holds %g, which is too large to compute in fp16",
-                         SLICE_ARGS(weight->name), (double)weight->largest);
+            status_error(STATUS_INVALID_ARGUMENT, "tensor \"%.*s\" holds %g, which is too large to compute in %s",
+                         SLICE_ARGS(weight->name), (double)weight->largest, number == CUDA_FP16 ? "fp16" : "bf16");
     else
         maker->status = upload(maker, weight, how);
 }

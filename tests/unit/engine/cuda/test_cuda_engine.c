@@ -221,19 +221,36 @@ static void refuses_what_a_device_cannot_do(void **state) {
     }
 }
 
-static void refuses_weights_too_large_for_fp16(void **state) {
+/* fp8 scales its matrices, so it takes any weight of them. */
+static void refuses_weights_too_large_for_the_precision(void **state) {
+    static const struct {
+        float weight;
+        enum bert_precision precision;
+        const char *text; /* NULL: it is taken */
+    } cases[] = {
+        {70000, BERT_PRECISION_FP16, "holds 70000, which is too large to compute in fp16"},
+        {70000, BERT_PRECISION_BF16, NULL},
+        {0x1.fep127f, BERT_PRECISION_BF16, NULL}, /* the largest that bf16 has */
+        {3.4e38f, BERT_PRECISION_BF16, "holds 3.4e+38, which is too large to compute in bf16"},
+        {3.4e38f, BERT_PRECISION_FP8, NULL},
+    };
     (void)state;
-    struct pair pair = {.scratch = scratch_create()};
-    struct bert_engine *engine = NULL;
-    made_model_write(&pair.scratch, &small, 70000);
-    expect_ok(bert_checkpoint_open(pair.scratch.folder, NULL, &pair.checkpoint));
-    struct bert_engine_options options = gpu_options(BERT_PRECISION_FP16);
-    expect_error(bert_engine_create(pair.checkpoint, &options, NULL, &engine), STATUS_INVALID_ARGUMENT,
-                 "bert.encoder.layer.1.output.dense.weight\" holds 70000");
-    options = gpu_options(BERT_PRECISION_BF16);
-    expect_ok(bert_engine_create(pair.checkpoint, &options, NULL, &engine));
-    bert_engine_destroy(engine);
-    close_pair(&pair);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pair pair = {.scratch = scratch_create()};
+        struct bert_engine *engine = NULL;
+        char text[128];
+        made_model_write(&pair.scratch, &small, cases[i].weight);
+        expect_ok(bert_checkpoint_open(pair.scratch.folder, NULL, &pair.checkpoint));
+        struct bert_engine_options options = gpu_options(cases[i].precision);
+        struct status status = bert_engine_create(pair.checkpoint, &options, NULL, &engine);
+        snprintf(text, sizeof text, "bert.encoder.layer.1.output.dense.weight\" %s", cases[i].text);
+        if (cases[i].text)
+            expect_error(status, STATUS_INVALID_ARGUMENT, text);
+        else
+            expect_ok(status);
+        bert_engine_destroy(engine);
+        close_pair(&pair);
+    }
 }
 
 /* Every call of the runtime and of cuBLASLt fails once; nothing is left behind, and what is there still works. */
@@ -341,7 +358,7 @@ int main(void) {
                                        cmocka_unit_test(larger_batches_are_graphs_too),
                                        cmocka_unit_test(refuses_what_a_device_cannot_do),
                                        cmocka_unit_test(takes_the_fastest_algorithm),
-                                       cmocka_unit_test(refuses_weights_too_large_for_fp16),
+                                       cmocka_unit_test(refuses_weights_too_large_for_the_precision),
                                        cmocka_unit_test(survives_errors_of_every_call),
                                        cmocka_unit_test(sessions_survive_errors),
                                        cmocka_unit_test(tells_that_the_device_is_lost)};

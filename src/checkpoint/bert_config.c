@@ -1,5 +1,6 @@
 #include "checkpoint/bert_config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,11 +90,11 @@ static struct status read_eps(yyjson_val *root, const char *file_name, double *r
     if (!member)
         return status_ok();
     double value = yyjson_is_num(member) ? yyjson_get_num(member) : NAN;
-    if (!(value > 0 && value <= 1)) {
+    if (!(value >= (double)FLT_MIN && value <= 1)) { /* less is 0 or subnormal as a float */
         char got[DESCRIPTION_SIZE];
         describe(member, got);
-        return status_error(STATUS_INVALID_ARGUMENT,
-                            "%s: \"layer_norm_eps\" must be a number above 0 and at most 1, got %s", file_name, got);
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"layer_norm_eps\" must be a number from %.6g to 1, got %s",
+                            file_name, (double)FLT_MIN, got);
     }
     *ret = value;
     return status_ok();

@@ -39,6 +39,8 @@ static void defaults(void **state) {
     assert_int_equal(config.casing, BERT_CASING_KEPT);
     assert_int_equal(config.type_count, 1);
     assert_true(config.layer_norm_eps == 1e-5);
+    expect_ok(parse("{" SIZES ",\"layer_norm_eps\":1.2e-38}", &config));
+    assert_true(config.layer_norm_eps == 1.2e-38);
 }
 
 static void refused(void **state) {
@@ -64,8 +66,11 @@ static void refused(void **state) {
          STATUS_INVALID_ARGUMENT, "\"hidden_size\" (13) is not a multiple of \"num_attention_heads\" (3)"},
         {"{" SIZES ",\"hidden_act\":\"relu\"}", STATUS_UNSUPPORTED, "\"hidden_act\" is \"relu\""},
         {"{" SIZES ",\"hidden_act\":7}", STATUS_INVALID_ARGUMENT, "must be a string, got uint"},
-        {"{" SIZES ",\"layer_norm_eps\":0}", STATUS_INVALID_ARGUMENT, "at most 1, got uint 0"},
-        {"{" SIZES ",\"layer_norm_eps\":\"x\"}", STATUS_INVALID_ARGUMENT, "at most 1, got string"},
+        {"{" SIZES ",\"layer_norm_eps\":0}", STATUS_INVALID_ARGUMENT, "to 1, got uint 0"},
+        {"{" SIZES ",\"layer_norm_eps\":1e-300}", STATUS_INVALID_ARGUMENT, "from 1.17549e-38 to 1, got real 1"},
+        {"{" SIZES ",\"layer_norm_eps\":1e-38}", STATUS_INVALID_ARGUMENT, "from 1.17549e-38 to 1, got real 9.9"},
+        {"{" SIZES ",\"layer_norm_eps\":1.0001}", STATUS_INVALID_ARGUMENT, "to 1, got real 1.0001"},
+        {"{" SIZES ",\"layer_norm_eps\":\"x\"}", STATUS_INVALID_ARGUMENT, "to 1, got string"},
         {"{" SIZES ",\"model_type\":\"roberta\"}", STATUS_UNSUPPORTED, "\"model_type\" is \"roberta\"; only \"bert\""},
         {"{" SIZES ",\"position_embedding_type\":\"relative_key\"}", STATUS_UNSUPPORTED, "relative_key"},
         {"{" SIZES ",\"is_decoder\":true}", STATUS_UNSUPPORTED, "encoders"},

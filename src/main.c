@@ -5,10 +5,10 @@
 #include "base/arena.h"
 #include "base/cpu.h"
 #include "base/options.h"
+#include "tools/engines/engines.h"
 #include "tools/export/export.h"
 #include "tools/figures/figures.h"
 #include "tools/perf/perf.h"
-#include "tools/engines/engines.h"
 #include "tools/serve/serve.h"
 #include "tools/squad/squad.h"
 
@@ -76,7 +76,7 @@ static int unknown_command(const char *word) {
     return EXIT_USAGE;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -92,4 +92,13 @@ int main(int argc, char **argv) {
         if (strcmp(word, subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);
     return unknown_command(word);
+}
+
+/* What was printed must have gone out, whoever printed it. */
+int main(int argc, char **argv) {
+    int code = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "inferd: the output could not be written to the standard output\n");
+    return code == EXIT_GOOD ? EXIT_FAILED : code;
 }

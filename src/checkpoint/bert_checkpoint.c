@@ -228,9 +228,9 @@ static struct status open_weights(struct bert_checkpoint *checkpoint) {
 
 static struct status read_config(struct bert_checkpoint *checkpoint) {
     STATUS_TRY(bert_config_read(checkpoint->files.config, &checkpoint->config));
-    if (checkpoint->config.casing == BERT_CASING_UNKNOWN && checkpoint->files.tokenizer)
-        STATUS_TRY(bert_config_read_casing(checkpoint->files.tokenizer, &checkpoint->config.casing));
-    return status_ok();
+    if (!checkpoint->files.tokenizer)
+        return status_ok();
+    return bert_config_read_tokenizer(checkpoint->files.tokenizer, &checkpoint->config.casing);
 }
 
 static struct status fill(struct bert_checkpoint *checkpoint, const char *path, const char *config_path) {

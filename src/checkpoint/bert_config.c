@@ -100,16 +100,47 @@ static struct status read_eps(yyjson_val *root, const char *file_name, double *r
     return status_ok();
 }
 
-static struct status read_casing(yyjson_val *root, const char *file_name, enum bert_casing *ret) {
-    yyjson_val *member = yyjson_obj_get(root, "do_lower_case");
-    *ret = BERT_CASING_UNKNOWN;
-    if (!member || yyjson_is_null(member))
+/* NULL: the member is absent, or null, which says as much. */
+static struct status find_boolean(yyjson_val *root, const char *file_name, const char *name, yyjson_val **ret) {
+    yyjson_val *member = yyjson_obj_get(root, name);
+    *ret = yyjson_is_null(member) ? NULL : member;
+    if (!*ret || yyjson_is_bool(member))
         return status_ok();
-    if (!yyjson_is_bool(member))
-        return status_error(STATUS_INVALID_ARGUMENT, "%s: \"do_lower_case\" must be true or false, got %s", file_name,
-                            yyjson_get_type_desc(member));
-    *ret = yyjson_get_bool(member) ? BERT_CASING_LOWER : BERT_CASING_KEPT;
+    return status_error(STATUS_INVALID_ARGUMENT, "%s: \"%s\" must be true or false, got %s", file_name, name,
+                        yyjson_get_type_desc(member));
+}
+
+static struct status read_casing(yyjson_val *root, const char *file_name, enum bert_casing *ret) {
+    yyjson_val *member;
+    STATUS_TRY(find_boolean(root, file_name, "do_lower_case", &member));
+    *ret = BERT_CASING_UNKNOWN;
+    if (member)
+        *ret = yyjson_get_bool(member) ? BERT_CASING_LOWER : BERT_CASING_KEPT;
     return status_ok();
+}
+
+/* Accents go with the case, and CJK ideographs are words of their own. A file that tells of accents and not of the case
+ * means its writer's default, which is to lower it. */
+static struct status check_tokenizer(yyjson_val *root, const char *file_name, enum bert_casing *casing) {
+    yyjson_val *accents, *chinese;
+    STATUS_TRY(find_boolean(root, file_name, "strip_accents", &accents));
+    STATUS_TRY(find_boolean(root, file_name, "tokenize_chinese_chars", &chinese));
+    if (chinese && !yyjson_get_bool(chinese))
+        return status_error(STATUS_UNSUPPORTED,
+                            "%s: \"tokenize_chinese_chars\" is false; only true is supported: each CJK ideograph is a "
+                            "word",
+                            file_name);
+    if (!accents)
+        return status_ok();
+    if (*casing == BERT_CASING_UNKNOWN)
+        *casing = BERT_CASING_LOWER;
+    bool lower = *casing == BERT_CASING_LOWER;
+    if (yyjson_get_bool(accents) == lower)
+        return status_ok();
+    return status_error(STATUS_UNSUPPORTED,
+                        "%s: \"strip_accents\" is %s where the case is %s; only %s is supported: accents are stripped "
+                        "where the case is lowered, and nowhere else",
+                        file_name, lower ? "false" : "true", lower ? "lowered" : "kept", lower ? "true" : "false");
 }
 
 /* A text member that, where it stands, must have the one value that BERT has. */
@@ -185,8 +216,13 @@ struct status bert_config_read(const char *path, struct bert_config *ret) {
     return status;
 }
 
-struct status bert_config_read_casing(const char *path, enum bert_casing *ret) {
-    *ret = BERT_CASING_UNKNOWN;
+static struct status read_tokenizer(yyjson_val *root, const char *file_name, enum bert_casing *casing) {
+    if (*casing == BERT_CASING_UNKNOWN)
+        STATUS_TRY(read_casing(root, file_name, casing));
+    return check_tokenizer(root, file_name, casing);
+}
+
+struct status bert_config_read_tokenizer(const char *path, enum bert_casing *casing) {
     if (!file_exists(path))
         return status_ok();
     struct buf text = BUF_EMPTY;
@@ -195,7 +231,7 @@ struct status bert_config_read_casing(const char *path, enum bert_casing *ret) {
     if (status_is_ok(&status))
         status = parse_json(buf_slice(&text), path, &document);
     if (status_is_ok(&status))
-        status = read_casing(yyjson_doc_get_root(document), path, ret);
+        status = read_tokenizer(yyjson_doc_get_root(document), path, casing);
     yyjson_doc_free(document);
     buf_free(&text);
     return status;

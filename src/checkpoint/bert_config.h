@@ -38,8 +38,10 @@ struct bert_config {
 struct status bert_config_parse(struct slice json, const char *file_name, struct bert_config *ret) STATUS_MUST_CHECK;
 /* The same from a file. */
 struct status bert_config_read(const char *path, struct bert_config *ret) STATUS_MUST_CHECK;
-/* The member "do_lower_case" of a JSON file (Hugging Face's tokenizer_config.json); BERT_CASING_UNKNOWN when the file
- * is not there or does not say. Errors: the file cannot be read, is not JSON, or the member is no boolean. */
-struct status bert_config_read_casing(const char *path, enum bert_casing *ret) STATUS_MUST_CHECK;
+/* Hugging Face's tokenizer_config.json, which may not be there. Its "do_lower_case" is the casing where `casing` is
+ * BERT_CASING_UNKNOWN, and stays that where the file does not say. UNSUPPORTED: "strip_accents" is not as the casing,
+ * or "tokenize_chinese_chars" is false: our tokenizer does neither. Other errors: the file cannot be read, is not JSON,
+ * or one of the three is no boolean. */
+struct status bert_config_read_tokenizer(const char *path, enum bert_casing *casing) STATUS_MUST_CHECK;
 
 #endif

@@ -99,17 +99,59 @@ static void cut_at_every_byte(void **state) {
 static void casing_of_a_tokenizer(void **state) {
     (void)state;
     struct scratch scratch = scratch_create();
-    enum bert_casing casing;
-    expect_ok(bert_config_read_casing("tests/fixtures/hf_checkpoint/tokenizer_config.json", &casing));
+    enum bert_casing casing = BERT_CASING_UNKNOWN;
+    expect_ok(bert_config_read_tokenizer("tests/fixtures/hf_checkpoint/tokenizer_config.json", &casing));
     assert_int_equal(casing, BERT_CASING_KEPT);
-    expect_ok(bert_config_read_casing(scratch_path(&scratch, "none.json"), &casing));
-    assert_int_equal(casing, BERT_CASING_UNKNOWN);
-    expect_ok(
-        bert_config_read_casing(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":null}")), &casing));
+    casing = BERT_CASING_UNKNOWN;
+    expect_ok(bert_config_read_tokenizer(scratch_path(&scratch, "none.json"), &casing));
     assert_int_equal(casing, BERT_CASING_UNKNOWN);
     expect_error(
-        bert_config_read_casing(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":\"yes\"}")), &casing),
-        STATUS_INVALID_ARGUMENT, "true or false");
+        bert_config_read_tokenizer(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":\"yes\"}")), &casing),
+        STATUS_INVALID_ARGUMENT, "\"do_lower_case\" must be true or false, got string");
+    scratch_remove(&scratch);
+}
+
+/* `part` of the error, and the casing before and, where it is taken, after. */
+static void what_the_tokenizer_does_not_do_is_refused(void **state) {
+    (void)state;
+    enum { UNKNOWN = BERT_CASING_UNKNOWN, LOWER = BERT_CASING_LOWER, KEPT = BERT_CASING_KEPT };
+    static const struct {
+        const char *json;
+        int before, after;
+        const char *part;
+    } rows[] = {
+        {"{\"do_lower_case\":null,\"strip_accents\":null,\"tokenize_chinese_chars\":null}", UNKNOWN, UNKNOWN, NULL},
+        {"{\"do_lower_case\":true,\"strip_accents\":null,\"tokenize_chinese_chars\":true}", UNKNOWN, LOWER, NULL},
+        {"{\"do_lower_case\":true}", KEPT, KEPT, NULL}, /* the configuration's comes first */
+        {"{\"do_lower_case\":true,\"strip_accents\":true}", UNKNOWN, LOWER, NULL},
+        {"{\"do_lower_case\":false,\"strip_accents\":false}", UNKNOWN, KEPT, NULL},
+        {"{\"strip_accents\":true}", UNKNOWN, LOWER, NULL},
+        {"{\"strip_accents\":false}", KEPT, KEPT, NULL},
+        {"{\"do_lower_case\":true,\"strip_accents\":false}", UNKNOWN, 0,
+         "/t: \"strip_accents\" is false where the case is lowered; only true is supported"},
+        {"{\"do_lower_case\":false,\"strip_accents\":true}", UNKNOWN, 0,
+         "/t: \"strip_accents\" is true where the case is kept; only false is supported"},
+        {"{\"strip_accents\":false}", UNKNOWN, 0, "where the case is lowered"},
+        {"{\"strip_accents\":false}", LOWER, 0, "where the case is lowered"},
+        {"{\"strip_accents\":true}", KEPT, 0, "where the case is kept"},
+        {"{\"tokenize_chinese_chars\":false}", UNKNOWN, 0, "/t: \"tokenize_chinese_chars\" is false; only true"},
+    };
+    struct scratch scratch = scratch_create();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum bert_casing casing = (enum bert_casing)rows[i].before;
+        struct status status =
+            bert_config_read_tokenizer(scratch_write(&scratch, "t", slice_of(rows[i].json)), &casing);
+        if (rows[i].part) {
+            expect_error(status, STATUS_UNSUPPORTED, rows[i].part);
+            continue;
+        }
+        expect_ok(status);
+        assert_int_equal(casing, rows[i].after);
+    }
+    enum bert_casing casing = BERT_CASING_UNKNOWN;
+    expect_error(
+        bert_config_read_tokenizer(scratch_write(&scratch, "t", SLICE_LITERAL("{\"strip_accents\":\"no\"}")), &casing),
+        STATUS_INVALID_ARGUMENT, "\"strip_accents\" must be true or false, got string");
     scratch_remove(&scratch);
 }
 
@@ -120,6 +162,7 @@ int main(void) {
         cmocka_unit_test(refused),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(casing_of_a_tokenizer),
+        cmocka_unit_test(what_the_tokenizer_does_not_do_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

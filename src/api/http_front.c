@@ -53,7 +53,7 @@ void http_front_on_head(const struct api_context *context, struct http_exchange 
     call->version = match.version;
 }
 
-/* Only inferences may come compressed, and their handlers look at that themselves. */
+/* Only inferences may come compressed, and not all of them: their handlers look at that themselves. */
 static struct status check_body(const struct http_call *call) {
     bool has_body = http_exchange_body(call->exchange).size > 0;
     return has_body && call->route->class != API_INFERENCE ? http_call_check_plain(call) : status_ok();

@@ -133,6 +133,11 @@ static const struct infer_call_ops v1_infer_http_ops = {
 void v1_infer_http(struct http_call *http) {
     struct slice model, text;
     int64_t version;
+    struct status status = http_call_check_plain(http);
+    if (!status_is_ok(&status)) { /* before there is an inference, as for calls of other kinds */
+        http_call_answer_error(http, &status);
+        return;
+    }
     size_t size = http_exchange_body(http->exchange).size;
     if (!read_path(http->name, &model, &version) ||
         !http_request_header(http_exchange_request(http->exchange), "nv-inferrequest", &text)) {
@@ -141,11 +146,11 @@ void v1_infer_http(struct http_call *http) {
     }
     struct v1_infer_http *call = infer_call_create(&v1_infer_http_ops, sizeof *call, http->context, http, size);
     if (!call) {
-        struct status status = no_memory();
+        status = no_memory();
         answer_failure(http, 0, &status);
         return;
     }
-    struct status status = infer_start_take(&call->call, model, version);
+    status = infer_start_take(&call->call, model, version);
     if (!status_is_ok(&status)) {
         answer_failure(http, 0, &status);
         return;

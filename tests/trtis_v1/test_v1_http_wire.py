@@ -280,3 +280,12 @@ def test_timeout(server):
     header = 'batch_size: 1 input { name: "IN" dims: 4 } output { name: "OUT" } timeout_microseconds: 1000'
     status, headers, _ = infer(server, header, INPUT, "slow")
     assert status == 400 and headers["NV-Status"].startswith("code: UNAVAILABLE msg: ")
+
+
+@case("VW30", "v1 HTTP", "a body with a Content-Encoding; one that is there twice", "501, 400, without NV-Status: its bytes are not taken for the tensor's")
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_content_encoding(server, coding):
+    status, headers, _ = infer(server, **{"Content-Encoding": coding})
+    assert (status, headers["NV-Status"]) == (501, None)
+    assert infer(server, **{"Content-Encoding": coding, "content-encoding": coding})[0] == 400
+    assert infer(server, **{"Content-Encoding": "identity"})[0] == 200

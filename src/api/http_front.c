@@ -12,7 +12,10 @@ enum { LARGE_BODY = 64 << 10 }; /* bytes; it is worth a look whether its request
 static void refuse(struct http_exchange *exchange, const struct status *status, const char *allow) {
     bool unknown = status->code == STATUS_NOT_FOUND || status->code == STATUS_METHOD_NOT_ALLOWED;
     if (unknown && v1_http_owns_path(http_exchange_request(exchange)->path)) {
-        v1_http_refuse(exchange, allow ? 405 : 400);
+        if (allow)
+            v1_http_refuse_method(exchange, allow);
+        else
+            v1_http_refuse(exchange);
         return;
     }
     const struct http_header allowed = {SLICE_LITERAL("Allow"), slice_of(allow)};

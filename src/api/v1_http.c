@@ -15,8 +15,13 @@ bool v1_http_owns_path(struct slice path) {
     return slice_starts_with(path, SLICE_LITERAL("/api/"));
 }
 
-void v1_http_refuse(struct http_exchange *exchange, int status) {
-    http_respond(exchange, status, NULL, 0, NULL);
+void v1_http_refuse(struct http_exchange *exchange) {
+    http_respond(exchange, 400, NULL, 0, NULL);
+}
+
+void v1_http_refuse_method(struct http_exchange *exchange, const char *allow) {
+    const struct http_header header = {SLICE_LITERAL("Allow"), slice_of(allow)};
+    http_respond(exchange, 405, &header, 1, NULL);
 }
 
 enum v1_format v1_http_format(const struct http_call *call) {

@@ -24,8 +24,10 @@ void v1_http_answer_message(struct http_call *call, const struct pb_v1_request_s
                             const struct pb_message *type, const void *message);
 /* Hands a call to the workers; what is wrong with that, or with `status`, is told as any failure. */
 void v1_http_submit(struct http_call *http, struct blocking_call *call, struct status status);
-/* What v1 answers to a path or method that it does not have: the HTTP status alone. */
-void v1_http_refuse(struct http_exchange *exchange, int status);
+/* What v1 answers to a path that it does not have: 400 and nothing else. */
+void v1_http_refuse(struct http_exchange *exchange);
+/* To a method that a path does not have: 405 and the methods that it has, "GET, POST". */
+void v1_http_refuse_method(struct http_exchange *exchange, const char *allow);
 /* Whether the path is v1's. */
 bool v1_http_owns_path(struct slice path);
 

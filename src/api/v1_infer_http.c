@@ -141,7 +141,7 @@ void v1_infer_http(struct http_call *http) {
     size_t size = http_exchange_body(http->exchange).size;
     if (!read_path(http->name, &model, &version) ||
         !http_request_header(http_exchange_request(http->exchange), "nv-inferrequest", &text)) {
-        v1_http_refuse(http->exchange, 400);
+        v1_http_refuse(http->exchange);
         return;
     }
     struct v1_infer_http *call = infer_call_create(&v1_infer_http_ops, sizeof *call, http->context, http, size);
@@ -161,5 +161,5 @@ void v1_infer_http(struct http_call *http) {
     if (status_is_ok(&status))
         infer_start(&call->call, 0); /* the tensors are the body as it is */
     else
-        v1_http_refuse(http->exchange, 400);
+        v1_http_refuse(http->exchange);
 }

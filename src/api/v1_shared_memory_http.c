@@ -82,7 +82,7 @@ void v1_http_register_system(struct http_call *call) {
     if (!cut_last(&path, &size_text) || !cut_last(&path, &offset_text) || !slice_split(path, '/', &name, &key) ||
         name.size == 0 || key.size == 0 || !slice_to_u64(offset_text, &offset) ||
         !slice_to_u64(size_text, &byte_size)) {
-        v1_http_refuse(call->exchange, 400);
+        v1_http_refuse(call->exchange);
         return;
     }
     struct v1_memory_call *memory = create(call, pb_v1_shared_memory_control_request_register_region_number);
@@ -103,7 +103,7 @@ void v1_http_register_cuda(struct http_call *call) {
     int64_t device;
     if (!cut_last(&path, &device_text) || !cut_last(&path, &size_text) || !slice_to_i64(device_text, &device) ||
         !slice_to_u64(size_text, &byte_size)) {
-        v1_http_refuse(call->exchange, 400);
+        v1_http_refuse(call->exchange);
         return;
     }
     struct v1_memory_call *memory = create(call, pb_v1_shared_memory_control_request_register_region_number);

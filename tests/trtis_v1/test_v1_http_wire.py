@@ -181,14 +181,15 @@ def test_unknown_paths(server, method, path):
     assert (status, body, headers["NV-Status"]) == (400, b"", None)
 
 
-@case("VW16", "v1 HTTP", "a known path by another method", "405, empty, without NV-Status")
-@pytest.mark.parametrize("method, path", [
-    ("POST", "/api/health/live"), ("POST", "/api/status"), ("GET", "/api/infer/fixed"), ("GET", "/api/modelcontrol/load/fixed"),
-    ("PUT", "/api/status/fixed"), ("DELETE", "/api/repository/index"), ("POST", "/api/sharedmemorycontrol/status"),
+@case("VW16", "v1 HTTP", "a known path by another method", "405 with Allow, empty, without NV-Status")
+@pytest.mark.parametrize("method, path, allow", [
+    ("POST", "/api/health/live", "GET"), ("POST", "/api/status", "GET"), ("GET", "/api/infer/fixed", "POST"),
+    ("GET", "/api/modelcontrol/load/fixed", "POST"), ("PUT", "/api/status/fixed", "GET"), ("DELETE", "/api/repository/index", "GET"),
+    ("POST", "/api/sharedmemorycontrol/status", "GET"),
 ])  # fmt: skip
-def test_wrong_methods(server, method, path):
+def test_wrong_methods(server, method, path, allow):
     status, headers, body = call(server, method, path, b"" if method != "GET" else None)
-    assert (status, body, headers["NV-Status"]) == (405, b"", None)
+    assert (status, body, headers["NV-Status"], headers["Allow"]) == (405, b"", None, allow)
 
 
 @case("VW17", "v1 HTTP", "health", "200, empty, with NV-Status")

@@ -271,16 +271,21 @@ static void enter_order(struct infer_request *request) {
     response_order_add(request->model->order, request);
 }
 
-static struct status check_startable(const struct model *model, const struct infer_request *request) {
+/* Of a request that its call does not fit, which is as little the model's failure as one that is not valid. */
+static struct status check_policy(const struct model *model, const struct infer_request *request) {
+    if (!model->config->decoupled || request->takes_several)
+        return status_ok();
+    return status_error(STATUS_UNSUPPORTED,
+                        "this call doesn't support models with decoupled transaction policy, and model '%.*s' has it: "
+                        "use ModelStreamInfer or generate_stream",
+                        SLICE_ARGS(model->config->name));
+}
+
+static struct status check_startable(const struct infer_request *request) {
     if (atomic_load(&request->cancelled))
         return status_error(STATUS_CANCELLED, "request was cancelled before it was submitted");
     if (request->deadline_ns && request->times.queued > request->deadline_ns)
         return request_expired(request);
-    if (model->config->decoupled && !request->takes_several)
-        return status_error(STATUS_UNSUPPORTED,
-                            "this call doesn't support models with decoupled transaction policy, and model '%.*s' has "
-                            "it: use ModelStreamInfer or generate_stream",
-                            SLICE_ARGS(model->config->name));
     return status_ok();
 }
 
@@ -320,7 +325,7 @@ static void run_turn(struct model *model, struct batcher_turn *turn) {
 }
 
 static struct status schedule(struct model *model, struct infer_request *request, struct batcher_turn *turn) {
-    STATUS_TRY(check_startable(model, request));
+    STATUS_TRY(check_startable(request));
     return dynamic_batcher_submit(model->batcher, request, model->order ? enter_order : NULL,
                                   model->quick && request->runs_inside ? turn : NULL);
 }
@@ -330,6 +335,7 @@ static struct status submit(struct model *model, struct infer_request *request) 
         return status_error(STATUS_UNAVAILABLE, "model '%.*s' takes no more requests: it is being unloaded",
                             SLICE_ARGS(model->config->name));
     uint32_t items;
+    STATUS_TRY(check_policy(model, request));
     STATUS_TRY(request_validate(model->config, request, &items));
     STATUS_TRY(shared_memory_settle(request, model->ops->inputs_may_change));
     describe(model, request, items);

@@ -76,12 +76,12 @@ enum body_coding body_coding_choose(struct slice accept_encoding) {
             }
         }
     }
-    if (!named[BODY_IDENTITY]) {
-        bool refused = other_named && other == 0;
-        bool asks_for_one = wanted == 1 && (weights[BODY_GZIP] > 0 || weights[BODY_DEFLATE] > 0);
-        if (!refused && !asks_for_one)
-            return BODY_IDENTITY;
-    }
+    bool asks_for_one = wanted == 1 && (weights[BODY_GZIP] > 0 || weights[BODY_DEFLATE] > 0);
+    if (!named[BODY_IDENTITY] && !other_named && !asks_for_one)
+        return BODY_IDENTITY;
+    for (int i = 0; i < CODING_COUNT; i++)
+        if (!named[i] && other_named)
+            weights[i] = other;
     int best = BODY_IDENTITY;
     for (int i = 0; i < CODING_COUNT; i++)
         if (weights[i] > weights[best])

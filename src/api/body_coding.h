@@ -15,8 +15,8 @@ const char *body_coding_name(enum body_coding coding);
 /* From a Content-Encoding value; empty is identity. UNSUPPORTED for other codings and for several at once. */
 struct status body_coding_parse(struct slice content_encoding, enum body_coding *ret) STATUS_MUST_CHECK;
 /* What to answer with, by an Accept-Encoding value. Plain is cheapest, and client libraries send lists by default, so
- * it is taken unless the client refuses it, prefers another by weight, or names gzip or deflate alone, which means that
- * it asks. */
+ * it is taken unless the client refuses it, prefers another by weight ("*" gives one to all that are not named), or
+ * names gzip or deflate alone, which means that it asks. */
 enum body_coding body_coding_choose(struct slice accept_encoding);
 
 /* Replaces a compressed body. TOO_LARGE as soon as it would pass max_bytes; INVALID_ARGUMENT when it is broken, cut

@@ -5,36 +5,18 @@
 #include "api/header_pattern.h"
 #include "api/infer_parameters.h"
 #include "api/infer_trace.h"
+#include "http/http_text.h"
 
 static struct status no_memory(void) {
     return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the headers that are forwarded");
 }
 
-/* All values of a header that stands first at `at`, in one text (RFC 9110, section 5.3); memory of the arena. */
-static struct status join_values(const struct http_request *head, size_t at, struct arena *arena, struct slice *ret) {
-    size_t size = 0, used = 0;
-    for (size_t i = at; i < head->header_count; i++)
-        if (slice_equal(head->headers[i].name, head->headers[at].name))
-            size += head->headers[i].value.size + 2;
-    char *text = arena_alloc(arena, size);
-    if (!text)
-        return no_memory();
-    for (size_t i = at; i < head->header_count; i++) {
-        struct slice value = head->headers[i].value;
-        if (!slice_equal(head->headers[i].name, head->headers[at].name))
-            continue;
-        if (i > at) {
-            memcpy(text + used, ", ", 2);
-            used += 2;
-        }
-        if (value.size)
-            memcpy(text + used, value.data, value.size);
-        used += value.size;
-    }
-    *ret = (struct slice){text, used};
+static struct status read_value(const struct http_request *head, struct slice name, struct arena *arena,
+                                struct slice *ret) {
+    STATUS_TRY(http_join_values(head, name, arena, ret));
     if (!slice_is_utf8(*ret))
         return status_error(STATUS_INVALID_ARGUMENT, "header '%.*s' is to become a parameter, but it is not UTF-8",
-                            SLICE_ARGS(head->headers[at].name));
+                            SLICE_ARGS(name));
     return status_ok();
 }
 
@@ -81,7 +63,7 @@ static struct status forward_headers(const struct header_pattern *forwarded, str
             .name = arena_copy(request->arena, name), .kind = PARAMETER_STRING, .forwarded = true};
         if (!parameter.name.data)
             return no_memory();
-        STATUS_TRY(join_values(head, i, request->arena, &parameter.value.string));
+        STATUS_TRY(read_value(head, name, request->arena, &parameter.value.string));
         set_parameter(request, &parameter);
     }
     return status_ok();

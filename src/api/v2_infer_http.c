@@ -8,6 +8,7 @@
 #include "api/load_report.h"
 #include "api/raw_request.h"
 #include "base/clock.h"
+#include "http/http_text.h"
 
 struct http_infer {
     struct infer_call call;
@@ -109,8 +110,8 @@ static const struct infer_call_ops http_infer_ops = {
 static struct status read_head(struct http_call *http, struct http_infer *infer) {
     const struct http_request *head = http_exchange_request(http->exchange);
     struct slice value;
-    if (http_request_header(head, "accept-encoding", &value))
-        infer->coding = body_coding_choose(value);
+    STATUS_TRY(http_join_values(head, SLICE_LITERAL("accept-encoding"), http_exchange_arena(http->exchange), &value));
+    infer->coding = body_coding_choose(value);
     STATUS_TRY(http_request_sole_header(head, "inference-header-content-length", &value));
     infer->has_header_length = value.data != NULL;
     if (infer->has_header_length && !slice_to_u64(slice_trim(value), &infer->header_length))

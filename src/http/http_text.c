@@ -148,6 +148,31 @@ const char *http_reason(int status) {
     return "";
 }
 
+struct status http_join_values(const struct http_request *request, struct slice name, struct arena *arena,
+                               struct slice *ret) {
+    size_t size = 0, used = 0, count = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (slice_equal(request->headers[i].name, name))
+            size += request->headers[i].value.size + 2;
+    char *text = arena_alloc(arena, size);
+    if (!text)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for the header '%.*s'", SLICE_ARGS(name));
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct slice value = request->headers[i].value;
+        if (!slice_equal(request->headers[i].name, name))
+            continue;
+        if (count++ > 0) {
+            memcpy(text + used, ", ", 2);
+            used += 2;
+        }
+        if (value.size)
+            memcpy(text + used, value.data, value.size);
+        used += value.size;
+    }
+    *ret = (struct slice){text, used};
+    return status_ok();
+}
+
 struct slice http_date_now(struct http_date *date) {
     uint64_t second = (uint64_t)time(NULL);
     if (second != date->second) {

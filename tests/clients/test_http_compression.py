@@ -109,6 +109,15 @@ def test_weights(server, accept, coding):
     assert infer(server, Accept_Encoding=accept).headers["content-encoding"] == coding
 
 
+@case("HZ10", "HTTP", "Accept-Encoding in several lines, which are one list; * for the codings that are not named", "as if it were one line; * gives them a weight")
+@pytest.mark.parametrize("lines,coding", [(["identity", "gzip"], None), (["br;q=0.1", "identity;q=0, gzip"], "gzip"), (["identity;q=0", "*;q=0.5"], "gzip"),
+                                          (["gzip;q=0, *", "", "identity;q=0.5"], "deflate"), (["gzip"], "gzip"), ([], None)])
+def test_lists_in_lines(server, lines, coding):
+    head = f"POST /v2/models/id_int32/infer HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n"
+    answer = exchange(server.http, (head + "".join(f"Accept-Encoding: {line}\r\n" for line in lines) + "\r\n").encode() + BODY)
+    assert (answer.status, answer.headers.get("content-encoding")) == (200, coding)
+
+
 @case("HZ09", "HTTP", "Accept-Encoding gzip on calls that do not infer, and on errors", "plain answers")
 def test_other_answers_are_plain(server):
     for path in ("/v2", "/v2/models/plain", "/v2/models/plain/config", "/v2/models/stats", "/metrics", "/nothing"):

@@ -56,7 +56,16 @@ static void answer_coding_follows_the_client(void **state) {
         {"gzip, deflate, identity;q=0", BODY_GZIP},
         {"gzip;q=0.2, deflate;q=0.3, *;q=0", BODY_DEFLATE},
         {"identity;q=0", BODY_IDENTITY}, /* nothing else is left */
-        {"gzip;q=2", BODY_IDENTITY},     /* no weight: the item is void */
+        {"identity;q=0, *;q=0.5", BODY_GZIP},
+        {"*;q=0.5, identity;q=0, gzip;q=0", BODY_DEFLATE},
+        {"identity;q=0.3, *;q=0.5", BODY_GZIP},
+        {"identity;q=0.5, *;q=0.3", BODY_IDENTITY},
+        {"gzip, *;q=0.1", BODY_GZIP},
+        {"deflate;q=0.4, *;q=0.5", BODY_IDENTITY},
+        {"gzip, deflate, *", BODY_IDENTITY},
+        {"br, *;q=0.1", BODY_IDENTITY},
+        {"*;q=0", BODY_IDENTITY},
+        {"gzip;q=2", BODY_IDENTITY}, /* no weight: the item is void */
         {"gzip;q=", BODY_IDENTITY},
         {";;;,,,", BODY_IDENTITY},
     };

@@ -79,10 +79,29 @@ static void test_values(void **state) {
     }
 }
 
+static void test_joined_values(void **state) {
+    (void)state;
+    struct http_header headers[] = {{SLICE_LITERAL("a"), SLICE_LITERAL("1")},
+                                    {SLICE_LITERAL("b"), SLICE_LITERAL("x")},
+                                    {SLICE_LITERAL("a"), {NULL, 0}},
+                                    {SLICE_LITERAL("a"), SLICE_LITERAL("3, 4")}};
+    struct http_request request = {.headers = headers, .header_count = sizeof headers / sizeof headers[0]};
+    static const char *const rows[][2] = {{"a", "1, , 3, 4"}, {"b", "x"}, {"c", ""}};
+    struct arena *arena = arena_create(0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct slice value;
+        struct status status = http_join_values(&request, slice_of(rows[i][0]), arena, &value);
+        assert_true(status_is_ok(&status));
+        assert_non_null(value.data);
+        assert_true(slice_equal_text(value, rows[i][1]));
+    }
+    arena_destroy(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_character_classes), cmocka_unit_test(test_date),
-        cmocka_unit_test(test_reasons), cmocka_unit_test(test_session_fields),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_session_fields),    cmocka_unit_test(test_joined_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,10 +126,19 @@ static struct h1_error take_content_length(struct framing *framing, struct slice
     return H1_GOOD;
 }
 
+/* Empty elements of the list count for nothing (RFC 9110, section 5.6.1.2). */
 static struct h1_error take_transfer_encoding(struct framing *framing, struct slice value) {
+    size_t chunked = 0, others = 0;
     if (framing->codings++ > 0)
         return bad_request("more than one Transfer-Encoding field");
-    if (!slice_equal_nocase(value, SLICE_LITERAL("chunked")))
+    for (struct slice coding, rest = value; rest.size > 0;) {
+        slice_split(rest, ',', &coding, &rest);
+        coding = slice_trim(coding);
+        bool is_chunked = slice_equal_nocase(coding, SLICE_LITERAL("chunked"));
+        chunked += is_chunked;
+        others += !is_chunked && coding.size > 0;
+    }
+    if (chunked != 1 || others > 0)
         return (struct h1_error){501, "the only transfer coding that is implemented is chunked"};
     framing->head->chunked = true;
     return H1_GOOD;

@@ -45,6 +45,7 @@ enum h1_body_state {
     H1_BODY_DONE,
     H1_BODY_PLAIN,
     H1_CHUNK_SIZE,
+    H1_CHUNK_BLANK, /* behind the size, in front of an extension */
     H1_CHUNK_EXTENSION,
     H1_CHUNK_SIZE_LF,
     H1_CHUNK_DATA,

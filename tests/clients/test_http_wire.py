@@ -105,6 +105,14 @@ def test_chunked_body(server):
     assert answer.status == 200, answer.body
 
 
+@case("HW27", "HTTP/1.1", "blanks in front of a chunk's extension; empty elements in Transfer-Encoding (RFC 9112, RFC 9110)", "200")
+def test_lenient_chunks(server):
+    chunks = b"%x \t;x=y\r\n%s\r\n0 ;z\r\n\r\n" % (len(BODY), BODY)
+    for value in (b"chunked", b"chunked, ", b", chunked,,"):
+        answer = exchange(server.http, POST + b"Transfer-Encoding: " + value + b"\r\n\r\n" + chunks)
+        assert answer.status == 200, answer.body
+
+
 @case("HW16", "HTTP/1.1", "Expect: 100-continue", "100 first, then the answer")
 def test_expect_continue(server):
     with Socket(server.http) as connection:

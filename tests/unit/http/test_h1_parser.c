@@ -148,6 +148,11 @@ static const struct refusal refusals[] = {
     {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n"},
     {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked;q=1\r\n\r\n"},
     {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: , ,\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked,,chunked\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: , chunked, x\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked,\r\nContent-Length: 5\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: ,\r\n\r\n"},
     {400, "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"},
     {417, "POST / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\n\r\n"},
 };
@@ -170,6 +175,19 @@ static void test_nul_is_refused(void **state) {
     struct outcome outcome = parse((struct slice){head, sizeof head - 1}, 0);
     assert_int_equal(outcome.status, 400);
     done(&outcome);
+}
+
+static void test_empty_elements_of_codings(void **state) {
+    (void)state;
+    static const char *const values[] = {"chunked", "CHUNKED", "chunked,", "chunked, ", ", chunked", ",\t, Chunked ,,"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: %s\r\n\r\n", values[i]);
+        struct outcome outcome = parse(slice_of(text), 0);
+        assert_int_equal(outcome.status, 0);
+        assert_true(outcome.head.chunked);
+        done(&outcome);
+    }
 }
 
 static void test_a_full_head(void **state) {
@@ -339,6 +357,7 @@ static const struct {
     {0, "3\r\nabc\r\n0\r\n\r\nGET /", "abc", 5},
     {0, "000a\r\n0123456789\r\nA\r\nabcdefghij\r\n00\r\n\r\n", "0123456789abcdefghij", 0},
     {0, "1;name=value;q=\"x y\"\r\na\r\n0;last\r\n\r\n", "a", 0},
+    {0, "1 ;x\r\na\r\n2\t \t; y = z\r\nbc\r\n0 ;\r\n\r\n", "abc", 0},
     {0, "1\r\na\r\n0\r\nX-Sum: 5\r\nEmpty:\r\n\r\n", "a", 0},
     {-1, "", "", 0},
     {-1, "3\r\nabc\r\n", "abc", 0},
@@ -349,6 +368,10 @@ static const struct {
     {400, "0x1\r\na\r\n", "", 0},
     {400, " 1\r\na\r\n", "", 0},
     {400, "1 \r\na\r\n", "", 0},
+    {400, "1 2\r\na\r\n", "", 0},
+    {400, "1 \n;x\r\na\r\n", "", 0},
+    {400, "1 x;x\r\na\r\n", "", 0},
+    {400, " ;x\r\na\r\n", "", 0},
     {400, "1\na\r\n", "", 0},
     {400, "1\r\nab\r\n", "", 0},
     {400, "1\r\na\n0\r\n\r\n", "", 0},
@@ -414,6 +437,13 @@ static void test_chunk_overhead_is_bounded(void **state) {
     buf_append_text(&text, "0\r\n");
     for (int i = 0; i < 200; i++)
         buf_append_text(&text, "x-trailer: y\r\n");
+    outcome = take_body(buf_slice(&text), true, -1, 0);
+    assert_int_equal(outcome.status, 431);
+    buf_free(&outcome.data);
+    buf_clear(&text);
+    buf_append_text(&text, "1");
+    for (int i = 0; i < 2000; i++)
+        buf_append_text(&text, " ");
     outcome = take_body(buf_slice(&text), true, -1, 0);
     assert_int_equal(outcome.status, 431);
     buf_free(&outcome.data);
@@ -512,12 +542,19 @@ static void test_mutated_chunks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_nul_is_refused),
-        cmocka_unit_test(test_a_full_head),     cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_truncated_heads_want_more),
-        cmocka_unit_test(test_head_size_limit), cmocka_unit_test(test_chunked_bodies),
-        cmocka_unit_test(test_plain_bodies),    cmocka_unit_test(test_chunk_overhead_is_bounded),
-        cmocka_unit_test(test_mutated_heads),   cmocka_unit_test(test_mutated_chunks),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nul_is_refused),
+        cmocka_unit_test(test_a_full_head),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_truncated_heads_want_more),
+        cmocka_unit_test(test_head_size_limit),
+        cmocka_unit_test(test_chunked_bodies),
+        cmocka_unit_test(test_empty_elements_of_codings),
+        cmocka_unit_test(test_plain_bodies),
+        cmocka_unit_test(test_chunk_overhead_is_bounded),
+        cmocka_unit_test(test_mutated_heads),
+        cmocka_unit_test(test_mutated_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ static struct status status_of(const struct inflate_outcome *outcome, size_t siz
 struct status body_inflate(enum body_coding coding, size_t max_bytes, struct inflate_gate gate, struct buf *body) {
     if (coding == BODY_IDENTITY)
         return status_ok();
-    enum inflate_form form = coding == BODY_GZIP ? INFLATE_GZIP : INFLATE_ZLIB;
+    enum inflate_form form = coding == BODY_GZIP ? INFLATE_GZIP_MEMBERS : INFLATE_ZLIB;
     struct buf plain = BUF_EMPTY;
     struct inflate_outcome outcome = inflate_data(form, buf_slice(body), max_bytes, gate, &plain);
     if (outcome.end != INFLATE_WHOLE)

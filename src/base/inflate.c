@@ -1,6 +1,7 @@
 #include "base/inflate.h"
 
 #include <limits.h>
+#include <string.h>
 #include <zlib.h>
 
 enum { STEP_FIRST = 16 << 10, WINDOW_BITS = 15, WINDOW_GZIP = 16 /* more of them mean its form */ };
@@ -51,20 +52,42 @@ static enum inflate_end end_of(int result, bool is_starved) {
     }
 }
 
+/* Whether a member of gzip may begin at that place: what is shorter than its two first bytes, but for them, is cut. */
+static bool is_member(struct slice data, size_t at) {
+    static const char magic[] = {0x1f, (char)0x8b};
+    size_t left = data.size - at;
+    return left > 0 && memcmp(data.data + at, magic, left < sizeof magic ? left : sizeof magic) == 0;
+}
+
+/* One zlib stream, or one member. The room that one leaves is the next one's: small ones ask the gate for nothing. */
 static enum inflate_end inflate_steps(z_stream *z, struct slice data, size_t max_bytes, struct inflate_gate gate,
-                                      size_t *ret_read, struct buf *out) {
+                                      size_t *given, struct buf *out) {
     enum inflate_end end = INFLATE_WHOLE;
-    size_t given = 0;
     for (int result = Z_OK; result != Z_STREAM_END && end == INFLATE_WHOLE;) {
-        end = make_room(z, max_bytes, gate, out);
+        if (z->avail_out == 0)
+            end = make_room(z, max_bytes, gate, out);
         if (end != INFLATE_WHOLE)
             break;
         size_t room = z->avail_out;
-        feed(z, data, &given);
+        feed(z, data, given);
         result = inflate(z, Z_NO_FLUSH);
         out->size += room - z->avail_out;
+        bool is_starved = *given - z->avail_in == data.size && z->avail_out > 0;
+        end = out->size > max_bytes ? INFLATE_TOO_LARGE : end_of(result, is_starved);
+    }
+    return end;
+}
+
+static enum inflate_end inflate_all(z_stream *z, enum inflate_form form, struct slice data, size_t max_bytes,
+                                    struct inflate_gate gate, size_t *ret_read, struct buf *out) {
+    size_t given = 0;
+    enum inflate_end end = inflate_steps(z, data, max_bytes, gate, &given, out);
+    *ret_read = given - z->avail_in;
+    while (end == INFLATE_WHOLE && form == INFLATE_GZIP_MEMBERS && is_member(data, *ret_read)) {
+        if (inflateReset(z) != Z_OK)
+            return INFLATE_BROKEN;
+        end = inflate_steps(z, data, max_bytes, gate, &given, out);
         *ret_read = given - z->avail_in;
-        end = out->size > max_bytes ? INFLATE_TOO_LARGE : end_of(result, *ret_read == data.size && z->avail_out > 0);
     }
     return end == INFLATE_WHOLE && *ret_read < data.size ? INFLATE_FOLLOWED : end;
 }
@@ -73,9 +96,9 @@ struct inflate_outcome inflate_data(enum inflate_form form, struct slice data, s
                                     struct inflate_gate gate, struct buf *ret) {
     struct inflate_outcome outcome = {.end = INFLATE_NO_MEMORY, .reason = "unknown format"};
     z_stream z = {.next_in = NULL};
-    if (inflateInit2(&z, form == INFLATE_GZIP ? WINDOW_BITS + WINDOW_GZIP : WINDOW_BITS) != Z_OK)
+    if (inflateInit2(&z, form == INFLATE_ZLIB ? WINDOW_BITS : WINDOW_BITS + WINDOW_GZIP) != Z_OK)
         return outcome;
-    outcome.end = inflate_steps(&z, data, max_bytes, gate, &outcome.read, ret);
+    outcome.end = inflate_all(&z, form, data, max_bytes, gate, &outcome.read, ret);
     if (z.msg)
         outcome.reason = z.msg;
     inflateEnd(&z);

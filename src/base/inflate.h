@@ -7,7 +7,11 @@
 
 #include "base/buf.h"
 
-enum inflate_form { INFLATE_ZLIB, INFLATE_GZIP };
+enum inflate_form {
+    INFLATE_ZLIB,
+    INFLATE_GZIP,        /* one member */
+    INFLATE_GZIP_MEMBERS /* one or more, one behind the other (RFC 1952, section 2.2) */
+};
 
 enum {
     INFLATE_FACTOR = 1032,     /* most bytes that deflate makes of one */

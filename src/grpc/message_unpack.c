@@ -26,7 +26,7 @@ struct status message_unpack(enum grpc_encoding encoding, size_t max_bytes, stru
     if (packed.size == 0)
         return status_ok(); /* zlib's own clients leave an empty message empty */
     size_t size = packed.size;
-    enum inflate_form form = encoding == GRPC_ENCODING_GZIP ? INFLATE_GZIP : INFLATE_ZLIB;
+    enum inflate_form form = encoding == GRPC_ENCODING_GZIP ? INFLATE_GZIP_MEMBERS : INFLATE_ZLIB;
     *message = BUF_EMPTY;
     struct inflate_outcome outcome = inflate_data(form, buf_slice(&packed), max_bytes, gate, message);
     buf_free(&packed);

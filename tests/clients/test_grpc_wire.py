@@ -84,6 +84,14 @@ def test_broken_gzip(server):
     refused(server, INTERNAL, frame(gzip.compress(MESSAGE)[:-6], 1), ("grpc-encoding", "gzip"))
 
 
+@case("GW17", "gRPC", "a gzip message of several members (RFC 1952)", "unpacked as one; within one limit: RESOURCE_EXHAUSTED beyond it")
+def test_gzip_members(server):
+    members = b"".join(gzip.compress(part) for part in (MESSAGE[:7], b"", MESSAGE[7:]))
+    status, fields = call(server.grpc, frame(members, 1), ("grpc-encoding", "gzip"))
+    assert (status, fields["grpc-status"]) == (200, OK), fields
+    refused(server, RESOURCE_EXHAUSTED, frame(gzip.compress(bytes(35 << 20)) * 2, 1), ("grpc-encoding", "gzip"))
+
+
 @case("GW09", "gRPC", "a small gzip message that unpacks to more than the limit", "RESOURCE_EXHAUSTED")
 def test_gzip_bomb(server):
     bomb = gzip.compress(bytes(70 << 20))

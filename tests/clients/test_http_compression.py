@@ -64,6 +64,17 @@ def test_broken_request(server, coding, break_it):
     assert answer.error.startswith(f"Content-Encoding {coding}: ")
 
 
+@case("HZ11", "HTTP", "a gzip body of several members (RFC 1952); more than the limit together; a last one that is cut", "200; 413; 400")
+def test_members(server):
+    members = b"".join(gzip.compress(part) for part in (BODY[:9], b"", BODY[9:]))
+    answer = infer(server, members, Content_Encoding="gzip")
+    assert (answer.status, answer.json["outputs"][0]["data"]) == (200, [1, 2, 3])
+    assert infer(server, gzip.compress(bytes(35 << 20)) * 2, Content_Encoding="gzip").status == 413
+    for cut in (members[:-1], members + b"\x1f", members + members[:11]):
+        assert infer(server, cut, Content_Encoding="gzip").status == 400
+    assert infer(server, zlib.compress(BODY) * 2, Content_Encoding="deflate").status == 400
+
+
 @case("HZ04", "HTTP", "a small compressed body that unpacks to more than the limit", "413 with the limit")
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_bomb(server, coding):

@@ -42,6 +42,17 @@ static void test_both_encodings(void **state) {
     buf_free(&gzip);
 }
 
+static void test_members(void **state) {
+    (void)state;
+    struct buf message = pack(SLICE_LITERAL("hel"), 31), more = pack(SLICE_LITERAL("lo"), 31);
+    buf_append_slice(&message, buf_slice(&more));
+    struct status status = message_unpack(GRPC_ENCODING_GZIP, 5, (struct inflate_gate){NULL, NULL}, &message);
+    assert_string_equal(status.message, "");
+    assert_true(slice_equal_text(buf_slice(&message), "hello"));
+    buf_free(&message);
+    buf_free(&more);
+}
+
 static void test_errors(void **state) {
     (void)state;
     const struct inflate_gate open = {NULL, NULL};
@@ -61,6 +72,7 @@ static void test_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_encodings),
+        cmocka_unit_test(test_members),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

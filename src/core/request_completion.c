@@ -6,7 +6,7 @@
 #include "core/shared_memory.h"
 
 struct status request_status(const struct infer_request *request, struct status status) {
-    if (!request->id.size)
+    if (!request->id.size || status_is_ok(&status))
         return status;
     return status_error(status.code, "[request id: %.*s] %s", SLICE_ARGS(request->id), status.message);
 }
@@ -128,6 +128,11 @@ static struct status breach(const struct infer_request *request, const char *cou
                         SLICE_ARGS(request->state->model_name), count);
 }
 
+/* Whether the client has left its memory as it was. */
+static struct status check_memory(const struct infer_request *request) {
+    return request_status(request, shared_memory_check(request));
+}
+
 /* Whether a good final response may go out: OK, or the error that takes its place. */
 static struct status check_final(struct infer_request *request, struct infer_response *response) {
     const struct model_config *config = request->model->config;
@@ -139,7 +144,7 @@ static struct status check_final(struct infer_request *request, struct infer_res
         return request_status(request, status_error(STATUS_CANCELLED, "request was cancelled during its execution"));
     if (response->empty)
         return config->decoupled ? status_ok() : breach(request, "no response");
-    STATUS_TRY(shared_memory_check(request));          /* the client has not taken its memory back meanwhile */
+    STATUS_TRY(check_memory(request));
     return response_reshape_outputs(config, response); /* the shapes as the config tells them */
 }
 
@@ -177,7 +182,7 @@ static void fail_later(struct infer_request *request, struct status status) {
 static void respond_in_part(struct infer_request *request, struct infer_response *response) {
     const struct model_config *config = request->model->config;
     bool unwanted = request->state->failure || atomic_load(&request->cancelled) || is_late(request);
-    struct status status = shared_memory_check(request);
+    struct status status = check_memory(request);
     if (!unwanted && status_is_ok(&status))
         status = config->decoupled ? response_reshape_outputs(config, response) : breach(request, "several responses");
     if (!unwanted && status_is_ok(&status)) {

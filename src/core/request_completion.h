@@ -9,7 +9,7 @@
 #include "core/infer_request.h"
 #include "core/model_priv.h"
 
-/* "[request id: <id>] " in front of the message, where the client gave an id. */
+/* "[request id: <id>] " in front of an error's message, where the client gave an id. */
 struct status request_status(const struct infer_request *request, struct status status);
 /* The error of a request whose deadline has passed, with the code that its adapter wants (deadline_code). */
 struct status request_expired(const struct infer_request *request);

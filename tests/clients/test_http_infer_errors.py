@@ -481,6 +481,13 @@ def test_flaky_model(server):
     assert sorted(statuses) == [200, 200, 200, 500, 500, 500]
 
 
-@case("HE64", "HTTP", "an error of a request that has an id", "the text names the id")
+@case("HE64", "HTTP", "an error of a request that has an id: of its inputs; of its JSON, its model's name, the engine", "the text begins with the id; it does not")
 def test_errors_name_the_request(server):
-    refused(server, {"id": "my request", **one(name="X")}, 400, "my request")
+    front = "[request id: my request] "
+
+    def error_of(model="id_int32", **body):
+        return post_infer(server.http, model, {"id": "my request", **body}).error
+
+    assert error_of(**one(name="X")).startswith(front) and error_of(inputs=[]).startswith(front)
+    for text in (error_of(**one(shape=[-1])), error_of("nothing", **one()), error_of("failing", **one())):
+        assert text and not text.startswith(front)

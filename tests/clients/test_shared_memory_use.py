@@ -93,14 +93,14 @@ def test_cut_in_flight_http(memory_host, make_object, model, datatype, reads):
     register(memory_host, "r", made)
     register(memory_host, "other", other)
     count = LARGE // 4
-    body = {"inputs": [shared([1, count], part(size=LARGE), datatype)]}
+    body = {"id": "cut", "inputs": [shared([1, count], part(size=LARGE), datatype)]}
     if not reads:
         body["outputs"] = [{"name": "OUT", "parameters": part(size=LARGE, offset=LARGE)}]
     later = Later(memory_host, model, lambda: post_infer(memory_host.http, model, body))
     made.cut()
     answer = later.wait()
     assert answer.status == 400, answer.body[:200]
-    assert "cut short" in answer.error
+    assert "cut short" in answer.error and answer.error.startswith("[request id: cut] shared memory region 'r'")
     assert post_infer(memory_host.http, "id_int32", {"inputs": [shared([1, 2], part("other"))]}).status == 200
 
 

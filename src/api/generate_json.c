@@ -95,8 +95,9 @@ static struct status read_member(struct reader *reader, yyjson_val *key, yyjson_
         return read_input(reader, input, value);
     if (slice_equal_text(name, "id"))
         return request_json_string(root, "id", value, reader->request->arena, &reader->request->id);
-    if (slice_equal_text(name, "parameters") && yyjson_is_obj(value))
-        return read_parameters(reader, value);
+    if (slice_equal_text(name, "parameters"))
+        return yyjson_is_obj(value) ? read_parameters(reader, value)
+                                    : request_json_expected(root, "parameters", "an object", value);
     return read_parameter(reader, NULL, key, value);
 }
 

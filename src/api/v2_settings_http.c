@@ -86,7 +86,8 @@ static struct status read_trace_value(yyjson_val *key, yyjson_val *from, struct 
     if (!yyjson_is_int(from)) {
         char got[96];
         json_value_describe(from, got, sizeof got);
-        return status_error(STATUS_INVALID_ARGUMENT, "%.*s: expected a string, an array of strings or null, got %s",
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "%.*s: expected a string, a whole number, an array of them or null, got %s",
                             SLICE_ARGS(json_body_text(key)), got);
     }
     const char *digits = yyjson_is_uint(from) ? arena_printf(arena, "%" PRIu64, yyjson_get_uint(from))

@@ -257,6 +257,15 @@ def test_half_close_behind_quick_requests(alone):
     assert answers.count(b"HTTP/1.1 200 OK") == 2
 
 
+@case("DL25", "HTTP/1.1", "a client that closes its sending side behind an inference of a model that runs on the loop", "gets the answer")
+def test_half_close_behind_a_quick_inference(alone):
+    data = json.dumps(body()).encode()
+    with Socket(alone.http) as connection:
+        connection.send(b"POST /v2/models/id_int32/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+        connection.close_sending()
+        assert connection.read_to_end().startswith(b"HTTP/1.1 200 OK")
+
+
 @case("DL19", "HTTP/2", "a stream reset while its request runs", "cancelled; the connection goes on")
 def test_h2_reset(alone):
     with Http2(alone.http) as connection:

@@ -124,6 +124,13 @@ def test_wrong_values(traced, wrong):
     assert settings(traced) == before
 
 
+@case("TR57", "HTTP", "a number that is written as no whole one", "400 that says what is taken: a string, a whole number")
+def test_numbers_that_are_not_whole(traced):
+    answer = change(traced, {"trace_rate": 1.0})
+    assert (answer.status, answer.error) == (400, "trace_rate: expected a string, a whole number, an array of them or null, got 1.0")
+    assert change(traced, {"trace_rate": 1}).status == 200
+
+
 @case("TR09", "gRPC", "the same", "INVALID_ARGUMENT")
 def test_wrong_grpc_values(traced):
     for name, values in [("trace_level", ["OFF", "TENSORS"]), ("trace_rate", ["1", "2"]), ("trace_count", ["-2"]), ("log_frequency", ["x"])]:

@@ -131,7 +131,21 @@ def test_one_picture_a_run_and_one_of_all(tmp_path):
 
 def test_labels_that_make_the_same_name(tmp_path):
     pictures = draw(tmp_path, IDENTITY, OLD, "--label", "a b", "--label", "A/B", "--figure", "breakdown")
-    assert set(pictures) == {"breakdown", "breakdown-a-b1", "breakdown-a-b2"}
+    assert set(pictures) == {"breakdown", "breakdown-a-b-1", "breakdown-a-b-2"}
+
+
+@pytest.mark.parametrize("labels, names", [
+    (["x", "x1", "x"], ["x-1", "x1", "x-3"]),
+    (["x", "x-1", "x"], ["x-1-1", "x-1", "x-3"]),  # what one label makes by itself is its own
+    (["x", "x", "x-2"], ["x-1", "x-2-2", "x-2"]),
+    (["?", "!", "1"], ["1-1", "2", "1"]),
+])
+def test_no_picture_takes_the_place_of_another(tmp_path, labels, names):
+    words = [word for label in labels for word in ("--label", label)]
+    pictures = draw(tmp_path, *[IDENTITY] * len(labels), *words, "--figure", "breakdown")
+    assert set(pictures) == {"breakdown", *(f"breakdown-{name}" for name in names)}
+    for label, name in zip(labels, names):
+        assert [group.get("data-run") for group in pictures[f"breakdown-{name}"].iter() if group.get("class") == "breakdown"] == [label]
 
 
 def test_every_row_of_panels_has_both_axes(tmp_path):
@@ -208,6 +222,37 @@ def test_distribution_of_a_profile(tmp_path):
     assert len(marks(picture, "rank")) == 3 * 4
 
 
+@pytest.mark.parametrize("name", ["profile.json", "profile.export", "profile.csv"])
+def test_a_profile_is_known_by_what_is_in_it(tmp_path, name):
+    file = profile(tmp_path / name, {1: [1000, 2000]})
+    file.write_text(f"\n \t{file.read_text()}")
+    pictures = draw(tmp_path, file, IDENTITY, "--label", "the profile", "--label", "the table")
+    assert set(pictures) == {"distribution", "breakdown", "summary", "rate", "percentiles"}
+    assert "the profile" in texts(pictures["distribution"]) and "the table" in texts(pictures["breakdown"])
+
+
+def test_a_table_whose_name_ends_like_that_of_a_profile(tmp_path):
+    file = tmp_path / "table.json"
+    file.write_text(IDENTITY.read_text())
+    assert "breakdown" in draw(tmp_path, file)
+
+
+def test_the_kinds_are_of_profiles_too(tmp_path):
+    file = profile(tmp_path / "profile.json", {1: [1000, 2000]})
+    assert set(draw(tmp_path / "a", file, IDENTITY, "--figure", "rate")) == {"rate"}
+    assert set(draw(tmp_path / "b", file, IDENTITY, "--figure", "distribution", "--figure", "rate")) == {"distribution", "rate"}
+    assert "nothing that the wanted figures show" in run(file, "--output-dir", tmp_path / "c", "--figure", "rate", code=1).stderr
+
+
+def test_a_report_of_profiles_alone_is_refused(tmp_path):
+    file = profile(tmp_path / "profile.json", {1: [1000, 2000]})
+    done = run(file, "--output-dir", tmp_path / "out", "--report", code=1)
+    assert "--report compares what tables (CSV) say, and no FILE is one" in done.stderr
+    assert not (tmp_path / "out").exists()
+    run(file, IDENTITY, "--output-dir", tmp_path / "out", "--report", "--png", "never")
+    assert (tmp_path / "out/report.html").exists()
+
+
 def test_hostile_labels_stay_text(tmp_path):
     label = 'a<script>alert("1")</script>&\x01\u202e'
     pictures = draw(tmp_path, IDENTITY, "--label", label, "--title", "<&>\"'", "--caption", "]]><!--")
@@ -239,9 +284,11 @@ def test_what_is_wrong_in_a_file_is_told(tmp_path, content, message):
 @pytest.mark.parametrize("arguments, message", [
     ([], "a FILE or --runs LIST is needed"),
     ([IDENTITY], "--output-dir DIR is needed"),
-    ([IDENTITY, "--output-dir", "x", "--figure", "pie"], "expected breakdown, summary, rate or percentiles"),
+    ([IDENTITY, "--output-dir", "x", "--figure", "pie"], "expected breakdown, summary, rate, percentiles or distribution"),
     ([IDENTITY, "--output-dir", "x", "--label", "a", "--label", "b"], "given 2 times for 1 files"),
     ([IDENTITY, "--output-dir", "x", "--latency-limit", "5"], "goes with --report"),
+    ([IDENTITY, "--output-dir", "x", "--latency-limit-of", "p95"], "--latency-limit-of says what --latency-limit bounds"),
+    ([IDENTITY, "--output-dir", "x", "--report", "--latency-limit-of", "p99"], "--latency-limit-of says what --latency-limit bounds"),
     ([IDENTITY, "--output-dir", "x", "--theme", "blue"], "auto|light|dark"),
 ])
 def test_wrong_usage(arguments, message):
@@ -276,6 +323,20 @@ LOOKS = {
 def test_any_size_is_drawn_within_the_picture(tmp_path, look):
     for picture in draw(tmp_path, synthetic(tmp_path / "run.csv", **LOOKS[look])).values():
         check_drawn(picture)
+
+
+def test_labels_below_are_at_equal_distances(tmp_path):
+    """Where not all have room, every so many-th is left."""
+    files = [synthetic(tmp_path / f"run-{i}.csv", 20, 2000, 0.00025) for i in range(3)]
+    by_height = {}
+    for text in elements(draw(tmp_path, *files, "--figure", "rate")["rate"], "text"):
+        if re.fullmatch(r"[0-9.]+", text.text):
+            by_height.setdefault(text.get("y"), []).append(float(text.text))
+    below = [values for values in by_height.values() if len(values) > 2]
+    assert below
+    for values in below:
+        panel = values[:values.index(0, 1)] if 0 in values[1:] else values  # the first of the row
+        assert len(panel) > 1 and len({round(b - a, 9) for a, b in zip(panel, panel[1:])}) == 1, panel
 
 
 LONG = "dynamic batching with a queue delay of ten milliseconds and preferred batches of four and eight questions each"

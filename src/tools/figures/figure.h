@@ -38,6 +38,7 @@ struct figure_kind {
     struct status (*draw)(struct buf *out, const struct figure_input *input);
 };
 enum { FIGURE_KINDS = 4 };
+#define FIGURE_OF_PROFILES "distribution" /* the kind that is drawn from profiles */
 extern const struct figure_kind figure_kinds[FIGURE_KINDS];
 
 #endif

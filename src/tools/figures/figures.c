@@ -20,6 +20,7 @@ struct figures_job {
     struct arena *arena;
     struct run_list runs;
     struct profile profiles[OPTION_LIST_MAX];
+    const char *profile_labels[OPTION_LIST_MAX]; /* NULL: the file's own name */
     size_t profile_count;
     struct csv_table environment; /* no rows when none was given */
     const char *caption;
@@ -34,18 +35,38 @@ static struct status out_of_memory(void) {
 
 /* ---- reading ---- */
 
+/* A profile is JSON, whatever its name; no table begins so. */
+static struct status is_profile(const char *path, bool *ret) {
+    struct file_map map;
+    STATUS_TRY(file_map_open(path, &map));
+    struct slice text = map.bytes;
+    size_t at = 0;
+    while (at < text.size && strchr(" \t\r\n", text.data[at]) != NULL && text.data[at] != '\0')
+        at++;
+    *ret = at < text.size && (text.data[at] == '{' || text.data[at] == '[');
+    file_unmap(&map);
+    return status_ok();
+}
+
+static struct status read_profile(struct figures_job *job, const char *path, const char *label) {
+    job->profile_labels[job->profile_count] = label;
+    return profile_load(job->arena, path, &job->profiles[job->profile_count++]);
+}
+
 static struct status read_files(struct figures_job *job) {
     const struct figures_options *options = job->options;
     for (size_t i = 0; i < options->files.count; i++) {
         const char *path = options->files.items[i];
         const char *label = i < options->labels.count ? options->labels.items[i] : NULL;
-        if (slice_ends_with(slice_of(path), SLICE_LITERAL(".json")))
-            STATUS_TRY(profile_load(job->arena, path, &job->profiles[job->profile_count++]));
-        else
-            STATUS_TRY(run_list_add(job->arena, &job->runs, path, label));
+        bool profile;
+        STATUS_TRY(is_profile(path, &profile));
+        STATUS_TRY(profile ? read_profile(job, path, label) : run_list_add(job->arena, &job->runs, path, label));
     }
     for (size_t i = 0; i < options->runs.count; i++)
         STATUS_TRY(run_list_load(job->arena, &job->runs, options->runs.items[i]));
+    if (options->report && job->runs.count == 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--report compares what tables (CSV) say, and no FILE is one: a profile does not do");
     return status_ok();
 }
 
@@ -145,19 +166,44 @@ static struct status draw(struct figures_job *job, const struct figure_kind *kin
     return status;
 }
 
-/* One picture a run. Runs whose labels make the same name are told apart by their number. */
+static bool is_among(const char *const *names, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The file names of runs, by their labels. Those that would be the same, or empty, get the number of their run, as
+ * often as it takes: a name that a label makes by itself is left to that. */
+static struct status name_runs(struct arena *arena, const struct measured_run *const *runs, size_t count,
+                               const char *names[static RUN_LIST_MAX]) {
+    const char *slugs[RUN_LIST_MAX];
+    for (size_t i = 0; i < count; i++) {
+        char slug[SLUG_MAX];
+        make_slug(runs[i]->label, slug);
+        slugs[i] = arena_strdup(arena, slice_of(slug));
+        if (slugs[i] == NULL)
+            return out_of_memory();
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool alone = !is_among(slugs, i, slugs[i]) && !is_among(slugs + i + 1, count - i - 1, slugs[i]);
+        names[i] = slugs[i];
+        while (names[i] != NULL && (names[i][0] == '\0' || is_among(names, i, names[i]) ||
+                                    (!(alone && names[i] == slugs[i]) && is_among(slugs, count, names[i]))))
+            names[i] = arena_printf(arena, "%s%s%zu", names[i], names[i][0] != '\0' ? "-" : "", i + 1);
+        if (names[i] == NULL)
+            return out_of_memory();
+    }
+    return status_ok();
+}
+
+/* One picture a run. */
 static struct status draw_each(struct figures_job *job, const struct figure_kind *kind,
                                const struct measured_run *const *runs, size_t count) {
+    const char *names[RUN_LIST_MAX];
+    STATUS_TRY(name_runs(job->arena, runs, count, names));
     for (size_t i = 0; i < count; i++) {
-        char slug[SLUG_MAX], other[SLUG_MAX];
-        bool taken = false;
-        make_slug(runs[i]->label, slug);
-        for (size_t j = 0; j < count && !taken; j++) {
-            make_slug(runs[j]->label, other);
-            taken = j != i && strcmp(slug, other) == 0;
-        }
-        const char *name = taken || slug[0] == '\0' ? arena_printf(job->arena, "%s-%s%zu", kind->name, slug, i + 1)
-                                                    : arena_printf(job->arena, "%s-%s", kind->name, slug);
+        const char *name = arena_printf(job->arena, "%s-%s", kind->name, names[i]);
         if (name == NULL)
             return out_of_memory();
         STATUS_TRY(draw(job, kind, &runs[i], 1, name));
@@ -180,9 +226,11 @@ static struct status draw_kind(struct figures_job *job, const struct figure_kind
 static struct status draw_profile(struct figures_job *job, size_t i) {
     struct figure_input input = {.arena = job->arena, .css = job->css};
     STATUS_TRY(make_text(job, "Share of requests answered within a time", NULL, 0, &input.text));
-    input.text.subtitle = measured_file_label(job->arena, job->profiles[i].file);
+    input.text.subtitle = job->profile_labels[i] != NULL ? job->profile_labels[i]
+                                                         : measured_file_label(job->arena, job->profiles[i].file);
     input.text.caption = doubt_caption(job->arena, job->caption, profile_doubts(&job->profiles[i]));
-    const char *name = job->profile_count == 1 ? "distribution" : arena_printf(job->arena, "distribution-%zu", i + 1);
+    const char *name =
+        job->profile_count == 1 ? FIGURE_OF_PROFILES : arena_printf(job->arena, FIGURE_OF_PROFILES "-%zu", i + 1);
     if (name == NULL || input.text.caption == NULL || input.text.subtitle == NULL)
         return out_of_memory();
     struct buf picture = BUF_EMPTY;
@@ -237,9 +285,9 @@ static struct status run(struct figures_job *job) {
     for (int k = 0; k < FIGURE_KINDS; k++)
         if (kind_is_wanted(job->options, figure_kinds[k].name))
             STATUS_TRY(draw_kind(job, &figure_kinds[k]));
-    for (size_t i = 0; i < job->profile_count; i++)
+    for (size_t i = 0; i < job->profile_count && kind_is_wanted(job->options, FIGURE_OF_PROFILES); i++)
         STATUS_TRY(draw_profile(job, i));
-    if (job->options->report && job->runs.count > 0)
+    if (job->options->report)
         STATUS_TRY(write_report(job));
     if (job->written == 0)
         return status_error(STATUS_INVALID_ARGUMENT, "the files have nothing that the wanted figures show");

@@ -42,7 +42,9 @@ static const struct option_row rows[] = {
      .offset = FIELD(kinds),
      .value_name = "KIND",
      .choices = ":",
-     .help = "Draw this kind only: breakdown, summary, rate or percentiles; default: all for which there is data."},
+     .help =
+         "Draw this kind only: breakdown, summary, rate or percentiles, or distribution, which profiles have; default: "
+         "all for which there is data. May be given more than once."},
     {.type = OPTION_STRING,
      .name = "title",
      .offset = FIELD(title),
@@ -78,7 +80,8 @@ static const struct option_row rows[] = {
      .default_value = "0",
      .value_name = "MS",
      .max = 86400000,
-     .help = "The report recommends the setting with the highest throughput within this latency; 0: none."},
+     .help =
+         "The report recommends the setting with the highest throughput within this latency; 0: it recommends none."},
     {.type = OPTION_CHOICE,
      .name = "latency-limit-of",
      .offset = FIELD(limit_of),
@@ -91,7 +94,7 @@ static const struct option_table table = {
     .program = "inferd figures",
     .synopsis = "FILE... --output-dir DIR [options]",
     .summary = "Draws what a load generator measured. FILE is a CSV of perf_analyzer (-f, plain or verbose), of the "
-               "perf_client of 2019, or a profile (.json, --profile-export-file); more than 64 are named in a --runs "
+               "perf_client of 2019, or a profile (JSON, --profile-export-file); more than 64 are named in a --runs "
                "LIST. Exit codes: 0 good, 1 failed, 2 wrong usage.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
@@ -100,13 +103,14 @@ static const struct option_table table = {
 
 static struct status check_kinds(const struct option_list *kinds) {
     for (size_t i = 0; i < kinds->count; i++) {
-        bool known = false;
+        bool known = strcmp(kinds->items[i], FIGURE_OF_PROFILES) == 0;
         for (int k = 0; k < FIGURE_KINDS; k++)
             known |= strcmp(kinds->items[i], figure_kinds[k].name) == 0;
         if (!known)
-            return status_error(STATUS_INVALID_ARGUMENT,
-                                "--figure: expected breakdown, summary, rate or percentiles, got \"%.100s\"",
-                                kinds->items[i]);
+            return status_error(
+                STATUS_INVALID_ARGUMENT,
+                "--figure: expected breakdown, summary, rate, percentiles or distribution, got \"%.100s\"",
+                kinds->items[i]);
     }
     return status_ok();
 }
@@ -124,6 +128,9 @@ static struct status check(const struct figures_options *options) {
             return status_error(STATUS_INVALID_ARGUMENT, "--label: expected UTF-8 text");
     if (options->latency_limit_ms > 0 && !options->report)
         return status_error(STATUS_INVALID_ARGUMENT, "--latency-limit goes with --report, which tells the answer");
+    if (options->limit_of_given && options->latency_limit_ms <= 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--latency-limit-of says what --latency-limit bounds, and that was not given");
     return check_kinds(&options->kinds);
 }
 
@@ -138,5 +145,6 @@ struct status figures_options_parse(int argc, char **argv, struct arena *arena, 
     ret->theme = strcmp(ret->theme_name, "dark") == 0    ? THEME_DARK
                  : strcmp(ret->theme_name, "light") == 0 ? THEME_LIGHT
                                                          : THEME_AUTO;
+    ret->limit_of_given = options_was_given(&table, argc, argv, "latency-limit-of");
     return check(ret);
 }

@@ -8,7 +8,7 @@
 
 struct figures_options {
     const char *output_dir;
-    struct option_list files; /* .csv, and .json profiles */
+    struct option_list files; /* tables, and profiles */
     struct option_list labels;
     struct option_list runs;
     struct option_list kinds; /* empty: all */
@@ -20,6 +20,7 @@ struct figures_options {
     bool report;
     double latency_limit_ms; /* 0: none */
     const char *limit_of;    /* "p99", "average", ... */
+    bool limit_of_given;
 
     enum theme theme;
 };

@@ -144,17 +144,35 @@ void plot_frame_right_axis(struct buf *out, const struct scale *scale, const str
                  tick_text(ticks, i, text));
 }
 
+/* Every how many ticks have a label, so that all of them keep apart. */
+static size_t label_stride(const struct scale *scale, const struct ticks *ticks) {
+    char text[TICK_TEXT_MAX];
+    size_t stride = 1;
+    for (bool fits = false; !fits; stride += !fits) {
+        double free_from = -INFINITY;
+        fits = true;
+        for (size_t i = 0; i < ticks->count && fits; i += stride) {
+            double x = scale_at(scale, ticks->values[i]);
+            double half = text_width(slice_of(tick_text(ticks, i, text)), FONT_LABEL, false) / 2;
+            fits = x - half >= free_from;
+            free_from = x + half + TICK_GAP;
+        }
+    }
+    return stride;
+}
+
 void plot_frame_bottom_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
                             const struct box *area, bool beside) {
     char text[TICK_TEXT_MAX];
-    double free_from = -1e9;
+    size_t stride = label_stride(scale, ticks);
+    double free_from = -INFINITY;
     for (size_t i = 0; i < ticks->count; i++) {
         double x = scale_at(scale, ticks->values[i]);
         double half = text_width(slice_of(tick_text(ticks, i, text)), FONT_LABEL, false) / 2;
         svg_line(out, "grid", round(x), area->top, round(x), area->bottom);
         if (beside && x + half > area->right)
             x = area->right - half;
-        if (x - half < free_from)
+        if (i % stride != 0 || x - half < free_from) /* one that was moved may have no room */
             continue;
         svg_text(out, "label muted", x, area->bottom + 18, 'm', text);
         free_from = x + half + TICK_GAP;

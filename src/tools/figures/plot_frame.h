@@ -48,7 +48,8 @@ void plot_frame_left_axis(struct buf *out, const struct scale *scale, const stru
                           bool labels);
 void plot_frame_right_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
                            const struct box *area);
-/* Labels below the area; the last one stays within it when another plot lies `beside`. */
+/* Labels below the area, at each tick or at equal distances; the last one stays within it, or is left out, when another
+ * plot lies `beside`. */
 void plot_frame_bottom_axis(struct buf *out, const struct scale *scale, const struct ticks *ticks,
                             const struct box *area, bool beside);
 

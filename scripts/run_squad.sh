@@ -84,9 +84,11 @@ vocabulary=()
 repository=${MODEL_REPOSITORY:-$root/out/model_repository}
 output=${OUTPUT_DIR:-$root/out/predictions}
 
+begin_clean_up
+
 if [ "$export" = true ]; then
   echo "== export: $checkpoint -> $repository/$model_name/$model_version"
-  "$inferd" export --checkpoint "$checkpoint" --model-repository "$repository" --model "$model_name" \
+  attend "$inferd" export --checkpoint "$checkpoint" --model-repository "$repository" --model "$model_name" \
     --model-version "$model_version" --format "$format" --precision "$precision" --max-seq-length "$seq_length" \
     --max-batch-size "$batch_size" --dynamic-batching-delay "$delay" --instances "$engines" \
     ${model_files[@]+"${model_files[@]}"} --overwrite="$overwrite"
@@ -96,11 +98,13 @@ elif [ -n "${1:-}${3:-}${12:-}${13:-}" ]; then
   echo "run_squad: EXPORT is false: the model is served as it was exported (CHECKPOINT, PRECISION, FORMAT, DELAY_MS and ENGINES have no effect)"
 fi
 
-begin_clean_up
-
-# Only the asked model is served, whatever else the repository holds.
-mkdir "$scratch/repository"
-ln -s "$(readlink -f "$repository/$model_name")" "$scratch/repository/$model_name"
+# Only the asked version of the asked model is served, whatever else the repository holds; but a config that names versions needs all.
+mkdir -p "$scratch/repository/$model_name"
+for path in "$(readlink -f "$repository/$model_name")"/*; do
+  name=${path##*/}
+  if [[ $name =~ ^[0-9]+$ && $name != "$model_version" ]] && ! grep -qs '^[^#]*\bspecific\b' "${path%/*}/config.pbtxt"; then continue; fi
+  ln -s "$path" "$scratch/repository/$model_name/$name"
+done
 
 echo "== serve: $model_name"
 : >"$scratch/log" # the server's shell makes it only when it gets to run
@@ -112,9 +116,12 @@ sed -n 's/^[^]]*\] "\(.*\)"/\1/p' "$scratch/log"
 find_port "$label"
 
 echo "== ask: $data over $protocol, $batch_size windows a request"
-"$inferd" squad --url "127.0.0.1:$port" --protocol "$protocol" --model "$model_name" --model-version "$model_version" \
+code=0
+attend "$inferd" squad --url "127.0.0.1:$port" --protocol "$protocol" --model "$model_name" --model-version "$model_version" \
   --data "$data" --batch-size "$batch_size" --concurrency "${CONCURRENCY:-20}" --max-seq-length "$seq_length" \
-  --doc-stride "$doc_stride" ${vocabulary[@]+"${vocabulary[@]}"} --output-dir "$output" | tee "$scratch/summary"
+  --doc-stride "$doc_stride" ${vocabulary[@]+"${vocabulary[@]}"} --output-dir "$output" >"$scratch/summary" || code=$?
+cat "$scratch/summary"
+[ $code = 0 ] || exit $code
 
 kill -TERM "$server"
 if ! wait "$server"; then server=""; cat "$scratch/log" >&2; fail "the server did not stop cleanly"; fi

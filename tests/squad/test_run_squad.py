@@ -2,11 +2,18 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 
 from test_scores import INFERD, ROOT
+
+sys.path.insert(0, str(ROOT / "tests/clients"))
+
+from serving import processes_of  # noqa: E402
 
 SCRIPT = ROOT / "scripts/run_squad.sh"
 
@@ -50,6 +57,64 @@ def test_squad_2_questions_with_fp16_and_xla(tmp_path):
     assert (tmp_path / "models/qa/3/model.onnx").exists()
     assert (tmp_path / "predictions/null_odds.json").exists()
     assert "dynamic_batching" not in (tmp_path / "models/qa/config.pbtxt").read_text()
+
+
+@pytest.fixture
+def one_question(tmp_path):
+    data = json.loads((ROOT / "models/questions/questions-v1.1.json").read_text())
+    paragraph = data["data"][0]["paragraphs"][0]
+    del data["data"][1:], data["data"][0]["paragraphs"][1:], paragraph["qas"][1:]
+    path = tmp_path / "question.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+@pytest.mark.parametrize("policy", ["", "version_policy { specific { versions: [ 1, 3 ] } }"])
+def test_a_version_that_is_not_the_newest(tmp_path, one_question, policy):
+    """Also where the config says which versions are served. The newest is broken: it must not be needed."""
+    done = run(tmp_path, *[""] * 8, "1", "", "true", SQUAD_FILE=str(one_question))
+    assert done.returncode == 0, done.stdout + done.stderr
+    model = tmp_path / "models/bert"
+    if policy:
+        shutil.copytree(model / "1", model / "3")
+        with open(model / "config.pbtxt", "a") as config:
+            config.write(policy)
+    else:
+        (model / "3").mkdir()
+    again = run(tmp_path, *[""] * 8, "1", SQUAD_FILE=str(one_question))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("step", ["export", "squad"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_script_alone_ends_it(tmp_path, one_question, step, number):
+    """At once, in the midst of a step, with nothing left running."""
+    program = tmp_path / "inferd"
+    program.write_text(f"#!/bin/sh\nif [ $1 = {step} ]; then echo $1 >{tmp_path}/reached; exec sleep 1000; fi\nexec {INFERD} \"$@\"\n")
+    program.chmod(0o755)
+    os.mkfifo(tmp_path / "reached")
+    process = subprocess.Popen(
+        [SCRIPT, *[""] * 10, "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "INFERD": str(program), "MODEL_REPOSITORY": str(tmp_path / "models"), "OUTPUT_DIR": str(tmp_path / "predictions"),
+             "SQUAD_FILE": str(one_question)})
+    try:
+        assert (tmp_path / "reached").read_text() == f"{step}\n"
+        os.kill(process.pid, number)
+        process.communicate(timeout=30)
+        assert process.returncode == 128 + number
+        assert processes_of(process.pid) == []
+    finally:
+        for left in processes_of(process.pid):
+            os.kill(left, signal.SIGKILL)
+
+
+def test_the_exit_code_of_the_step_that_fails(tmp_path, one_question):
+    program = tmp_path / "inferd"
+    program.write_text(f"#!/bin/sh\nif [ $1 = squad ]; then echo a summary; exit 7; fi\nexec {INFERD} \"$@\"\n")
+    program.chmod(0o755)
+    done = run(tmp_path, *[""] * 10, "true", INFERD=str(program), SQUAD_FILE=str(one_question))
+    assert done.returncode == 7 and done.stdout.splitlines()[-1] == "a summary"
 
 
 @pytest.mark.parametrize("arguments,expected", [

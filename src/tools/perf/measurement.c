@@ -216,10 +216,13 @@ struct status measurement_sum_up(struct measurement *self, struct generator_resu
     ret->trials = self->judged;
     if (ret->sum.sample.latency.total > 0)
         return status_ok();
+    const struct sample_failures *most = ret->sum.sample.failures;
     for (size_t code = 0; code < SAMPLE_STATUS_CODES; code++) {
-        if (ret->sum.sample.failures[code].count > 0)
-            return status_prefix(ret->sum.sample.failures[code].first, "no request succeeded");
+        if (ret->sum.sample.failures[code].count > most->count)
+            most = &ret->sum.sample.failures[code];
     }
+    if (most->count > 0)
+        return status_prefix(most->first, "no request succeeded");
     if (self->stopped)
         return status_error(STATUS_CANCELLED, "interrupted before any request was answered");
     return status_error(STATUS_DEADLINE_EXCEEDED, "no request was answered in %zu windows", self->judged);

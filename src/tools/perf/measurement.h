@@ -49,7 +49,7 @@ void measurement_judge(struct measurement *measurement);
 const struct window *measurement_window(const struct measurement *measurement, size_t *ret_number);
 /* Ends the window under way, if it has any answers, and the measurement. */
 void measurement_stop(struct measurement *measurement, uint64_t now_ns);
-/* The result of the last windows. Errors: no request succeeded, with the first failure;
+/* The result of the last windows. Errors: no request succeeded, with the first failure of the commonest class;
  * CANCELLED when it was stopped before any was answered. */
 struct status measurement_sum_up(struct measurement *measurement, struct generator_result *ret) STATUS_MUST_CHECK;
 

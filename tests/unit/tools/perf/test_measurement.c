@@ -82,11 +82,38 @@ static void test_stopped_before_any_answer(void **state) {
     measurement_close(&measurement);
 }
 
+/* Where all failed, the commonest class speaks for them, by its first message. */
+static void test_no_request_succeeded(void **state) {
+    (void)state;
+    static const struct {
+        enum status_code code;
+        const char *message;
+    } failures[] = {{STATUS_NOT_FOUND, "rare"}, {STATUS_UNAVAILABLE, "gone"}, {STATUS_UNAVAILABLE, "gone again"}};
+    static struct generator_result result;
+    struct measurement measurement;
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        struct sample_request request = {
+            .due_ns = NS_PER_S,
+            .timing = {NS_PER_S, NS_PER_S, NS_PER_S + i + 1, NS_PER_S + i + 1},
+            .status = status_error(failures[i].code, "%s", failures[i].message),
+        };
+        measurement_record(&measurement, &request);
+    }
+    measurement_stop(&measurement, 2 * NS_PER_S);
+    struct status status = measurement_sum_up(&measurement, &result);
+    assert_int_equal(status.code, STATUS_UNAVAILABLE);
+    assert_string_equal(status.message, "no request succeeded: gone");
+    measurement_close(&measurement);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_late_answers),
         cmocka_unit_test(test_stopped_before_any_answer),
+        cmocka_unit_test(test_no_request_succeeded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,14 +56,24 @@ bool client_target_has_scheme(const char *url, const char *scheme) {
     return strncasecmp(url, scheme, strlen(scheme)) == 0;
 }
 
-struct status client_target_resolve(const char *url, struct client_target *ret) {
-    static const char secure[] = "https://", plain[] = "http://";
+static struct slice without_scheme(const char *url) {
+    const char *const schemes[] = {"https://", "http://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (client_target_has_scheme(url, schemes[i]))
+            return slice_of(url + strlen(schemes[i]));
+    return slice_of(url);
+}
+
+struct status client_target_check(const char *url) {
     struct slice host, port;
+    return target_split(without_scheme(url), &host, &port);
+}
+
+struct status client_target_resolve(const char *url, struct client_target *ret) {
+    struct slice host, port, text = without_scheme(url);
     char port_text[8];
     memset(ret, 0, sizeof *ret);
-    ret->secure = client_target_has_scheme(url, secure);
-    size_t skipped = ret->secure ? sizeof secure - 1 : client_target_has_scheme(url, plain) ? sizeof plain - 1 : 0;
-    struct slice text = slice_of(url + skipped);
+    ret->secure = client_target_has_scheme(url, "https://");
     STATUS_TRY(target_split(text, &host, &port));
     copy_text(ret->host, sizeof ret->host, host);
     copy_text(port_text, sizeof port_text, port);

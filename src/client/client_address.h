@@ -24,6 +24,8 @@ struct client_target {
 
 /* Whether it begins with a scheme, "https://" or "http://", in whatever case. */
 bool client_target_has_scheme(const char *url, const char *scheme);
+/* Whether client_target_resolve takes the form of it; asks nobody. Errors: INVALID_ARGUMENT. */
+struct status client_target_check(const char *url) STATUS_MUST_CHECK;
 /* Takes "HOST:PORT" (a name, an IPv4 address, or an IPv6 address in brackets), perhaps with https:// or http:// before
  * it, apart and asks the resolver, which may block. Errors: INVALID_ARGUMENT for another form; UNAVAILABLE when the
  * name is not known. */

@@ -37,6 +37,17 @@ static struct status out_of_memory(void) {
 
 /* ---- scores and files ---- */
 
+/* Before the work that it is written at the end of. */
+static struct status check_json(const struct squad_options *options) {
+    if (options->json == NULL)
+        return status_ok();
+    if (strcmp(options->json, "-") == 0)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--json -: standard output has the summary; /dev/stdout is taken, and comes behind it");
+    struct status status = file_check_output(options->json);
+    return status_is_ok(&status) ? status : status_prefix(status, "--json");
+}
+
 static struct status score(struct squad_job *job, double threshold) {
     job->scored = job->dataset.has_references;
     if (!job->scored) {
@@ -91,6 +102,7 @@ static struct status read_file(const char *path, struct arena *arena, struct sli
 static struct status evaluate(struct squad_job *job) {
     const struct squad_options *options = job->options;
     struct slice text;
+    STATUS_TRY(check_json(options));
     STATUS_TRY(squad_dataset_load(job->arena, options->data, &job->dataset));
     STATUS_TRY(read_file(options->evaluate, job->arena, &text));
     struct status status = squad_predictions_parse(job->arena, &job->dataset, text, &job->predictions);
@@ -151,7 +163,8 @@ static struct status tell_loss(const struct squad_job *job, struct status status
                 "first is %.*s); no predictions were written\n",
                 job->run.answered, job->plan.batch_count, job->run.failed, lost, job->dataset.question_count,
                 SLICE_ARGS(job->dataset.questions[first].id));
-    return status_prefix(status, "%s", job->options->url);
+    const char *scheme = strstr(job->options->url, "://"), *address = scheme != NULL ? scheme + 3 : job->options->url;
+    return strstr(status.message, address) != NULL ? status : status_prefix(status, "%s", job->options->url);
 }
 
 /* Logits -> answers, question by question, into the files' buffers and the predictions to be scored. */
@@ -223,6 +236,7 @@ static struct status run(struct squad_job *job) {
     STATUS_TRY(squad_dataset_load(job->arena, options->data, &job->dataset));
     if (options->output_dir != NULL)
         STATUS_TRY(file_make_directories(options->output_dir));
+    STATUS_TRY(check_json(options));
     STATUS_TRY(open_client(options, &client));
     struct status status = ask(job, client);
     infer_client_close(client);

@@ -188,26 +188,57 @@ static const struct option_table table = {
     .synopsis = "--data FILE [options]",
     .summary =
         "Asks a served BERT question-answering model the questions of a SQuAD file and scores its answers. Progress "
-        "goes "
-        "to stderr, the summary to stdout. Exit codes: 0 good, 1 failed (then no prediction file is written), 2 wrong "
-        "usage.",
+        "goes to stderr, the summary to stdout. Exit codes: 0 good, 1 failed (where a question has no answer, no "
+        "prediction file is written), 2 wrong usage.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .positional = false,
 };
+
+/* What asks a server has no use where none is asked. */
+static struct status check_evaluate(int argc, char **argv, const struct squad_options *options) {
+    static const char *const asking[] = {
+        "url",         "protocol",         "model",        "model-version", "wait-ready",    "request-timeout",
+        "tls-ca-file", "tls-cert-file",    "tls-key-file", "vocab",         "do-lower-case", "max-seq-length",
+        "doc-stride",  "max-query-length", "batch-size",   "pad",           "concurrency",   "output-dir",
+        "n-best-size", "max-answer-length"};
+    if (options->evaluate == NULL)
+        return status_ok();
+    for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++)
+        if (options_was_given(&table, argc, argv, asking[i]))
+            return status_error(STATUS_INVALID_ARGUMENT,
+                                "--%s has no use with --evaluate, which asks no server and predicts nothing",
+                                asking[i]);
+    if (options->threshold_given && options->null_odds == NULL)
+        return status_error(STATUS_INVALID_ARGUMENT,
+                            "--null-score-diff-threshold needs --null-odds FILE with --evaluate: the predictions alone "
+                            "do not tell the odds");
+    return status_ok();
+}
+
+/* The forms of what names the server and the model. */
+static struct status check_server(const struct squad_options *options) {
+    bool tls = options->tls.ca_file != NULL || options->tls.certificate_file != NULL || options->tls.key_file != NULL;
+    uint64_t version;
+    struct status status = client_target_check(options->url);
+    if (!status_is_ok(&status))
+        return status_prefix(status, "--url");
+    if (tls && !client_target_has_scheme(options->url, "https://"))
+        return status_error(STATUS_INVALID_ARGUMENT, "--tls-* need a --url that begins with https://");
+    if (options->model[0] == '\0')
+        return status_error(STATUS_INVALID_ARGUMENT, "--model: expected a name, got \"\"");
+    if (options->model_version[0] != '\0' && !slice_to_u64(slice_of(options->model_version), &version))
+        return status_error(STATUS_INVALID_ARGUMENT, "--model-version: expected a number, got \"%.100s\"",
+                            options->model_version);
+    return status_ok();
+}
 
 static struct status check(const struct squad_options *options) {
     if (options->data == NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--data FILE is needed; see inferd squad --help");
     if (options->null_odds != NULL && options->evaluate == NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--null-odds goes with --evaluate only");
-    if (options->evaluate != NULL && options->output_dir != NULL)
-        return status_error(STATUS_INVALID_ARGUMENT, "--output-dir has no use with --evaluate, which predicts nothing");
-    bool tls = options->tls.ca_file != NULL || options->tls.certificate_file != NULL || options->tls.key_file != NULL;
-    if (tls && !client_target_has_scheme(options->url, "https://"))
-        return status_error(STATUS_INVALID_ARGUMENT, "--tls-* need a --url that begins with https://");
-    if (options->model[0] == '\0')
-        return status_error(STATUS_INVALID_ARGUMENT, "--model: expected a name, got \"\"");
+    STATUS_TRY(check_server(options));
     int64_t least = options->max_query_length + SQUAD_SPECIAL_TOKENS + 1;
     if (options->max_seq_length != 0 && options->max_seq_length < least)
         return status_error(STATUS_INVALID_ARGUMENT,
@@ -234,5 +265,6 @@ struct status squad_options_parse(int argc, char **argv, struct arena *arena, st
     ret->padding_given = options_was_given(&table, argc, argv, "pad");
     ret->do_lower_case_given = options_was_given(&table, argc, argv, "do-lower-case");
     ret->threshold_given = options_was_given(&table, argc, argv, "null-score-diff-threshold");
+    STATUS_TRY(check_evaluate(argc, argv, ret));
     return check(ret);
 }

@@ -87,7 +87,10 @@ static void test_refused(void **state) {
         if (status.code != STATUS_INVALID_ARGUMENT)
             print_error("'%s'\n", bad[i]);
         assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_int_equal(client_target_check(bad[i]).code, STATUS_INVALID_ARGUMENT);
     }
+    /* the form is good, whoever has the name */
+    assert_int_equal(client_target_check("https://no.such.host.invalid:80").code, STATUS_OK);
     char long_name[400];
     memset(long_name, 'a', sizeof long_name);
     memcpy(long_name + sizeof long_name - 4, ":80", 4);

@@ -21,7 +21,7 @@
 enum { ARGUMENTS_MAX = 40 };
 
 /* How the fake server behaves. */
-enum trouble { NO_TROUBLE, REFUSE_THIRD, DIE_AT_THIRD, WRONG_SHAPE, NOT_A_NUMBER, OTHER_SERVICE };
+enum trouble { NO_TROUBLE, REFUSE_THIRD, DIE_AT_THIRD, WRONG_SHAPE, NOT_A_NUMBER, OTHER_SERVICE, SILENCE };
 
 struct fixture {
     struct arena *arena;
@@ -109,6 +109,8 @@ static void on_http(struct fake_server *server, struct fake_connection *connecti
         answer_config(f, connection);
     } else if (slice_starts_with(request, SLICE_LITERAL("GET "))) {
         buf_append_text(&connection->out, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    } else if (f->trouble == SILENCE) {
+        f->infer_count++;
     } else if (++f->infer_count == 3 && f->trouble == REFUSE_THIRD) {
         buf_append_text(&connection->out,
                         "HTTP/1.1 503 Busy\r\nContent-Length: 24\r\n\r\n{\"error\":\"queue is full\"}");
@@ -318,12 +320,76 @@ static void test_usage(void **state) {
     assert_int_equal(run_squad(f, "--data", f->data, "--evaluate", "x", "--output-dir", "y", NULL), 2);
     assert_int_equal(run_squad(f, "--data", f->data, "--max-seq-length", "50", NULL), 2);
     assert_int_equal(run_squad(f, "--data", f->data, "--pad", "some", NULL), 2);
+    static const char *const malformed[][2] = {
+        {"--url", "localhost"},     {"--url", ""},   {"--url", "localhost:0"}, {"--url", "ftp://localhost:1"},
+        {"--model-version", "abc"}, {"--model", ""},
+    };
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        assert_int_equal(run_squad(f, "--data", f->data, malformed[i][0], malformed[i][1], NULL), 2);
+        assert_non_null(strstr(f->err, malformed[i][0]));
+    }
     assert_int_equal(run_squad(f, "--data", f->data, "--concurrency", "0", NULL), 2);
     assert_int_equal(run_squad(f, "--help", NULL), 0);
     assert_non_null(strstr(f->out, "INFERD_NULL_SCORE_DIFF_THRESHOLD"));
     assert_int_equal(run_squad(f, "--data", "/nonexistent", NULL), 1);
     assert_int_equal(run_squad(f, COMMON, "--batch-size", "17", NULL), 1);
     assert_non_null(strstr(f->err, "max_batch_size 16"));
+}
+
+/* No server is asked, so what is for asking is refused; the odds alone tell what a threshold decides. */
+static void test_evaluate_takes_no_flag_in_vain(void **state) {
+    struct fixture *f = *state;
+    static const char *const flags[][2] = {
+        {"--url", "localhost:1"},
+        {"--protocol", "http"},
+        {"--model", "bert"},
+        {"--model-version", "1"},
+        {"--wait-ready", "1"},
+        {"--request-timeout", "1"},
+        {"--vocab", "v"},
+        {"--do-lower-case", "true"},
+        {"--max-seq-length", "384"},
+        {"--doc-stride", "128"},
+        {"--max-query-length", "64"},
+        {"--batch-size", "8"},
+        {"--pad", "max"},
+        {"--concurrency", "3"},
+        {"--n-best-size", "20"},
+        {"--max-answer-length", "30"},
+        {"--output-dir", "d"},
+        {"--tls-ca-file", "f"},
+        {"--null-score-diff-threshold", "1"},
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        assert_int_equal(run_squad(f, "--data", f->data, "--evaluate", "p", flags[i][0], flags[i][1], NULL), 2);
+        assert_non_null(strstr(f->err, flags[i][0]));
+    }
+}
+
+/* Before anything is asked or read. */
+static void test_where_json_cannot_go(void **state) {
+    struct fixture *f = *state;
+    char *nowhere = path_of(f, "none/scores.json");
+    assert_int_equal(run_squad(f, COMMON, "--output-dir", path_of(f, "new"), "--json", nowhere, NULL), 1);
+    assert_non_null(strstr(f->err, "--json: "));
+    assert_non_null(strstr(f->err, nowhere));
+    assert_int_equal(f->infer_count, 0);
+    assert_int_equal(run_squad(f, COMMON, "--json", "-", NULL), 1);
+    assert_int_equal(f->infer_count, 0);
+    assert_int_equal(run_squad(f, "--data", f->data, "--evaluate", "/nonexistent", "--json", nowhere, NULL), 1);
+    assert_non_null(strstr(f->err, nowhere));
+}
+
+static void test_the_address_is_told_once(void **state) {
+    struct fixture *f = *state;
+    f->trouble = SILENCE;
+    assert_int_equal(run_squad(f, COMMON, "--concurrency", "2", "--request-timeout", "2", NULL), 1);
+    assert_non_null(strstr(f->err, "no answer"));
+    const char *last = strstr(f->err, "no predictions were written\n");
+    assert_non_null(last);
+    const char *first = strstr(last, f->server.url);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, f->server.url));
 }
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -337,6 +403,9 @@ int main(void) {
         WITH_FIXTURE(test_nonsense_answers),
         WITH_FIXTURE(test_another_kind_of_server),
         WITH_FIXTURE(test_usage),
+        WITH_FIXTURE(test_evaluate_takes_no_flag_in_vain),
+        WITH_FIXTURE(test_where_json_cannot_go),
+        WITH_FIXTURE(test_the_address_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,7 @@ static struct status check_options(const struct export_options *options) {
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
         if (!required[i].value || !required[i].value[0])
             return status_error(STATUS_INVALID_ARGUMENT, "--%s is missing", required[i].flag);
+    STATUS_TRY(model_folder_check_name(options->model));
     bool plain =
         !options->precision || strcmp(options->precision, "fp32") == 0 || strcmp(options->precision, "bf16") == 0;
     if (!plain && !is_bert(options))

@@ -25,13 +25,18 @@ static struct status errno_status(const char *doing, const char *path) {
     return status_error(code, "cannot %s %s: %s", doing, path, strerror_r(errno, text, sizeof text));
 }
 
+struct status model_folder_check_name(const char *name) {
+    struct slice text = slice_of(name);
+    if (path_is_plain_name(text) && slice_is_utf8(text) && name[0] != '.')
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT,
+                        "\"%.100s\" cannot be a model's name: expected a folder name (no '/', not beginning with '.')",
+                        name);
+}
+
 struct status model_folder_plan(const char *repository, const char *name, int64_t version, bool overwrite,
                                 struct arena *arena, struct model_folder *ret) {
-    struct slice text = slice_of(name);
-    if (!path_is_plain_name(text) || !slice_is_utf8(text) || name[0] == '.')
-        return status_error(
-            STATUS_INVALID_ARGUMENT,
-            "\"%.100s\" cannot be a model's name: expected a folder name (no '/', not beginning with '.')", name);
+    STATUS_TRY(model_folder_check_name(name));
     struct model_folder folder = {.arena = arena, .repository = repository, .overwrite = overwrite, .staging_lock = -1};
     folder.model_path = path_join(arena, repository, name);
     folder.version = arena_printf(arena, "%lld", (long long)version);

@@ -24,6 +24,8 @@ struct model_folder {
     const char *staged_version; /* <staging>/<version>: the caller fills it */
 };
 
+/* Errors: INVALID_ARGUMENT for a name that is no plain folder's. */
+struct status model_folder_check_name(const char *name) STATUS_MUST_CHECK;
 /* Works out the paths and refuses names that are no plain folder names (INVALID_ARGUMENT), and a version that exists
  * unless `overwrite` is set (ALREADY_EXISTS). Changes nothing on disk. */
 struct status model_folder_plan(const char *repository, const char *name, int64_t version, bool overwrite,

@@ -474,7 +474,9 @@ static void wrong_usage(void **state) {
         {"--checkpoint " TF " --model a --model-repository @/r", 1,
          "--max-seq-length 384 is longer than the model's 48"},
         {"--checkpoint @/none --model a --model-repository @/r", 1, "there is no checkpoint"},
-        {"--checkpoint " TF " --model .. --model-repository @/r", 1, "cannot be a model's name"},
+        {"--checkpoint " TF " --model .. --model-repository @/r", 2, "cannot be a model's name"},
+        {"--checkpoint " TF " --model .b --model-repository @/r", 2, "cannot be a model's name"},
+        {"--checkpoint " TF " --model a/b --model-repository @/r", 2, "cannot be a model's name"},
     };
     struct scratch s = scratch_create();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

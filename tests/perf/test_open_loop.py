@@ -33,7 +33,7 @@ def test_intervals(server, tmp_path):
     text = perf_tool.good(server, "http", "-m", "id_fp32", "--shape", "IN:4", "--request-intervals", str(file), *QUICK)
     assert "Request Rate: 100 inference requests per seconds" in text
     file.write_text("x\n")
-    assert "gaps:1: expected a number" in perf_tool.refused(server, "http", "-m", "id_fp32", "--shape", "IN:4",
+    assert "gaps:1: expected a whole number" in perf_tool.refused(server, "http", "-m", "id_fp32", "--shape", "IN:4",
                                                            "--request-intervals", str(file))
 
 

@@ -86,6 +86,7 @@ struct status schedule_intervals(struct arena *arena, const uint64_t *gaps_ns, s
 
 static struct status parse_intervals(const char *path, struct slice text, uint64_t *gaps_ns, size_t *ret_count) {
     size_t count = 0, number = 0;
+    uint64_t longest = 0;
     struct slice line;
     while (text.size > 0) {
         slice_split(text, '\n', &line, &text);
@@ -96,10 +97,14 @@ static struct status parse_intervals(const char *path, struct slice text, uint64
             continue;
         if (!slice_to_u64(line, &us) || us > 24 * 3600 * (uint64_t)1000000)
             return status_error(STATUS_INVALID_ARGUMENT,
-                                "%s:%zu: expected a number of microseconds up to a day, got \"%.*s\"", path, number,
-                                SLICE_ARGS(line));
+                                "%s:%zu: expected a whole number of microseconds up to a day, got \"%.*s\"", path,
+                                number, SLICE_ARGS(line));
         gaps_ns[count++] = us * NS_PER_US;
+        longest = us > longest ? us : longest;
     }
+    if (longest == 0)
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: expected gaps in microseconds, one a line, %s", path,
+                            count == 0 ? "got none" : "and one of them longer than 0");
     *ret_count = count;
     return status_ok();
 }

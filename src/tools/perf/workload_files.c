@@ -7,6 +7,9 @@ static struct status strings_of_lines(struct arena *arena, struct slice text, st
     size_t lines = 0;
     for (size_t i = 0; i < text.size; i++)
         lines += text.data[i] == '\n';
+    if (text.size + 4 * (lines + 1) > WORKLOAD_TENSOR_BYTES_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%zu strings of %zu bytes in all are more than 1 GiB", lines,
+                            text.size);
     char *data = arena_alloc(arena, text.size + 4 * (lines + 1)), *at = data;
     if (data == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for strings");

@@ -111,7 +111,9 @@ static struct status read_data(const struct reader *reader, yyjson_val *value, s
             return malformed(reader, "base64 as a string");
         struct status status =
             base64_decode((struct slice){yyjson_get_str(b64), yyjson_get_len(b64)}, reader->arena, &tensor->data);
-        return status_is_ok(&status) ? status : status_prefix(status, "%s", reader->path);
+        return status_is_ok(&status) ? status
+                                     : status_prefix(status, "%s: stream %zu, item %zu, \"%.*s\"", reader->path,
+                                                     reader->stream, reader->item, SLICE_ARGS(reader->tensor));
     }
     yyjson_val *content = yyjson_is_obj(value) ? yyjson_obj_get(value, "content") : value;
     if (content == NULL)
@@ -233,7 +235,9 @@ static struct status read_document(struct reader *reader, yyjson_val *root, stru
     yyjson_val *data = yyjson_obj_get(root, "data"), *validation = yyjson_obj_get(root, "validation_data");
     reader->tensor = SLICE_LITERAL("data");
     if (!yyjson_is_arr(data) || yyjson_arr_size(data) == 0)
-        return malformed(reader, "an object with a list \"data\"");
+        return status_error(STATUS_INVALID_ARGUMENT, "%s: expected %s", reader->path,
+                            yyjson_is_arr(data) ? "at least one item in the list \"data\", which is empty"
+                                                : "an object with a list \"data\"");
     if (!yyjson_is_arr(yyjson_arr_get_first(data)))
         return read_stream(reader, data, validation, items);
     for (reader->stream = 0; reader->stream < yyjson_arr_size(data); reader->stream++) {

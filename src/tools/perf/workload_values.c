@@ -4,6 +4,7 @@
 
 #include "client/client_tensor.h"
 #include "codec/half.h"
+#include "tools/perf/workload.h"
 
 enum { LENGTH_PREFIX = 4 };
 
@@ -48,8 +49,9 @@ static struct status fill_strings(struct arena *arena, const struct workload_val
                                   struct slice *ret) {
     struct slice given = slice_of(values->string_data);
     size_t length = values->string_data != NULL ? given.size : values->zero ? 0 : values->string_length, size = 0;
-    if (length > UINT32_MAX || __builtin_mul_overflow(count, length + LENGTH_PREFIX, &size))
-        return status_error(STATUS_INVALID_ARGUMENT, "%zu strings of %zu bytes are too much", count, length);
+    if (length > UINT32_MAX || __builtin_mul_overflow(count, length + LENGTH_PREFIX, &size) ||
+        size > WORKLOAD_TENSOR_BYTES_MAX)
+        return status_error(STATUS_INVALID_ARGUMENT, "%zu strings of %zu bytes are more than 1 GiB", count, length);
     char *data = arena_alloc(arena, size), *at = data;
     if (data == NULL)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "out of memory for %zu strings of %zu bytes", count, length);

@@ -189,14 +189,23 @@ static void test_what_is_refused(void **state) {
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     status = schedule_rate(*state, 0, false, 0, &schedule);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
-    char path[] = "/tmp/inferd-intervals-XXXXXX";
-    int fd = mkstemp(path);
-    assert_int_equal(write(fd, "10\nten\n", 7), 7);
-    close(fd);
-    status = schedule_read_intervals(*state, path, &gaps, &count);
-    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
-    assert_non_null(strstr(status.message, ":2: "));
-    unlink(path);
+    static const char *const files[][2] = {
+        {"10\nten\n", ":2: expected a whole number of microseconds"},
+        {"10\n1.5\n", ":2: expected a whole number of microseconds up to a day, got \"1.5\""},
+        {"\n \n", ": expected gaps in microseconds, one a line, got none"},
+        {"0\n0\n", ": expected gaps in microseconds, one a line, and one of them longer than 0"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[] = "/tmp/inferd-intervals-XXXXXX";
+        int fd = mkstemp(path);
+        assert_int_equal(write(fd, files[i][0], strlen(files[i][0])), strlen(files[i][0]));
+        close(fd);
+        status = schedule_read_intervals(*state, path, &gaps, &count);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_memory_equal(status.message, path, strlen(path));
+        assert_memory_equal(status.message + strlen(path), files[i][1], strlen(files[i][1]));
+        unlink(path);
+    }
 }
 
 int main(void) {

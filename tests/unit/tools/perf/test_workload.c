@@ -116,6 +116,21 @@ static void test_string_data(void **state) {
     assert_memory_equal(input(fixture, 0, 1)->data.data, "\3\0\0\0hey\3\0\0\0hey", 14);
 }
 
+/* The bound of an input counts what its strings take, before they are made. */
+static void test_strings_of_more_than_a_gigabyte(void **state) {
+    struct fixture *fixture = *state;
+    struct workload_shape shape;
+    struct status status = workload_parse_shape("S:1000", &shape);
+    assert_true(status_is_ok(&status));
+    fixture->config.shapes = &shape;
+    fixture->config.shape_count = 1;
+    fixture->sources[0] = "random";
+    fixture->config.string_length = 1 << 21;
+    status = create(fixture);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "1000 strings of 2097152 bytes are more than 1 GiB"));
+}
+
 static void test_shape_of_no_input(void **state) {
     struct fixture *fixture = *state;
     struct workload_shape shapes[2];
@@ -223,6 +238,23 @@ static void test_wrong_json(void **state) {
     }
 }
 
+static void test_messages_of_wrong_json(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const cases[][2] = {
+        {"{\"data\": []}", "d.json: expected at least one item in the list \"data\", which is empty"},
+        {"[]", "d.json: expected an object with a list \"data\""},
+        {"{\"data\": [{\"A\": [1, 2]}, {\"A\": {\"b64\": \"????\"}}]}",
+         "d.json: stream 0, item 1, \"A\": character 0 is not base64"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture->sources[0] = write_in(fixture, "d.json", cases[i][0], strlen(cases[i][0]));
+        struct status status = create(fixture);
+        if (strstr(status.message, cases[i][1]) == NULL)
+            print_message("%s: %s\n", cases[i][0], status.message);
+        assert_non_null(strstr(status.message, cases[i][1]));
+    }
+}
+
 static const struct infer_tensor_info bert_inputs[] = {
     {{"segment_ids", 11}, {"INT32", 5}, variable, 1, false},
     {{"input_ids", 9}, {"INT32", 5}, variable, 1, false},
@@ -322,10 +354,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_zero_in_a_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_strings_by_shape, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_string_data, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_strings_of_more_than_a_gigabyte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shape_of_no_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_streams_and_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_messages_of_wrong_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),

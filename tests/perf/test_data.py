@@ -84,7 +84,7 @@ def test_headers_of_its_own(server, protocol):
     ("--doc-stride 64", "--text"), ("--max-query-length 9", "--text"), ("--output-shared-memory-size 8", "--shared-memory"),
     ("--string-data x --string-length 4", "--string-length"), ("--shape IN:1 --shape IN:2", "twice"), ("-t 5 -d -c 3", "-t"),
     ("--replay f -p 100", "--measurement-interval --replay"), ("--replay f --max-trials 4", "--max-trials --replay"),
-    ("--periodic-concurrency-range 1:5 --streaming --profile-export-file p -s 5", "--stability-percentage --periodic-concurrency-range"),
+    ("-f /tmp/a --json /tmp/a", "-f --json"), ("--periodic-concurrency-range 1:5 --streaming --profile-export-file p -s 5", "--stability-percentage --periodic-concurrency-range"),
 ])  # fmt: skip
 def test_flags_that_contradict(server, words, names):
     said = perf_tool.refused(server, "grpc", "-m", "five", *words.split(), code=3)

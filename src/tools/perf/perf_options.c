@@ -134,8 +134,7 @@ static const struct option_table table = {
     "-m NAME [options]",
     "Loads a server with inferences and tells its throughput and latency, and the server's own part in it. Flags mean "
     "what they mean to perf_analyzer. Exit code: 0, or 2 when a point was not stable, 3 for a wrong command line, 99 "
-    "for "
-    "another failure.",
+    "for another failure, 130 when it was interrupted before anything was measured.",
     rows,
     sizeof rows / sizeof rows[0],
     false,
@@ -162,7 +161,8 @@ static struct status take_protocol(struct perf_options *options) {
         options->model_version = "";
     if (options->url == NULL)
         options->url = http ? "localhost:8000" : "localhost:8001";
-    return status_ok();
+    STATUS_TRY(perf_version_check(options->model_version));
+    return perf_url_check(options->url);
 }
 
 static struct status take_v1_flags(struct perf_options *options) {
@@ -431,6 +431,9 @@ static struct status check(const struct perf_options *options) {
         return contradiction("--profile-export-values is of --profile-export-file, which was not given");
     if (options->profile_values && (options->fresh_data || strcmp(options->shared_memory, "none") != 0))
         return contradiction("--profile-export-values goes neither with --fresh-data nor with --shared-memory");
+    STATUS_TRY(perf_outputs_check("-f", options->csv, "--json", options->json));
+    STATUS_TRY(perf_outputs_check("-f", options->csv, "--profile-export-file", options->profile_export));
+    STATUS_TRY(perf_outputs_check("--json", options->json, "--profile-export-file", options->profile_export));
     STATUS_TRY(check_periodic(options));
     STATUS_TRY(check_service(options));
     STATUS_TRY(check_formats(options));

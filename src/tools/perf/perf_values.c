@@ -1,6 +1,11 @@
 #include "tools/perf/perf_values.h"
 
 #include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "client/client_address.h"
 
 #define RANGE_MAX 1e7
 
@@ -11,6 +16,43 @@ static bool is_token(struct slice text) {
             return false;
     }
     return text.size > 0;
+}
+
+struct status perf_url_check(const char *url) {
+    struct status status = client_target_check(url);
+    return status_is_ok(&status) ? status : status_prefix(status, "--url");
+}
+
+struct status perf_version_check(const char *version) {
+    uint64_t number;
+    if (version[0] == '\0' || slice_to_u64(slice_of(version), &number))
+        return status_ok();
+    return status_error(STATUS_INVALID_ARGUMENT, "--model-version: expected a number, or -1, got \"%.100s\"", version);
+}
+
+/* The folder that a path names a file in, by its device and number; false when it is not there. */
+static bool folder_of(const char *path, struct stat *ret) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int size = snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path + 1) : 1,
+                        slash != NULL ? path : ".");
+    return size > 0 && size < PATH_MAX && stat(folder, ret) == 0;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+struct status perf_outputs_check(const char *flag, const char *path, const char *other_flag, const char *other) {
+    struct stat info, a, b;
+    if (path == NULL || other == NULL || (stat(path, &info) == 0 && !S_ISREG(info.st_mode)))
+        return status_ok();
+    bool same = strcmp(path, other) == 0 || (strcmp(base_name(path), base_name(other)) == 0 && folder_of(path, &a) &&
+                                             folder_of(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+    return same ? status_error(STATUS_INVALID_ARGUMENT, "%s and %s: both are %.200s, and one would replace the other",
+                               flag, other_flag, path)
+                : status_ok();
 }
 
 struct status perf_range_parse(const char *flag, const char *text, bool whole, struct perf_range *ret) {

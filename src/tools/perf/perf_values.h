@@ -4,6 +4,14 @@
 
 #include "tools/perf/perf_options.h"
 
+/* The server's address, without asking for it, and a version: a number, or "" for the server's choice. Errors:
+ * INVALID_ARGUMENT naming the flag. */
+struct status perf_url_check(const char *url) STATUS_MUST_CHECK;
+struct status perf_version_check(const char *version) STATUS_MUST_CHECK;
+/* Two files that are to be written, or NULLs: they must not be the same, unless it is a device or a pipe. Errors:
+ * INVALID_ARGUMENT naming both flags. */
+struct status perf_outputs_check(const char *flag, const char *path, const char *other_flag,
+                                 const char *other) STATUS_MUST_CHECK;
 /* "start[:end[:step]]" with ":" alone for a left-out end. Errors: INVALID_ARGUMENT naming the flag. */
 struct status perf_range_parse(const char *flag, const char *text, bool whole,
                                struct perf_range *ret) STATUS_MUST_CHECK;

@@ -69,6 +69,13 @@ static void test_sequence_ids(void **state) {
         assert_int_equal(parse(*state, lines[i], &options).code, STATUS_INVALID_ARGUMENT);
 }
 
+/* Devices and pipes keep both of what is written to them. */
+static void test_outputs(void **state) {
+    parsed(*state, "-f a --json b --profile-export-file c");
+    parsed(*state, "-f /tmp/a --json a");
+    parsed(*state, "-f /dev/stdout --json /dev/stdout --profile-export-file /dev/null");
+}
+
 static void test_services(void **state) {
     assert_int_equal(parsed(*state, "").service, PERF_TRITON);
     assert_int_equal(parsed(*state, "--service-kind trtis -i GRPC --streaming -x 3").service, PERF_TRTIS);
@@ -203,6 +210,16 @@ static void test_contradictions(void **state) {
         "--max-threads 0",
         "--service-kind openai",
         "--grpc-compression-algorithm gzip", /* of HTTP */
+        "-u localhost",
+        "-u localhost:99999",
+        "-u ftp://localhost:1",
+        "-x abc",
+        "-x 1.5",
+        "-x -2",
+        "-f a --json a",
+        "-f a --json ./a",
+        "--json a --profile-export-file a",
+        "-f a --profile-export-file a",
     };
     refuses(*state, lines, sizeof lines / sizeof lines[0]);
 }
@@ -245,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sequence_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_outputs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_in_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),

@@ -73,7 +73,7 @@ find_port() {
 
 clean_up() {
   local code=$? process
-  for process in $attended $server; do end_process "$process"; done
+  for process in $attended $(jobs -p); do end_process "$process"; done # also what was started just now
   rm -rf "$scratch"
   exit $code
 }

@@ -276,14 +276,17 @@ bool options_was_given(const struct option_table *table, int argc, char **argv, 
         return false;
     char variable[NAME_MAX_BYTES];
     environment_name(row, variable, sizeof variable);
-    if (getenv(variable))
-        return true;
+    return getenv(variable) || options_was_typed(table, argc, argv, name);
+}
+
+bool options_was_typed(const struct option_table *table, int argc, char **argv, const char *name) {
+    const struct option_row *row = find_row(table, slice_of(name));
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         struct slice flag, value;
         if (strncmp(argv[i], "--", 2) != 0 && !is_short_flag(table, argv[i]))
             continue;
         slice_split(slice_of(argv[i] + (argv[i][1] == '-' ? 2 : 1)), '=', &flag, &value);
-        if (find_row(table, flag) == row)
+        if (row && find_row(table, flag) == row)
             return true;
     }
     return false;

@@ -66,6 +66,8 @@ void options_print_help(const struct option_table *table, FILE *out);
 void options_print_text(FILE *out, const char *text, int first_indent, int indent);
 /* True when the flag was given on the command line or by the environment: for defaults that depend on other facts. */
 bool options_was_given(const struct option_table *table, int argc, char **argv, const char *name);
+/* The same of the command line alone: for flags that have no use there, while an environment is for all commands. */
+bool options_was_typed(const struct option_table *table, int argc, char **argv, const char *name);
 
 /* The entry of `names` nearest to `word` by edit distance, for "did you mean", or NULL when none is near. */
 const char *nearest_name(struct slice word, const char *const *names, size_t count);

@@ -1,86 +1,37 @@
-/* compiled_model.h: a model ready to run, and the way back from inferences that fail.
+/* compiled_model.h: a model ready to run for one instance: a stream (a set of threads with working memory of its own)
+ * and the engine's request.
  *
- * Why there is one: the engine (OpenVINO 2026.4) keeps for each node of a stream's graph the shapes that it last ran
- * with, and writes new ones before it knows that the whole graph can take them. After inputs that do not fit together a
- * stream is left with a mixture, and the next request, right in itself, fails, is computed with the wrong shape, or
- * ends the process. So:
- *   - shapes of a kind that has run before (shape_guard.h) run at once, on all streams side by side;
- *   - others are first tried on the model's description, which costs milliseconds and changes nothing that runs, and
- * then run alone;
- *   - a compiled model in which an inference has failed is thrown away and compiled anew before anything else runs;
- * what ran beside it is computed again. Shapes that are all fixed need no trial. But inside a model shapes may follow
- * from the inputs' values, which no trial shows: a model whose outputs tell that they do, or in which shapes that had
- * been tried have failed, runs one inference at a time, on one stream with all threads. */
+ * Why each instance has its own: the engine (OpenVINO 2026.4) keeps for each node of a stream's graph the shapes that
+ * it last ran with, and writes new ones before it knows that the whole graph can take them. After an inference that
+ * failed half-way a stream is left with a mixture, and the next one, right in itself, fails, is computed with the wrong
+ * shape, or ends the process. Only who used a stream alone knows that in time; it throws the stream away (has_failed).
+ */
 #ifndef INFERD_BACKENDS_OPENVINO_COMPILED_MODEL_H
 #define INFERD_BACKENDS_OPENVINO_COMPILED_MODEL_H
 
-#include <stdatomic.h>
+#include <openvino/c/openvino.h>
 
-#include "backends/openvino/model_ports.h"
-#include "backends/openvino/shape_guard.h"
+#include "base/status.h"
 
 struct compiled_settings {
     const char *precision; /* the engine's word: "f32", "bf16" */
-    int streams;           /* inferences side by side */
-    int threads;           /* of all streams together */
+    int threads;           /* of an instance */
 };
-
-/* The shape of one engine input. */
-struct engine_shape {
-    int64_t dims[TENSOR_RANK_MAX];
-    int rank;
-};
-
-struct shape_trial;
 
 struct compiled_model {
-    const ov_core_t *core;
-    struct compiled_settings settings;
-    ov_model_t *file; /* owned; when dynamic its shapes are changed by trying */
-    bool dynamic;
-    /* Only when dynamic: */
-    ov_partial_shape_t *shapes; /* owned; as the file has them, one an input */
-    size_t input_count;
-    struct shape_trial *trial; /* the arena's; what try_shapes needs */
-    struct shape_guard guard;
-    /* Always again: */
-    pthread_rwlock_t lock; /* read: inferences; write: those that may fail, and compiling */
-    /* Under lock: */
-    ov_compiled_model_t *compiled; /* owned; NULL after a failed attempt to compile anew */
-    uint64_t generation;
-    atomic_bool has_failed; /* an inference of this generation has */
-    bool is_alone;          /* one inference at a time: values may make it fail */
+    ov_compiled_model_t *compiled; /* owned; NULL: is to be compiled */
+    ov_infer_request_t *request;   /* owned */
 };
 
-/* An instance's place in the engine: the engine's request, of one generation. */
-struct compiled_request {
-    ov_infer_request_t *engine; /* owned; NULL at first */
-    uint64_t generation;
-};
-
-/* How an inference was entered. */
-struct compiled_pass {
-    bool alone;
-};
-
-/* Takes `file` over, also when it fails. Memory of the arena is used up to the end. */
-struct status compiled_model_create(const ov_core_t *core, ov_model_t *file, const struct model_ports *ports,
-                                    const struct compiled_settings *settings, struct arena *arena,
+/* INVALID_ARGUMENT: the engine cannot compile it. Thread: any, but one at a time for a file. */
+struct status compiled_model_create(const ov_core_t *core, const ov_model_t *file,
+                                    const struct compiled_settings *settings,
                                     struct compiled_model *ret) STATUS_MUST_CHECK;
-void compiled_model_destroy(struct compiled_model *model); /* accepts a zeroed one */
+/* Accepts a zeroed one, and leaves one. */
+void compiled_model_destroy(struct compiled_model *model);
 
-/* Begins an inference, beside others or alone: waits for its turn and brings `request` up to date. INVALID_ARGUMENT
- * when the model cannot take the shapes; then there is nothing to leave. `shapes` has one row for each engine input;
- * scratch holds compiled_model_width numbers and is kept until compiled_model_leave. The pass tells whether it is
- * alone: it may be unasked. */
-struct status compiled_model_enter(struct compiled_model *model, const struct engine_shape *shapes, int64_t *scratch,
-                                   struct compiled_request *request, struct compiled_pass *pass) STATUS_MUST_CHECK;
-/* Ends it. The request's outputs stay readable. False: it succeeded beside one that failed, so that its outputs may be
- * wrong; it must be run again, alone. */
-bool compiled_model_leave(struct compiled_model *model, const int64_t *scratch, const struct compiled_pass *pass,
-                          bool succeeded) STATUS_MUST_CHECK;
-
-size_t compiled_model_width(size_t input_count);
-void compiled_request_release(struct compiled_request *request);
+/* Runs the request, whose inputs have been set, and waits. INTERNAL: it has failed, and the model must not be used
+ * again. */
+struct status compiled_model_run(struct compiled_model *model) STATUS_MUST_CHECK;
 
 #endif

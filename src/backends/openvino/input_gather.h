@@ -4,8 +4,8 @@
 #ifndef INFERD_BACKENDS_OPENVINO_INPUT_GATHER_H
 #define INFERD_BACKENDS_OPENVINO_INPUT_GATHER_H
 
-#include "backends/openvino/compiled_model.h"
 #include "backends/openvino/port_binding.h"
+#include "backends/openvino/shape_trial.h"
 #include "core/backend.h"
 
 /* Reused from batch to batch; grows to the largest one. */

@@ -12,12 +12,12 @@
 
 struct openvino_instance {
     struct openvino_model *model;
-    struct compiled_request request;
+    struct compiled_model compiled; /* none behind an inference that failed */
     /* One for each engine input. */
     struct gather_buffer *buffers;
     struct engine_shape *shapes;
     struct gathered_input *inputs;
-    int64_t *scratch;          /* compiled_model_width */
+    int64_t *scratch;          /* shape_trial_width */
     struct output_view *views; /* one for each output of the config */
 };
 
@@ -26,7 +26,7 @@ static bool allocate(struct openvino_instance *instance) {
     instance->buffers = calloc(inputs + 1, sizeof *instance->buffers);
     instance->shapes = calloc(inputs + 1, sizeof *instance->shapes);
     instance->inputs = calloc(inputs + 1, sizeof *instance->inputs);
-    instance->scratch = calloc(compiled_model_width(inputs) + 1, sizeof *instance->scratch);
+    instance->scratch = calloc(shape_trial_width(inputs) + 1, sizeof *instance->scratch);
     instance->views = calloc(outputs + 1, sizeof *instance->views);
     for (size_t i = 0; instance->inputs && i < inputs; i++)
         instance->inputs[i].shape = &instance->shapes[i];
@@ -41,6 +41,11 @@ struct status openvino_instance_create(void *model, int index, void **ret_instan
         openvino_instance_destroy(instance);
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for instance %d", index);
     }
+    struct status status = openvino_model_compile(instance->model, &instance->compiled);
+    if (!status_is_ok(&status)) {
+        openvino_instance_destroy(instance);
+        return status;
+    }
     *ret_instance = instance;
     return status_ok();
 }
@@ -49,7 +54,7 @@ void openvino_instance_destroy(void *pointer) {
     struct openvino_instance *instance = pointer;
     if (!instance)
         return;
-    compiled_request_release(&instance->request);
+    compiled_model_destroy(&instance->compiled);
     for (size_t i = 0; instance->buffers && i < instance->model->binding.input_count; i++)
         gather_buffer_free(&instance->buffers[i]);
     free(instance->buffers);
@@ -117,24 +122,12 @@ static struct status gather_inputs(struct openvino_instance *instance, const str
     return status_ok();
 }
 
-/* Starts on one of the model's streams and waits. The engine's call that does both on this thread would do for requests
- * that are right; but with one thread a stream, shapes that do not fit together made it answer as if all were well, or
- * end the process (OpenVINO 2026.4). */
-static struct status infer(ov_infer_request_t *engine) {
-    ov_status_e result = ov_infer_request_start_async(engine);
-    if (result == OK)
-        result = ov_infer_request_wait(engine);
-    if (result != OK)
-        return engine_error(result, STATUS_INTERNAL, "inference failed");
-    return status_ok();
-}
-
 static struct status run_engine(struct openvino_instance *instance, struct backend_times *times) {
     const struct port_binding *binding = &instance->model->binding;
     for (size_t i = 0; i < binding->input_count; i++)
-        STATUS_TRY(gathered_input_set(&instance->inputs[i], &binding->inputs[i], i, instance->request.engine));
+        STATUS_TRY(gathered_input_set(&instance->inputs[i], &binding->inputs[i], i, instance->compiled.request));
     times->input_end = clock_monotonic_ns();
-    struct status status = infer(instance->request.engine);
+    struct status status = compiled_model_run(&instance->compiled);
     times->output_start = clock_monotonic_ns();
     return status;
 }
@@ -144,27 +137,22 @@ static struct status take_outputs(struct openvino_instance *instance, const stru
     bool batches = instance->model->config->max_batch_size > 0;
     for (size_t i = 0; i < binding->output_count; i++)
         STATUS_TRY(output_view_take(&binding->outputs[i], batch, batches, (int64_t)batch->items,
-                                    instance->request.engine, &instance->views[i]));
+                                    instance->compiled.request, &instance->views[i]));
     return status_ok();
 }
 
-static struct status pass_through(struct openvino_instance *instance, struct backend_times *times,
-                                  struct compiled_pass *pass, bool *ret_is_sure) {
-    struct compiled_model *compiled = &instance->model->compiled;
-    STATUS_TRY(compiled_model_enter(compiled, instance->shapes, instance->scratch, &instance->request, pass));
-    struct status status = run_engine(instance, times);
-    *ret_is_sure = compiled_model_leave(compiled, instance->scratch, pass, status_is_ok(&status));
-    return status;
-}
-
+/* What a failed inference leaves is thrown away at once: nobody else has used it. */
 static struct status compute(struct openvino_instance *instance, struct backend_times *times) {
-    struct compiled_pass pass = {0};
-    bool is_sure = true;
-    struct status status = pass_through(instance, times, &pass, &is_sure);
-    if (is_sure)
-        return status;
-    pass.alone = true;
-    return pass_through(instance, times, &pass, &is_sure);
+    struct openvino_model *model = instance->model;
+    STATUS_TRY(shape_trial_check(&model->trial, instance->shapes, instance->scratch));
+    if (!instance->compiled.compiled)
+        STATUS_TRY(openvino_model_compile(model, &instance->compiled));
+    struct status status = run_engine(instance, times);
+    if (status_is_ok(&status))
+        shape_trial_learn(&model->trial, instance->scratch);
+    else
+        compiled_model_destroy(&instance->compiled);
+    return status;
 }
 
 static struct status run(struct openvino_instance *instance, const struct backend_batch *batch,

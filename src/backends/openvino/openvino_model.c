@@ -33,9 +33,10 @@ void openvino_model_finalize(void *backend) {
 }
 
 static struct status read_file(const ov_core_t *core, const struct model_config *config, const char *version_directory,
-                               struct arena *arena, ov_model_t **ret) {
+                               struct arena *arena, ov_model_t **ret, struct model_file_stamp *ret_stamp) {
     const char *path;
     STATUS_TRY(model_file_find(config, version_directory, arena, &path));
+    *ret_stamp = model_file_stamp(path);
     STATUS_TRY(model_file_check(path, arena));
     ov_status_e result = ov_core_read_model(core, path, NULL, ret);
     if (result != OK)
@@ -115,7 +116,8 @@ struct status openvino_model_complete_config(void *backend, struct model_config 
     if (!arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to read the model file");
     ov_model_t *model = NULL;
-    struct status status = read_file(backend, config, version_directory, arena, &model);
+    struct model_file_stamp stamp;
+    struct status status = read_file(backend, config, version_directory, arena, &model, &stamp);
     if (status_is_ok(&status))
         status = complete_from(model, config, arena);
     ov_model_free(model);
@@ -163,29 +165,18 @@ static struct status read_max_variable_dim(const struct model_config *config, in
     return status_ok();
 }
 
-/* All threads together are the share of the machine that the server gives to the model. */
-static struct status read_settings(const ov_core_t *core, const struct backend_model_args *args,
-                                   struct openvino_model *model, struct compiled_settings *ret) {
-    STATUS_TRY(read_precision(core, args->config, model, &ret->precision));
-    ret->streams = args->instance_count;
-    if (__builtin_mul_overflow(args->instance_count, args->threads_per_instance, &ret->threads))
-        return status_error(STATUS_INVALID_ARGUMENT, "%d instances of %d threads are too many", args->instance_count,
-                            args->threads_per_instance);
-    return status_ok();
-}
-
 static struct status load(const ov_core_t *core, const struct backend_model_args *args, struct openvino_model *model) {
     ov_model_t *file = NULL;
     struct model_ports ports;
-    struct compiled_settings settings;
-    STATUS_TRY(read_settings(core, args, model, &settings));
+    model->settings.threads = args->threads_per_instance;
+    STATUS_TRY(read_precision(core, args->config, model, &model->settings.precision));
     STATUS_TRY(read_max_variable_dim(args->config, &model->max_variable_dim));
-    STATUS_TRY(read_file(core, args->config, args->version_directory, model->arena, &file));
+    STATUS_TRY(read_file(core, args->config, args->version_directory, model->arena, &file, &model->stamp));
     struct status status = model_ports_read(file, model->arena, &ports);
     if (status_is_ok(&status))
         status = port_binding_create(args->config, &ports, model->arena, &model->binding);
     if (status_is_ok(&status))
-        return compiled_model_create(core, file, &ports, &settings, model->arena, &model->compiled);
+        return shape_trial_create(file, &ports, model->arena, &model->trial);
     ov_model_free(file);
     return status;
 }
@@ -200,12 +191,53 @@ struct status openvino_model_load(void *backend, const struct backend_model_args
     }
     model->arena = arena;
     model->config = args->config;
-    struct status status = load(backend, args, model);
+    model->core = backend;
+    model->version_directory = arena_strdup(arena, slice_of(args->version_directory));
+    struct status status = model->version_directory
+                               ? load(backend, args, model)
+                               : status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to load the model");
     if (status_is_ok(&status))
         *ret_model = model;
     else
         openvino_model_unload(model);
     return status;
+}
+
+/* ---- compiling ---- */
+
+static struct status compile_as_read(struct openvino_model *model, struct compiled_model *ret, bool *ret_is_as_read) {
+    struct status status = status_ok();
+    pthread_mutex_lock(&model->trial.lock);
+    *ret_is_as_read = model->trial.is_as_read;
+    if (*ret_is_as_read)
+        status = compiled_model_create(model->core, model->trial.file, &model->settings, ret);
+    pthread_mutex_unlock(&model->trial.lock);
+    return status;
+}
+
+static struct status compile_anew(const struct openvino_model *model, struct arena *arena, struct compiled_model *ret) {
+    ov_model_t *file = NULL;
+    struct model_file_stamp stamp;
+    STATUS_TRY(read_file(model->core, model->config, model->version_directory, arena, &file, &stamp));
+    struct status status =
+        model_file_stamp_equal(&stamp, &model->stamp)
+            ? compiled_model_create(model->core, file, &model->settings, ret)
+            : status_error(STATUS_UNAVAILABLE, "the model's file has changed: it must be loaded again");
+    ov_model_free(file);
+    return status;
+}
+
+struct status openvino_model_compile(struct openvino_model *model, struct compiled_model *ret) {
+    bool is_done;
+    STATUS_TRY(compile_as_read(model, ret, &is_done));
+    if (is_done)
+        return status_ok();
+    struct arena *arena = arena_create(0);
+    if (!arena)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to read the model file");
+    struct status status = compile_anew(model, arena, ret);
+    arena_destroy(arena);
+    return status_is_ok(&status) ? status : status_prefix(status, "cannot restore the model after a failed inference");
 }
 
 void openvino_model_describe(const void *model, const struct instance_place *place, char *text, size_t size) {
@@ -215,7 +247,7 @@ void openvino_model_describe(const void *model, const struct instance_place *pla
 
 void openvino_model_unload(void *pointer) {
     struct openvino_model *model = pointer;
-    compiled_model_destroy(&model->compiled);
+    shape_trial_destroy(&model->trial);
     arena_destroy(model->arena);
     free(model);
 }

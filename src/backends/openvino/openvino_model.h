@@ -1,23 +1,30 @@
-/* openvino_model.h: a model version in the engine: read, checked, compiled; and the engine itself, shared by all
- * models.
- *
- * One compiled model serves all instances of a version: it has one stream (a set of threads with working memory of its
- * own) for each, and the weights once. */
+/* openvino_model.h: a model version in the engine: read and checked, and compiled for each instance; and the engine
+ * itself, shared by all models. */
 #ifndef INFERD_BACKENDS_OPENVINO_OPENVINO_MODEL_H
 #define INFERD_BACKENDS_OPENVINO_OPENVINO_MODEL_H
 
 #include "backends/openvino/compiled_model.h"
+#include "backends/openvino/model_file.h"
 #include "backends/openvino/port_binding.h"
+#include "backends/openvino/shape_trial.h"
 #include "core/backend.h"
 
 struct openvino_model {
     struct arena *arena; /* owned; the bindings */
     const struct model_config *config;
+    const ov_core_t *core;
+    const char *version_directory;
+    struct model_file_stamp stamp; /* of the file as it was read */
     struct port_binding binding;
-    struct compiled_model compiled;
+    struct compiled_settings settings;
+    struct shape_trial trial;
     int64_t max_variable_dim; /* largest variable dimension that a request may have; 0: no limit */
     const char *precision;    /* what it computes in, for the log */
 };
+
+/* For an instance, from the file as it was loaded. INVALID_ARGUMENT, INTERNAL: the engine cannot compile it;
+ * UNAVAILABLE: the file had to be read again, and is another one now. Thread: any. */
+struct status openvino_model_compile(struct openvino_model *model, struct compiled_model *ret) STATUS_MUST_CHECK;
 
 /* The functions of struct backend_ops (core/backend.h); a backend is an ov_core_t. */
 struct status openvino_model_initialize(void **ret_backend) STATUS_MUST_CHECK;

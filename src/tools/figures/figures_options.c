@@ -145,6 +145,6 @@ struct status figures_options_parse(int argc, char **argv, struct arena *arena, 
     ret->theme = strcmp(ret->theme_name, "dark") == 0    ? THEME_DARK
                  : strcmp(ret->theme_name, "light") == 0 ? THEME_LIGHT
                                                          : THEME_AUTO;
-    ret->limit_of_given = options_was_given(&table, argc, argv, "latency-limit-of");
+    ret->limit_of_given = options_was_typed(&table, argc, argv, "latency-limit-of");
     return check(ret);
 }

@@ -46,7 +46,7 @@ static const char *base_name(const char *path) {
 
 struct status perf_outputs_check(const char *flag, const char *path, const char *other_flag, const char *other) {
     struct stat info, a, b;
-    if (path == NULL || other == NULL || (stat(path, &info) == 0 && !S_ISREG(info.st_mode)))
+    if (path == NULL || other == NULL || (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)))
         return status_ok();
     bool same = strcmp(path, other) == 0 || (strcmp(base_name(path), base_name(other)) == 0 && folder_of(path, &a) &&
                                              folder_of(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino);

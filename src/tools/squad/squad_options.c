@@ -205,11 +205,11 @@ static struct status check_evaluate(int argc, char **argv, const struct squad_op
     if (options->evaluate == NULL)
         return status_ok();
     for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++)
-        if (options_was_given(&table, argc, argv, asking[i]))
+        if (options_was_typed(&table, argc, argv, asking[i]))
             return status_error(STATUS_INVALID_ARGUMENT,
                                 "--%s has no use with --evaluate, which asks no server and predicts nothing",
                                 asking[i]);
-    if (options->threshold_given && options->null_odds == NULL)
+    if (options_was_typed(&table, argc, argv, "null-score-diff-threshold") && options->null_odds == NULL)
         return status_error(STATUS_INVALID_ARGUMENT,
                             "--null-score-diff-threshold needs --null-odds FILE with --evaluate: the predictions alone "
                             "do not tell the odds");
@@ -238,7 +238,8 @@ static struct status check(const struct squad_options *options) {
         return status_error(STATUS_INVALID_ARGUMENT, "--data FILE is needed; see inferd squad --help");
     if (options->null_odds != NULL && options->evaluate == NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--null-odds goes with --evaluate only");
-    STATUS_TRY(check_server(options));
+    if (options->evaluate == NULL)
+        STATUS_TRY(check_server(options));
     int64_t least = options->max_query_length + SQUAD_SPECIAL_TOKENS + 1;
     if (options->max_seq_length != 0 && options->max_seq_length < least)
         return status_error(STATUS_INVALID_ARGUMENT,

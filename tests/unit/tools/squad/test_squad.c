@@ -364,6 +364,9 @@ static void test_evaluate_takes_no_flag_in_vain(void **state) {
         assert_int_equal(run_squad(f, "--data", f->data, "--evaluate", "p", flags[i][0], flags[i][1], NULL), 2);
         assert_non_null(strstr(f->err, flags[i][0]));
     }
+    setenv("INFERD_URL", "anything", 1); /* which is for all commands */
+    assert_int_equal(run_squad(f, "--data", f->data, "--evaluate", "/nonexistent", NULL), 1);
+    unsetenv("INFERD_URL");
 }
 
 /* Before anything is asked or read. */

@@ -24,6 +24,7 @@ struct bert_checkpoint {
     struct bert_weight *weights; /* BERT_PART_COUNT per layer; those outside of layers stand with layer 0 */
     bool has[BERT_HEAD_COUNT];
     const char *form;
+    struct status tokenizer; /* what came of reading its file */
 };
 
 /* Tensors of the encoder, or of a head, that were looked for in vain. */
@@ -228,9 +229,10 @@ static struct status open_weights(struct bert_checkpoint *checkpoint) {
 
 static struct status read_config(struct bert_checkpoint *checkpoint) {
     STATUS_TRY(bert_config_read(checkpoint->files.config, &checkpoint->config));
-    if (!checkpoint->files.tokenizer)
-        return status_ok();
-    return bert_config_read_tokenizer(checkpoint->files.tokenizer, &checkpoint->config.casing);
+    checkpoint->tokenizer = status_ok();
+    if (checkpoint->files.tokenizer)
+        checkpoint->tokenizer = bert_config_read_tokenizer(checkpoint->files.tokenizer, &checkpoint->config.casing);
+    return status_ok();
 }
 
 static struct status fill(struct bert_checkpoint *checkpoint, const char *path, const char *config_path) {
@@ -280,6 +282,10 @@ const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *c
 
 void bert_checkpoint_keep_layers(struct bert_checkpoint *checkpoint, int64_t count) {
     checkpoint->config.layer_count = count;
+}
+
+struct status bert_checkpoint_check_tokenizer(const struct bert_checkpoint *checkpoint) {
+    return checkpoint->tokenizer;
 }
 
 bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head) {

@@ -45,13 +45,18 @@ def test_export_takes(tmp_path):
     assert 'key: "do_lower_case"' in config and "true" not in config.split('key: "do_lower_case"')[1].split("}")[0]
 
 
-@case("TZ03", "HTTP", "checkpoints with such files as models of backend bert", "503 with file and member; the usual one is served")
+@case("TZ03", "HTTP", "checkpoints with such files as models of backend bert that take questions, and one that takes token ids",
+      "503 with file and member; the usual one, and token ids, are served")
 def test_load_refuses(tmp_path):
-    for name, members in [("usual", USUAL), *((name, row[0]) for name, row in FORBIDDEN.items())]:
+    questions = ('parameters { key: "task" value { string_value: "question_answering" } } '
+                 'parameters { key: "max_query_length" value { string_value: "8" } }')
+    served = [("usual", USUAL, questions), ("ids", FORBIDDEN["accents-kept"][0], "")]
+    for name, members, task in [*served, *((name, row[0], questions) for name, row in FORBIDDEN.items())]:
         write_checkpoint(tmp_path / name / "1", members)
-        (tmp_path / name / "config.pbtxt").write_text('backend: "bert" max_batch_size: 8')
+        (tmp_path / name / "config.pbtxt").write_text(f'backend: "bert" max_batch_size: 8 {task}')
     server = Server(tmp_path)
-    assert get(server.http, "/v2/models/usual/ready").status == 200
+    for name, _, _ in served:
+        assert get(server.http, f"/v2/models/{name}/ready").status == 200
     for name, (_, told) in FORBIDDEN.items():
         answer = get(server.http, f"/v2/models/{name}/ready")
         assert answer.status == 503 and f"tokenizer_config.json: {told}" in answer.error

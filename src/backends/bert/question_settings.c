@@ -81,8 +81,19 @@ static struct status open_vocab(const struct model_config *config, const struct 
     return check_vocab(config, bert, vocab, path);
 }
 
+/* Beside weights that were not exported. */
+static struct status check_tokenizer(const struct bert_config *bert, const char *version_directory,
+                                     struct question_settings *settings) {
+    enum bert_casing casing = bert->casing;
+    const char *path = path_join(settings->arena, version_directory, "tokenizer_config.json");
+    if (!path)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the tokenizer's path");
+    return bert_config_read_tokenizer(path, &casing);
+}
+
 static struct status fill(const struct model_config *config, const struct bert_config *bert,
                           const char *version_directory, struct question_settings *settings) {
+    STATUS_TRY(check_tokenizer(bert, version_directory, settings));
     STATUS_TRY(read_numbers(config, bert, settings));
     STATUS_TRY(read_boolean(config, "allow_no_answer", false, &settings->answers.version_2));
     STATUS_TRY(read_boolean(config, "do_lower_case", bert->casing != BERT_CASING_KEPT, &settings->tokenizer.lowercase));

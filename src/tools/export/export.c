@@ -387,7 +387,9 @@ static struct status run(const struct export_options *options, struct arena *are
                                  arena, &folder));
     STATUS_TRY(bert_checkpoint_open(options->checkpoint, options->bert_config, &checkpoint));
     print_checkpoint(options, checkpoint);
-    struct status status = export_checkpoint(options, checkpoint, &folder, started_ns);
+    struct status status = bert_checkpoint_check_tokenizer(checkpoint);
+    if (status_is_ok(&status))
+        status = export_checkpoint(options, checkpoint, &folder, started_ns);
     bert_checkpoint_close(checkpoint);
     return status;
 }

@@ -46,6 +46,8 @@ struct status openvino_instance_create(void *model, int index, void **ret_instan
         openvino_instance_destroy(instance);
         return status;
     }
+    if (index + 1 == instance->model->instance_count)
+        shape_trial_keep_needed(&instance->model->trial);
     *ret_instance = instance;
     return status_ok();
 }

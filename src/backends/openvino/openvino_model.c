@@ -191,6 +191,7 @@ struct status openvino_model_load(void *backend, const struct backend_model_args
     }
     model->arena = arena;
     model->config = args->config;
+    model->instance_count = args->instance_count;
     model->core = backend;
     model->version_directory = arena_strdup(arena, slice_of(args->version_directory));
     struct status status = model->version_directory

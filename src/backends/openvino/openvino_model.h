@@ -18,6 +18,7 @@ struct openvino_model {
     struct port_binding binding;
     struct compiled_settings settings;
     struct shape_trial trial;
+    int instance_count;
     int64_t max_variable_dim; /* largest variable dimension that a request may have; 0: no limit */
     const char *precision;    /* what it computes in, for the log */
 };

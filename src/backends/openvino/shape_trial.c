@@ -29,7 +29,8 @@ static struct status make_rows(struct shape_trial *trial, struct arena *arena) {
 
 struct status shape_trial_create(ov_model_t *file, const struct model_ports *ports, struct arena *arena,
                                  struct shape_trial *ret) {
-    *ret = (struct shape_trial){.file = file, .is_as_read = true, .input_count = ports->count[PORT_INPUT]};
+    *ret = (struct shape_trial){
+        .is_open = true, .file = file, .is_as_read = true, .input_count = ports->count[PORT_INPUT]};
     pthread_mutex_init(&ret->lock, NULL);
     if (!is_variable(ports))
         return status_ok();
@@ -40,12 +41,22 @@ struct status shape_trial_create(ov_model_t *file, const struct model_ports *por
 }
 
 void shape_trial_destroy(struct shape_trial *trial) {
-    if (!trial->file)
+    if (!trial->is_open)
         return;
     if (trial->is_needed)
         shape_guard_destroy(&trial->guard);
     ov_model_free(trial->file);
     pthread_mutex_destroy(&trial->lock);
+}
+
+void shape_trial_keep_needed(struct shape_trial *trial) {
+    pthread_mutex_lock(&trial->lock);
+    if (!trial->is_needed) {
+        ov_model_free(trial->file);
+        trial->file = NULL;
+        trial->is_as_read = false;
+    }
+    pthread_mutex_unlock(&trial->lock);
 }
 
 size_t shape_trial_width(size_t input_count) {

@@ -18,9 +18,10 @@ struct engine_shape {
 };
 
 struct shape_trial {
+    bool is_open;
+    pthread_mutex_t lock; /* of what follows */
     ov_model_t *file;     /* owned; a trial changes it for good: the engine rewrites what it is given shapes for */
-    bool is_as_read;      /* no trial has been made; under lock */
-    pthread_mutex_t lock; /* of the file and what follows */
+    bool is_as_read;      /* no trial has been made, and the file is there */
     bool is_needed;       /* not all shapes are fixed; if so: */
     size_t input_count;
     size_t *indexes; /* the arguments of a reshape, one row an input; the arena's */
@@ -33,6 +34,8 @@ struct shape_trial {
 struct status shape_trial_create(ov_model_t *file, const struct model_ports *ports, struct arena *arena,
                                  struct shape_trial *ret) STATUS_MUST_CHECK;
 void shape_trial_destroy(struct shape_trial *trial); /* accepts a zeroed one */
+/* All instances have been compiled: a file that no trial needs is given back, with its weights. */
+void shape_trial_keep_needed(struct shape_trial *trial);
 
 /* INVALID_ARGUMENT when the model cannot take the shapes, of which there is one for each engine input. scratch holds
  * shape_trial_width numbers, and is kept until shape_trial_learn. */

@@ -21,7 +21,7 @@ serve: all  ## serve the embedded model on ports 8000, 8001, 8002; ask it with c
 	@build/inferd export --checkpoint models/minilm-squad --model-repository out/models --model bert --overwrite
 	@exec build/inferd serve --model-repository out/models
 
-test: setup-test  ## all tests: unit, real clients, and the same under sanitizers (some 45 minutes on two cores)
+test: setup-test  ## all tests: unit, real clients, and the same under sanitizers (some 35 minutes on two cores)
 	@scripts/run_tests
 
 test-full: setup-test  ## the tests, and the long ones too

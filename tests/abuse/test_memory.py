@@ -9,7 +9,7 @@ import zlib
 
 import grpc
 import pytest
-from h2.exceptions import StreamClosedError
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 from attack import SANITIZED, Swarm, count, memory, reset_peak_memory, rounds, unharmed
 from serving import wait_until
@@ -214,7 +214,7 @@ def takes(connection, call, message):
     connection.socket.settimeout(1)
     try:
         return connection.data(call, b"\0" + struct.pack(">I", len(message)) + message, end=False)
-    except (OSError, StreamClosedError):  # closed once its time for taking an answer is over
+    except (OSError, ProtocolError):  # stream or connection, closed once its time for taking an answer is over
         return False
 
 

@@ -100,9 +100,11 @@ fi
 
 # Only the asked version of the asked model is served, whatever else the repository holds; but a config that names versions needs all.
 mkdir -p "$scratch/repository/$model_name"
+needs_all=false
+if grep -qs '^[^#]*\bspecific\b' "$repository/$model_name/config.pbtxt"; then needs_all=true; fi
 for path in "$(readlink -f "$repository/$model_name")"/*; do
   name=${path##*/}
-  if [[ $name =~ ^[0-9]+$ && $name != "$model_version" ]] && ! grep -qs '^[^#]*\bspecific\b' "${path%/*}/config.pbtxt"; then continue; fi
+  if [[ $name =~ ^[0-9]+$ && $name != "$model_version" && $needs_all = false ]]; then continue; fi
   ln -s "$path" "$scratch/repository/$model_name/$name"
 done
 

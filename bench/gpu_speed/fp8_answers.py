@@ -68,5 +68,4 @@ def main():
         tell(name_of("fp8", first), answer(model, windows))
 
 
-
 main()

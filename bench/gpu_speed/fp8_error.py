@@ -83,8 +83,8 @@ class Model:
                  mean_of=None, inputs=None, short_sums=False):
         self.weights, self.config = weights, config
         self.by_inputs, self.mean_of = by_inputs, mean_of  # for each layer's product: count, sum and moments of the rows that it reads
-        self.short_sums = short_sums
         self.inputs = inputs  # the same, to be filled by what runs, or None
+        self.short_sums = short_sums
         self.products, self.row_scales, self.round_rows, self.round_weights = products, row_scales, round_rows, round_weights
         self.in_fp8 = range(config["num_hidden_layers"]) if layers is None else layers
         # softmax(q k / sqrt(D)) in powers of 2: a factor of the query's weights, as in engine/model/layer_parts.h
@@ -169,8 +169,8 @@ def main():
     for window in read_windows(options.data, options.windows, between=True):
         others.run(*window)
     exact = [Model(weights, config).run(*window) for window in windows]
-    ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "sums of 14 bits": {"short_sums": True}, "weights exact": {"round_weights": False},
-            "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS},
+    ways = {"as the engine": {}, "scales of single rows": {"row_scales": True}, "sums of 14 bits": {"short_sums": True},
+            "weights exact": {"round_weights": False}, "rows exact": {"round_rows": False}, **{f"{name} alone": {"products": (name,)} for name in PRODUCTS},
             **{f"layer {i + 1} alone": {"layers": (i,)} for i in range(count)},
             **{f"from layer {i + 1} on": {"layers": range(i, count)} for i in range(1, count)},
             "mean error in the bias": {"mean_of": others.inputs}, "weights by their inputs": {"by_inputs": others.inputs},

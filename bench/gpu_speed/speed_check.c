@@ -51,8 +51,8 @@ static const struct option_row rows[] = {
 static const struct option_table table = {
     "gpu_speed check", "--checkpoint PATH [options]",
     "Compares a device's results with those of the CPU in fp32, on ragged batches of random tokens: each length alone, "
-    "all of them mixed (with segments, with positions), some mixed in a short batch, very many short sequences, a large batch. Errors are "
-    "relative: the root mean square of the differences over that of the reference. The same batch again, each of its "
+    "all of them mixed (with segments, with positions), some mixed in a short batch, very many short sequences, a "
+    "large batch. Errors are relative: the root mean square of the differences over that of the reference. The same batch again, each of its "
     "results asked for by itself, and in several sessions at once, must give the same numbers; a sequence alone nearly "
     "those that it has in a batch. Results are poisoned before each run; what is not finite, not written, or written "
     "beside it fails.",

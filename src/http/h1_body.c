@@ -17,17 +17,13 @@ void h1_body_begin(struct h1_body *body, const struct http_request *request, con
     }
 }
 
-static bool is_blank(unsigned char c) {
-    return c == ' ' || c == '\t';
-}
-
 static bool take_size_byte(struct h1_body *body, unsigned char c) {
     int digit = hex_value((char)c);
     if (digit >= 0) {
         body->left = body->left * 16 + (unsigned)digit;
         return ++body->digits <= HTTP_CHUNK_SIZE_DIGITS;
     }
-    if (body->digits == 0 || (c != ';' && c != '\r' && !is_blank(c)))
+    if (body->digits == 0 || (c != ';' && c != '\r' && !http_is_blank((char)c)))
         return false;
     body->digits = 0;
     body->state = c == ';' ? H1_CHUNK_EXTENSION : c == '\r' ? H1_CHUNK_SIZE_LF : H1_CHUNK_BLANK;
@@ -43,7 +39,7 @@ static bool take_framing_byte(struct h1_body *body, unsigned char c) {
         body->overhead++;
         if (c == ';')
             body->state = H1_CHUNK_EXTENSION;
-        return c == ';' || is_blank(c);
+        return c == ';' || http_is_blank((char)c);
     case H1_CHUNK_EXTENSION:
         body->overhead++;
         if (c == '\r')

@@ -182,10 +182,6 @@ static struct h1_error take_framing(struct framing *framing, const struct http_h
     return H1_GOOD;
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /* "Name: value" -> name in lower case, value without surrounding blanks. */
 static struct h1_error parse_field(char *line, size_t size, struct http_header *ret) {
     size_t colon = 0;
@@ -194,14 +190,14 @@ static struct h1_error parse_field(char *line, size_t size, struct http_header *
             line[colon] = (char)(line[colon] + ('a' - 'A'));
         colon++;
     }
-    if (colon == 0 && is_blank(line[0]))
+    if (colon == 0 && http_is_blank(line[0]))
         return bad_request("a folded header line");
     if (colon == 0 || colon == size || line[colon] != ':')
         return bad_request("a header line is not: name, colon, value");
     size_t begin = colon + 1, end = size;
-    while (begin < end && is_blank(line[begin]))
+    while (begin < end && http_is_blank(line[begin]))
         begin++;
-    while (end > begin && is_blank(line[end - 1]))
+    while (end > begin && http_is_blank(line[end - 1]))
         end--;
     ret->name = (struct slice){line, colon};
     ret->value = (struct slice){line + begin, end - begin};

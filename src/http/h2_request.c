@@ -2,6 +2,7 @@
  * memory. A block is read to its end whatever it holds, since later ones build on it, unless it is a bomb. */
 #include "http/h2_priv.h"
 #include "http/http_limits.h"
+#include "http/http_text.h"
 
 enum {
     HEADERS_FIRST = 16, /* rows of a request's header table at first */
@@ -13,12 +14,8 @@ enum pseudo { METHOD = 1, SCHEME = 2, PATH = 4, AUTHORITY = 8, HOST = 16 };
 
 /* ---- single fields ---- */
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 static bool is_value(struct slice value) {
-    if (value.size > 0 && (is_blank(value.data[0]) || is_blank(value.data[value.size - 1])))
+    if (value.size > 0 && (http_is_blank(value.data[0]) || http_is_blank(value.data[value.size - 1])))
         return false;
     return http_is_value(value);
 }

@@ -28,6 +28,11 @@ bool http_split_target(struct slice target, struct http_request *request);
 /* "Not Found"; "" for numbers without a registered phrase. */
 const char *http_reason(int status);
 
+/* What may stand around values: OWS (RFC 9110, section 5.6.3). */
+static inline bool http_is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
 /* All values of a request's fields of that (lower-case) name, in order, joined by ", " (RFC 9110, section 5.3); memory
  * of the arena, empty and not NULL where there is none. RESOURCE_EXHAUSTED. */
 struct status http_join_values(const struct http_request *request, struct slice name, struct arena *arena,

@@ -137,10 +137,9 @@ static bool has_bf16(const ov_core_t *core) {
     return has;
 }
 
-static struct status read_precision(const ov_core_t *core, const struct model_config *config,
-                                    struct openvino_model *model, const char **ret) {
+static struct status read_precision(const struct model_config *config, struct openvino_model *model) {
     struct slice value;
-    *ret = "f32"; /* the engine's own default is bf16 where the CPU has it */
+    model->settings.precision = "f32"; /* the engine's own default is bf16 where the CPU has it */
     model->precision = "fp32";
     if (!model_config_parameter(config, "inference_precision", &value) || slice_equal_text(value, "fp32"))
         return status_ok();
@@ -148,8 +147,8 @@ static struct status read_precision(const ov_core_t *core, const struct model_co
         return status_error(STATUS_INVALID_ARGUMENT, "parameter inference_precision: expected fp32 or bf16, got '%.*s'",
                             SLICE_ARGS(value));
     model->precision = "fp32, as this CPU does not multiply bf16";
-    if (has_bf16(core))
-        *ret = model->precision = "bf16";
+    if (has_bf16(model->core))
+        model->settings.precision = model->precision = "bf16";
     return status_ok();
 }
 
@@ -169,7 +168,7 @@ static struct status load(const ov_core_t *core, const struct backend_model_args
     ov_model_t *file = NULL;
     struct model_ports ports;
     model->settings.threads = args->threads_per_instance;
-    STATUS_TRY(read_precision(core, args->config, model, &model->settings.precision));
+    STATUS_TRY(read_precision(args->config, model));
     STATUS_TRY(read_max_variable_dim(args->config, &model->max_variable_dim));
     STATUS_TRY(read_file(core, args->config, args->version_directory, model->arena, &file, &model->stamp));
     struct status status = model_ports_read(file, model->arena, &ports);

@@ -81,7 +81,7 @@ struct kernel_norm {
  * 2^(score - the whole number nearest to the row's largest), in int8 255 * 2^(score - the row's largest), rounded. In
  * int8 the sum is that of the bytes. */
 struct kernel_softmax {
-    float *scores;              /* [rows][L]; base-2 logarithms; int8: up to 3 behind a row's last are written */
+    float *scores;              /* [rows][L]; base-2 logarithms; changed; int8: up to 3 behind a row's last too */
     size_t scores_stride;       /* bytes */
     struct kernel_rows weights; /* KERNEL_F32 (may be the scores themselves), else filled up to whole words */
     float *inverse_sums;

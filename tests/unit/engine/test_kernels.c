@@ -332,6 +332,42 @@ static void sums_the_bytes_of_weights(void **state) {
             check_sum(kernels_of(isa), columns);
 }
 
+/* Scores far from 0, where floats are coarse: each row's largest has the weight of 1, and a score less than it that of
+ * a power of two. */
+static void check_far(const struct kernels *kernels, enum kernel_format format, float most, float less) {
+    enum { COLUMNS = 37, MOST = 20, LESS = 3 };
+    struct kernel_rows scores = rows_create(KERNEL_F32, 1, COLUMNS), weights = rows_create(format, 1, COLUMNS + 1);
+    float *numbers = kernel_row(&scores, 0), inverse_sum;
+    for (size_t i = 0; i < COLUMNS; i++)
+        numbers[i] = -2 * fabsf(most);
+    numbers[MOST] = most;
+    numbers[LESS] = most - less;
+    double one = format == KERNEL_INT8 ? 255 : exp2((double)(most - rintf(most)));
+    double power = one * exp2((double)(numbers[LESS] - most));
+    kernels->softmax(&(struct kernel_softmax){numbers, scores.stride, weights, &inverse_sum, 1, COLUMNS});
+    for (size_t i = 0; i < COLUMNS; i++) {
+        double expected = i == MOST ? one : i == LESS ? power : 0, got = weight_of(&weights, 0, i, COLUMNS);
+        if (!(fabs(got - expected) <= expected / 128 + (format == KERNEL_INT8 ? 0.5 : 1e-6)))
+            fail_msg("%s, format %d: %g and %g less: expected %g at %zu, got %g", kernels->name, (int)format,
+                     (double)most, (double)less, expected, i, got);
+    }
+    assert_true(fabs((double)inverse_sum * (one + power) - 1) < 1e-2);
+    rows_free(&scores);
+    rows_free(&weights);
+}
+
+static void weighs_scores_far_from_zero(void **state) {
+    (void)state;
+    static const float far[] = {100.25f, 16383.5f, 16384, 65541.4f, 99999.7f, 4.2e6f, 1e7f, 3e9f, 1e20f, 1e38f};
+    for (int isa = 0; isa < ISA_COUNT; isa++)
+        for (int format = KERNEL_F32; kernels_of(isa) && format < KERNEL_FORMAT_COUNT; format++)
+            for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+                check_far(kernels_of(isa), (enum kernel_format)format, far[i], 3);
+                check_far(kernels_of(isa), (enum kernel_format)format, -far[i], 3);
+                check_far(kernels_of(isa), (enum kernel_format)format, far[i], 0);
+            }
+}
+
 static void weighs(void **state) {
     (void)state;
     for (int isa = 0; isa < ISA_COUNT; isa++)
@@ -436,6 +472,7 @@ int main(void) {
         cmocka_unit_test(normalises),
         cmocka_unit_test(quantises),
         cmocka_unit_test(weighs),
+        cmocka_unit_test(weighs_scores_far_from_zero),
         cmocka_unit_test(bounds_the_error_of_powers),
         cmocka_unit_test(sums_the_bytes_of_weights),
         cmocka_unit_test(packs),

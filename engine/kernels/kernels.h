@@ -33,6 +33,9 @@ struct kernel_rows {
     struct kernel_quant *quant; /* KERNEL_INT8: one per row */
 };
 
+/* Numbers of a row that lie closer together than this are 0 in bytes: their scale would have no inverse in a float. */
+#define KERNEL_LEAST_RANGE 1e-35f
+
 /* An int8 row: number = scale * (byte - zero). */
 struct kernel_quant {
     float scale, zero;

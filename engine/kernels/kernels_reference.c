@@ -118,7 +118,7 @@ static void quantise_row(const struct kernel_rows *from, size_t row, const struc
         low = fminf(low, load(from, row, i));
         high = fmaxf(high, load(from, row, i));
     }
-    struct kernel_quant quant = {.scale = high > low ? (high - low) / 255 : 1};
+    struct kernel_quant quant = {.scale = high - low > KERNEL_LEAST_RANGE ? (high - low) / 255 : 1};
     quant.zero = rintf(-low / quant.scale);
     uint8_t *bytes = kernel_row(to, row);
     for (size_t i = 0; i < columns; i++)
@@ -225,7 +225,7 @@ static void pack_column(const struct kernel_pack *pack, size_t words, size_t col
     pack->column_scale[column] = most / 127;
     for (size_t row = 0; row < pack->rows && most > 0; row++) {
         size_t byte = byte_of(row, words), word = byte / 4 * KERNEL_PANEL + column % KERNEL_PANEL;
-        panel[word * 4 + byte % 4] = (int8_t)rintf(load(&pack->from, row, column) * (127 / most));
+        panel[word * 4 + byte % 4] = (int8_t)rintf(load(&pack->from, row, column) * (127 / fmaxf(most, 1e-30f)));
     }
 }
 

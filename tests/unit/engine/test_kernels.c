@@ -234,6 +234,8 @@ static void quantises(void **state) {
             check_quantise(kernels_of(isa), KERNEL_F32, columns, 3);
             check_quantise(kernels_of(isa), KERNEL_BF16, columns, 3);
             check_quantise(kernels_of(isa), KERNEL_F32, columns, 0);
+            check_quantise(kernels_of(isa), KERNEL_F32, columns, 1e-38f);
+            check_quantise(kernels_of(isa), KERNEL_BF16, columns, 1e-44f);
         }
 }
 

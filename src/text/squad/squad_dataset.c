@@ -140,13 +140,18 @@ static struct status read_article(struct walk *walk, const struct squad_json_pla
     return status_ok();
 }
 
-/* "v2.0" and "2.0" mean 2.0 rules, even where no question says is_impossible. */
+/* "v2.0" and "2.0" mean 2.0 rules, even where no question says is_impossible; "2019-05-13" does not. */
+static bool is_version_2(struct slice version) {
+    struct slice major, minor;
+    (void)slice_split(version, '.', &major, &minor);
+    return slice_equal_text(major, "2") || slice_equal_text(major, "v2");
+}
+
 static struct status read_version(struct walk *walk, yyjson_val *root) {
     struct slice version;
     STATUS_TRY(squad_json_string(walk->arena, NULL, root, "version", false, SQUAD_MAX_ID_BYTES, &version));
     walk->dataset->version = version;
-    walk->dataset->version_2 =
-        slice_starts_with(version, SLICE_LITERAL("v2")) || slice_starts_with(version, SLICE_LITERAL("2"));
+    walk->dataset->version_2 = is_version_2(version);
     return status_ok();
 }
 

@@ -55,6 +55,11 @@ static void test_version_2_rules(void **state) {
         {"{\"version\": \"1.1\", \"data\": []}", false},
         {"{\"version\": \"2.0\", \"data\": []}", true},
         {"{\"version\": \"v2.0\", \"data\": []}", true},
+        {"{\"version\": \"2\", \"data\": []}", true},
+        {"{\"version\": \"2.1-dev\", \"data\": []}", true},
+        {"{\"version\": \"2019-05-13\", \"data\": []}", false}, /* a date */
+        {"{\"version\": \"v20\", \"data\": []}", false},
+        {"{\"version\": \"v\", \"data\": []}", false},
         {"{\"data\": [{\"paragraphs\": [{\"context\": \"c\", \"qas\": "
          "[{\"id\": \"i\", \"question\": \"q\", \"is_impossible\": false}]}]}]}",
          true},

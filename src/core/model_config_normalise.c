@@ -236,8 +236,8 @@ static struct status fill_optimization(struct model_config *config) {
 
 struct status model_config_normalise(struct model_config *config, const struct model_gpus *gpus) {
     STATUS_TRY(check_name(config));
-    STATUS_TRY(model_config_place_instances(config, gpus));
     STATUS_TRY(fill_backend(config));
+    STATUS_TRY(model_config_place_instances(config, gpus));
     STATUS_TRY(model_config_finish_versions(config));
     STATUS_TRY(fill_batching(config));
     const struct pb_model_transaction_policy *transactions = config->message->model_transaction_policy;

@@ -299,6 +299,7 @@ static void bad_values_are_refused(void **state) {
         {TENSORS, "neither 'backend' nor 'platform' says what runs the model"},
         {"platform: \"tensorrt_plan\" " TENSORS,
          "unknown platform 'tensorrt_plan'; expected one of onnxruntime_onnx, tensorflow_savedmodel"},
+        {"platform: \"tensorrt_plan\" instance_group { kind: KIND_GPU } " TENSORS, "unknown platform 'tensorrt_plan'"},
         {"platform: \"custom\" " IDENTITY TENSORS, "unknown platform 'custom'"},
         {"platform: \"onnxruntime_onnx\" backend: \"tensorflow\" " TENSORS,
          "backend 'tensorflow' does not serve platform 'onnxruntime_onnx', backend 'onnxruntime' does"},

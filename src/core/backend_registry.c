@@ -100,8 +100,9 @@ static struct status no_such_engine(const struct backend_registry *registry, str
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", registry->builtin[i]->name);
     }
-    return status_error(STATUS_INVALID_ARGUMENT, "there is no engine '%.*s': compiled in are %s, and %s is not there",
-                        SLICE_ARGS(engine), known[0] ? known : "none", path ? path : "a folder of plug-ins");
+    return status_error(STATUS_INVALID_ARGUMENT, "there is no engine '%.*s': compiled in are %s, and %s is not there%s",
+                        SLICE_ARGS(engine), known[0] ? known : "none", path ? path : "a folder of plug-ins",
+                        slice_equal_text(engine, "openvino") ? "; `make openvino` builds it" : "");
 }
 
 static struct status load_plugin(const struct backend_registry *registry, struct slice engine,

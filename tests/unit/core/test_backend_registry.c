@@ -153,7 +153,8 @@ static void plugins_that_are_none(void **state) {
     struct backend_registry *registry = registry_of(NULL, 0, directory);
     expect_error(registry, "garbage", STATUS_UNAVAILABLE, "cannot load engine 'garbage'");
     expect_error(registry, "foreign", STATUS_UNAVAILABLE, "has no function inferd_backend");
-    expect_error(registry, "tensorflow", STATUS_INVALID_ARGUMENT, "/inferd_backend_openvino.so is not there");
+    expect_error(registry, "tensorflow", STATUS_INVALID_ARGUMENT,
+                 "/inferd_backend_openvino.so is not there; `make openvino` builds it");
     backend_registry_destroy(registry);
     status = file_remove_tree(directory);
     assert_int_equal(status.code, STATUS_OK);

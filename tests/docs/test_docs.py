@@ -29,6 +29,14 @@ def test_the_tour_names_files():
     assert len(re.findall(r"`src/[\w./-]+\.[ch]`", (ROOT / "docs/tour.md").read_text())) >= 20
 
 
+def test_the_tour_names_functions_where_they_are():
+    """A function with a file in parentheses behind it is defined in that file."""
+    named = re.findall(r"`([a-z]\w*)`\s+\(`(src/[\w/.-]+\.[ch])`", (ROOT / "docs/tour.md").read_text())
+    assert len(named) >= 30
+    for function, path in named:
+        assert re.search(rf"^[a-z][\w *]*\b{function}\(", (ROOT / path).read_text(), re.M), (function, path)
+
+
 @pytest.mark.parametrize("command", ["serve", "export", "squad", "perf", "figures"])
 def test_documented_flags_exist(command):
     """Every --flag on a command's own page is in its --help (or in another command's)."""

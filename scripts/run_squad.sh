@@ -87,6 +87,8 @@ output=${OUTPUT_DIR:-$root/out/predictions}
 begin_clean_up
 
 if [ "$export" = true ]; then
+  [ "$overwrite" = true ] || [ ! -e "$repository/$model_name/$model_version" ] ||
+    fail "$repository/$model_name/$model_version exists; give OVERWRITE true, argument 14, to replace it, or another MODEL_VERSION or MODEL_NAME"
   echo "== export: $checkpoint -> $repository/$model_name/$model_version"
   attend "$inferd" export --checkpoint "$checkpoint" --model-repository "$repository" --model "$model_name" \
     --model-version "$model_version" --format "$format" --precision "$precision" --max-seq-length "$seq_length" \

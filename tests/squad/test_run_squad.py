@@ -37,7 +37,7 @@ def test_the_whole_job(tmp_path):
 
     # The same version again: refused without OVERWRITE, served without EXPORT.
     refused = run(tmp_path, "", "", "", "", "", "", "", "", "", "", "true")
-    assert refused.returncode != 0 and "overwrite" in refused.stderr.lower()
+    assert refused.returncode == 1 and "exists; give OVERWRITE true, argument 14, to replace it" in refused.stderr
     served = run(tmp_path, PROTOCOL="http")
     assert served.returncode == 0 and served.stdout.strip().splitlines()[-1] == last
 

@@ -21,12 +21,16 @@ static struct status encode_in_front(const struct pb_model_infer_response *inner
     return status_ok();
 }
 
+static struct infer_parameter is_final(bool final) {
+    return (struct infer_parameter){
+        .name = SLICE_LITERAL("triton_final_response"), .kind = PARAMETER_BOOL, .value.boolean = final};
+}
+
 /* A response says whether its request has more of them. */
 static struct status encode(const struct api_context *context, const struct infer_request *request,
                             const struct infer_response *response, struct buf *out, struct slice *ret_tail) {
     (void)context;
-    const struct infer_parameter final = {
-        .name = SLICE_LITERAL("triton_final_response"), .kind = PARAMETER_BOOL, .value.boolean = response->final};
+    const struct infer_parameter final = is_final(response->final);
     struct pb_model_infer_response inner;
     STATUS_TRY(v2_infer_grpc_fill(request, response, 1, &inner));
     v2_infer_grpc_add_parameter(&inner, &final);
@@ -38,11 +42,20 @@ static struct status encode(const struct api_context *context, const struct infe
     return pb_encode(&pb_model_stream_infer_response_type, &message, out);
 }
 
-/* An error names its request and nothing else. */
+/* As with Triton, an error of a request that was submitted names its model and says that no more comes; what is
+ * refused before that has its id alone. */
 static struct status encode_error(const struct api_context *context, const struct infer_request *request,
                                   const struct status *error, struct buf *out) {
     (void)context;
+    const struct infer_parameter final = is_final(true);
+    struct pb_infer_parameter value = {0};
+    struct pb_model_infer_response_parameters_entry entry = {.value = &value};
     struct pb_model_infer_response inner = {.id = request->id};
+    if (request->on_release) {
+        inner.model_name = request->model_name;
+        inner.parameters.items = &entry;
+        v2_infer_grpc_add_parameter(&inner, &final);
+    }
     const struct pb_model_stream_infer_response message = {.error_message = slice_of(error->message),
                                                            .infer_response = &inner};
     return pb_encode(&pb_model_stream_infer_response_type, &message, out);

@@ -59,11 +59,16 @@ class Stream:
         return answer.infer_response
 
     def error(self):
-        """The text and id of the next response, which must be an error; nothing else is in it."""
+        """The text and id of the next response, which must be an error. Else it has nothing, or if the request got as far as
+        to its model, that model's name and that it is the final one."""
         answer = self.receive()
         assert answer.error_message
-        assert answer.infer_response == pb.ModelInferResponse(id=answer.infer_response.id)
-        return answer.error_message, answer.infer_response.id
+        told = answer.infer_response
+        refusal = pb.ModelInferResponse(id=told.id)
+        failure = pb.ModelInferResponse(id=told.id, model_name=told.model_name)
+        failure.parameters["triton_final_response"].bool_param = True
+        assert told == (failure if told.model_name else refusal)
+        return answer.error_message, told.id
 
     def rest(self):
         """Half-closes; the remaining responses, after which the status must be OK."""

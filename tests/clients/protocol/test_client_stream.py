@@ -287,6 +287,18 @@ def test_error_message(peer):
     assert answer.infer_response == pb.ModelInferResponse(id="r")
 
 
+@case("CX38", "gRPC", "a request on a stream that its model fails, seen as messages", "error_message, the request's id, the model's name, and triton_final_response true: no more comes")
+def test_error_message_of_a_failure(peer):
+    with wire.grpc_channel(peer.grpc) as channel:
+        call = channel.stream_stream(wire.SERVICE + "ModelStreamInfer")
+        bad = wire.infer_message("failing", ("IN", "INT32", [1, 1], bytes(4)), id="r").SerializeToString()
+        (answer,) = map(pb.ModelStreamInferResponse.FromString, call(iter([bad]), timeout=LONG_S))
+    assert answer.error_message
+    expected = pb.ModelInferResponse(id="r", model_name="failing")
+    expected.parameters["triton_final_response"].bool_param = True
+    assert answer.infer_response == expected
+
+
 # ---- cancelling ----
 
 

@@ -176,8 +176,12 @@ static void place(const struct pb_model_instance_group *group, struct instance_p
 struct status model_config_place_instances(struct model_config *config, const struct model_gpus *gpus) {
     struct pb_model_config *message = config->message;
     const struct pb_field *field = pb_field_by_name(&pb_model_config_type, SLICE_LITERAL("instance_group"));
-    if (message->instance_group.count == 0 && !pb_append(config->arena, field, message))
-        return model_config_no_memory(config);
+    if (message->instance_group.count == 0) {
+        struct pb_model_instance_group *only = pb_append(config->arena, field, message);
+        if (!only)
+            return model_config_no_memory(config);
+        only->name = config->name; /* as Triton names it; those of the config get a number behind it */
+    }
     config->instance_count = 0;
     for (size_t i = 0; i < message->instance_group.count; i++) {
         const struct group group = {config, &message->instance_group.items[i], i, gpus};

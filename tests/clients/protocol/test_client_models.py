@@ -155,7 +155,7 @@ def test_version_that_is_no_number_over_http(client, method):
 # ---- configuration ----
 
 
-@case("CM09", "four clients", "get_model_config", "what the file says, defaults filled in, numbers as numbers", does="get_model_config")
+@case("CM09", "four clients", "get_model_config", "what the file says, defaults filled in, numbers as numbers; the group of instances that it leaves out has the model's name", does="get_model_config")
 def test_config(client):
     config = client.told("get_model_config", "batching")
     assert (config["name"], config["backend"], config["max_batch_size"]) == ("batching", peers.BACKEND, 8)
@@ -164,6 +164,7 @@ def test_config(client):
     assert config["dynamic_batching"]["max_queue_delay_microseconds"] == 2000
     assert config["dynamic_batching"]["preferred_batch_size"] == [8]
     assert config["instance_group"][0]["count"] == 1
+    assert config["instance_group"][0]["name"] == "batching"
 
 
 @case("CM10", "four clients", "get_model_config of an unknown model or version", "NOT_FOUND with the name", fails="get_model_config")

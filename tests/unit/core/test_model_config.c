@@ -108,7 +108,7 @@ static void defaults_are_as_tritons(void **state) {
         "\"dynamic_batching\":{\"preferred_batch_size\":[4],\"max_queue_delay_microseconds\":0,\"preserve_ordering\":"
         "false,"
         "\"priority_levels\":0,\"default_priority_level\":0,\"priority_queue_policy\":{}},\"instance_group\":[{"
-        "\"name\":\"m_0\",\"kind\":\"KIND_CPU\",\"count\":1,\"gpus\":[],\"secondary_devices\":[],\"profile\":[],"
+        "\"name\":\"m\",\"kind\":\"KIND_CPU\",\"count\":1,\"gpus\":[],\"secondary_devices\":[],\"profile\":[],"
         "\"passive\":false,\"host_policy\":\"\"}],\"default_model_filename\":\"model.onnx\",\"cc_model_filenames\":{},"
         "\"metric_tags\":{},\"parameters\":{},\"model_warmup\":[]}");
 

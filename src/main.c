@@ -1,6 +1,8 @@
 /* main.c: picks the subcommand. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/cpu.h"
@@ -94,8 +96,20 @@ static int run(int argc, char **argv) {
     return unknown_command(word);
 }
 
+/* A descriptor of 0 to 2 that is closed would be the next connection's or file's, and what is printed would go there.
+ * /dev/null for reading takes its place, which, as nothing there would, refuses what is printed. */
+static void fill_standard_descriptors(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* What was printed must have gone out, whoever printed it. */
 int main(int argc, char **argv) {
+    fill_standard_descriptors();
     int code = run(argc, argv);
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;

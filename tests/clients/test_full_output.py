@@ -1,9 +1,10 @@
-"""What inferd prints where its standard output takes nothing."""
+"""What inferd prints where its standard output takes nothing, or where there is none."""
+import os
 import subprocess
 
 import pytest
 from cases import case
-from serving import BINARY, PATIENCE_S, ROOT
+from serving import BINARY, PATIENCE_S, ROOT, wait_until
 
 HELP = {"--help": 1, "--version": 1, "serve --help": 1, "export --help": 1, "squad --help": 1, "figures --help": 1, "perf --help": 99}
 
@@ -27,3 +28,32 @@ def test_export(tmp_path):
                     "--max-seq-length", "48")
     assert done.returncode == 1 and "could not be written" in done.stderr
     assert (tmp_path / "m/1/model.safetensors").exists()
+
+
+def standard_descriptors(process):
+    return [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
+
+
+def descriptors_of(process):
+    """What each of a process leads to, but for those that close meanwhile."""
+    found = {}
+    for fd in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            found[int(fd)] = os.readlink(f"/proc/{process.pid}/fd/{fd}")
+        except FileNotFoundError:
+            pass
+    return found
+
+
+@case("FO03", "command", "`inferd perf` with no standard descriptor open",
+      "none of them becomes its connection: /dev/null is there; exit code 99, as nothing can be printed")
+def test_closed_descriptors(server):
+    command = [BINARY, "perf", "-m", "id_int32", "-u", server.http_url, "-i", "http", "--shape", "IN:4", "--request-rate-range", "50", "-p", "1000"]
+    process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command])
+    try:
+        wait_until(lambda: "inferd" in os.readlink(f"/proc/{process.pid}/exe") and any("socket" in to for to in descriptors_of(process).values()))
+        found = descriptors_of(process)
+        assert [found.get(fd) for fd in range(3)] == ["/dev/null"] * 3
+        assert process.wait(PATIENCE_S) == 99
+    finally:
+        process.kill()

@@ -83,6 +83,17 @@ def test_a_stall_shows(program, tmp_path, protocol):
     assert percentiles(row)[0] < 100  # most have seen nothing of it
 
 
+@case("PF42", "HTTP, gRPC", "inferd perf at a rate, where every tenth inference is never answered",
+      "the report counts them as failures: it waits 10 s behind the measurement, and gives them up")  # fmt: skip
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_lost_answers(program, tmp_path, protocol):
+    server = program([1] * 9 + [3600_000])
+    row = perf(server, protocol, tmp_path / "report.csv", f"--request-rate-range={RATE}", "-p", "1000", "-s", "9999", "--full-csv")
+    lost = sum(inference["answered"] is None for inference in server.stop())
+    assert lost >= 2 * RATE // 10 and int(row["Failed Requests"]) == lost
+    assert f"Failed (deadline exceeded): {lost}, the first: there was still no answer 10 s after the measurement" in row["report"]
+
+
 @case("PF03", "HTTP", "perf_analyzer at the same rate, and the same stall", "its p99 does not show it: four were sent meanwhile, and the others it counts from when they were")
 def test_perf_analyzer_hides_it(program, tmp_path):
     server = program([DELAY_MS], **STALL)

@@ -289,6 +289,8 @@ static void drain(struct generator *self) {
         driver->ops->poll(driver, until(tick_ns < end_ns ? tick_ns : end_ns));
         tick(self, clock_monotonic_ns());
     }
+    if (self->order != GENERATOR_QUIT)
+        self->measurement.given_up = self->in_flight;
     if (self->in_flight + self->measurement.pending_snapshots > 0)
         driver->ops->cancel(driver);
 }

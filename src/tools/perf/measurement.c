@@ -203,6 +203,14 @@ void measurement_record(struct measurement *self, struct sample_request *request
 
 /* ---- the result ---- */
 
+/* Whoever hangs would be nowhere in the result otherwise: neither an answer nor a failure ever came. */
+static void add_given_up(const struct measurement *self, struct sample *to) {
+    double waited_s = (double)self->setup->plan.drain_ns / (double)NS_PER_S;
+    struct status status = status_error(STATUS_DEADLINE_EXCEEDED,
+                                        "there was still no answer %g s after the measurement: given up", waited_s);
+    sample_fail(to, &status, self->given_up);
+}
+
 struct status measurement_sum_up(struct measurement *self, struct generator_result *ret) {
     const struct window *last[WINDOWS_STABLE];
     while (self->stopped && self->judged < self->current)
@@ -214,8 +222,10 @@ struct status measurement_sum_up(struct measurement *self, struct generator_resu
     ret->stable = self->stable;
     ret->stopped = self->stopped;
     ret->trials = self->judged;
-    if (ret->sum.sample.latency.total > 0)
+    if (ret->sum.sample.latency.total > 0) {
+        add_given_up(self, &ret->sum.sample);
         return status_ok();
+    }
     const struct sample_failures *most = ret->sum.sample.failures;
     for (size_t code = 0; code < SAMPLE_STATUS_CODES; code++) {
         if (ret->sum.sample.failures[code].count > most->count)

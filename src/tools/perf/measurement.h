@@ -30,6 +30,7 @@ struct measurement {
     bool stable;    /* why: the last windows agree */
     bool stopped;   /* or: it was told to */
     size_t pending_snapshots;
+    size_t given_up; /* requests that were still without an answer when the wait behind the last window was over */
 };
 
 struct status measurement_open(struct measurement *measurement, const struct generator_setup *setup) STATUS_MUST_CHECK;

@@ -11,18 +11,19 @@ static uint64_t span(uint64_t from_ns, uint64_t to_ns) {
     return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
-static void record_failure(struct sample *sample, const struct status *status) {
+void sample_fail(struct sample *sample, const struct status *status, uint64_t count) {
     struct sample_failures *failures = &sample->failures[status->code];
-    if (failures->count++ == 0)
+    if (failures->count == 0 && count > 0)
         failures->first = *status;
-    sample->failed++;
+    failures->count += count;
+    sample->failed += count;
 }
 
 void sample_record(struct sample *sample, const struct sample_request *request) {
     const struct infer_timing *timing = &request->timing;
     histogram_record(&sample->send_delay, span(request->due_ns, timing->start_ns));
     if (!status_is_ok(&request->status)) {
-        record_failure(sample, &request->status);
+        sample_fail(sample, &request->status, 1);
         return;
     }
     uint64_t latency_ns = span(request->due_ns, timing->end_ns);

@@ -60,6 +60,9 @@ static void test_answers_without_words(void **state) {
     assert_near(s.all.exact, 100); /* 2.0: a reference without words is no reference */
     assert_near(s.all.f1, 100);
     assert_int_equal(s.has_answer.total, 1);
+    s = evaluate(f, QA("a", ANSWER("the") "," ANSWER("one")), "{\"a\": \"\"}", NULL, true, INFINITY);
+    assert_near(s.all.exact, 0); /* beside one that has words it says nothing */
+    assert_near(s.all.f1, 0);
 }
 
 /* Three answerable, two not; odds that let in q1 (right), q2 (wrong), q3 (right), n1 (wrongly answered), n2 (rightly
@@ -90,6 +93,8 @@ static void test_rules_of_2_0(void **state) {
     assert_near(s.all.exact, 60);
     assert_near(s.has_answer.exact, 100.0 / 3);
     assert_near(s.no_answer.exact, 100);
+    s = evaluate(f, FIVE, FIVE_PREDICTIONS, FIVE_ODDS, true, -1); /* odds on the threshold are not above it */
+    assert_near(s.all.f1, 100 * (1 + third + 2) / 5);
     s = evaluate(f, FIVE, FIVE_PREDICTIONS, NULL, true, -1.5); /* without odds there is nothing to compare */
     assert_near(s.all.exact, 40);
     assert_false(s.best_known);

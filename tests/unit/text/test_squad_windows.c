@@ -71,6 +71,37 @@ static void test_max_context(void **state) {
             assert_int_equal(squad_window_is_max_context(&f->windows, &f->windows.windows[w], i), want[w][i] == '1');
 }
 
+/* Of windows that show a token equally well it is the first one's. */
+static void test_max_context_of_equals(void **state) {
+    struct squad_fixture *f = *state;
+    squad_given(f, "one two three four five six seven eight nine ten", QUESTION);
+    struct status status = squad_make_windows(f, 11, 2, 3);
+    assert_string_equal(status.message, "");
+    check_layout(f, "0+5 2+5 4+5 6+4");
+    /* Token 3 has 1 to its right in window 0 and 1 to its left in window 1; so has token 5 in windows 1 and 2. */
+    const char *const want[] = {"11110", "00110", "00110", "0011"};
+    for (size_t w = 0; w < 4; w++)
+        for (uint32_t i = 0; i < f->windows.windows[w].context_count; i++)
+            assert_int_equal(squad_window_is_max_context(&f->windows, &f->windows.windows[w], i), want[w][i] == '1');
+}
+
+static void test_as_many_windows_as_are_allowed(void **state) {
+    struct squad_fixture *f = *state;
+    struct vocab *vocab;
+    struct squad_window_config config = {11, 2, 3, 4};
+    squad_given(f, "one two three four five six seven eight nine ten", QUESTION);
+    struct status status = vocab_open_embedded(f->arena, &vocab);
+    assert_string_equal(status.message, "");
+    const struct wordpiece tokenizer = {vocab, true};
+    status = squad_windows_create(f->arena, &tokenizer, &config, &f->dataset, &f->windows);
+    assert_string_equal(status.message, "");
+    assert_int_equal(f->windows.window_count, 4);
+    config.max_windows = 3;
+    status = squad_windows_create(f->arena, &tokenizer, &config, &f->dataset, &f->windows);
+    assert_int_equal(status.code, STATUS_TOO_LARGE);
+    assert_non_null(strstr(status.message, "more than 3 windows"));
+}
+
 static void test_empty_texts(void **state) {
     struct squad_fixture *f = *state;
     squad_given(f, " ", "{\"id\": \"a\", \"question\": \"\"}, {\"id\": \"b\", \"question\": \"x\"}");
@@ -177,6 +208,8 @@ int main(void) {
         SQUAD_TEST(test_layout),
         SQUAD_TEST(test_fill),
         SQUAD_TEST(test_max_context),
+        SQUAD_TEST(test_max_context_of_equals),
+        SQUAD_TEST(test_as_many_windows_as_are_allowed),
         SQUAD_TEST(test_empty_texts),
         SQUAD_TEST(test_no_questions),
         SQUAD_TEST(test_settings_that_cannot_work),

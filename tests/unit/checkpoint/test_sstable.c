@@ -102,6 +102,9 @@ static void hostile_entries(void **state) {
     put_entry(&entries, 0, (struct slice){long_key, sizeof long_key}, SLICE_LITERAL(""));
     put_entry(&entries, sizeof long_key, (struct slice){long_key, sizeof long_key}, SLICE_LITERAL(""));
     expect_entries_error(&entries, STATUS_INVALID_ARGUMENT, "longer than 4096");
+    put_entry(&entries, 0, (struct slice){long_key, sizeof long_key}, SLICE_LITERAL(""));
+    put_entry(&entries, sizeof long_key, (struct slice){long_key, 4097 - sizeof long_key}, SLICE_LITERAL(""));
+    expect_entries_error(&entries, STATUS_INVALID_ARGUMENT, "longer than 4096");
     buf_free(&entries);
 }
 
@@ -170,6 +173,21 @@ static void hostile_handles(void **state) {
     }
 }
 
+/* Behind a block stand 5 bytes more; one that ends 4 bytes before the file's end has none. */
+static void block_without_trailer(void **state) {
+    (void)state;
+    struct buf file = BUF_EMPTY, index_handle = BUF_EMPTY;
+    for (uint32_t i = 0; i < 5; i++)
+        put_u32(&file, i);
+    put_varint(&index_handle, 0);
+    put_varint(&index_handle, 20 + 48 - 4); /* up to there with the footer */
+    put_footer(&file, buf_slice(&index_handle));
+    assert_int_equal(file.size, 20 + 48);
+    expect_read_error(buf_slice(&file), STATUS_DATA_LOSS, "does not fit");
+    buf_free(&file);
+    buf_free(&index_handle);
+}
+
 static void block_without_restart_points(void **state) {
     (void)state;
     static const uint32_t counts[] = {2, 0x40000000, UINT32_MAX};
@@ -222,6 +240,7 @@ int main(void) {
         cmocka_unit_test(prefixes_cannot_fill_the_memory),
         cmocka_unit_test(compressed_blocks),
         cmocka_unit_test(hostile_handles),
+        cmocka_unit_test(block_without_trailer),
         cmocka_unit_test(block_without_restart_points),
         cmocka_unit_test(cut_and_damaged_everywhere),
     };

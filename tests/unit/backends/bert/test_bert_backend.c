@@ -88,11 +88,12 @@ static void does_not_compute_padding(void **state) {
     unload(&loaded);
 }
 
-/* A hole in the mask is no key for others, and they keep their positions: other tokens in it change nothing. */
+/* A hole in the mask is no key for others, and they keep their positions: other tokens in it change nothing, and
+ * without it they stand elsewhere. */
 static void leaves_holes_out(void **state) {
     (void)state;
     struct loaded loaded;
-    struct call calls[3];
+    struct call calls[3], closed;
     assert_good(load(base_config, &loaded));
     for (int i = 0; i < 3; i++) {
         call_open(&calls[i], 1, 12, 5);
@@ -103,6 +104,12 @@ static void leaves_holes_out(void **state) {
     assert_true(logit(&calls[0], "start_logits", 4) == BERT_LOGIT_OF_PADDING);
     expect_same(&calls[1], 0, &calls[0], 0, 12);
     assert_true(logit(&calls[2], "start_logits", 5) != logit(&calls[0], "start_logits", 5));
+    call_open(&closed, 1, 11, 5);
+    memcpy(closed.ids + 4, calls[0].ids + 5, 7 * sizeof *closed.ids);
+    memcpy(closed.segments + 4, calls[0].segments + 5, 7 * sizeof *closed.segments);
+    execute(&loaded, &closed, 1);
+    assert_true(logit(&closed, "start_logits", 4) != logit(&calls[0], "start_logits", 5));
+    call_close(&closed);
     for (int i = 0; i < 3; i++)
         call_close(&calls[i]);
     unload(&loaded);
@@ -155,6 +162,25 @@ static void cuts_large_batches(void **state) {
     }
     unload(&small);
     unload(&large);
+}
+
+/* Two sequences that have one token too many for a piece are two pieces. */
+static void a_piece_has_no_token_too_many(void **state) {
+    (void)state;
+    struct loaded loaded;
+    struct call calls[2];
+    assert_good(load("backend: \"bert\" max_batch_size: 8 "
+                     "parameters { key: \"inference_precision\" value { string_value: \"fp32\" } } "
+                     "parameters { key: \"max_batch_tokens\" value { string_value: \"1\" } }",
+                     &loaded));
+    call_open(&calls[0], 1, 24, 1); /* a piece takes the 48 tokens of the longest sequence */
+    call_open(&calls[1], 1, 25, 2);
+    execute(&loaded, calls, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(calls[i].response->status.message, "");
+        call_close(&calls[i]);
+    }
+    unload(&loaded);
 }
 
 static void refuses_wrong_configs(void **state) {
@@ -224,13 +250,10 @@ static void leaves_out_what_was_cancelled(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batches_any_lengths),
-        cmocka_unit_test(does_not_compute_padding),
-        cmocka_unit_test(leaves_holes_out),
-        cmocka_unit_test(a_wrong_request_hurts_itself_alone),
-        cmocka_unit_test(cuts_large_batches),
-        cmocka_unit_test(refuses_wrong_configs),
-        cmocka_unit_test(leaves_out_what_was_cancelled),
+        cmocka_unit_test(batches_any_lengths),   cmocka_unit_test(does_not_compute_padding),
+        cmocka_unit_test(leaves_holes_out),      cmocka_unit_test(a_wrong_request_hurts_itself_alone),
+        cmocka_unit_test(cuts_large_batches),    cmocka_unit_test(a_piece_has_no_token_too_many),
+        cmocka_unit_test(refuses_wrong_configs), cmocka_unit_test(leaves_out_what_was_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,7 +241,7 @@ static void rows_and_pieces_change_nothing(void **state) {
 static void tells_as_many_as_are_wanted(void **state) {
     (void)state;
     struct loaded loaded;
-    struct call all, one, three, wrong;
+    struct call all, one, three, passed_on, wrong;
     assert_good(load(QUESTIONS, &loaded));
     ask_text(&all, questions[1], contexts[1]);
     set_n_best(&all, (struct infer_parameter){.kind = PARAMETER_UINT, .value.unsigned_integer = 20});
@@ -251,6 +251,13 @@ static void tells_as_many_as_are_wanted(void **state) {
     execute(&loaded, &all, 1);
     execute(&loaded, &one, 1);
     execute(&loaded, &three, 1);
+    ask_text(&passed_on, questions[1], contexts[1]); /* a header of that name asks for nothing */
+    set_n_best(&passed_on,
+               (struct infer_parameter){.kind = PARAMETER_STRING, .value.string = {"x", 1}, .forwarded = true});
+    execute(&loaded, &passed_on, 1);
+    assert_int_equal(output(&passed_on, "score")->shape[1], 1);
+    call_close(&passed_on);
+    assert_true(one.request->cost.tokens >= 3 && one.request->cost.tokens < 400);
     assert_int_equal(output(&one, "score")->shape[1], 1);
     assert_int_equal(output(&three, "score")->shape[1], 3);
     expect_equal(told(&one, 0), told(&all, 0));

@@ -19,26 +19,27 @@ static yyjson_doc *read_expected(void) {
 }
 
 static void add_numbers(struct call *call, yyjson_doc *document, const char *name, const char *member, int32_t *numbers,
-                        size_t rows) {
+                        size_t first, size_t rows) {
     struct tensor *tensor = &call->request->inputs[call->request->input_count++];
     yyjson_val *all = yyjson_obj_get(yyjson_doc_get_root(document), member);
     *tensor = (struct tensor){.name = slice_of(name), .type = DATATYPE_INT32, .rank = 2};
     tensor->shape[0] = (int64_t)rows;
     tensor->shape[1] = LENGTH;
     for (size_t i = 0; i < rows * LENGTH; i++)
-        numbers[i] = (int32_t)yyjson_get_int(yyjson_arr_get(yyjson_arr_get(all, i / LENGTH), i % LENGTH));
+        numbers[i] = (int32_t)yyjson_get_int(yyjson_arr_get(yyjson_arr_get(all, first + i / LENGTH), i % LENGTH));
     tensor->data = (struct slice){(const char *)numbers, rows * LENGTH * sizeof *numbers};
 }
 
-/* The first `rows` of the expected sequences. */
-static void call_open(struct call *call, yyjson_doc *document, size_t rows) {
+/* `rows` of the expected sequences. */
+static void call_open(struct call *call, yyjson_doc *document, size_t first, size_t rows) {
     call_begin(call, 3);
-    add_numbers(call, document, "input_ids", "input_ids", call->ids, rows);
-    add_numbers(call, document, "input_mask", "input_mask", call->mask, rows);
-    add_numbers(call, document, "segment_ids", "segment_ids", call->segments, rows);
+    add_numbers(call, document, "input_ids", "input_ids", call->ids, first, rows);
+    add_numbers(call, document, "input_mask", "input_mask", call->mask, first, rows);
+    add_numbers(call, document, "segment_ids", "segment_ids", call->segments, first, rows);
 }
 
-static void expect_output(const struct call *call, size_t index, yyjson_doc *document, const char *name, size_t size) {
+static void expect_output(const struct call *call, size_t index, yyjson_doc *document, const char *name, size_t first,
+                          size_t size) {
     assert_true(index < call->response->output_count);
     const struct tensor *output = &call->response->outputs[index];
     yyjson_val *all = yyjson_obj_get(yyjson_doc_get_root(document), name);
@@ -47,7 +48,7 @@ static void expect_output(const struct call *call, size_t index, yyjson_doc *doc
     assert_int_equal(output->shape[1], size);
     assert_int_equal(output->data.size, (size_t)output->shape[0] * size * sizeof(float));
     for (size_t i = 0; i < (size_t)output->shape[0] * size; i++) {
-        float got, expected = (float)yyjson_get_num(yyjson_arr_get(yyjson_arr_get(all, i / size), i % size));
+        float got, expected = (float)yyjson_get_num(yyjson_arr_get(yyjson_arr_get(all, first + i / size), i % size));
         memcpy(&got, output->data.data + i * sizeof got, sizeof got);
         if (!(fabsf(got - expected) < 1e-4f))
             fail_msg("%s %zu: expected %g, got %g", name, i, (double)expected, (double)got);
@@ -59,21 +60,21 @@ struct wanted {
     size_t size;
 };
 
-/* Two requests in one batch: one of both sequences, one of the first alone. */
+/* Two requests in one batch: one of both sequences, one of the second alone. */
 static void check(const char *config, const struct wanted *wanted, size_t outputs) {
     struct loaded loaded;
     struct call calls[2];
     yyjson_doc *document = read_expected();
     assert_good(load_from(CLASSIFIER, config, &loaded));
-    call_open(&calls[0], document, 2);
-    call_open(&calls[1], document, 1);
+    call_open(&calls[0], document, 0, 2);
+    call_open(&calls[1], document, 1, 1);
     execute(&loaded, calls, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_good(calls[i].response->status);
         assert_int_equal(calls[i].response->output_count, outputs);
         assert_int_equal(calls[i].response->outputs[0].shape[0], 2 - i);
         for (size_t k = 0; k < outputs; k++)
-            expect_output(&calls[i], k, document, wanted[k].name, wanted[k].size);
+            expect_output(&calls[i], k, document, wanted[k].name, i, wanted[k].size);
         call_close(&calls[i]);
     }
     yyjson_doc_free(document);
@@ -108,12 +109,12 @@ static void refuses_rows_without_tokens(void **state) {
     struct call calls[2];
     yyjson_doc *document = read_expected();
     assert_good(load_from(CLASSIFIER, CONFIG("classification"), &loaded));
-    call_open(&calls[0], document, 2);
-    call_open(&calls[1], document, 2);
+    call_open(&calls[0], document, 0, 2);
+    call_open(&calls[1], document, 0, 2);
     memset(calls[0].mask + LENGTH, 0, LENGTH * sizeof *calls[0].mask);
     execute(&loaded, calls, 2);
     assert_error(calls[0].response->status, "sequence 1: expected 1 token or more");
-    expect_output(&calls[1], 0, document, "logits", LABELS);
+    expect_output(&calls[1], 0, document, "logits", 0, LABELS);
     call_close(&calls[0]);
     call_close(&calls[1]);
     yyjson_doc_free(document);

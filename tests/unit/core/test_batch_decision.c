@@ -121,6 +121,15 @@ static void the_largest_preferred_size_wins(void **state) {
     assert_marks(&f, "RRRRRRRR--");
 }
 
+static void with_preferred_sizes_the_maximum_is_none(void **state) {
+    (void)state;
+    struct fixture f = fixture_with(100, 8);
+    f.policy.preferred = preferred_4_8;
+    f.policy.preferred_count = 1;
+    add_many(&f, "aaaaaaaaa", 1000);
+    assert_marks(&f, "RRRR-----");
+}
+
 static void without_preferred_sizes_the_maximum_is_preferred(void **state) {
     (void)state;
     struct fixture f = fixture_with(100, 4);
@@ -491,6 +500,7 @@ int main(void) {
         cmocka_unit_test(without_batching_each_runs_alone_in_order),
         cmocka_unit_test(a_preferred_size_runs_at_once),
         cmocka_unit_test(the_largest_preferred_size_wins),
+        cmocka_unit_test(with_preferred_sizes_the_maximum_is_none),
         cmocka_unit_test(without_preferred_sizes_the_maximum_is_preferred),
         cmocka_unit_test(after_the_delay_everything_goes_up_to_the_maximum),
         cmocka_unit_test(without_delay_what_is_there_goes),

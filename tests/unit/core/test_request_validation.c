@@ -217,6 +217,12 @@ static void the_first_of_repeated_outputs_is_kept(void **state) {
     f.request.output_count = 4;
     request_drop_repeated_outputs(&f.config, &f.request);
     expect_error(&f, "unexpected inference output 'a' for model 'm'");
+    static const char *const one_more[] = {"out", "half", "a"}; /* behind all that it has */
+    for (size_t i = 0; i < 3; i++)
+        f.wanted[i] = (struct requested_output){.name = slice_of(one_more[i])};
+    f.request.output_count = 3;
+    request_drop_repeated_outputs(&f.config, &f.request);
+    expect_error(&f, "unexpected inference output 'a' for model 'm'");
 }
 
 static void sequence_flags_need_an_id(void **state) {
@@ -312,6 +318,13 @@ static void outputs_are_reshaped_back(void **state) {
     assert_int_equal(status.code, STATUS_INTERNAL);
     assert_string_equal(status.message, "the engine of model 'm' gave output 'out' the shape [3,1,0], but the config's "
                                         "reshape says [] behind the batch dimension");
+    own.reshape_rank = 1;
+    own.reshape_dims[0] = 2; /* and the dimension is another one */
+    response->outputs[0].rank = 2;
+    status = response_reshape_outputs(&f.config, response);
+    assert_int_equal(status.code, STATUS_INTERNAL);
+    assert_string_equal(status.message, "the engine of model 'm' gave output 'out' the shape [3,1], but the config's "
+                                        "reshape says [2] behind the batch dimension");
     infer_response_destroy(response);
     infer_request_destroy(request);
 }

@@ -1,6 +1,7 @@
 /* Regions of clients' memory, and requests that use them, down to a client that takes his memory back. */
 #include "server_fixture.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -157,11 +158,22 @@ static void a_taken_name_is_refused(void **state) {
     end(&m);
 }
 
+static size_t count_descriptors(void) {
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
 static void many_regions_come_and_go(void **state) {
     (void)state;
     struct memory_fixture m;
     begin(&m, generous);
     char name[16];
+    const size_t descriptors = count_descriptors();
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 100; i++) {
             snprintf(name, sizeof name, "r%d", i * 37 % 100);
@@ -174,6 +186,7 @@ static void many_regions_come_and_go(void **state) {
         }
         assert_int_equal(count_regions(&m), 0);
     }
+    assert_int_equal(count_descriptors(), descriptors);
     end(&m);
 }
 
@@ -447,6 +460,8 @@ static void inputs_of_all_requests_have_a_bound(void **state) {
     assert_good(call_submit(&first.call));
     make_call(&second, &m, "int", DATATYPE_INT32, 100, 0, 400, -1, 0);
     assert_refused(&second.call, STATUS_UNAVAILABLE, "no room for the 400 bytes of input 'x'");
+    make_call(&second, &m, "string", DATATYPE_BYTES, 1, 0, 201, -1, 0);
+    assert_refused(&second.call, STATUS_UNAVAILABLE, "no room for the 201 bytes of input 'x'");
     make_call(&second, &m, "int", DATATYPE_INT32, 50, 0, 200, -1, 0);
     call_run(&second.call);
     call_end(&second.call);

@@ -42,6 +42,9 @@ static void a_batch_and_its_requests(void **state) {
     assert_int_equal(s.queue.ns, 60);
     assert_int_equal(s.compute_infer.count, 2); /* each request is given the batch's whole time */
     assert_int_equal(s.compute_infer.ns, 80);
+    assert_int_equal(s.request_latency.sum_ns, 200);
+    assert_int_equal(s.queue_latency.sum_ns, 60);
+    assert_int_equal(s.compute_latency.sum_ns, 110);
     assert_int_equal(s.fail.count, 1);
     assert_int_equal(s.fail.ns, 7);
     assert_int_equal(s.failures[FAILURE_BACKEND], 1);

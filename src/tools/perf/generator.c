@@ -279,7 +279,7 @@ static uint64_t drain_end(struct generator *self, uint64_t now_ns, uint64_t end_
 
 /* Waits for what is in flight; what does not come in time is given up. */
 static void drain(struct generator *self) {
-    uint64_t end_ns = clock_monotonic_ns() + self->setup->plan.drain_ns;
+    uint64_t end_ns = clock_monotonic_ns() + measurement_patience_ns(&self->measurement);
     struct driver *driver = self->setup->driver;
     for (uint64_t now_ns = clock_monotonic_ns();
          self->in_flight + self->measurement.pending_snapshots > 0 && now_ns < end_ns && self->order != GENERATOR_QUIT;

@@ -27,7 +27,7 @@ struct measurement_plan {
     uint64_t limit_ns;   /* latency threshold: three windows over it are enough; 0: none */
     uint64_t goal_ns;    /* latency of a good answer; 0: none */
     uint64_t timeout_ns; /* an answer that takes longer is none; 0: any is */
-    uint64_t drain_ns;   /* how long to wait for what is in flight at the end */
+    uint64_t drain_ns;   /* how long to wait, at least, for what is in flight at the end */
 };
 
 /* One request, as the profile export wants it. Times are monotonic. */

@@ -198,14 +198,22 @@ void measurement_record(struct measurement *self, struct sample_request *request
     struct window *window = window_at(self, self->current);
     request->slice = slice_of_window(window, self->setup->plan.window_ns, request->timing.end_ns);
     sample_record(&window->sample, request);
+    if (request->timing.end_ns > request->due_ns + self->longest_ns)
+        self->longest_ns = request->timing.end_ns - request->due_ns;
     pass_answer(self, request->timing.end_ns);
+}
+
+/* A server that takes long for each request is not one that hangs. */
+uint64_t measurement_patience_ns(const struct measurement *self) {
+    uint64_t drain_ns = self->setup->plan.drain_ns;
+    return 2 * self->longest_ns > drain_ns ? 2 * self->longest_ns : drain_ns;
 }
 
 /* ---- the result ---- */
 
 /* Whoever hangs would be nowhere in the result otherwise: neither an answer nor a failure ever came. */
 static void add_given_up(const struct measurement *self, struct sample *to) {
-    double waited_s = (double)self->setup->plan.drain_ns / (double)NS_PER_S;
+    double waited_s = (double)measurement_patience_ns(self) / (double)NS_PER_S;
     struct status status = status_error(STATUS_DEADLINE_EXCEEDED,
                                         "there was still no answer %g s after the measurement: given up", waited_s);
     sample_fail(to, &status, self->given_up);

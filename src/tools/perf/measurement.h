@@ -30,7 +30,8 @@ struct measurement {
     bool stable;    /* why: the last windows agree */
     bool stopped;   /* or: it was told to */
     size_t pending_snapshots;
-    size_t given_up; /* requests that were still without an answer when the wait behind the last window was over */
+    uint64_t longest_ns; /* that an answer was behind when its request was due */
+    size_t given_up;     /* requests that were still without an answer when the wait behind the last window was over */
 };
 
 struct status measurement_open(struct measurement *measurement, const struct generator_setup *setup) STATUS_MUST_CHECK;
@@ -44,6 +45,8 @@ void measurement_pass_time(struct measurement *measurement, uint64_t now_ns);
 uint64_t measurement_window_end(const struct measurement *measurement);
 /* An answer; it may end a window. The slice is filled in here. */
 void measurement_record(struct measurement *measurement, struct sample_request *request);
+/* How long to wait for what is in flight when all is measured: the plan's time, or twice what the slowest took. */
+uint64_t measurement_patience_ns(const struct measurement *measurement);
 /* Looks at the windows that are complete; sets done. */
 void measurement_judge(struct measurement *measurement);
 /* The window under way, and its number from 1; NULL before the first and behind the last. */

@@ -108,12 +108,42 @@ static void test_no_request_succeeded(void **state) {
     measurement_close(&measurement);
 }
 
+/* What never comes has failed, when it was waited for as the slowest that came shows to be right. */
+static void test_given_up(void **state) {
+    (void)state;
+    enum { LOST = 3, SLOW_S = 6 };
+    struct generator_setup patient = setup;
+    static struct generator_result result;
+    struct measurement measurement;
+    patient.plan.drain_ns = 10 * NS_PER_S;
+    assert_string_equal(measurement_open(&measurement, &patient).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    answer(&measurement, NS_PER_S, 0, 1);
+    assert_int_equal(measurement_patience_ns(&measurement), 10 * NS_PER_S);
+    struct sample_request slow = {
+        .due_ns = 2 * NS_PER_S,
+        .timing = {2 * NS_PER_S, 2 * NS_PER_S, (2 + SLOW_S) * NS_PER_S, (2 + SLOW_S) * NS_PER_S},
+        .status = status_ok(),
+        .responses = 1,
+    };
+    measurement_record(&measurement, &slow);
+    assert_int_equal(measurement_patience_ns(&measurement), 2 * SLOW_S * NS_PER_S);
+    measurement_stop(&measurement, (3 + SLOW_S) * NS_PER_S);
+    measurement.given_up = LOST;
+    assert_string_equal(measurement_sum_up(&measurement, &result).message, "");
+    assert_int_equal(result.sum.sample.failed, LOST);
+    assert_string_equal(result.sum.sample.failures[STATUS_DEADLINE_EXCEEDED].first.message,
+                        "there was still no answer 12 s after the measurement: given up");
+    measurement_close(&measurement);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_late_answers),
         cmocka_unit_test(test_stopped_before_any_answer),
         cmocka_unit_test(test_no_request_succeeded),
+        cmocka_unit_test(test_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

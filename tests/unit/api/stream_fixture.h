@@ -13,7 +13,7 @@
     "input { name: \"x\" data_type: TYPE_INT32 dims: [-1] } output { name: \"y\" data_type: TYPE_INT32 dims: [-1] } "
 #define TWO                                                                                                            \
     "backend: \"identity\" max_batch_size: 4 "                                                                         \
-    "input [{ name: \"x\" data_type: TYPE_INT32 dims: [-1] }, { name: \"x2\" data_type: TYPE_INT32 dims: [-1] }] "      \
+    "input [{ name: \"x\" data_type: TYPE_INT32 dims: [-1] }, { name: \"x2\" data_type: TYPE_INT32 dims: [-1] }] "     \
     "output [{ name: \"y\" data_type: TYPE_INT32 dims: [-1] }, { name: \"y2\" data_type: TYPE_INT32 dims: [-1] }] "
 #define DELAY(ms) "parameters { key: \"execute_delay_ms\" value { string_value: \"" #ms "\" } }"
 
@@ -202,13 +202,30 @@ static inline void expect_good(struct fixture *f, const char *id, bool final) {
     assert_int_equal(answer->infer_response->parameters.items[last].value->bool_param, final);
 }
 
-static inline void expect_error(struct fixture *f, const char *id, const char *text) {
+static inline const struct pb_model_infer_response *expect_message(struct fixture *f, const char *id,
+                                                                   const char *text) {
     const struct pb_model_stream_infer_response *answer = next_answer(f);
     char message[600];
     snprintf(message, sizeof message, "%.*s", SLICE_ARGS(answer->error_message));
     assert_non_null(strstr(message, text));
     assert_true(slice_equal_text(answer->infer_response->id, id));
-    assert_int_equal(answer->infer_response->model_name.size, 0);
+    return answer->infer_response;
+}
+
+/* A request that was refused: its error names it alone. */
+static inline void expect_error(struct fixture *f, const char *id, const char *text) {
+    const struct pb_model_infer_response *told = expect_message(f, id, text);
+    assert_int_equal(told->model_name.size, 0);
+    assert_int_equal(told->parameters.count, 0);
+}
+
+/* One that its model has had: it names the model, and is the last of the request. */
+static inline void expect_failure(struct fixture *f, const char *id, const char *model, const char *text) {
+    const struct pb_model_infer_response *told = expect_message(f, id, text);
+    assert_true(slice_equal_text(told->model_name, model));
+    assert_int_equal(told->parameters.count, 1);
+    assert_true(slice_equal_text(told->parameters.items[0].key, "triton_final_response"));
+    assert_true(told->parameters.items[0].value->bool_param);
 }
 
 static inline void expect_end(struct fixture *f, const char *trailers) {

@@ -41,7 +41,7 @@ static void half_close_lets_pending_requests_finish(void **state) {
     ask(f, "decoupled", "2", "fail_after_responses", 0);
     half_close(f);
     assert_false(f->stream->complete);
-    expect_error(f, "2", "identity fails after 0 responses");
+    expect_failure(f, "2", "decoupled", "identity fails after 0 responses");
     expect_good(f, "1", true);
     expect_end(f, "+grpc-status: 0\n");
 }
@@ -114,8 +114,8 @@ static void a_timeout_is_told_when_it_passes(void **state) {
     uint64_t deadline = f->peer.session->ops->deadline(f->peer.session);
     assert_true(deadline > 0 && deadline < clock_monotonic_ns() + 20 * NS_PER_MS);
     tick(f, clock_monotonic_ns() + 30 * NS_PER_MS);
-    expect_error(f, "2", "[request id: 2] Request timeout expired");
-    expect_error(f, "3", "[request id: 3] Request timeout expired"); /* at its place */
+    expect_failure(f, "2", "stuck", "[request id: 2] Request timeout expired");
+    expect_failure(f, "3", "stuck", "[request id: 3] Request timeout expired"); /* at its place */
     ask(f, "fast", "4", NULL, 0);
     expect_good(f, "4", true);
 }

@@ -31,7 +31,7 @@ static const struct subcommand {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
 } subcommands[] = {
     {"serve", "serve the models of a repository over HTTP and gRPC", run_serve},
-    {"export", "write a model repository from a BERT question-answering checkpoint", export_main},
+    {"export", "write a model repository from a BERT checkpoint", export_main},
     {"squad", "ask a server SQuAD questions and score its answers", squad_main},
     {"figures", "draw what a load generator measured, and write a report", figures_main},
     {"perf", "load a server and tell its throughput and latency", perf_main},

@@ -1,4 +1,6 @@
 /* What a load report tells of served models, and its forms on the wire. */
+#include <math.h>
+
 #include "served_models.h"
 
 #define CONFIG                                                                                                         \
@@ -51,6 +53,52 @@ static void rates_are_measured(void **state) {
     served_end(&served);
 }
 
+/* Of an interval that is shorter than a second nobody is told a rate as if it went on like that. */
+static void the_first_reading_may_come_at_once(void **state) {
+    (void)state;
+    struct served served;
+    served_init(&served);
+    served_add_model(&served, "m", CONFIG);
+    served_start(&served);
+    infer(&served, "m", "200");
+    infer(&served, "m", "200");
+    struct load_meter *meter = load_meter_create(NULL);
+    struct load_report report = read_at(&served, meter, clock_monotonic_ns());
+    assert_true(report.rps_fractional > 0 && report.rps_fractional <= 2);
+    load_meter_destroy(meter);
+    served_end(&served);
+}
+
+/* Busy is the time in the engine, of all instances together; they can be busy side by side. */
+static void instances_share_their_work(void **state) {
+    (void)state;
+    struct served served;
+    served_init(&served);
+    served_add_model(&served, "m",
+                     CONFIG "instance_group { count: 4 kind: KIND_CPU } "
+                            "parameters { key: \"execute_delay_ms\" value { string_value: \"20\" } }");
+    served_start(&served);
+    uint64_t start_ns = clock_monotonic_ns(), busy_ns = 0;
+    struct load_meter *meter = load_meter_create(metrics_state_machine(served.metrics));
+    struct load_report report = read_at(&served, meter, start_ns);
+    infer(&served, "m", "200");
+    report = read_at(&served, meter, start_ns + 5 * NS_PER_S);
+    struct arena *arena = arena_create(0);
+    struct model *model;
+    struct model_statistics statistics;
+    assert_good(inference_server_acquire_model(served.server, slice_of("m"), -1, &model));
+    assert_good(model_statistics_snapshot(model, arena, &statistics));
+    model_release(model);
+    for (size_t i = 0; i < statistics.batch_count; i++)
+        busy_ns += statistics.batches[i].compute_input.ns + statistics.batches[i].compute_infer.ns +
+                   statistics.batches[i].compute_output.ns;
+    assert_true(busy_ns >= 20 * NS_PER_MS);
+    assert_true(fabs(report.application_utilization - (double)busy_ns / (4 * 5 * (double)NS_PER_S)) < 1e-9);
+    arena_destroy(arena);
+    load_meter_destroy(meter);
+    served_end(&served);
+}
+
 static void two_forms(void **state) {
     (void)state;
     struct arena *arena = arena_create(0);
@@ -75,6 +123,8 @@ static void two_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_are_measured),
+        cmocka_unit_test(the_first_reading_may_come_at_once),
+        cmocka_unit_test(instances_share_their_work),
         cmocka_unit_test(two_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

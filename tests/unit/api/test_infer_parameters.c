@@ -169,6 +169,9 @@ static void tensor_parameters_are_read(void **state) {
     status = tensor_parameters_apply(&parameters, &p, 2);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     assert_non_null(strstr(status.message, "outputs[2].parameters.classification"));
+    p = integer("classification", INT64_C(1) << 32); /* which is 0 in 32 bits */
+    status = tensor_parameters_apply(&parameters, &p, 2);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     p = string("color", "red");
     status = tensor_parameters_apply(&parameters, &p, 0);
     assert_int_equal(status.code, STATUS_OK);

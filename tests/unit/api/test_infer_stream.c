@@ -64,6 +64,19 @@ static void requests_in_flight_are_bounded(void **state) {
     expect_end(f, "+grpc-status: 0\n");
 }
 
+/* Those that wait for an instance and the one that has it. */
+static void no_request_too_many_is_in_flight(void **state) {
+    struct fixture *f = *state;
+    f->served.context.max_stream_requests = 3;
+    begin(f, NULL);
+    for (int i = 0; i < 6; i++)
+        ask(f, "stuck", "1", NULL, 0);
+    const uint64_t patience_ns = clock_monotonic_ns() + 10 * NS_PER_S;
+    while (pending(f, "stuck") > 2 && clock_monotonic_ns() < patience_ns)
+        sched_yield();
+    assert_int_equal(pending(f, "stuck"), 2);
+}
+
 /* All requests at once in one piece of data, of which the stream takes no more than it may. */
 static void a_flood_is_taken_bit_by_bit(void **state) {
     struct fixture *f = *state;
@@ -118,6 +131,21 @@ static void a_timeout_is_told_when_it_passes(void **state) {
     expect_failure(f, "3", "stuck", "[request id: 3] Request timeout expired"); /* at its place */
     ask(f, "fast", "4", NULL, 0);
     expect_good(f, "4", true);
+}
+
+static void later_timeouts_are_told_too(void **state) {
+    struct fixture *f = *state;
+    begin(f, NULL);
+    ask(f, "stuck", "1", "timeout", 10000);
+    ask(f, "stuck", "2", "timeout", 60000);
+    tick(f, clock_monotonic_ns() + 20 * NS_PER_MS);
+    expect_error(f, "1", "[request id: 1] Request timeout expired");
+    if (f->stream->body.size == f->taken) { /* else its time has come meanwhile */
+        uint64_t deadline = f->peer.session->ops->deadline(f->peer.session);
+        assert_true(deadline > 0 && deadline < clock_monotonic_ns() + 60 * NS_PER_MS);
+        tick(f, clock_monotonic_ns() + 60 * NS_PER_MS);
+    }
+    expect_error(f, "2", "[request id: 2] Request timeout expired");
 }
 
 static void the_deadline_of_the_call_ends_it(void **state) {
@@ -272,9 +300,11 @@ int main(void) {
         TEST(answers_keep_the_order_of_requests),
         TEST(half_close_lets_pending_requests_finish),
         TEST(requests_in_flight_are_bounded),
+        TEST(no_request_too_many_is_in_flight),
         TEST(a_flood_is_taken_bit_by_bit),
         TEST(an_error_may_end_the_stream),
         TEST(a_timeout_is_told_when_it_passes),
+        TEST(later_timeouts_are_told_too),
         TEST(the_deadline_of_the_call_ends_it),
         TEST(the_end_of_the_server_ends_streams),
         TEST(clients_may_go_at_any_time),

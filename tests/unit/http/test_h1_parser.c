@@ -450,6 +450,27 @@ static void test_chunk_overhead_is_bounded(void **state) {
     buf_free(&text);
 }
 
+/* As much as may be, and one byte more. */
+static void test_chunk_overhead_at_its_bound(void **state) {
+    (void)state;
+    for (int trailer = 0; trailer <= 1; trailer++) {
+        /* Of the extension its text and CR count, of the trailer the name, the colon, the value and CR; and the last
+         * CR. */
+        size_t fits = test_limits.max_head_bytes - (trailer ? 4 : 2);
+        for (size_t size = fits; size <= fits + 1; size++) {
+            struct buf text = BUF_EMPTY;
+            buf_append_text(&text, trailer ? "0\r\nx:" : "1;");
+            for (size_t i = 0; i < size; i++)
+                buf_append_char(&text, 'e');
+            buf_append_text(&text, trailer ? "\r\n\r\n" : "\r\na\r\n0\r\n\r\n");
+            struct body_outcome outcome = take_body(buf_slice(&text), true, -1, 0);
+            assert_int_equal(outcome.status, size == fits ? 0 : 431);
+            buf_free(&outcome.data);
+            buf_free(&text);
+        }
+    }
+}
+
 /* ---- random input ---- */
 
 static uint64_t random_next(uint64_t *state) {
@@ -553,6 +574,7 @@ int main(void) {
         cmocka_unit_test(test_empty_elements_of_codings),
         cmocka_unit_test(test_plain_bodies),
         cmocka_unit_test(test_chunk_overhead_is_bounded),
+        cmocka_unit_test(test_chunk_overhead_at_its_bound),
         cmocka_unit_test(test_mutated_heads),
         cmocka_unit_test(test_mutated_chunks),
     };

@@ -261,6 +261,32 @@ static void test_head_timeout(void **state) {
     assert_int_equal(f->recorder.heads, 0);
 }
 
+/* Found out by the chunk that is too much, or told by its length before any of it comes. */
+static void test_bodies_at_the_limit(void **state) {
+    struct fixture *f = *state;
+    f->limits.max_body_bytes = 4;
+    give_text(f, POST("/echo", 4, "four") "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                          "4\r\nfour\r\n0\r\n\r\n");
+    expect_output(f, OK(4, "four") OK(4, "four"));
+    give_text(f, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nlarge\r\n0\r\n\r\n");
+    assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 413 ")));
+}
+
+static void test_a_length_over_the_limit(void **state) {
+    struct fixture *f = *state;
+    f->limits.max_body_bytes = 4;
+    give_text(f, POST("/echo", 5, ""));
+    assert_true(slice_starts_with(buf_slice(&f->out), SLICE_LITERAL("HTTP/1.1 413 ")));
+}
+
+/* However long the connection was idle before. */
+static void test_the_time_of_a_head_begins_with_it(void **state) {
+    struct fixture *f = *state;
+    uint64_t before_ns = clock_monotonic_ns();
+    give_text(f, "G");
+    assert_true(f->session->ops->deadline(f->session) >= before_ns + f->limits.head_timeout_ns);
+}
+
 /* Bytes that drip in do not put off the end of the head's time. */
 static void test_slow_heads_do_not_gain_time(void **state) {
     struct fixture *f = *state;
@@ -438,6 +464,9 @@ int main(void) {
         TEST(test_half_closed_in_a_pipelined_body_that_is_refused),
         TEST(test_half_closed_when_idle),
         TEST(test_head_timeout),
+        TEST(test_bodies_at_the_limit),
+        TEST(test_a_length_over_the_limit),
+        TEST(test_the_time_of_a_head_begins_with_it),
         TEST(test_slow_heads_do_not_gain_time),
         TEST(test_idle_timeout_is_silent),
         TEST(test_no_timeout_while_the_handler_works),

@@ -76,6 +76,25 @@ static void test_continuation_flood(void **state) {
     assert_int_equal(f->recorder.heads, 0);
 }
 
+/* As many pieces of a head as there may be, and one more. */
+static void test_pieces_of_a_head(void **state) {
+    struct fixture *f = *state;
+    for (int pieces = HTTP_H2_CONTINUATIONS_MAX; pieces <= HTTP_H2_CONTINUATIONS_MAX + 1; pieces++) {
+        struct buf bytes = BUF_EMPTY, out = BUF_EMPTY, block = request_block("/echo");
+        append_preface(&bytes);
+        append_frame(&bytes, H2_FRAME_HEADERS, H2_FLAG_END_STREAM, 1, buf_slice(&block));
+        for (int i = 1; i <= pieces; i++)
+            append_frame(&bytes, H2_FRAME_CONTINUATION, i == pieces ? H2_FLAG_END_HEADERS : 0, 1, NO_BODY);
+        struct status status = give_raw(f, &bytes, &out);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_int_equal(finished(f), pieces > HTTP_H2_CONTINUATIONS_MAX);
+        assert_int_equal(f->recorder.heads, 1);
+        buf_free(&block);
+        buf_free(&out);
+        reopen(f);
+    }
+}
+
 /* Heads of streams that are closed, and of more streams than there may be: they are read for nothing. */
 static void test_vain_heads_flood(void **state) {
     struct fixture *f = *state;
@@ -210,6 +229,7 @@ int main(void) {
         TEST(test_empty_data_flood),
         TEST(test_settings_flood),
         TEST(test_continuation_flood),
+        TEST(test_pieces_of_a_head),
         TEST(test_vain_heads_flood),
         TEST(test_refused_streams),
         TEST(test_inflated_heads),

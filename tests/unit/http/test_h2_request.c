@@ -241,6 +241,23 @@ static void test_bombs(void **state) {
     }
 }
 
+/* A field takes 4 bytes beside its texts. */
+static void test_heads_at_the_limit(void **state) {
+    struct fixture *f = *state;
+    const size_t bytes = strlen(":methodPOST:schemehttp:authoritytest:path/echo") + 4 * 4;
+    for (size_t less = 0; less <= 1; less++) {
+        struct buf in = BUF_EMPTY, out = BUF_EMPTY;
+        f->limits.max_head_bytes = bytes - less;
+        append_preface(&in);
+        append_request(&in, 1, "/echo", H2_FLAG_END_STREAM);
+        struct status status = give_raw(f, &in, &out);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_int_equal(f->recorder.heads, 1);
+        buf_free(&out);
+        reopen(f);
+    }
+}
+
 /* Over the limit, in bytes or in fields: answered 431, whatever fields were left out. */
 static void test_heads_over_the_limit(void **state) {
     struct fixture *f = *state;
@@ -475,6 +492,7 @@ int main(void) {
         TEST(test_head_far_over_the_limit),
         TEST(test_bombs),
         TEST(test_heads_over_the_limit),
+        TEST(test_heads_at_the_limit),
         TEST(test_heads_are_booked),
         TEST(test_tables_stay_in_step),
         TEST(test_broken_blocks_end_the_connection),

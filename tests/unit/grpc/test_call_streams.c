@@ -66,6 +66,21 @@ static void test_drain(void **state) {
     expect_message(response, SLICE_LITERAL("answer"));
 }
 
+/* A wake behind the deadline does not put it off. */
+static void test_wake_behind_the_deadline(void **state) {
+    struct fixture *f = *state;
+    const struct http_header timeout = {SLICE_LITERAL("grpc-timeout"), SLICE_LITERAL("5S")};
+    struct buf body = framed(0, SLICE_LITERAL("wait"));
+    struct peer_response *response = call_with(f, "/t.S/Hold", &timeout, 1, buf_slice(&body));
+    buf_free(&body);
+    uint64_t deadline = grpc_call_deadline_ns(f->held);
+    grpc_call_wake_at(f->held, deadline + NS_PER_S);
+    struct status status = f->peer.session->ops->tick(f->peer.session, deadline);
+    assert_int_equal(status.code, STATUS_OK);
+    peer_run(&f->peer);
+    expect_trailers_only(response, "grpc-status: 4\ngrpc-message: Deadline Exceeded\n");
+}
+
 static void test_deadline_that_has_passed_already(void **state) {
     struct fixture *f = *state;
     const struct http_header timeout = {SLICE_LITERAL("grpc-timeout"), SLICE_LITERAL("0n")};
@@ -74,6 +89,15 @@ static void test_deadline_that_has_passed_already(void **state) {
                          "grpc-status: 4\ngrpc-message: Deadline Exceeded\n");
     buf_free(&body);
     expect_log(f, "");
+}
+
+/* Eleven thousand years: more nanoseconds than 64 bits can count, and no deadline. */
+static void test_endless_timeout(void **state) {
+    struct fixture *f = *state;
+    const struct http_header timeout = {SLICE_LITERAL("grpc-timeout"), SLICE_LITERAL("99999999H")};
+    struct buf body = framed(0, SLICE_LITERAL("now"));
+    expect_message(call_with(f, "/t.S/Echo", &timeout, 1, buf_slice(&body)), SLICE_LITERAL("now"));
+    buf_free(&body);
 }
 
 static void test_malformed_timeout(void **state) {
@@ -243,7 +267,9 @@ int main(void) {
         TEST(test_wake),
         TEST(test_drain),
         TEST(test_deadline_that_has_passed_already),
+        TEST(test_wake_behind_the_deadline),
         TEST(test_malformed_timeout),
+        TEST(test_endless_timeout),
         TEST(test_cancelled),
         TEST(test_stream),
         TEST(test_stream_in_both_directions_at_once),

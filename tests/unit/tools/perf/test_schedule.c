@@ -75,6 +75,10 @@ static void test_periodic_concurrency(void **state) {
     assert_int_equal(schedule->ops->next(schedule, 0, 0, &step), SCHEDULE_END);
     schedule->ops->begin(schedule, 0); /* over again */
     assert_int_equal(send_all(schedule), 2);
+    for (size_t before = 0; before < 4; before++)
+        schedule->ops->answered(schedule, before, false);
+    schedule->ops->answered(schedule, 4, true); /* the end of a request whose period is over counts no second time */
+    assert_int_equal(send_all(schedule), 0);
 }
 
 /* Due times of all that is sent until `end_ns`, asked for at the times when they are due. */

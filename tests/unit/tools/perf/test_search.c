@@ -44,6 +44,14 @@ static void test_linear(void **state) {
     assert_int_equal(run(&search, 4000, 2, loads, 64), 9);
 }
 
+/* A range of any length is given up after so many points. */
+static void test_endless(void **state) {
+    (void)state;
+    static double loads[SEARCH_POINTS_MAX];
+    struct search search = {.kind = SEARCH_LINEAR, .range = {1, 0, 1, true}, .whole = true};
+    assert_int_equal(run(&search, 1e9, 0, loads, SEARCH_POINTS_MAX), SEARCH_POINTS_MAX);
+}
+
 static void test_fractions(void **state) {
     (void)state;
     double loads[64];
@@ -76,10 +84,8 @@ static void test_saturation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_fractions),
-        cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_linear), cmocka_unit_test(test_endless),    cmocka_unit_test(test_fractions),
+        cmocka_unit_test(test_binary), cmocka_unit_test(test_saturation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,12 +62,28 @@ static void test_by_batch_size_and_version(void **state) {
     assert_int_equal(snapshot.models[1].success.count, 80); /* the version is the model's alone */
 }
 
+/* A request of an ensemble may have several look-ups: their times are those of a request. */
+static void test_cache(void **state) {
+    (void)state;
+    struct infer_statistics item = counted("top", 10);
+    item.cache_hit = (struct infer_counter){4, 4000};
+    item.cache_miss = (struct infer_counter){20, 40000};
+    struct server_breakdown breakdown = server_breakdown_of(&item);
+    assert_true(breakdown.cache_hits == 4 && breakdown.cache_misses == 20);
+    assert_true(breakdown.cache_hit_ns == 400 && breakdown.cache_miss_ns == 4000);
+}
+
 static void test_what_is_not_valid(void **state) {
     (void)state;
     const struct infer_statistics many[] = {counted("top", 10)}, few[] = {counted("top", 3)};
     struct server_snapshot before, after, none = {0};
     server_snapshot_take(&models, many, 1, &before);
     server_snapshot_take(&models, few, 1, &after); /* the model was loaded anew */
+    assert_false(server_snapshot_difference(&before, &after).valid);
+    struct infer_statistics slower = counted("top", 10), faster = counted("top", 10);
+    slower.compute_infer.ns++;
+    server_snapshot_take(&models, &slower, 1, &before);
+    server_snapshot_take(&models, &faster, 1, &after); /* a time alone that goes back */
     assert_false(server_snapshot_difference(&before, &after).valid);
     assert_false(server_snapshot_difference(&none, &after).valid);
     assert_false(server_snapshot_difference(&before, &none).valid);
@@ -79,6 +95,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_difference),
         cmocka_unit_test(test_by_batch_size_and_version),
+        cmocka_unit_test(test_cache),
         cmocka_unit_test(test_what_is_not_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

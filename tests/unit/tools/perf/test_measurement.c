@@ -57,6 +57,94 @@ static void test_cut_short(void **state) {
     assert_float_equal(result->sum.throughput_confidence, 0, 1e-6);
 }
 
+/* Without a limit no latency is over it, and what does not agree is measured on. */
+static void test_no_limit(void **state) {
+    (void)state;
+    struct measurement measurement;
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    answer(&measurement, NS_PER_S, 0, WINDOW_S);
+    answer(&measurement, NS_PER_S, WINDOW_S, WINDOW_S + WINDOW_S / 2);
+    answer(&measurement, NS_PER_S, 2 * WINDOW_S, 3 * WINDOW_S);
+    measurement_pass_time(&measurement, (1 + 3 * WINDOW_S) * NS_PER_S);
+    assert_int_equal(measurement.judged, 3);
+    assert_false(measurement.done);
+    measurement_close(&measurement);
+}
+
+/* An answer belongs to the part of the window in which it came; what comes with the end, to the last. */
+static void test_slices(void **state) {
+    (void)state;
+    struct measurement measurement;
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    for (uint64_t slice = 0; slice <= SAMPLE_SLICES; slice++) {
+        uint64_t end_ns = NS_PER_S + slice * (WINDOW_S * NS_PER_S / SAMPLE_SLICES);
+        struct sample_request request = {
+            .due_ns = NS_PER_S, .timing = {NS_PER_S, NS_PER_S, end_ns, end_ns}, .status = status_ok()};
+        measurement_record(&measurement, &request);
+        assert_int_equal(request.slice, slice < SAMPLE_SLICES ? slice : SAMPLE_SLICES - 1);
+    }
+    measurement_close(&measurement);
+}
+
+/* ---- statistics ---- */
+
+static struct {
+    infer_statistics_f *callback;
+    void *user;
+    size_t count;
+} asked;
+
+static struct status ask(struct driver *driver, struct slice model, struct slice version, infer_statistics_f *callback,
+                         void *user) {
+    (void)driver, (void)version;
+    assert_true(slice_equal_text(model, "m"));
+    asked.callback = callback;
+    asked.user = user;
+    asked.count++;
+    return status_ok();
+}
+
+static void tell(uint64_t requests) {
+    const struct infer_statistics item = {
+        .name = SLICE_LITERAL("m"), .inference_count = requests, .success = {requests, requests}};
+    const struct status good = status_ok();
+    asked.callback(asked.user, &good, &item, 1);
+}
+
+/* What the server has counted in a window: the answer at its end less that at its beginning, when both have come. */
+static void test_statistics_of_a_window(void **state) {
+    (void)state;
+    static const struct driver_ops ops = {.statistics = ask};
+    static struct generator_result result;
+    struct driver driver = {&ops};
+    struct measurement measurement;
+    struct generator_setup with = setup;
+    with.driver = &driver;
+    with.model = SLICE_LITERAL("m");
+    with.has_statistics = true;
+    with.models = (struct server_models){.count = 1, .names = {{"m", 1}}};
+    assert_string_equal(measurement_open(&measurement, &with).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    assert_int_equal(asked.count, 1);
+    tell(1000);
+    answer(&measurement, NS_PER_S, 0, WINDOW_S);
+    measurement_pass_time(&measurement, (1 + WINDOW_S) * NS_PER_S);
+    assert_int_equal(asked.count, 2);
+    assert_int_equal(measurement.pending_snapshots, 1);
+    assert_int_equal(measurement.judged, 0); /* the second answer is awaited */
+    tell(1100);
+    assert_int_equal(measurement.pending_snapshots, 0);
+    measurement_judge(&measurement);
+    assert_int_equal(measurement.judged, 1);
+    measurement_stop(&measurement, (1 + WINDOW_S) * NS_PER_S);
+    assert_string_equal(measurement_sum_up(&measurement, &result).message, "");
+    assert_true(result.sum.server.valid);
+    assert_int_equal(result.sum.server.models[0].success.count, 100);
+    measurement_close(&measurement);
+}
+
 /* A good answer is none when its time is over; a failure stays what it is. */
 static void test_late_answers(void **state) {
     (void)state;
@@ -140,6 +228,9 @@ static void test_given_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_no_limit),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_statistics_of_a_window),
         cmocka_unit_test(test_late_answers),
         cmocka_unit_test(test_stopped_before_any_answer),
         cmocka_unit_test(test_no_request_succeeded),

@@ -148,12 +148,13 @@ static void versions_are_chosen_by_policy(void **state) {
     (void)state;
     struct fixture f;
     fixture_init(&f);
-    static const char *const names[] = {"latest", "two", "all", "specific"};
-    static const char *const policies[] = {"", "version_policy { latest { num_versions: 2 } }\n",
-                                           "version_policy { all {} }\n",
-                                           "version_policy { specific { versions: [ 10, 2 ] } }\n"};
+    static const char *const names[] = {"latest", "two", "four", "all", "specific"};
+    static const char *const policies[] = {
+        "", "version_policy { latest { num_versions: 2 } }\n",
+        "version_policy { latest { num_versions: 4 } }\n", /* one more than there are */
+        "version_policy { all {} }\n", "version_policy { specific { versions: [ 10, 2 ] } }\n"};
     char text[1024];
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         snprintf(text, sizeof text, "%s%s", VECTOR, policies[i]);
         add_model(&f, names[i], text);
         static const char *const folders[] = {"2", "10", "03", "0", "v4", "5.bak", "99999999999999999999"};
@@ -170,6 +171,7 @@ static void versions_are_chosen_by_policy(void **state) {
     assert_int_equal(f.failed, 0);
     assert_versions(&f, "latest", 1, (const int64_t[]){10});
     assert_versions(&f, "two", 2, (const int64_t[]){2, 10});
+    assert_versions(&f, "four", 3, (const int64_t[]){1, 2, 10});
     assert_versions(&f, "all", 3, (const int64_t[]){1, 2, 10});
     assert_versions(&f, "specific", 2, (const int64_t[]){2, 10});
     struct model *model;

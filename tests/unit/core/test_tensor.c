@@ -87,6 +87,11 @@ static void refuses_a_string_longer_than_its_data(void **state) {
     struct status status = tensor_check_size(&tensor);
     assert_string_equal(status.message, "string element 0 of tensor 's' is 4294967295 bytes long by its length prefix, "
                                         "but only 4 bytes are there");
+    bytes[0] = 5; /* by one */
+    bytes[1] = bytes[2] = bytes[3] = 0;
+    status = tensor_check_size(&tensor);
+    assert_string_equal(status.message, "string element 0 of tensor 's' is 5 bytes long by its length prefix, but only "
+                                        "4 bytes are there");
 }
 
 static void an_empty_string_tensor_is_no_bytes(void **state) {

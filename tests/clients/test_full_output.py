@@ -48,7 +48,7 @@ def descriptors_of(process):
 @case("FO03", "command", "`inferd perf` with no standard descriptor open",
       "none of them becomes its connection: /dev/null is there; exit code 99, as nothing can be printed")
 def test_closed_descriptors(server):
-    command = [BINARY, "perf", "-m", "id_int32", "-u", server.http_url, "-i", "http", "--shape", "IN:4", "--request-rate-range", "50", "-p", "1000"]
+    command = [BINARY, "perf", "-m", "id_int32", "-u", server.http_url, "-i", "http", "--shape", "IN:4", "--request-rate-range", "50", "--request-count", "100"]
     process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command])
     try:
         wait_until(lambda: "inferd" in os.readlink(f"/proc/{process.pid}/exe") and any("socket" in to for to in descriptors_of(process).values()))

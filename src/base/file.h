@@ -42,6 +42,7 @@ struct status file_write_new(const char *path, struct slice content) STATUS_MUST
 
 bool file_exists(const char *path); /* follows links; true for folders too */
 bool file_is_directory(const char *path);
+bool file_is_same(const char *path, const char *other); /* two names of one file or folder; follows links */
 /* Makes the folder and its missing parents (mode 0755); good when it exists. */
 struct status file_make_directories(const char *path) STATUS_MUST_CHECK;
 /* Makes a new folder below `parent`, its name the prefix and some letters, that only this user may enter (mode 0700);

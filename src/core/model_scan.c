@@ -77,7 +77,7 @@ struct status model_scan_find(const struct model_repositories *repositories, str
         const char *path = path_join(arena, repositories->paths[i], text);
         if (!path)
             return no_memory();
-        if (!file_is_directory(path))
+        if (!file_is_directory(path) || (found && file_is_same(found, path)))
             continue;
         if (found) {
             bool ordered = strcmp(found, path) < 0;

@@ -15,8 +15,9 @@ struct model_repositories {
  * none. An error: a repository cannot be read. */
 struct status model_scan_names(const struct model_repositories *repositories, struct arena *arena,
                                const char *const **ret_names, size_t *ret_count) STATUS_MUST_CHECK;
-/* Where the model of that name lies. NOT_FOUND: in no repository; ALREADY_EXISTS: in two, so that it cannot be told
- * which is meant. Any name may be asked for: one that cannot be a folder's is not found. */
+/* Where the model of that name lies. NOT_FOUND: in no repository; ALREADY_EXISTS: in two folders, so that it cannot be
+ * told which is meant; one folder may be reached in several ways. Any name may be asked for: one that cannot be a
+ * folder's is not found. */
 struct status model_scan_find(const struct model_repositories *repositories, struct slice name, struct arena *arena,
                               const char **ret_path) STATUS_MUST_CHECK;
 

@@ -342,6 +342,31 @@ static void a_name_in_two_repositories_is_served_by_neither(void **state) {
     fixture_end(&f);
 }
 
+static void a_repository_may_be_given_twice(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    add_model(&f, "one/m", VECTOR);
+    char one[80], again[80], link[80];
+    snprintf(one, sizeof one, "%s/one", f.directory);
+    snprintf(again, sizeof again, "%s/one/", f.directory);
+    snprintf(link, sizeof link, "%s/link", f.directory);
+    assert_int_equal(symlink(one, link), 0);
+    const char *repositories[] = {one, again, link, one};
+    struct inference_server_options options = {.repositories = repositories,
+                                               .repository_count = 4,
+                                               .builtin_backends = f.backends,
+                                               .builtin_backend_count = 1,
+                                               .max_queue_size = 1};
+    assert_good(inference_server_create(&options, &f.server));
+    assert_good(inference_server_load_models(f.server, &f.failed));
+    assert_int_equal(f.failed, 0);
+    struct model *model;
+    assert_good(inference_server_acquire_model(f.server, slice_of("m"), -1, &model));
+    model_release(model);
+    fixture_end(&f);
+}
+
 static void bad_options_are_refused(void **state) {
     (void)state;
     struct inference_server *server;
@@ -437,6 +462,7 @@ int main(void) {
         cmocka_unit_test(strict_readiness_wants_every_model),
         cmocka_unit_test(the_index_has_a_row_for_each_version),
         cmocka_unit_test(a_name_in_two_repositories_is_served_by_neither),
+        cmocka_unit_test(a_repository_may_be_given_twice),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(labels_are_read_at_load),
         cmocka_unit_test(draining_refuses_new_requests),

@@ -1,7 +1,6 @@
 #include "api/body_coding.h"
 
 #include <limits.h>
-#include <string.h>
 #include <zlib.h>
 
 /* zlib's windowBits: 15 for the zlib form, 16 more for gzip. */

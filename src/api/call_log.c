@@ -1,8 +1,5 @@
 #include "api/call_log.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/clock.h"
 
 /* Lies in the exchange's arena, as its note. */

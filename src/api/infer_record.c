@@ -1,8 +1,5 @@
 #include "api/infer_record.h"
 
-#include <inttypes.h>
-#include <string.h>
-
 /* Names of parameters whose values are not written: in any case, with '-' or '_', and behind "x_" too. */
 static const char *const secret_names[] = {
     "authorization", "proxy_authorization",

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "codec/json_write.h"
 
 #define INTERVAL_NS NS_PER_S
 

@@ -2,8 +2,6 @@
  * request_status in NV-Status. Bodies of health and model control stay empty: old clients print what they get. */
 #include "api/v1_http.h"
 
-#include <string.h>
-
 #include "api/handlers.h"
 #include "api/v1_service.h"
 #include "codec/pb_json.h"

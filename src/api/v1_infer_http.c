@@ -6,7 +6,6 @@
 #include "api/v1_http.h"
 #include "api/v1_infer.h"
 #include "api/v1_service.h"
-#include "base/clock.h"
 #include "codec/pb_text.h"
 #include "codec/pb_text_write.h"
 

@@ -1,6 +1,5 @@
 /* v2_infer_http.c: POST /v2/models/M[/versions/V]/infer: body -> infer_request; infer_response -> body. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "api/handlers.h"
 #include "api/infer_json.h"

@@ -2,7 +2,6 @@
 #ifndef INFERD_CORE_DATATYPE_H
 #define INFERD_CORE_DATATYPE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/slice.h"

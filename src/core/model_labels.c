@@ -1,8 +1,6 @@
 #include "core/model_labels.h"
 #include "core/core_limits.h"
 
-#include <string.h>
-
 #include "base/file.h"
 
 struct output_labels {

@@ -1,6 +1,5 @@
 /* shared_memory_gpu.c: inputs that come from memory of GPUs, and results that go there: copies, off the threads that
  * must not wait. */
-#include <inttypes.h>
 
 #include "core/request_state.h"
 #include "core/shared_memory_priv.h"

@@ -1,7 +1,5 @@
 #include "grpc/message_reader.h"
 
-#include <string.h>
-
 enum { FLAG_COMPRESSED = 1 };
 
 static struct status too_large(size_t size, size_t max) {

@@ -2,8 +2,6 @@
  * handlers give. It never touches bytes of the wire. The request's body is in exchange_body.c. */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "http/exchange_priv.h"

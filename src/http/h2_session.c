@@ -1,6 +1,5 @@
 /* h2_session.c: HTTP/2 on one connection as a struct session: its beginning, floods, time-outs and ends. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"

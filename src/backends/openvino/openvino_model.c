@@ -1,6 +1,5 @@
 #include "backends/openvino/openvino_model.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

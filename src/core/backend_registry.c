@@ -1,5 +1,4 @@
 #include "core/backend_registry.h"
-#include "core/core_limits.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "core/core_limits.h"
 
 /* Backends of Triton whose models one of our engines runs. */
 static const struct {

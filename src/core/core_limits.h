@@ -16,7 +16,7 @@ enum {
     CORE_LOAD_FILES_MAX = 4096,    /* that come with a load */
     CORE_LOAD_PATH_MAX = 1024,     /* bytes of the path of one */
     CORE_LOAD_PATH_NAMES_MAX = 16, /* names in it */
-    CORE_FOREIGN_MODELS_MAX = 256, /* models that are in no repository */
+    CORE_FOREIGN_MODELS_MAX = 256, /* models that are in no repository, with those being loaded */
     CORE_BATCH_WINDOW_MIN = 256,   /* requests that one batch decision looks at: max_batch_size, but at least these */
     CORE_BATCH_WINDOW_MAX = 4096,  /* and at most these */
     CORE_GATHER_US = 1000,         /* that requests for a GPU at work may wait for others */

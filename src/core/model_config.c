@@ -10,7 +10,6 @@
 #include "core/core_limits.h"
 #include "core/model_config_priv.h"
 
-/* A config is small; this bounds what a hostile or broken one can take. */
 /* ---- errors ---- */
 
 struct status model_config_error(const struct model_config *config, const char *path, const char *format, ...) {

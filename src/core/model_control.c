@@ -6,7 +6,6 @@
 #include "core/model_files.h"
 #include "core/model_repository_priv.h"
 
-/* Models that were loaded from given files and are in no repository, with those being loaded. */
 /* ---- claims: whoever works on a model has claimed its entry ---- */
 
 static bool has_room(const struct model_repository *repository) {

@@ -1,7 +1,7 @@
 #include "core/model_files.h"
-#include "core/core_limits.h"
 
 #include "base/file.h"
+#include "core/core_limits.h"
 
 static struct status bad_path(struct slice path, const char *why) {
     return status_error(STATUS_INVALID_ARGUMENT, "file '%.*s': %s", SLICE_ARGS(path), why);

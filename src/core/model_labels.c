@@ -1,7 +1,7 @@
 #include "core/model_labels.h"
-#include "core/core_limits.h"
 
 #include "base/file.h"
+#include "core/core_limits.h"
 
 struct output_labels {
     struct slice output;

@@ -1,5 +1,4 @@
 #include "core/model_loader.h"
-#include "core/core_limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "codec/model_config_messages.h"
+#include "core/core_limits.h"
 
 #define CONFIG_NAME "config.pbtxt"
 

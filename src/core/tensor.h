@@ -17,7 +17,7 @@ enum { TENSOR_RANK_MAX = 16 };
 enum memory_kind {
     MEMORY_REQUEST, /* the request's (or response's) arena or body buffer */
     MEMORY_SHARED,  /* a client's shared memory, kept by the request; its bytes may change at any time */
-    MEMORY_DEVICE   /* device memory; `device` tells which */
+    MEMORY_DEVICE   /* a client's memory on a GPU, named by `part`; of a request until its bytes are copied */
 };
 
 /* A part of a client's shared memory, as a request names it (shared_memory.h). */
@@ -32,9 +32,9 @@ struct tensor {
     enum datatype type;
     int rank;                       /* 0..TENSOR_RANK_MAX */
     int64_t shape[TENSOR_RANK_MAX]; /* with the batch dimension in front, where the model batches */
-    struct slice data;              /* binary form; for MEMORY_DEVICE an address on that device */
+    struct slice data;              /* binary form; for MEMORY_DEVICE nothing yet */
     enum memory_kind memory;
-    int device;              /* device number for MEMORY_DEVICE, else 0 */
+    int device;              /* 0: nothing sets it yet */
     struct memory_part part; /* where the data of an input lies, for submission to find it */
 };
 

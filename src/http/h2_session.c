@@ -236,7 +236,7 @@ static uint64_t h2_deadline(const struct session *session) {
     return h2_session_is_over(h2) ? 0 : h2->deadline_ns;
 }
 
-/* A time-out of the connection itself: when it is due (0: not at all), and what it ends in. */
+/* Time-outs of the connection itself: when each is due; 0: not at all. tick_connection() has what they end in. */
 static uint64_t greeting_deadline(const struct h2_session *h2) {
     return h2->greeted ? 0 : h2->idle_since_ns + h2->limits->head_timeout_ns;
 }

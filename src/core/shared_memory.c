@@ -322,14 +322,23 @@ void shared_memory_unregister(struct shared_memory *memory, enum shared_memory_k
 }
 
 void shared_memory_unregister_all(struct shared_memory *memory, enum shared_memory_kind kind) {
+    struct shared_memory_region *unused = NULL;
     pthread_mutex_lock(&memory->lock);
     for (size_t i = memory->count; i-- > 0;) {
-        if (!is_kind(memory->regions[i], kind))
+        struct shared_memory_region *region = memory->regions[i];
+        if (!is_kind(region, kind))
             continue;
-        memory->regions[i]->unregistered = true;
-        shared_memory_free_region(shared_memory_drop_unused(memory, memory->regions[i]));
+        region->unregistered = true;
+        if (!shared_memory_drop_unused(memory, region))
+            continue;
+        region->next = unused;
+        unused = region;
     }
     pthread_mutex_unlock(&memory->lock);
+    for (struct shared_memory_region *next; unused; unused = next) {
+        next = unused->next;
+        shared_memory_free_region(unused);
+    }
 }
 
 void shared_memory_flush(struct shared_memory *memory) {

@@ -16,9 +16,10 @@ struct shared_memory_region {
     struct guarded_map *map;      /* of system memory, else NULL */
     dev_t device;                 /* with the inode the object of a map: regions may share it */
     ino_t inode;
-    struct gpu_mapping *gpu; /* of CUDA's, else NULL */
-    size_t uses;             /* parts of requests; under the lock */
-    bool unregistered;       /* goes with the last use; under the lock */
+    struct gpu_mapping *gpu;           /* of CUDA's, else NULL */
+    size_t uses;                       /* parts of requests; under the lock */
+    bool unregistered;                 /* goes with the last use; under the lock */
+    struct shared_memory_region *next; /* of those that shared_memory_unregister_all is to free */
 };
 
 struct shared_memory {

@@ -12,4 +12,9 @@ uint64_t clock_monotonic_ns(void); /* never goes back; for durations and deadlin
 uint64_t clock_coarse_ns(void);    /* the same clock, up to a few ms behind and much cheaper: to stamp what time-outs count from */
 uint64_t clock_realtime_ns(void);  /* since 1970-01-01 UTC */
 
+/* The earlier of two deadlines, of which 0 is none. */
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 #endif

@@ -266,8 +266,7 @@ void exchange_drain(struct http_exchange *exchange) {
 }
 
 void exchange_shutdown(struct http_exchange *exchange) {
-    if (exchange->announced && exchange->handler->on_shutdown &&
-        (exchange->answer_state == HTTP_ANSWER_NONE || exchange->answer_state == HTTP_ANSWER_BEGUN))
+    if (exchange->announced && exchange->handler->on_shutdown && exchange_is_open(exchange))
         exchange->handler->on_shutdown(exchange->handler->user, exchange);
 }
 

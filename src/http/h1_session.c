@@ -311,10 +311,6 @@ static void h1_shutdown(struct session *session) {
         h1->close = true;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b) {
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
 /* When the peer's silence gets too long; 0: it is not the peer who is waited for. */
 static uint64_t silence_deadline(const struct h1_session *h1) {
     const struct http_limits *limits = h1->limits;
@@ -330,7 +326,7 @@ static uint64_t silence_deadline(const struct h1_session *h1) {
 
 static uint64_t h1_deadline(const struct session *session) {
     const struct h1_session *h1 = of_const(session);
-    return earlier(silence_deadline(h1), h1->exchange ? h1->exchange->deadline_ns : 0);
+    return clock_earlier(silence_deadline(h1), h1->exchange ? h1->exchange->deadline_ns : 0);
 }
 
 static struct status h1_tick(struct session *session, uint64_t now_ns) {

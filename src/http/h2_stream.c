@@ -237,12 +237,11 @@ static uint64_t silence_deadline(const struct h2_stream *stream) {
     if (stream->answer_waits) /* behind the answers of others it is not the client that makes it wait */
         answer = h2_session_silence_end(stream->h2, later(stream->answer_ns, stream->queue ? stream->h2->sent_ns : 0),
                                         timeout_ns);
-    return body == 0 || (answer != 0 && answer < body) ? answer : body;
+    return clock_earlier(body, answer);
 }
 
 uint64_t h2_stream_deadline(const struct h2_stream *stream) {
-    uint64_t silence = silence_deadline(stream), deadline = stream->exchange.deadline_ns;
-    return silence == 0 || (deadline != 0 && deadline < silence) ? deadline : silence;
+    return clock_earlier(silence_deadline(stream), stream->exchange.deadline_ns);
 }
 
 void h2_stream_tick(struct h2_stream *stream, uint64_t now_ns) {

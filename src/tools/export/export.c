@@ -326,8 +326,12 @@ static struct status export_models(const struct export_options *options, const s
 /* The reason, as in question_model, by what is exported alone, whatever is in the repository. */
 static const char *why_no_questions(const struct export_options *options, const struct bert_checkpoint *checkpoint,
                                     const struct export_vocab *vocab) {
-    if (!is_bert(options) || !bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
+    if (!is_bert(options))
         return "";
+    if (!bert_checkpoint_has(checkpoint, BERT_HEAD_SPAN))
+        return bert_checkpoint_has(checkpoint, BERT_HEAD_CLASSIFIER)
+                   ? "the checkpoint has no question-answering head, but a classifier, whose logits the model gives"
+                   : "the checkpoint has no question-answering head; the model gives sentence_embedding";
     if (!vocab->known)
         return "there is no vocabulary";
     return options->max_seq_length < QUESTION_FOLDER_SEQUENCE_MIN ? "--max-seq-length is below 68" : NULL;

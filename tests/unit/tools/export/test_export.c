@@ -286,6 +286,9 @@ static void questions_without_weights(void **state) {
         snprintf(line, sizeof line, "r/m%zu-qa", i);
         assert_false(file_exists(scratch_path(&s, line)));
     }
+    expect_run(
+        &s, "--checkpoint tests/fixtures/hf_classifier --model-repository @/r --model head --max-seq-length 48", 0,
+        "no head-qa, which would take questions: the checkpoint has no question-answering head, but a classifier");
     /* Another version stays, on weights that stay; and what is not there is not taken away. */
     expect_run(&s, BERT "--bert-config @/usual.json --model two", 0, "two-qa");
     expect_run(&s, BERT "--bert-config @/usual.json --model two --model-version 2", 0, "two-qa");

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import time
 
 import models
 import numpy as np
@@ -247,11 +248,29 @@ def test_second_signal(start, stuck):
     connections = occupy(server)
     server.signal()
     server.wait_for("finishing the requests under way")
-    server.signal()
+    while server.process.poll() is None:  # one that comes too soon is the first one again
+        server.signal()
+        time.sleep(0.02)
     assert server.wait() == 1
     assert "second signal" in server.log
     for connection in connections:
         connection.socket.close()
+
+
+@case("SV23", "both", "two signals at once, as `timeout` sends them to a process and its group", "are one: the requests under way are finished")
+def test_two_signals_at_once(start, stuck):
+    server = start(stuck, "--exit-timeout-secs=600")
+    connections = occupy(server)
+    server.signal(signal.SIGSTOP)
+    server.signal(signal.SIGTERM)
+    server.signal(signal.SIGINT)
+    server.signal(signal.SIGCONT)
+    server.wait_for("finishing the requests under way")
+    assert metric(server, "nv_inference_pending_request_count", "stuck") == 1
+    for connection in connections:
+        connection.abort()
+    assert server.wait() == 0
+    assert "second signal" not in server.log
 
 
 @case("SV22", "HTTP", "clients that are lost while their inferences run or wait", "the requests are cancelled and counted as such")

@@ -42,7 +42,8 @@ static struct status open_log(const struct serve_options *options, struct log *r
 
 enum {
     OTHER_DESCRIPTORS = 256, /* for files, models and loops */
-    SETTLE_MS = 200          /* from the first change of a file until the files are read: others may follow */
+    SETTLE_MS = 200,         /* from the first change of a file until the files are read: others may follow */
+    SAME_SIGNAL_MS = 100     /* what comes so soon behind the first signal is no second one */
 };
 
 /* Signals that end the server: blocked in all threads, and read from a descriptor by the main one. */
@@ -66,18 +67,27 @@ static struct status open_signals(int *ret_fd) {
     return status_ok();
 }
 
+static uint64_t second_signal_ns; /* when one counts as a second; the handler can be given nothing */
+
 static void exit_at_once(int signal_number) {
     (void)signal_number;
+    if (clock_monotonic_ns() < second_signal_ns)
+        return;
     static const char line[] = "second signal: exiting without waiting for requests\n";
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
     (void)written;
     _exit(EXIT_FAILED);
 }
 
-/* From now on a signal is not read but ends the process, also while the main thread waits for requests to end. */
+/* From now on a signal is not read but ends the process, also while the main thread waits for requests to end. One that
+ * has come with the first is not meant so: `timeout` signals a process and then its group. */
 static void let_second_signal_exit(void) {
     sigset_t set = end_signals();
-    struct sigaction action = {.sa_handler = exit_at_once};
+    struct sigaction action = {.sa_handler = exit_at_once, .sa_flags = SA_RESTART};
+    const struct timespec no_time = {0};
+    while (sigtimedwait(&set, NULL, &no_time) > 0)
+        continue;
+    second_signal_ns = clock_monotonic_ns() + SAME_SIGNAL_MS * NS_PER_MS;
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

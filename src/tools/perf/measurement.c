@@ -35,11 +35,11 @@ static bool is_one_window(const struct measurement *self) {
     return self->setup->plan.request_count > 0;
 }
 
-/* The last windows all agree, or all are over the limit. */
+/* The last windows all agree, or all are over the limit, or nothing succeeded in any. */
 static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
     const struct measurement_plan *plan = &self->setup->plan;
     double rates[WINDOWS_STABLE], latencies[WINDOWS_STABLE];
-    size_t over = 0;
+    size_t over = 0, failed = 0;
     *ret_stable = false;
     if (count < WINDOWS_STABLE)
         return false;
@@ -48,10 +48,11 @@ static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
         rates[i] = window_throughput(window);
         latencies[i] = window_latency_ns(window, plan->percentile);
         over += plan->limit_ns > 0 && latencies[i] > (double)plan->limit_ns;
+        failed += window->sample.latency.total == 0 && window->sample.failed > 0;
     }
     *ret_stable = window_values_agree(rates, WINDOWS_STABLE, plan->stability_percent) &&
                   window_values_agree(latencies, WINDOWS_STABLE, plan->stability_percent);
-    return *ret_stable || over == WINDOWS_STABLE;
+    return *ret_stable || over == WINDOWS_STABLE || failed == WINDOWS_STABLE;
 }
 
 /* Window `judged` is complete with both its snapshots, or as far as it ever will be. */

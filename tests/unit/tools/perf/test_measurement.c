@@ -72,6 +72,36 @@ static void test_no_limit(void **state) {
     measurement_close(&measurement);
 }
 
+/* Three windows of failures alone are enough: more of them would not succeed. With an answer among them they are not.
+ */
+static void test_nothing_but_failures(void **state) {
+    (void)state;
+    struct measurement measurement;
+    static struct generator_result result;
+    for (int succeeding = 0; succeeding < 2; succeeding++) {
+        assert_string_equal(measurement_open(&measurement, &setup).message, "");
+        measurement_begin(&measurement, NS_PER_S);
+        for (uint64_t window = 0; window < 3; window++) {
+            uint64_t end_ns = (2 + window * WINDOW_S) * NS_PER_S;
+            struct sample_request request = {.due_ns = end_ns - NS_PER_S,
+                                             .timing = {end_ns - NS_PER_S, end_ns - NS_PER_S, end_ns, end_ns},
+                                             .status = status_error(STATUS_INVALID_ARGUMENT, "refused")};
+            measurement_record(&measurement, &request);
+            if (succeeding)
+                answer(&measurement, NS_PER_S, 2 + window * WINDOW_S, 3 + window * WINDOW_S + window);
+            assert_false(measurement.done);
+            measurement_pass_time(&measurement, (1 + (window + 1) * WINDOW_S) * NS_PER_S);
+            measurement_judge(&measurement);
+        }
+        assert_int_equal(measurement.judged, 3);
+        assert_int_equal(measurement.done, !succeeding);
+        assert_false(measurement.stable);
+        if (!succeeding)
+            assert_string_equal(measurement_sum_up(&measurement, &result).message, "no request succeeded: refused");
+        measurement_close(&measurement);
+    }
+}
+
 /* An answer belongs to the part of the window in which it came; what comes with the end, to the last. */
 static void test_slices(void **state) {
     (void)state;
@@ -229,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_no_limit),
+        cmocka_unit_test(test_nothing_but_failures),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_statistics_of_a_window),
         cmocka_unit_test(test_late_answers),

@@ -181,16 +181,24 @@ static int listen_on(const struct addrinfo *address) {
     return fd;
 }
 
+/* An address of IPv6 may stand in brackets, as in a URL. */
+static void strip_brackets(const char *address, char host[NI_MAXHOST]) {
+    size_t length = strlen(address);
+    bool bracketed = length > 2 && address[0] == '[' && address[length - 1] == ']';
+    snprintf(host, NI_MAXHOST, "%.*s", bracketed ? (int)length - 2 : NI_MAXHOST, bracketed ? address + 1 : address);
+}
+
 static struct status open_socket(const char *address, int port, int *ret_fd) {
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    char service[16];
+    char host[NI_MAXHOST], service[16];
     if (port < 0 || port > 65535)
         return status_error(STATUS_INVALID_ARGUMENT, "cannot listen on %s:%d: a port is a number from 0 to 65535",
                             address, port);
+    strip_brackets(address, host);
     snprintf(service, sizeof service, "%d", port);
-    int error = getaddrinfo(address, service, &hints, &found);
+    int error = getaddrinfo(host, service, &hints, &found);
     if (error)
         return status_error(STATUS_UNAVAILABLE, "cannot listen on %s:%d: %s", address, port,
                             error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));

@@ -137,13 +137,14 @@ def test_empty_repository(start, repository):
     assert get(server.http, "/v2/models/stats").json == {"model_stats": []}
 
 
-@case("SV14", "HTTP", "IPv6 addresses", "served, and logged in brackets")
-def test_ipv6(start, repository):
+@case("SV14", "HTTP", "IPv6 addresses, with and without brackets", "served, and logged in brackets")
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_ipv6(start, repository, address):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("this machine has no IPv6")
-    server = start(repository, "--http-address=::1")
+    server = start(repository, f"--http-address={address}")
     assert "HTTP listening on [::1]:" in server.log
     with socket.create_connection(("::1", server.http)) as connection:
         connection.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")

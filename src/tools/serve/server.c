@@ -210,7 +210,7 @@ static struct status open_ports(struct server *server) {
         struct status status = port_open(port, &rows[i].port, &context, server->threads, server->thread_count);
         if (!status_is_ok(&status))
             return status_prefix(status, "%s port", rows[i].port.name);
-        bool colons = strchr(address, ':') != NULL;
+        bool colons = strchr(address, ':') && address[0] != '['; /* an address of IPv6 that has no brackets */
         LOG_INFO(server->log, "%s listening on %s%s%s:%d", rows[i].port.name, colons ? "[" : "", address,
                  colons ? "]" : "", listener_port(port->listener));
     }

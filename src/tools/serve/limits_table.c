@@ -61,7 +61,7 @@ const struct limit_row limit_rows[] = {
      {COUNT(HTTP_HEAD_TIMEOUT_S)}},
     {"request body, also after decompression", "#, --max-request-size", {BYTES_OF("max-request-size")}},
     {"requests (heads, bodies, gRPC messages, what they were decoded to) and answers that wait, of all connections",
-     "#, --max-inflight-size",
+     "# (or half of the memory, if less), --max-inflight-size",
      {BYTES_OF("max-inflight-size")}},
     {"of it for each connection, whatever the others hold",
      "a quarter of it, divided by --max-connections of the three ports, but at least #",

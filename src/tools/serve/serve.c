@@ -14,8 +14,10 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/memory_limit.h"
 #include "tools/serve/file_watch.h"
 #include "tools/serve/limits_table.h"
+#include "tools/serve/memory_budget.h"
 #include "tools/serve/server.h"
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -110,6 +112,18 @@ static void raise_descriptor_limit(const struct serve_options *options, struct l
             (unsigned long long)limit.rlim_cur, (long long)options->max_connections);
 }
 
+/* The kernel ends a process that takes more than it may have, and with it all requests. */
+static void look_at_memory(const struct serve_options *options, struct log *log) {
+    uint64_t memory_bytes = memory_limit(CGROUP_PATHS_DEFAULT);
+    if (!memory_budget_fits(options->max_inflight_bytes, memory_bytes))
+        LOG_WARNING(
+            log,
+            "requests and answers may take %lld bytes (--max-inflight-size), with %llu beside them and the models "
+            "more than the %llu that this process may have: lower it and --max-request-size",
+            (long long)options->max_inflight_bytes, (unsigned long long)MEMORY_BUDGET_BESIDE,
+            (unsigned long long)memory_bytes);
+}
+
 /* How long to wait for more before files that have changed are read; none have: for as long as memory is left alone. */
 static int settle_ms(uint64_t settled_ns) {
     uint64_t now = clock_monotonic_ns();
@@ -163,6 +177,7 @@ static int run(const struct serve_options *options, const struct serve_settings 
                struct log *log, int signal_fd, int failure_fd) {
     struct server *server = NULL;
     raise_descriptor_limit(options, log);
+    look_at_memory(options, log);
     struct status status = server_start(options, settings, version, log, failure_fd, &server);
     if (!status_is_ok(&status)) {
         LOG_ERROR(log, "%s", status.message);
@@ -196,6 +211,9 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
     }
     if (status_is_ok(&status) && ret->repositories.count == 0)
         status = status_error(STATUS_INVALID_ARGUMENT, "--model-repository is missing: expected a folder of models");
+    if (status_is_ok(&status) && !options_was_given(&serve_option_table, argc, argv, "max-inflight-size"))
+        ret->max_inflight_bytes =
+            memory_budget_default(ret->max_inflight_bytes, ret->max_request_bytes, memory_limit(CGROUP_PATHS_DEFAULT));
     /* A quarter is divided among the connections; the largest request must find room in the rest. */
     if (status_is_ok(&status) && ret->max_inflight_bytes / 2 < ret->max_request_bytes)
         status = status_error(STATUS_INVALID_ARGUMENT,

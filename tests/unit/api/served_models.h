@@ -214,6 +214,19 @@ static inline struct session *served_connect(struct served *served) {
     return session;
 }
 
+/* What identity model "m" of served_begin_identity takes. */
+#define SERVED_REQUEST "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[7]}]}"
+
+/* A server of that model, and a connection to it. */
+static inline struct session *served_begin_identity(struct served *served) {
+    served_init(served);
+    served_add_model(served, "m",
+                     "backend: \"identity\" input { name: \"x\" data_type: TYPE_INT32 dims: [ 1 ] } "
+                     "output { name: \"y\" data_type: TYPE_INT32 dims: [ 1 ] }");
+    served_start(served);
+    return served_connect(served);
+}
+
 static inline void served_send(struct session *session, const char *text) {
     assert_good(session->ops->input(session, text, strlen(text)));
 }

@@ -3,15 +3,10 @@
 
 static void the_json_is_no_longer_than_the_body(void **state) {
     (void)state;
-    static const char json[] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[7]}]}";
+    static const char json[] = SERVED_REQUEST;
     const size_t size = sizeof json - 1;
     struct served served;
-    served_init(&served);
-    served_add_model(&served, "m",
-                     "backend: \"identity\" input { name: \"x\" data_type: TYPE_INT32 dims: [ 1 ] } "
-                     "output { name: \"y\" data_type: TYPE_INT32 dims: [ 1 ] }");
-    served_start(&served);
-    struct session *session = served_connect(&served);
+    struct session *session = served_begin_identity(&served);
     for (size_t more = 0; more <= 1; more++) {
         char text[512];
         snprintf(text, sizeof text,

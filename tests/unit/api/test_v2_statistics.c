@@ -11,14 +11,8 @@ static const char *number_behind(const char *text, const char *name) {
 static void the_last_inference_is_a_date_in_milliseconds(void **state) {
     (void)state;
     struct served served;
-    served_init(&served);
-    served_add_model(&served, "m",
-                     "backend: \"identity\" input { name: \"x\" data_type: TYPE_INT32 dims: [ 1 ] } "
-                     "output { name: \"y\" data_type: TYPE_INT32 dims: [ 1 ] }");
-    served_start(&served);
-    struct session *session = served_connect(&served);
-    served_send_infer(session, "m",
-                      "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[7]}]}");
+    struct session *session = served_begin_identity(&served);
+    served_send_infer(session, "m", SERVED_REQUEST);
     served_expect_soon(&served, session, "200", "");
     served_send(session, "GET /v2/models/m/versions/1/stats HTTP/1.1\r\nHost: h\r\n\r\n");
     struct buf answer = served_await(&served, session);

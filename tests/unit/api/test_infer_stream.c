@@ -139,13 +139,13 @@ static void later_timeouts_are_told_too(void **state) {
     ask(f, "stuck", "1", "timeout", 10000);
     ask(f, "stuck", "2", "timeout", 60000);
     tick(f, clock_monotonic_ns() + 20 * NS_PER_MS);
-    expect_error(f, "1", "[request id: 1] Request timeout expired");
+    expect_failure(f, "1", "stuck", "[request id: 1] Request timeout expired");
     if (f->stream->body.size == f->taken) { /* else its time has come meanwhile */
         uint64_t deadline = f->peer.session->ops->deadline(f->peer.session);
         assert_true(deadline > 0 && deadline < clock_monotonic_ns() + 60 * NS_PER_MS);
         tick(f, clock_monotonic_ns() + 60 * NS_PER_MS);
     }
-    expect_error(f, "2", "[request id: 2] Request timeout expired");
+    expect_failure(f, "2", "stuck", "[request id: 2] Request timeout expired");
 }
 
 static void the_deadline_of_the_call_ends_it(void **state) {

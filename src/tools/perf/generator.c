@@ -106,6 +106,8 @@ static void on_answer(void *user, const struct infer_result *result) {
         record(self, flight, result, status);
     else if (!self->measurement.begun)
         self->warm_ended++;
+    else if (status_is_ok(&status))
+        measurement_note_late(&self->measurement, result->timing.end_ns - flight->due_ns);
     if (self->schedule->ops->answered != NULL)
         self->schedule->ops->answered(self->schedule, flight->partial_count, true);
     if (flight->sequence.id != 0)
@@ -279,7 +281,8 @@ static uint64_t drain_end(struct generator *self, uint64_t now_ns, uint64_t end_
 
 /* Waits for what is in flight; what does not come in time is given up. */
 static void drain(struct generator *self) {
-    uint64_t end_ns = clock_monotonic_ns() + measurement_patience_ns(&self->measurement);
+    uint64_t end_ns = clock_monotonic_ns() + self->setup->plan.drain_ns;
+    uint64_t left = self->in_flight + self->measurement.tail.answered; /* some came with the last that was measured */
     struct driver *driver = self->setup->driver;
     for (uint64_t now_ns = clock_monotonic_ns();
          self->in_flight + self->measurement.pending_snapshots > 0 && now_ns < end_ns && self->order != GENERATOR_QUIT;
@@ -290,7 +293,7 @@ static void drain(struct generator *self) {
         tick(self, clock_monotonic_ns());
     }
     if (self->order != GENERATOR_QUIT)
-        self->measurement.given_up = self->in_flight;
+        self->measurement.tail.unanswered = left - self->measurement.tail.answered;
     if (self->in_flight + self->measurement.pending_snapshots > 0)
         driver->ops->cancel(driver);
 }

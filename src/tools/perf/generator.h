@@ -27,7 +27,7 @@ struct measurement_plan {
     uint64_t limit_ns;   /* latency threshold: three windows over it are enough; 0: none */
     uint64_t goal_ns;    /* latency of a good answer; 0: none */
     uint64_t timeout_ns; /* an answer that takes longer is none; 0: any is */
-    uint64_t drain_ns;   /* how long to wait, at least, for what is in flight at the end */
+    uint64_t drain_ns;   /* how long to wait for what is in flight at the end */
 };
 
 /* One request, as the profile export wants it. Times are monotonic. */
@@ -79,10 +79,18 @@ struct generator_setup {
     struct generator_observer observer;
 };
 
+/* What was in flight when the measurement was over, and so is in no window. */
+struct generator_tail {
+    uint64_t answered;   /* well, within the plan's drain_ns */
+    uint64_t slowest_ns; /* the longest that one of those came behind when its request was due */
+    uint64_t unanswered; /* the rest: failed, or given up then */
+};
+
 struct generator_result {
     bool stable;
-    bool stopped;          /* by GENERATOR_STOP: the last window is cut short */
-    size_t trials;         /* windows measured */
+    bool stopped;  /* by GENERATOR_STOP: the last window is cut short */
+    size_t trials; /* windows measured */
+    struct generator_tail tail;
     struct window_sum sum; /* of the last windows; of all when there was no stability to reach */
 };
 

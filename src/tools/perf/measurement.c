@@ -35,11 +35,11 @@ static bool is_one_window(const struct measurement *self) {
     return self->setup->plan.request_count > 0;
 }
 
-/* The last windows all agree, or all are over the limit, or nothing succeeded in any. */
+/* The last windows all agree, or all are over the limit, or nothing has succeeded at all. */
 static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
     const struct measurement_plan *plan = &self->setup->plan;
     double rates[WINDOWS_STABLE], latencies[WINDOWS_STABLE];
-    size_t over = 0, failed = 0;
+    size_t over = 0, failed = 0; /* failed: windows */
     *ret_stable = false;
     if (count < WINDOWS_STABLE)
         return false;
@@ -52,7 +52,7 @@ static bool reached(struct measurement *self, size_t count, bool *ret_stable) {
     }
     *ret_stable = window_values_agree(rates, WINDOWS_STABLE, plan->stability_percent) &&
                   window_values_agree(latencies, WINDOWS_STABLE, plan->stability_percent);
-    return *ret_stable || over == WINDOWS_STABLE || failed == WINDOWS_STABLE;
+    return *ret_stable || over == WINDOWS_STABLE || (failed == WINDOWS_STABLE && !self->succeeded);
 }
 
 /* Window `judged` is complete with both its snapshots, or as far as it ever will be. */
@@ -199,26 +199,17 @@ void measurement_record(struct measurement *self, struct sample_request *request
     struct window *window = window_at(self, self->current);
     request->slice = slice_of_window(window, self->setup->plan.window_ns, request->timing.end_ns);
     sample_record(&window->sample, request);
-    if (request->timing.end_ns > request->due_ns + self->longest_ns)
-        self->longest_ns = request->timing.end_ns - request->due_ns;
+    self->succeeded = self->succeeded || status_is_ok(&request->status);
     pass_answer(self, request->timing.end_ns);
 }
 
-/* A server that takes long for each request is not one that hangs. */
-uint64_t measurement_patience_ns(const struct measurement *self) {
-    uint64_t drain_ns = self->setup->plan.drain_ns;
-    return 2 * self->longest_ns > drain_ns ? 2 * self->longest_ns : drain_ns;
+void measurement_note_late(struct measurement *self, uint64_t latency_ns) {
+    self->tail.answered++;
+    if (latency_ns > self->tail.slowest_ns)
+        self->tail.slowest_ns = latency_ns;
 }
 
 /* ---- the result ---- */
-
-/* Whoever hangs would be nowhere in the result otherwise: neither an answer nor a failure ever came. */
-static void add_given_up(const struct measurement *self, struct sample *to) {
-    double waited_s = (double)measurement_patience_ns(self) / (double)NS_PER_S;
-    struct status status = status_error(STATUS_DEADLINE_EXCEEDED,
-                                        "there was still no answer %g s after the measurement: given up", waited_s);
-    sample_fail(to, &status, self->given_up);
-}
 
 struct status measurement_sum_up(struct measurement *self, struct generator_result *ret) {
     const struct window *last[WINDOWS_STABLE];
@@ -231,10 +222,9 @@ struct status measurement_sum_up(struct measurement *self, struct generator_resu
     ret->stable = self->stable;
     ret->stopped = self->stopped;
     ret->trials = self->judged;
-    if (ret->sum.sample.latency.total > 0) {
-        add_given_up(self, &ret->sum.sample);
+    ret->tail = self->tail;
+    if (ret->sum.sample.latency.total > 0)
         return status_ok();
-    }
     const struct sample_failures *most = ret->sum.sample.failures;
     for (size_t code = 0; code < SAMPLE_STATUS_CODES; code++) {
         if (ret->sum.sample.failures[code].count > most->count)

@@ -29,9 +29,9 @@ struct measurement {
     bool done;      /* nothing more is measured */
     bool stable;    /* why: the last windows agree */
     bool stopped;   /* or: it was told to */
+    bool succeeded; /* some request has */
     size_t pending_snapshots;
-    uint64_t longest_ns; /* that an answer was behind when its request was due */
-    size_t given_up;     /* requests that were still without an answer when the wait behind the last window was over */
+    struct generator_tail tail;
 };
 
 struct status measurement_open(struct measurement *measurement, const struct generator_setup *setup) STATUS_MUST_CHECK;
@@ -45,8 +45,8 @@ void measurement_pass_time(struct measurement *measurement, uint64_t now_ns);
 uint64_t measurement_window_end(const struct measurement *measurement);
 /* An answer; it may end a window. The slice is filled in here. */
 void measurement_record(struct measurement *measurement, struct sample_request *request);
-/* How long to wait for what is in flight when all is measured: the plan's time, or twice what the slowest took. */
-uint64_t measurement_patience_ns(const struct measurement *measurement);
+/* A good answer that came when nothing more was measured, so long behind when its request was due. */
+void measurement_note_late(struct measurement *measurement, uint64_t latency_ns);
 /* Looks at the windows that are complete; sets done. */
 void measurement_judge(struct measurement *measurement);
 /* The window under way, and its number from 1; NULL before the first and behind the last. */

@@ -84,6 +84,7 @@ void point_make(const struct point_scale *scale, const struct generator_result *
     ret->requests = sample->latency.total;
     ret->responses = sample->responses;
     ret->failed = sample->failed;
+    ret->tail = result->tail;
     ret->throughput = sum->seconds > 0 ? (double)sample->inferences / sum->seconds : 0;
     ret->throughput_confidence = sum->throughput_confidence;
     ret->goodput = sum->seconds > 0 ? (double)sample->timely / sum->seconds : 0;

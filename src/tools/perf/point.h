@@ -30,6 +30,7 @@ struct point {
     size_t trials;
     double seconds;
     uint64_t requests, responses, failed;     /* requests: answered well */
+    struct generator_tail tail;               /* what was in flight behind them */
     double throughput, throughput_confidence; /* inferences per second; confidences may be NAN */
     double goodput;                           /* those within --goodput-latency */
     double latency, latency_confidence, deviation;

@@ -139,6 +139,7 @@ void report_json_point(struct buf *out, const struct server_models *models, cons
     count(&json, "requests", point->requests);
     count(&json, "responses", point->responses);
     count(&json, "failed", point->failed);
+    count(&json, "unanswered", point->tail.unanswered);
     number(&json, "throughput", point->throughput);
     number(&json, "throughput_confidence", point->throughput_confidence);
     number(&json, "goodput", point->goodput);

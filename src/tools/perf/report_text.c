@@ -111,6 +111,12 @@ static void report_client(FILE *out, const struct perf_options *options, const s
     for (size_t i = 0; i < point->failure_kinds; i++)
         fprintf(out, "    Failed (%s): %llu, the first: %s\n", status_code_text(point->failures[i].code),
                 (unsigned long long)point->failures[i].count, point->failures[i].message);
+    if ((double)point->tail.slowest_ns > point->maximum)
+        fprintf(out, "    Behind the measurement: %llu more answered, the slowest after %llu usec\n",
+                (unsigned long long)point->tail.answered, us((double)point->tail.slowest_ns));
+    if (point->tail.unanswered > 0)
+        fprintf(out, "    Unanswered: %llu of those that were in flight when the measurement was over\n",
+                (unsigned long long)point->tail.unanswered);
 }
 
 static void report_server(FILE *out, const char *indent, const struct server_breakdown *server, bool one_compute) {

@@ -11,19 +11,18 @@ static uint64_t span(uint64_t from_ns, uint64_t to_ns) {
     return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
-void sample_fail(struct sample *sample, const struct status *status, uint64_t count) {
+static void record_failure(struct sample *sample, const struct status *status) {
     struct sample_failures *failures = &sample->failures[status->code];
-    if (failures->count == 0 && count > 0)
+    if (failures->count++ == 0)
         failures->first = *status;
-    failures->count += count;
-    sample->failed += count;
+    sample->failed++;
 }
 
 void sample_record(struct sample *sample, const struct sample_request *request) {
     const struct infer_timing *timing = &request->timing;
     histogram_record(&sample->send_delay, span(request->due_ns, timing->start_ns));
     if (!status_is_ok(&request->status)) {
-        sample_fail(sample, &request->status, 1);
+        record_failure(sample, &request->status);
         return;
     }
     uint64_t latency_ns = span(request->due_ns, timing->end_ns);

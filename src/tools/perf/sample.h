@@ -54,8 +54,6 @@ struct sample_request {
 
 void sample_clear(struct sample *sample);
 void sample_record(struct sample *sample, const struct sample_request *request);
-/* `count` requests that have failed like this, of which no more is known. */
-void sample_fail(struct sample *sample, const struct status *status, uint64_t count);
 /* Adds all that `from` holds but its slices. */
 void sample_add(struct sample *sample, const struct sample *from);
 double sample_deviation_ns(const struct sample *sample); /* standard deviation of the latencies */

@@ -72,34 +72,39 @@ static void test_no_limit(void **state) {
     measurement_close(&measurement);
 }
 
-/* Three windows of failures alone are enough: more of them would not succeed. With an answer among them they are not.
- */
+static void fail_in(struct measurement *measurement, uint64_t window) {
+    uint64_t end_ns = (2 + window * WINDOW_S) * NS_PER_S;
+    struct sample_request request = {.due_ns = end_ns - NS_PER_S,
+                                     .timing = {end_ns - NS_PER_S, end_ns - NS_PER_S, end_ns, end_ns},
+                                     .status = status_error(STATUS_INVALID_ARGUMENT, "refused")};
+    measurement_pass_time(measurement, end_ns);
+    measurement_record(measurement, &request);
+    assert_false(measurement->done);
+    measurement_pass_time(measurement, (1 + (window + 1) * WINDOW_S) * NS_PER_S);
+    measurement_judge(measurement);
+}
+
+/* Three windows of failures alone are enough: more of them would not succeed. Where some request has, they may. */
 static void test_nothing_but_failures(void **state) {
     (void)state;
     struct measurement measurement;
     static struct generator_result result;
-    for (int succeeding = 0; succeeding < 2; succeeding++) {
-        assert_string_equal(measurement_open(&measurement, &setup).message, "");
-        measurement_begin(&measurement, NS_PER_S);
-        for (uint64_t window = 0; window < 3; window++) {
-            uint64_t end_ns = (2 + window * WINDOW_S) * NS_PER_S;
-            struct sample_request request = {.due_ns = end_ns - NS_PER_S,
-                                             .timing = {end_ns - NS_PER_S, end_ns - NS_PER_S, end_ns, end_ns},
-                                             .status = status_error(STATUS_INVALID_ARGUMENT, "refused")};
-            measurement_record(&measurement, &request);
-            if (succeeding)
-                answer(&measurement, NS_PER_S, 2 + window * WINDOW_S, 3 + window * WINDOW_S + window);
-            assert_false(measurement.done);
-            measurement_pass_time(&measurement, (1 + (window + 1) * WINDOW_S) * NS_PER_S);
-            measurement_judge(&measurement);
-        }
-        assert_int_equal(measurement.judged, 3);
-        assert_int_equal(measurement.done, !succeeding);
-        assert_false(measurement.stable);
-        if (!succeeding)
-            assert_string_equal(measurement_sum_up(&measurement, &result).message, "no request succeeded: refused");
-        measurement_close(&measurement);
-    }
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    for (uint64_t window = 0; window < 3; window++)
+        fail_in(&measurement, window);
+    assert_true(measurement.done && !measurement.stable);
+    assert_string_equal(measurement_sum_up(&measurement, &result).message, "no request succeeded: refused");
+    measurement_close(&measurement);
+
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
+    measurement_begin(&measurement, NS_PER_S);
+    answer(&measurement, NS_PER_S, 0, 1);
+    for (uint64_t window = 1; window < 4; window++)
+        fail_in(&measurement, window);
+    assert_int_equal(measurement.judged, 4);
+    assert_false(measurement.done);
+    measurement_close(&measurement);
 }
 
 /* An answer belongs to the part of the window in which it came; what comes with the end, to the last. */
@@ -226,32 +231,24 @@ static void test_no_request_succeeded(void **state) {
     measurement_close(&measurement);
 }
 
-/* What never comes has failed, when it was waited for as the slowest that came shows to be right. */
-static void test_given_up(void **state) {
+/* What comes behind the last window is in none, and told apart. */
+static void test_tail(void **state) {
     (void)state;
-    enum { LOST = 3, SLOW_S = 6 };
-    struct generator_setup patient = setup;
     static struct generator_result result;
     struct measurement measurement;
-    patient.plan.drain_ns = 10 * NS_PER_S;
-    assert_string_equal(measurement_open(&measurement, &patient).message, "");
+    assert_string_equal(measurement_open(&measurement, &setup).message, "");
     measurement_begin(&measurement, NS_PER_S);
     answer(&measurement, NS_PER_S, 0, 1);
-    assert_int_equal(measurement_patience_ns(&measurement), 10 * NS_PER_S);
-    struct sample_request slow = {
-        .due_ns = 2 * NS_PER_S,
-        .timing = {2 * NS_PER_S, 2 * NS_PER_S, (2 + SLOW_S) * NS_PER_S, (2 + SLOW_S) * NS_PER_S},
-        .status = status_ok(),
-        .responses = 1,
-    };
-    measurement_record(&measurement, &slow);
-    assert_int_equal(measurement_patience_ns(&measurement), 2 * SLOW_S * NS_PER_S);
-    measurement_stop(&measurement, (3 + SLOW_S) * NS_PER_S);
-    measurement.given_up = LOST;
+    measurement_stop(&measurement, 2 * NS_PER_S);
+    measurement_note_late(&measurement, 3 * NS_PER_S);
+    measurement_note_late(&measurement, 2 * NS_PER_S);
+    measurement.tail.unanswered = 5;
     assert_string_equal(measurement_sum_up(&measurement, &result).message, "");
-    assert_int_equal(result.sum.sample.failed, LOST);
-    assert_string_equal(result.sum.sample.failures[STATUS_DEADLINE_EXCEEDED].first.message,
-                        "there was still no answer 12 s after the measurement: given up");
+    assert_int_equal(result.sum.sample.latency.total, 10);
+    assert_int_equal(result.sum.sample.failed, 0);
+    assert_int_equal(result.tail.answered, 2);
+    assert_int_equal(result.tail.slowest_ns, 3 * NS_PER_S);
+    assert_int_equal(result.tail.unanswered, 5);
     measurement_close(&measurement);
 }
 
@@ -265,7 +262,7 @@ int main(void) {
         cmocka_unit_test(test_late_answers),
         cmocka_unit_test(test_stopped_before_any_answer),
         cmocka_unit_test(test_no_request_succeeded),
-        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,8 @@ struct kernel_rows {
 
 /* Numbers of a row that lie closer together than this are 0 in bytes: their scale would have no inverse in a float. */
 #define KERNEL_LEAST_RANGE 1e-35f
+/* A column of values is taken for at least so large where its scale's inverse is made, for the same reason. */
+#define KERNEL_LEAST_VALUE 1e-30f
 
 /* An int8 row: number = scale * (byte - zero). */
 struct kernel_quant {

@@ -225,7 +225,8 @@ static void pack_column(const struct kernel_pack *pack, size_t words, size_t col
     pack->column_scale[column] = most / 127;
     for (size_t row = 0; row < pack->rows && most > 0; row++) {
         size_t byte = byte_of(row, words), word = byte / 4 * KERNEL_PANEL + column % KERNEL_PANEL;
-        panel[word * 4 + byte % 4] = (int8_t)rintf(load(&pack->from, row, column) * (127 / fmaxf(most, 1e-30f)));
+        panel[word * 4 + byte % 4] =
+            (int8_t)rintf(load(&pack->from, row, column) * (127 / fmaxf(most, KERNEL_LEAST_VALUE)));
     }
 }
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cgroup.h"
-
 enum { LINE_BYTES = 4096 };
 
 static int affinity_count(void) {
@@ -45,8 +43,12 @@ static uint64_t cgroup1_quota(const char *directory) {
     return quota_count(strtoll(quota, NULL, 10), strtoll(period, NULL, 10));
 }
 
+int cpu_available_count_of(struct cgroup_paths paths) {
+    return (int)cgroup_least(paths, "cpu", cgroup2_quota, cgroup1_quota, (uint64_t)affinity_count());
+}
+
 int cpu_available_count(void) {
-    return (int)cgroup_least(CGROUP_PATHS_DEFAULT, "cpu", cgroup2_quota, cgroup1_quota, (uint64_t)affinity_count());
+    return cpu_available_count_of(CGROUP_PATHS_DEFAULT);
 }
 
 void cpu_feature_text(char *text, size_t size) {

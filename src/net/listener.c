@@ -181,7 +181,7 @@ static int listen_on(const struct addrinfo *address) {
     return fd;
 }
 
-/* An address of IPv6 may stand in brackets, as in a URL. */
+/* An address may stand in brackets, as one of IPv6 does in a URL. */
 static void strip_brackets(const char *address, char host[NI_MAXHOST]) {
     size_t length = strlen(address);
     bool bracketed = length > 2 && address[0] == '[' && address[length - 1] == ']';

@@ -30,10 +30,6 @@ def test_export(tmp_path):
     assert (tmp_path / "m/1/model.safetensors").exists()
 
 
-def standard_descriptors(process):
-    return [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
-
-
 def descriptors_of(process):
     """What each of a process leads to, but for those that close meanwhile."""
     found = {}

@@ -142,9 +142,10 @@ static struct status read_article(struct walk *walk, const struct squad_json_pla
 
 /* "v2.0" and "2.0" mean 2.0 rules, even where no question says is_impossible; "2019-05-13" does not. */
 static bool is_version_2(struct slice version) {
-    struct slice major, minor;
-    (void)slice_split(version, '.', &major, &minor);
-    return slice_equal_text(major, "2") || slice_equal_text(major, "v2");
+    size_t at = slice_starts_with(version, SLICE_LITERAL("v")) ? 1 : 0;
+    bool ends = at + 1 == version.size;
+    return at < version.size && version.data[at] == '2' &&
+           (ends || version.data[at + 1] < '0' || version.data[at + 1] > '9');
 }
 
 static struct status read_version(struct walk *walk, yyjson_val *root) {

@@ -1,4 +1,4 @@
-/* Tests of cgroup and memory_limit: what control groups grant, in folders made for it. */
+/* Tests of cgroup, and of cpu and memory_limit with it: what control groups grant, in folders made for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/cgroup.h"
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/memory_limit.h"
 
@@ -79,6 +80,26 @@ static void a_controller_of_version_1_is_found(void **state) {
     assert_int_equal(memory_limit(paths_of(f)), 2 * MIB);
 }
 
+/* A quota of CPUs is rounded up; there are never more than the process may run on. */
+static void quotas_of_cpus(void **state) {
+    struct fixture *f = *state;
+    write_file(f, "", "groups", "0::/a\n");
+    write_file(f, "mount/a", "cpu.max", "max 100000\n");
+    const int all = cpu_available_count_of(paths_of(f));
+    write_file(f, "mount/a", "cpu.max", "9999999999 1\n");
+    assert_int_equal(cpu_available_count_of(paths_of(f)), all);
+    write_file(f, "mount/a", "cpu.max", "1000 100000\n");
+    assert_int_equal(cpu_available_count_of(paths_of(f)), 1);
+    write_file(f, "mount/a", "cpu.max", "100001 100000\n");
+    assert_int_equal(cpu_available_count_of(paths_of(f)), all < 2 ? all : 2);
+    write_file(f, "", "groups", "3:cpuacct,cpu:/b\n2:cpuset:/c\n");
+    write_file(f, "mount/cpu/b", "cpu.cfs_quota_us", "-1\n");
+    write_file(f, "mount/cpu/b", "cpu.cfs_period_us", "100000\n");
+    assert_int_equal(cpu_available_count_of(paths_of(f)), all);
+    write_file(f, "mount/cpu/b", "cpu.cfs_quota_us", "50000\n");
+    assert_int_equal(cpu_available_count_of(paths_of(f)), 1);
+}
+
 static void without_groups_there_is_the_machine(void **state) {
     struct fixture *f = *state;
     assert_true(memory_limit(paths_of(f)) > MIB);
@@ -89,6 +110,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_level_of_version_2_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_controller_of_version_1_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(quotas_of_cpus, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_groups_there_is_the_machine, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,8 @@ static void test_version_2_rules(void **state) {
         {"{\"version\": \"v2.0\", \"data\": []}", true},
         {"{\"version\": \"2\", \"data\": []}", true},
         {"{\"version\": \"2.1-dev\", \"data\": []}", true},
+        {"{\"version\": \"v2-dev\", \"data\": []}", true},
+        {"{\"version\": \"\", \"data\": []}", false},
         {"{\"version\": \"2019-05-13\", \"data\": []}", false}, /* a date */
         {"{\"version\": \"v20\", \"data\": []}", false},
         {"{\"version\": \"v\", \"data\": []}", false},

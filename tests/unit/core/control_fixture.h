@@ -105,13 +105,23 @@ static inline void use_temporary_folder(struct fixture *f, char path[static 96])
     f->temporary_directory = path;
 }
 
+static inline struct status load_files_as(struct fixture *f, const char *name, const char *json,
+                                          const struct model_file *files, size_t count) {
+    struct model_override override = {
+        .has_config = true, .config = slice_of(json), .files = files, .file_count = count};
+    return inference_server_load_model(f->server, slice_of(name), &override);
+}
+
 static inline struct status load_files(struct fixture *f, const char *name, const struct model_file *files,
                                        size_t count) {
-    struct model_override override = {.has_config = true,
-                                      .config = slice_of(GATE_JSON(",\"max_batch_size\":8")),
-                                      .files = files,
-                                      .file_count = count};
-    return inference_server_load_model(f->server, slice_of(name), &override);
+    return load_files_as(f, name, GATE_JSON(",\"max_batch_size\":8"), files, count);
+}
+
+/* The files are good, but the engine fails: "out of luck". */
+static inline struct status load_files_that_fail(struct fixture *f, const char *name, const struct model_file *files,
+                                                 size_t count) {
+    static const char json[] = GATE_JSON(",\"parameters\":{\"fail\":{\"string_value\":\"out of luck\"}}");
+    return load_files_as(f, name, json, files, count);
 }
 
 #endif

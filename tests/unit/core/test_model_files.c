@@ -178,6 +178,29 @@ static void bad_files_leave_nothing_behind(void **state) {
     assert_good(file_remove_tree(temporary));
 }
 
+static void files_of_a_load_that_fails_are_removed(void **state) {
+    (void)state;
+    struct fixture f;
+    char temporary[96];
+    control_begin(&f);
+    use_temporary_folder(&f, temporary);
+    add_model(&f, "m", GATE_CONFIG);
+    start_server(&f);
+    const struct model_file file = {slice_of("1/data"), slice_of("given")};
+    static const char *const names[] = {"m", "foreign", "m"}; /* a reason that is kept, one that is not, and a reload */
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (i == 2)
+            assert_good(load(&f, "m"));
+        struct status status = load_files_that_fail(&f, names[i], &file, 1);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_string_equal(gate.content, "given");
+        assert_int_equal(count_children(temporary), 0);
+    }
+    assert_index(&f, "m 1 READY\n");
+    control_end(&f);
+    assert_good(file_remove_tree(temporary));
+}
+
 static void a_temporary_folder_that_is_missing_is_told(void **state) {
     (void)state;
     struct fixture f;
@@ -245,6 +268,7 @@ int main(void) {
         cmocka_unit_test(given_files_are_the_folder),
         cmocka_unit_test(given_files_make_a_model_that_is_in_no_repository),
         cmocka_unit_test(bad_files_leave_nothing_behind),
+        cmocka_unit_test(files_of_a_load_that_fails_are_removed),
         cmocka_unit_test(a_temporary_folder_that_is_missing_is_told),
         cmocka_unit_test(many_loads_and_unloads_leave_nothing),
         cmocka_unit_test(models_of_no_repository_are_bounded),

@@ -176,6 +176,40 @@ static void at_the_end_the_start_gives_up(void **state) {
     control_end(&f);
 }
 
+/* ---- what is seen between two steps ---- */
+
+/* Looks whenever something has changed. */
+struct watcher {
+    struct fixture *f;
+    const char *expected[5];
+    size_t seen;
+};
+
+static void look(void *user) {
+    struct watcher *watcher = user;
+    assert_good(inference_server_rescan(watcher->f->server));
+    assert_true(watcher->seen < sizeof watcher->expected / sizeof watcher->expected[0]);
+    assert_index(watcher->f, watcher->expected[watcher->seen++]);
+}
+
+/* When its versions are gone it is not told of any more, and until the load has ended no rescan takes it away. */
+static void a_failed_load_of_a_model_of_no_repository_leaves_no_trace(void **state) {
+    (void)state;
+    struct fixture f;
+    struct watcher watcher = {
+        .f = &f,
+        .expected = {"foreign - LOADING\n", "foreign 1 LOADING\n", "", "" /* not claimed */, "" /* the end */}};
+    control_begin(&f);
+    f.on_change = look;
+    f.on_change_user = &watcher;
+    create_server(&f);
+    const struct model_file file = {slice_of("1/data"), slice_of("given")};
+    struct status status = load_files_that_fail(&f, "foreign", &file, 1);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_int_equal(watcher.seen, 4);
+    control_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_on_one_model_waits_and_on_others_goes_on),
@@ -183,6 +217,7 @@ int main(void) {
         cmocka_unit_test(racing_loads_and_unloads_end_well),
         cmocka_unit_test(at_the_end_nothing_begins_to_load),
         cmocka_unit_test(at_the_end_the_start_gives_up),
+        cmocka_unit_test(a_failed_load_of_a_model_of_no_repository_leaves_no_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,9 +355,20 @@ static void draining_has_a_deadline(void **state) {
     probe_end(&f);
 }
 
+/* The end of a server: the queued request is dropped while the running one still keeps the model. */
+struct ending {
+    struct call running, queued;
+    uint64_t failures[FAILURE_REASON_COUNT]; /* when the queued one had been dropped */
+};
+
 static void *open_when_dropped(void *argument) {
-    struct call *queued = argument;
-    call_wait(queued);
+    struct ending *ending = argument;
+    call_wait(&ending->queued);
+    struct arena *arena = arena_create(0);
+    struct model_statistics s;
+    assert_good(model_statistics_snapshot(ending->running.request->model, arena, &s));
+    memcpy(ending->failures, s.failures, sizeof ending->failures);
+    arena_destroy(arena);
     probe_open();
     return NULL;
 }
@@ -365,23 +376,25 @@ static void *open_when_dropped(void *argument) {
 static void destroying_answers_what_is_queued(void **state) {
     (void)state;
     struct fixture f;
-    struct call running, queued;
+    struct ending ending;
     fixture_init(&f);
     probe_reset(PROBE_ANSWER, false);
     probe_start(&f, "");
-    submit_calls(&f, &running, 1, 1, 1);
+    submit_calls(&f, &ending.running, 1, 1, 1);
     probe_wait_entered(1);
-    submit_calls(&f, &queued, 1, 2, 1);
+    submit_calls(&f, &ending.queued, 1, 2, 1);
     pthread_t opener;
-    assert_int_equal(pthread_create(&opener, NULL, open_when_dropped, &queued), 0);
+    assert_int_equal(pthread_create(&opener, NULL, open_when_dropped, &ending), 0);
     inference_server_destroy(f.server); /* waits for the running one, which ends after the queued one was answered */
     f.server = NULL;
     pthread_join(opener, NULL);
-    assert_int_equal(queued.status.code, STATUS_UNAVAILABLE);
-    assert_string_equal(queued.status.message, "model 'm' was unloaded before the request was executed");
-    assert_int_equal(running.status.code, STATUS_OK);
-    call_end(&running);
-    call_end(&queued);
+    assert_int_equal(ending.queued.status.code, STATUS_UNAVAILABLE);
+    assert_string_equal(ending.queued.status.message, "model 'm' was unloaded before the request was executed");
+    assert_int_equal(ending.failures[FAILURE_OTHER], 1);
+    assert_int_equal(ending.failures[FAILURE_REJECTED], 0);
+    assert_int_equal(ending.running.status.code, STATUS_OK);
+    call_end(&ending.running);
+    call_end(&ending.queued);
     probe_end(&f);
 }
 

@@ -30,6 +30,24 @@ static void test_pipelining_is_bounded(void **state) {
     assert_true(f->session->ops->wants_input(f->session));
 }
 
+/* What has been worked on is no reason to read no more, although its memory is still there. */
+static void test_pipelining_goes_on_behind_what_is_answered(void **state) {
+    struct fixture *f = *state;
+    give_text(f, GET("/hold"));
+    while (f->session->ops->wants_input(f->session))
+        give_text(f, POST("/echo", 4, "more"));
+    give_text(f, GET("/hold") "G");
+    assert_false(f->session->ops->wants_input(f->session));
+    recorder_release(&f->recorder, "x");
+    take_output(f);
+    assert_true(f->session->ops->wants_input(f->session));
+    recorder_release(&f->recorder, "y");
+    take_output(f);
+    buf_clear(&f->out);
+    give_text(f, "ET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect_output(f, OK(0, ""));
+}
+
 static size_t awaited(const struct fixture *f) {
     return f->session->ops->awaited(f->session);
 }
@@ -445,6 +463,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_pipelined_answers_keep_their_order),
         TEST(test_pipelining_is_bounded),
+        TEST(test_pipelining_goes_on_behind_what_is_answered),
         TEST(test_awaited),
         TEST(test_awaited_of_what_is_not_told_or_not_wanted),
         cmocka_unit_test(test_any_split_gives_the_same_answers),

@@ -42,6 +42,41 @@ static void test_some_resets_are_fine(void **state) {
     peer_assert_answer(last, 200, "");
 }
 
+/* What a handler gives up is none of the client's doing. */
+static void test_handlers_may_give_up_many(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    f->limits.max_resets_per_second = 50;
+    append_preface(&bytes);
+    for (uint32_t i = 0; i < 60; i++)
+        append_request(&bytes, 2 * i + 1, "/reset", H2_FLAG_END_STREAM);
+    assert_int_equal(give_raw(f, &bytes, &out).code, STATUS_OK);
+    assert_int_equal(last_frame(&out, H2_FRAME_RST_STREAM, 0), H2_ERROR_CANCEL);
+    assert_int_equal(f->recorder.lasts, 60);
+    assert_int_equal(h2_of(f)->glitches, 0);
+    assert_false(finished(f));
+    buf_free(&out);
+}
+
+/* So many in each second, not in all. */
+static void test_resets_are_counted_by_the_second(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    uint32_t id = 1;
+    f->limits.max_resets_per_second = 50;
+    append_preface(&bytes);
+    for (int second = 0; second < 3; second++) {
+        for (int i = 0; i < 40; i++, id += 2) {
+            append_request(&bytes, id, "/hold", 0);
+            append_reset(&bytes, id);
+        }
+        assert_int_equal(give_raw(f, &bytes, &out).code, STATUS_OK);
+        assert_false(finished(f));
+        h2_of(f)->counted_since_ns -= NS_PER_S; /* as if it were over */
+    }
+    buf_free(&out);
+}
+
 static void flood(struct fixture *f, unsigned type, unsigned stream, struct slice payload) {
     struct buf bytes = BUF_EMPTY;
     f->limits.max_resets_per_second = 50;
@@ -226,6 +261,8 @@ int main(void) {
         TEST(test_rapid_resets),
         TEST(test_made_resets),
         TEST(test_some_resets_are_fine),
+        TEST(test_handlers_may_give_up_many),
+        TEST(test_resets_are_counted_by_the_second),
         TEST(test_empty_data_flood),
         TEST(test_settings_flood),
         TEST(test_continuation_flood),

@@ -306,6 +306,23 @@ static void test_resets_need_no_window(void **state) {
     }
 }
 
+/* One that waits for it behind others has its time from the last byte on that any of them sent. */
+static void test_time_behind_others(void **state) {
+    struct fixture *f = *state;
+    struct buf bytes = BUF_EMPTY, out = BUF_EMPTY;
+    greet_client(f);
+    append_echo(&bytes, 1, H2_WINDOW_DEFAULT + 1);
+    append_echo(&bytes, 3, 5);
+    exchange_frames(f, &bytes, "H1 H3 D1:16384 D1:16384 D1:16384 D1:16383");
+    struct h2_session *h2 = h2_of(f);
+    uint64_t timeout_ns = f->limits.body_timeout_ns;
+    h2_stream_find(h2, 3)->answer_ns -= 2 * timeout_ns; /* as if the others had taken so long */
+    tick_at(f, h2->sent_ns + timeout_ns - 1, &out);
+    assert_frames(&out, "");
+    tick_at(f, h2->sent_ns + timeout_ns, &out);
+    assert_frames(&out, "R3:8 R1:8");
+}
+
 /* ---- fields ---- */
 
 /* Appends the fields of all blocks, "stream name: value\n" each, without dates; blocks of one stream are not mixed with
@@ -507,6 +524,7 @@ int main(void) {
         TEST(test_streams_that_go_while_they_wait),
         TEST(test_leaving_is_no_search),
         TEST(test_resets_need_no_window),
+        TEST(test_time_behind_others),
         TEST(test_long_heads),
         TEST(test_head_of_just_a_frame),
         TEST(test_control_goes_first),

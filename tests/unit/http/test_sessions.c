@@ -113,9 +113,11 @@ static void body_taken_slowly_body(struct fixture *f) {
     assert_true(head > EXCHANGE_COST && head < EXCHANGE_COST + 1000);
     if (!f->h2)
         assert_false(f->peer.session->ops->wants_input(f->peer.session));
+    assert_true(http_exchange_hold(f->recorder.held, 20)); /* of the handler's, beside what it has not taken */
+    assert_int_equal(atomic_load(&budget.held_bytes), head + 20 + 1);
     peer_send_more(&f->peer, response, SLICE_LITERAL("34567"), true);
     peer_run(&f->peer);
-    assert_int_equal(atomic_load(&budget.held_bytes), head + 6);
+    assert_int_equal(atomic_load(&budget.held_bytes), head + 20 + 6);
     f->recorder.thirst = 1;
     http_exchange_resume_body(f->recorder.held);
     f->recorder.thirst = 4;
@@ -124,6 +126,8 @@ static void body_taken_slowly_body(struct fixture *f) {
     f->recorder.thirst = 100;
     http_exchange_resume_body(f->recorder.held);
     assert_int_equal(f->recorder.thirst, 99);
+    assert_int_equal(http_exchange_unsent_bytes(f->recorder.held), 6);
+    assert_int_equal(atomic_load(&budget.held_bytes), head + 20 + 6); /* the answer by now */
     recorder_assert_log(&f->recorder, "end /sip|");
     f->recorder.held = NULL;
     peer_run(&f->peer);

@@ -371,6 +371,25 @@ static void test_drain(void **state) {
     assert_int_equal(atomic_load(&server->drained), 1);
 }
 
+/* Clients that have connected, but were not accepted yet, are served as well. */
+static void test_drain_serves_who_waits_to_be_accepted(void **state) {
+    struct server *server = *state;
+    int clients[LOOPS];
+    begin_to_listen(server);
+    for (int i = 0; i < LOOPS; i++) {
+        clients[i] = dial(server);
+        say(clients[i], "echo in time\n");
+    }
+    listener_drain(server->listener, on_drained, server);
+    run_loops(server);
+    for (int i = 0; i < LOOPS; i++) {
+        expect(clients[i], "in time\n");
+        expect_end(clients[i]);
+    }
+    while (atomic_load(&server->drained) == 0)
+        sched_yield();
+}
+
 /* A client that takes nothing of its answer holds up the end no longer than the policy says. */
 static void test_drain_with_a_client_that_does_not_read(void **state) {
     struct server *server = *state;
@@ -481,6 +500,7 @@ int main(void) {
         TEST(test_a_crowd),
         TEST(test_without_descriptors_accepting_goes_on_later),
         TEST(test_drain),
+        TEST(test_drain_serves_who_waits_to_be_accepted),
         TEST(test_drain_with_a_client_that_does_not_read),
         TEST(test_drain_without_connections),
         TEST(test_destroy_closes_everything),

@@ -89,13 +89,16 @@ if [ -n "${PERF:-}" ]; then read -r -a perf <<<"$PERF" && columns=--verbose-csv;
 output=${OUTPUT_DIR:-$root/out/figures/$bert_model-$seq_length-$precision}
 mkdir -p "$output"
 begin_clean_up
+# A trap also runs while bash expands a command, and fails there if a command substitution is next: so commands that signals are likely to
+# meet have one at most, and what can do without returns its result in a variable.
+exec {told}>&2
 trap 'interrupted 129' HUP
 trap 'interrupted 130' INT
 trap 'interrupted 143' TERM
 
-# To stderr: a signal may come while stdout is that of a function.
+# To stderr as it was at first: a signal may come while that of a command or a function is another.
 interrupted() {
-  echo "$program: interrupted: the points measured so far are kept in $output; the same command measures the rest" >&2
+  echo "$program: interrupted: the points measured so far are kept in $output; the same command measures the rest" >&"$told"
   exit "$1"
 }
 
@@ -194,17 +197,18 @@ choose_level() {
   if [ -n "${PERF:-}" ] && [ $trials -lt 3 ]; then trials=3; fi
 }
 
-# The milliseconds of a window at so many outstanding questions: each is answered twice at least.
-window_ms() {
-  local twice=$(($1 * question_us / 500))
-  echo $((twice > interval ? twice : interval))
+# Sets window_ms: the milliseconds of a window at so many outstanding questions: each is answered twice at least.
+time_window() {
+  window_ms=$(($1 * question_us / 500))
+  window_ms=$((window_ms > interval ? window_ms : interval))
 }
 
-# The milliseconds that a point takes, with its first answers, which are not measured, and so many windows.
-point_ms() {
-  local outstanding=$(($1 * $2)) windows=$3
-  local round=$((outstanding * question_us / 1000))
-  if $quick; then echo $((round + windows * round + 200)); else echo $((round + windows * $(window_ms $outstanding) + 200)); fi
+# Sets point_ms: the milliseconds that a point takes, with its first answers, which are not measured, and so many windows.
+time_point() {
+  local outstanding=$(($1 * $2)) windows=$3 round
+  round=$((outstanding * question_us / 1000))
+  if $quick; then window_ms=$round; else time_window "$outstanding"; fi
+  point_ms=$((round + windows * window_ms + 200))
 }
 
 # The milliseconds of all that is not measured yet, with so many windows a point; counts its points too.
@@ -215,28 +219,33 @@ estimate() {
     missing=false
     for load in $loads; do
       [ ! -s "$output/points/$name-$load.csv" ] || continue
-      missing=true points=$((points + 1)) estimate_ms=$((estimate_ms + $(point_ms "$batch" "$load" "$1")))
+      time_point "$batch" "$load" "$1"
+      missing=true points=$((points + 1)) estimate_ms=$((estimate_ms + point_ms))
     done
     if $missing; then estimate_ms=$((estimate_ms + setup_ms)); fi
   done <<<"$experiments"
 }
 
-duration() {
+# Sets duration: so many milliseconds in words.
+tell_duration() {
   local seconds=$((($1 + 500) / 1000))
-  if [ $seconds -lt 100 ]; then echo "$seconds s"
-  elif [ $seconds -lt 6000 ]; then echo "$(((seconds + 30) / 60)) min"
-  else echo "$((seconds / 3600)) h $((seconds % 3600 / 60)) min"; fi
+  if [ $seconds -lt 100 ]; then duration="$seconds s"
+  elif [ $seconds -lt 6000 ]; then duration="$(((seconds + 30) / 60)) min"
+  else duration="$((seconds / 3600)) h $((seconds % 3600 / 60)) min"; fi
 }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# Sets now_ms.
+read_clock() { now_ms=$((${EPOCHREALTIME/[.,]/} / 1000)); }
 
 # How long it takes to serve a model and to answer a question.
 probe() {
   local from
   echo "== probe: how long one question takes"
-  from=$(now_ms)
+  read_clock
+  from=$now_ms
   serve 1 1 0 1
-  setup_ms=$(($(now_ms) - from + 500))
+  read_clock
+  setup_ms=$((now_ms - from + 500))
   ask "$scratch/probe.csv" "$scratch/probe.txt" 1 1 --warmup-request-count 1 -s 1000 -r 3 \
     --measurement-mode count_windows --measurement-request-count 2
   stop_server
@@ -257,7 +266,7 @@ measure() {
   # Measured is what was sent when all requests were in flight already: as many answers pass first.
   windows=(--warmup-request-count "$load" -s "$stability" -r "$trials")
   if $quick; then windows+=(--measurement-mode count_windows --measurement-request-count "$load")
-  else windows+=(-p "$(window_ms $((batch * load)))"); fi
+  else time_window $((batch * load)) && windows+=(-p "$window_ms"); fi
   ask "$scratch/point.csv" "$scratch/point.txt" "$batch" "$load" "${windows[@]}"
   cat "$scratch/point.txt" >>"$output/$name.txt"
   [ ! -s "$scratch/point.csv" ] || mv "$scratch/point.csv" "$output/points/$name-$load.csv"
@@ -279,16 +288,18 @@ collect() {
 
 # A line a point: what came out, and how long the rest takes by what the points so far took.
 tell_progress() {
-  local load=$1 csv=$2 spent left
+  local load=$1 csv=$2 left throughput latency_us
   if [ ! -s "$csv" ]; then
     printf '   concurrency %-3s not stable, left out\n' "$load"
     return
   fi
-  spent=$(($(now_ms) - started_ms))
-  left=$(((total_ms - done_ms) * spent / (done_ms > 0 ? done_ms : 1)))
-  printf '   concurrency %-3s %9.2f inferences/s, %9.1f ms;  %s of %s points, about %s left\n' "$load" \
-    "$(point_value "$csv" "Inferences/Second")" "$(point_value "$csv" "Avg latency" | awk '{ print $1 / 1000 }')" \
-    "$measured" "$points" "$(duration $left)"
+  throughput=$(point_value "$csv" "Inferences/Second")
+  latency_us=$(point_value "$csv" "Avg latency")
+  read_clock
+  left=$(((total_ms - done_ms) * (now_ms - started_ms) / (done_ms > 0 ? done_ms : 1)))
+  tell_duration $left
+  printf '   concurrency %-3s %9.2f inferences/s, %9.1f ms;  %s of %s points, about %s left\n' "$load" "$throughput" "${latency_us}e-3" \
+    "$measured" "$points" "$duration"
 }
 
 run_experiment() {
@@ -302,7 +313,8 @@ run_experiment() {
     fi
     measure "$batch" "$load" "$name"
     collect "$@"
-    measured=$((measured + 1)) done_ms=$((done_ms + $(point_ms "$batch" "$load" "$windows_expected")))
+    time_point "$batch" "$load" "$windows_expected"
+    measured=$((measured + 1)) done_ms=$((done_ms + point_ms))
     tell_progress "$load" "$output/points/$name-$load.csv"
   done
   [ -z "$server" ] || stop_server
@@ -369,12 +381,16 @@ for wanted in ${level:-$(if $quick; then echo 1 2 3; else echo 0; fi)}; do
 done
 echo "$level" >"$output/points/level"
 echo "file,label,sweep,model,max_seq_length,precision,max_batch_size,batch_size,delay_ms,instances,protocol" >"$output/runs.csv"
-longest=$(duration "$estimate_ms") windows_expected=$((trials < 3 ? trials : 3))
+tell_duration "$estimate_ms"
+longest=$duration windows_expected=$((trials < 3 ? trials : 3))
 estimate "$windows_expected"
-echo "== plan: $points points, about $(duration "$estimate_ms")$([ "$trials" -le 3 ] || echo " if every point is stable at once, at most $longest")"
+tell_duration "$estimate_ms"
+if [ "$trials" -gt 3 ]; then duration+=" if every point is stable at once, at most $longest"; fi
+echo "== plan: $points points, about $duration"
 environment >"$output/environment.csv"
 
-started_ms=$(now_ms) total_ms=$((estimate_ms > 0 ? estimate_ms : 1)) done_ms=0 measured=0
+read_clock
+started_ms=$now_ms total_ms=$((estimate_ms > 0 ? estimate_ms : 1)) done_ms=0 measured=0
 while IFS='|' read -r sweep name title server_batch batch delay instances loads; do
   [ -n "$resumed" ] || : >"$output/$name.txt"
   run_experiment "$sweep" "$name" "$title" "$server_batch" "$batch" "$delay" "$instances" "$loads"
@@ -385,4 +401,6 @@ echo "== draw"
   --title "BERT $bert_model, $seq_length tokens, $precision" --report --latency-limit "$latency_limit" >"$scratch/pictures"
 wc -l <"$scratch/pictures" | sed 's/^ */pictures: /'
 rm -r "$output/points"
-echo "== done after $(duration $(($(now_ms) - started_ms))): $output/report.html"
+read_clock
+tell_duration $((now_ms - started_ms))
+echo "== done after $duration: $output/report.html"

@@ -290,11 +290,10 @@ def test_lost_clients(start, stuck):
 def test_stop_under_load(start, repository):
     models.add(repository, "id_int32", GOOD + "dynamic_batching { max_queue_delay_microseconds: 500 }")
     server = start(repository)
-    broken = []
+    broken, answered = [], [0] * 8
 
     def talk(number):
         """Inferences on one connection until the server closes it: between two answers, not within one."""
-        answers = 0
         with Socket(server.http) as connection:
             reader = connection.socket.makefile("rb")
             try:
@@ -302,7 +301,7 @@ def test_stop_under_load(start, repository):
                     connection.send(infer_bytes("id_int32", number))
                     first = reader.readline()
                     if not first:
-                        return answers
+                        return
                     if first != b"HTTP/1.1 200 OK\r\n":
                         broken.append(first)
                     length = 0
@@ -312,14 +311,15 @@ def test_stop_under_load(start, repository):
                     body = reader.read(length)
                     if len(body) != length or b"[%d]" % number not in body:
                         broken.append(body)
-                    answers += 1
+                    answered[number] += 1
             except (ConnectionResetError, BrokenPipeError):
-                return answers
+                return
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(talk, i) for i in range(8)]
-        wait_until(lambda: metric(server, "nv_inference_request_success", "id_int32") > 20)
+        wait_until(lambda: min(answered) > 2)
         server.signal()
-        assert all(client.result() >= 0 for client in clients)
+        for client in clients:
+            client.result()
     assert server.wait() == 0
     assert broken == []

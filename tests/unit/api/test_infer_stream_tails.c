@@ -1,5 +1,5 @@
-/* Large answers of streams go out from where their bytes lie, or are copied where that would keep too much: each has its
- * bytes and its place, nothing is touched after it is gone and nothing is left behind (the sanitizers tell). */
+/* Large answers of streams go out from where their bytes lie, or are copied where that would keep too much: each has
+ * its bytes and its place, nothing is touched after it is gone and nothing is left behind (the sanitizers tell). */
 #include "stream_fixture.h"
 
 enum { LARGE = 100000, SMALL = 5000 }; /* numbers: 400 KB; 20 KB, of which nothing is copied either */
@@ -13,7 +13,8 @@ static struct slice numbers(struct fixture *f, int32_t first, size_t count) {
     return (struct slice){(const char *)values, count * sizeof *values};
 }
 
-/* Counts of numbers for the inputs x and x2 (0: the model has none); `wanted`: the one output to be answered, or NULL. */
+/* Counts of numbers for the inputs x and x2 (0: the model has none); `wanted`: the one output to be answered, or NULL.
+ */
 static void append_tensors(struct fixture *f, const char *model, const char *id, size_t count, size_t count2,
                            const char *wanted) {
     int64_t shapes[2][2] = {{1, (int64_t)count}, {1, (int64_t)count2}};

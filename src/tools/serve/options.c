@@ -109,8 +109,7 @@ static const struct option_row rows[] = {
     {OPTION_INT, "max-inflight-size", NULL, FIELD(max_inflight_bytes), "2147483648", "BYTES",
      "Requests and answers in memory at once, of all clients together; more are refused as unavailable. By default no "
      "more than half of the memory that the process may have, but twice the largest request. A quarter is divided "
-     "among "
-     "the connections, for each its own.",
+     "among the connections, for each its own.",
      1, (int64_t)1 << 40, NULL},
     {OPTION_INT, "max-connections", NULL, FIELD(max_connections), "16384", "N",
      "Connections open at once, for each port; 64 more are told so for 5 s, and those beyond are closed at once.", 1,

@@ -236,13 +236,4 @@ static inline void probe_end(struct fixture *f) {
     assert_int_equal(probe.initialized, 0);
 }
 
-static inline struct model_statistics probe_statistics(struct fixture *f, struct arena *arena) {
-    struct model *model;
-    struct model_statistics statistics;
-    assert_good(inference_server_acquire_model(f->server, slice_of("m"), -1, &model));
-    assert_good(model_statistics_snapshot(model, arena, &statistics));
-    model_release(model);
-    return statistics;
-}
-
 #endif

@@ -259,4 +259,14 @@ static inline void call_run(struct call *call) {
     assert_int_equal(call->status.code, STATUS_OK);
 }
 
+/* Of the newest version of "m"; memory of the arena. */
+static inline struct model_statistics fixture_statistics(struct fixture *f, struct arena *arena) {
+    struct model *model;
+    struct model_statistics statistics;
+    assert_good(inference_server_acquire_model(f->server, slice_of("m"), -1, &model));
+    assert_good(model_statistics_snapshot(model, arena, &statistics));
+    model_release(model);
+    return statistics;
+}
+
 #endif

@@ -33,7 +33,7 @@ static void end_two(struct fixture *f, struct call *calls) {
 
 static void expect_counts(struct fixture *f, uint64_t success, uint64_t failed, uint64_t executions) {
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(f, arena);
+    struct model_statistics s = fixture_statistics(f, arena);
     assert_int_equal(s.success.count, success);
     assert_int_equal(s.failures[FAILURE_BACKEND], failed);
     assert_int_equal(s.fail.count, failed);
@@ -199,7 +199,7 @@ static void decoupled_models_need_an_adapter_that_takes_several(void **state) {
     assert_int_equal(status.code, STATUS_UNSUPPORTED);
     assert_non_null(strstr(status.message, "doesn't support models with decoupled transaction policy"));
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     for (size_t i = 0; i < sizeof s.failures / sizeof s.failures[0]; i++)
         assert_int_equal(s.failures[i], 0); /* it is none of the model's */
     arena_destroy(arena);
@@ -232,7 +232,7 @@ static void what_comes_after_a_cancellation_is_dropped(void **state) {
     assert_string_equal(call.status.message, "[request id: 7] request was cancelled during its execution");
     call_end(&call);
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.failures[FAILURE_CANCELED], 1);
     assert_int_equal(s.success.count, 0);
     assert_int_equal(s.execution_count, 1);
@@ -260,7 +260,7 @@ static void expect_late(enum status_code wanted, enum status_code got, const cha
     assert_int_equal(call.status.code, got);
     assert_string_equal(call.status.message, text);
     struct arena *arena = arena_create(0);
-    assert_int_equal(probe_statistics(&f, arena).failures[FAILURE_CANCELED], 1);
+    assert_int_equal(fixture_statistics(&f, arena).failures[FAILURE_CANCELED], 1);
     arena_destroy(arena);
     call_end(&call);
     probe_end(&f);
@@ -303,7 +303,7 @@ static void impossible_times_are_put_right(void **state) {
     assert_true(t->compute_output_start >= t->compute_input_end && t->compute_end >= t->compute_output_start);
     assert_true(t->compute_end <= clock_monotonic_ns());
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_true(s.compute_infer.ns <= s.success.ns);
     arena_destroy(arena);
     end_two(&f, calls);
@@ -382,7 +382,7 @@ static void the_engine_tells_what_a_request_costs(void **state) {
     assert_int_equal(probe.batches[1].count, 2);
     assert_int_equal(probe.batches[1].items, 8);
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.inference_count, 4);                       /* what was asked for */
     assert_int_equal(s.batches[s.batch_count - 1].batch_size, 8); /* what was run */
     arena_destroy(arena);

@@ -77,15 +77,6 @@ static void wait_entered(void) {
     pthread_mutex_unlock(&engine.lock);
 }
 
-static struct model_statistics statistics_of(struct fixture *f, struct arena *arena) {
-    struct model *model;
-    struct model_statistics statistics;
-    assert_good(inference_server_acquire_model(f->server, slice_of("m"), -1, &model));
-    assert_good(model_statistics_snapshot(model, arena, &statistics));
-    model_release(model);
-    return statistics;
-}
-
 static void a_batch_is_booked_with_the_times_of_its_engine(void **state) {
     (void)state;
     struct fixture f;
@@ -98,7 +89,7 @@ static void a_batch_is_booked_with_the_times_of_its_engine(void **state) {
     start_server(&f);
     call_vector(&call, &f, "m", 3, 1);
     call_run(&call);
-    struct model_statistics s = statistics_of(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.batch_count, 1);
     const struct backend_times *times = &engine.times;
     assert_int_equal(s.batches[0].compute_input.ns, times->input_end - times->compute_start);
@@ -135,7 +126,7 @@ static void the_time_in_the_queue_is_all_of_it(void **state) {
     hold(false);
     call_wait(&first);
     call_wait(&second);
-    struct model_statistics s = statistics_of(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.success.count, 2);
     assert_true(s.queue.ns >= waited_ns);
     call_end(&first);
@@ -181,7 +172,7 @@ static void what_is_not_taken_is_as_it_was(void **state) {
     assert_int_equal(call_submit(&call).code, STATUS_CANCELLED);
     assert_int_equal(call.request->inputs[0].rank, 1);
     assert_int_equal(call.request->inputs[0].shape[0], 4);
-    struct model_statistics s = statistics_of(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.failures[FAILURE_CANCELED], 1);
     assert_int_equal(s.fail.count, 1);
     call_end(&call);

@@ -52,14 +52,14 @@ static void what_waits_for_a_busy_instance_is_joined(void **state) {
     probe_wait_entered(1);
     submit_calls(&f, calls, 11, 2, 1);
     struct arena *arena = arena_create(0);
-    assert_int_equal(probe_statistics(&f, arena).pending_count, 11);
+    assert_int_equal(fixture_statistics(&f, arena).pending_count, 11);
     probe_open();
     end_calls(&first, 1);
     end_calls(calls, 11);
     assert_int_equal(probe.batch_count, 3);
     assert_batch(1, 8, (const int32_t[]){2, 3, 4, 5, 6, 7, 8, 9});
     assert_batch(2, 3, (const int32_t[]){10, 11, 12});
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.execution_count, 3);
     assert_int_equal(s.inference_count, 12);
     assert_int_equal(s.pending_count, 0);
@@ -171,7 +171,7 @@ static void a_full_queue_refuses(void **state) {
     end_calls(&running, 1);
     end_calls(calls, 2);
     struct arena *arena = arena_create(0);
-    assert_int_equal(probe_statistics(&f, arena).failures[FAILURE_REJECTED], 1);
+    assert_int_equal(fixture_statistics(&f, arena).failures[FAILURE_REJECTED], 1);
     arena_destroy(arena);
     call_run(&refused); /* it is as it was, and there is room now */
     call_end(&refused);
@@ -204,7 +204,7 @@ static void a_queued_request_is_cancelled_at_once(void **state) {
     call_end(&cancelled);
     assert_int_equal(probe.batch_count, 2);
     struct arena *arena = arena_create(0);
-    struct model_statistics s = probe_statistics(&f, arena);
+    struct model_statistics s = fixture_statistics(&f, arena);
     assert_int_equal(s.failures[FAILURE_CANCELED], 2);
     assert_int_equal(s.success.count, 1);
     assert_int_equal(s.execution_count, 2);
@@ -263,7 +263,7 @@ static void a_deadline_passes_while_all_are_busy(void **state) {
     call_end(&calls[2]);
     assert_int_equal(probe.batch_count, 2);
     struct arena *arena = arena_create(0);
-    assert_int_equal(probe_statistics(&f, arena).failures[FAILURE_REJECTED], 2);
+    assert_int_equal(fixture_statistics(&f, arena).failures[FAILURE_REJECTED], 2);
     arena_destroy(arena);
     probe_end(&f);
 }
@@ -299,7 +299,7 @@ static void preserve_ordering_delivers_in_order_of_submission(void **state) {
     hold_the_first(&f, "dynamic_batching { preserve_ordering: true } instance_group { count: 2 kind: KIND_CPU }",
                    calls);
     struct arena *arena = arena_create(0);
-    while (probe_statistics(&f, arena).success.count < 2) /* both are done... */
+    while (fixture_statistics(&f, arena).success.count < 2) /* both are done... */
         sched_yield();
     assert_false(call_is_answered(&calls[1])); /* ...but wait for the first */
     assert_false(call_is_answered(&calls[2]));

@@ -97,8 +97,9 @@ struct kernel_softmax {
 struct kernel_pack {
     struct kernel_rows from; /* KERNEL_F32 or KERNEL_BF16 */
     size_t rows, columns;
-    void *panels;
-    float *column_scale; /* pack_inputs of KERNEL_BF16: makes int8 panels, with the scale of each column; or NULL */
+    void *panels;        /* with room for those of `from`'s format, whatever is made */
+    float *column_scale; /* from KERNEL_BF16: makes int8 panels, with the scale of each of their columns; or NULL */
+    float *column_sum;   /* pack_outputs: and the sum of its bytes */
 };
 
 /* In int8, weights and values of attention have the bytes of a word a quarter of the row apart: with W words, word w is

@@ -208,7 +208,36 @@ static void put(const struct kernel_pack *pack, size_t words, size_t column, siz
         ((float *)pack->panels)[word] = value;
 }
 
+/* A row of keys in bytes, as a column of the panels. */
+static void pack_key(const struct kernel_pack *pack, size_t words, size_t row) {
+    int8_t *panel = (int8_t *)pack->panels + row / KERNEL_PANEL * words * KERNEL_PANEL * 4;
+    float most = 0, sum = 0;
+    for (size_t i = 0; i < pack->columns; i++)
+        most = fmaxf(most, fabsf(load(&pack->from, row, i)));
+    for (size_t i = 0; i < pack->columns; i++) {
+        float byte = rintf(load(&pack->from, row, i) * (127 / fmaxf(most, KERNEL_LEAST_VALUE)));
+        panel[(i / 4 * KERNEL_PANEL + row % KERNEL_PANEL) * 4 + i % 4] = (int8_t)byte;
+        sum += byte;
+    }
+    pack->column_scale[row] = most / 127;
+    pack->column_sum[row] = sum;
+}
+
+static void pack_keys(const struct kernel_pack *pack) {
+    size_t words = kernel_word_count(KERNEL_INT8, pack->columns);
+    size_t vector = kernel_panel_count(pack->rows) * KERNEL_PANEL * sizeof(float);
+    memset(pack->panels, 0, kernel_panels_size(pack->rows, words));
+    memset(pack->column_scale, 0, vector);
+    memset(pack->column_sum, 0, vector);
+    for (size_t row = 0; row < pack->rows; row++)
+        pack_key(pack, words, row);
+}
+
 static void pack_outputs(const struct kernel_pack *pack) {
+    if (pack->column_scale) {
+        pack_keys(pack);
+        return;
+    }
     size_t words = kernel_word_count(pack->from.format, pack->columns);
     memset(pack->panels, 0, kernel_panels_size(pack->rows, words));
     for (size_t row = 0; row < pack->rows; row++)

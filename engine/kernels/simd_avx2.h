@@ -187,14 +187,24 @@ SIMD_INLINE vi vi_bytes(const vf x[4]) {
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
+/* Of words of two bf16 numbers: the first, the second, both without their signs. */
+SIMD_INLINE vf bf16_low(vi x) {
+    return vi_float(_mm256_slli_epi32(x, 16));
+}
+SIMD_INLINE vf bf16_high(vi x) {
+    return vi_float(_mm256_and_si256(x, _mm256_set1_epi32((int)0xffff0000)));
+}
+SIMD_INLINE vi bf16_magnitudes(vi x) {
+    return _mm256_and_si256(x, _mm256_set1_epi16(0x7fff));
+}
+
 /* sum + the dot product of the words' numbers. */
 SIMD_INLINE vf dot_f32(vf sum, vi a, vi b) {
     return _mm256_fmadd_ps(vi_float(a), vi_float(b), sum);
 }
 SIMD_INLINE vf dot_bf16(vf sum, vi a, vi b) {
-    const vi high = _mm256_set1_epi32((int)0xffff0000);
-    sum = _mm256_fmadd_ps(vi_float(_mm256_slli_epi32(a, 16)), vi_float(_mm256_slli_epi32(b, 16)), sum);
-    return _mm256_fmadd_ps(vi_float(_mm256_and_si256(a, high)), vi_float(_mm256_and_si256(b, high)), sum);
+    sum = _mm256_fmadd_ps(bf16_low(a), bf16_low(b), sum);
+    return _mm256_fmadd_ps(bf16_high(a), bf16_high(b), sum);
 }
 /* Even and odd bytes apart: a sum of two products of bytes may not fit the 16 bits that it is saturated to. */
 SIMD_INLINE vi dot_int8(vi sum, vi a, vi b) {

@@ -185,6 +185,17 @@ SIMD_INLINE vi vi_bytes(const vf x[4]) {
     return _mm512_ternarylogic_epi32(half, low, _mm512_slli_epi32(high, 16), SELECT);
 }
 
+/* Of words of two bf16 numbers: the first, the second, both without their signs. */
+SIMD_INLINE vf bf16_low(vi x) {
+    return vi_float(_mm512_slli_epi32(x, 16));
+}
+SIMD_INLINE vf bf16_high(vi x) {
+    return vi_float(_mm512_and_si512(x, _mm512_set1_epi32((int)0xffff0000)));
+}
+SIMD_INLINE vi bf16_magnitudes(vi x) {
+    return _mm512_and_si512(x, _mm512_set1_epi16(0x7fff));
+}
+
 /* sum + the dot product of the words' numbers. */
 SIMD_INLINE vf dot_f32(vf sum, vi a, vi b) {
     return _mm512_fmadd_ps(vi_float(a), vi_float(b), sum);
@@ -193,9 +204,8 @@ SIMD_INLINE vf dot_bf16(vf sum, vi a, vi b) {
 #ifdef __AVX512BF16__
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 #else
-    const __m512i high = _mm512_set1_epi32((int)0xffff0000);
-    sum = _mm512_fmadd_ps(vi_float(_mm512_slli_epi32(a, 16)), vi_float(_mm512_slli_epi32(b, 16)), sum);
-    return _mm512_fmadd_ps(vi_float(_mm512_and_si512(a, high)), vi_float(_mm512_and_si512(b, high)), sum);
+    sum = _mm512_fmadd_ps(bf16_low(a), bf16_low(b), sum);
+    return _mm512_fmadd_ps(bf16_high(a), bf16_high(b), sum);
 #endif
 }
 /* Written out, since gcc 12 keeps the sums of the intrinsic, _mm512_dpbusd_epi32, in memory: half the speed. */

@@ -1,5 +1,5 @@
-/* simd_unroll.h: asks the compiler to unroll the loop that follows completely. Not where sanitizers watch each access: the
- * unrolled code would take them minutes to compile. */
+/* simd_unroll.h: asks the compiler to unroll the loop that follows completely. Not where sanitizers watch each access:
+ * the unrolled code would take them minutes to compile. */
 #ifndef INFERD_ENGINE_KERNELS_SIMD_UNROLL_H
 #define INFERD_ENGINE_KERNELS_SIMD_UNROLL_H
 

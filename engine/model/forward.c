@@ -143,12 +143,16 @@ static struct kernel_rows columns_from(const struct kernel_rows *rows, size_t co
 struct head {
     struct kernel_rows queries, context; /* [L][D] */
     struct kernel_matrix keys, values;
-    size_t length;
+    size_t length, width; /* L, D */
 };
 
 static void attend(const struct forward *forward, const struct head *head, size_t first, struct worker_room *room) {
     size_t rows = head->length - first < QUERY_BLOCK ? head->length - first : QUERY_BLOCK;
     struct kernel_rows queries = kernel_rows_from(&head->queries, first);
+    if (head->keys.format == KERNEL_INT8) {
+        forward->kernels->quantise(&queries, &room->queries, rows, head->width);
+        queries = room->queries;
+    }
     gemm(forward, (struct kernel_gemm){
                       .a = queries,
                       .b = &head->keys,
@@ -181,22 +185,40 @@ void forward_attention(struct forward *forward, size_t sequence, size_t head_ind
     size_t length = offsets[sequence + 1] - offsets[sequence], column = head_index * width;
     struct kernel_rows projected = kernel_rows_from(&forward->room->query_key_value, offsets[sequence]);
     struct kernel_rows context = kernel_rows_from(&forward->room->context, offsets[sequence]);
-    enum kernel_format format = projected.format, weights = room->weights.format;
-    const struct kernel_pack keys = {columns_from(&projected, hidden + column), length, width, room->keys, NULL};
-    const struct kernel_pack values = {columns_from(&projected, 2 * hidden + column), length, width, room->values,
-                                       weights == KERNEL_INT8 ? room->value_scales : NULL};
+    enum kernel_format format = room->queries.format, weights = room->weights.format;
+    const struct kernel_pack keys = {
+        .from = columns_from(&projected, hidden + column),
+        .rows = length,
+        .columns = width,
+        .panels = room->keys,
+        .column_scale = room->key_scales,
+        .column_sum = room->key_sums,
+    };
+    const struct kernel_pack values = {
+        .from = columns_from(&projected, 2 * hidden + column),
+        .rows = length,
+        .columns = width,
+        .panels = room->values,
+        .column_scale = weights == KERNEL_INT8 ? room->value_scales : NULL,
+    };
     forward->kernels->pack_outputs(&keys);
     forward->kernels->pack_inputs(&values);
     const struct head head = {
         .queries = columns_from(&projected, column),
         .context = columns_from(&context, column),
-        .keys = {.panels = room->keys, .words = kernel_word_count(format, width), .columns = length, .format = format},
+        .keys = {.panels = room->keys,
+                 .words = kernel_word_count(format, width),
+                 .columns = length,
+                 .format = format,
+                 .column_scale = keys.column_scale,
+                 .column_sum = keys.column_sum},
         .values = {.panels = room->values,
                    .words = kernel_word_count(weights, length),
                    .columns = width,
                    .format = weights,
                    .column_scale = values.column_scale},
         .length = length,
+        .width = width,
     };
     for (size_t first = 0; first < length; first += QUERY_BLOCK)
         attend(forward, &head, first, room);

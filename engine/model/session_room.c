@@ -44,6 +44,12 @@ static void plan_worker(struct planner *planner, const struct bert_config *confi
         ret->quantised = take_rows(planner, KERNEL_INT8, ROW_BLOCK, intermediate);
     ret->keys = take(planner, kernel_panels_size(max_length, kernel_word_count(kept, head)));
     ret->values = take(planner, kernel_panels_size(head, kernel_word_count(weights, max_length)));
+    ret->queries = (struct kernel_rows){.format = kept};
+    if (format == KERNEL_INT8) {
+        ret->key_scales = take(planner, kernel_panel_count(max_length) * KERNEL_PANEL * sizeof *ret->key_scales);
+        ret->key_sums = take(planner, kernel_panel_count(max_length) * KERNEL_PANEL * sizeof *ret->key_sums);
+        ret->queries = take_rows(planner, KERNEL_INT8, QUERY_BLOCK, head);
+    }
     ret->value_scales = take(planner, kernel_panel_count(head) * KERNEL_PANEL * sizeof *ret->value_scales);
     ret->scores = take_rows(planner, KERNEL_F32, QUERY_BLOCK, max_length);
     ret->weights = weights == KERNEL_F32 ? ret->scores : take_rows(planner, weights, QUERY_BLOCK, max_length);

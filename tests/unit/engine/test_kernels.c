@@ -208,8 +208,9 @@ static void normalises(void **state) {
                 check_norm(kernels_of(isa), columns[i], (enum kernel_format)format);
 }
 
+/* More rows than are taken together. */
 static void check_quantise(const struct kernels *kernels, enum kernel_format format, size_t columns, float scale) {
-    enum { ROWS = 4 };
+    enum { ROWS = 37 };
     struct random random = {columns};
     struct kernel_rows from = rows_random(&random, format, ROWS, columns, scale);
     struct kernel_rows to[2] = {rows_create(KERNEL_INT8, ROWS, columns), rows_create(KERNEL_INT8, ROWS, columns)};
@@ -230,7 +231,7 @@ static void check_quantise(const struct kernels *kernels, enum kernel_format for
 static void quantises(void **state) {
     (void)state;
     for (int isa = 0; isa < ISA_COUNT; isa++)
-        for (size_t columns = 1; kernels_of(isa) && columns < 100; columns += 9) {
+        for (size_t columns = 1; kernels_of(isa) && columns < 200; columns += 9) {
             check_quantise(kernels_of(isa), KERNEL_F32, columns, 3);
             check_quantise(kernels_of(isa), KERNEL_BF16, columns, 3);
             check_quantise(kernels_of(isa), KERNEL_F32, columns, 0);
@@ -390,7 +391,7 @@ static void check_pack(const struct kernels *kernels, enum kernel_format format,
     size_t size = outputs > inputs ? outputs : inputs;
     char *expected = aligned_alloc(64, size), *got = aligned_alloc(64, size);
     memset(got, 0x5a, size);
-    struct kernel_pack pack = {from, rows, columns, expected, NULL};
+    struct kernel_pack pack = {.from = from, .rows = rows, .columns = columns, .panels = expected};
     kernels_reference.pack_outputs(&pack);
     pack.panels = got;
     kernels->pack_outputs(&pack);
@@ -417,7 +418,7 @@ static void check_pack_bytes(const struct kernels *kernels, size_t rows, size_t 
     memset(bytes, 0x5a, size);
     for (size_t row = 0; row < rows; row++)
         ((uint16_t *)kernel_row(&from, row))[columns / 2] = 0; /* a column of zeros */
-    kernels->pack_inputs(&(struct kernel_pack){from, rows, columns, bytes, scales});
+    kernels->pack_inputs(&(struct kernel_pack){from, rows, columns, bytes, .column_scale = scales});
     for (size_t column = 0; column < filled; column++) {
         float most = 0;
         for (size_t i = 0; i < 4 * words; i++) {
@@ -435,6 +436,35 @@ static void check_pack_bytes(const struct kernels *kernels, size_t rows, size_t 
     free(scales);
 }
 
+/* Keys in bytes: one scale for each, and the sum of its bytes. */
+static void check_pack_keys(const struct kernels *kernels, size_t rows, size_t columns) {
+    struct random random = {rows};
+    struct kernel_rows from = rows_random(&random, KERNEL_BF16, rows, columns + 40, 1);
+    size_t words = kernel_word_count(KERNEL_INT8, columns), filled = kernel_panel_count(rows) * KERNEL_PANEL;
+    int8_t *bytes = aligned_alloc(64, kernel_panels_size(rows, kernel_word_count(KERNEL_BF16, columns)));
+    float *scales = calloc(filled, sizeof *scales), *sums = calloc(filled, sizeof *sums);
+    for (size_t i = 0; i < columns; i++)
+        ((uint16_t *)kernel_row(&from, rows / 2))[i] = 0; /* a row of zeros */
+    kernels->pack_outputs(&(struct kernel_pack){from, rows, columns, bytes, scales, sums});
+    for (size_t row = 0; row < filled; row++) {
+        float most = 0, sum = 0;
+        for (size_t i = 0; i < 4 * words; i++) {
+            size_t word = (row / KERNEL_PANEL * words + i / 4) * KERNEL_PANEL + row % KERNEL_PANEL;
+            float number = row < rows && i < columns ? rows_number(&from, row, i) : 0;
+            most = fmaxf(most, fabsf(number));
+            sum += (float)bytes[word * 4 + i % 4];
+            assert_true(fabsf((float)bytes[word * 4 + i % 4] * scales[row] - number) <= 0.501f * scales[row]);
+            assert_true(bytes[word * 4 + i % 4] == 0 || number != 0);
+        }
+        assert_true(fabsf(scales[row] - most / 127) <= 1e-6f * most);
+        assert_true(sums[row] == sum);
+    }
+    rows_free(&from);
+    free(bytes);
+    free(scales);
+    free(sums);
+}
+
 static void packs(void **state) {
     (void)state;
     static const size_t widths[] = {1, 13, 26, 32, 64, 72};
@@ -445,6 +475,8 @@ static void packs(void **state) {
                 check_pack(kernels_of(isa), KERNEL_BF16, rows, widths[i]);
                 check_pack_bytes(kernels_of(isa), rows, widths[i]);
                 check_pack_bytes(&kernels_reference, rows, widths[i]);
+                check_pack_keys(kernels_of(isa), rows, widths[i]);
+                check_pack_keys(&kernels_reference, rows, widths[i]);
             }
 }
 

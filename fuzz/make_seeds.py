@@ -392,6 +392,8 @@ def text_seeds():
              "😀 👩‍👩‍👧 \U0001d54f", "x" * 150 + " " + "ä" * 101]
     for i, text in enumerate(texts):
         write("wordpiece", f"text-{i}", bytes([i % 2 ^ 1]) + text.encode())
+    for bits in range(2, 8):
+        write("wordpiece", f"options-{bits}", bytes([bits]) + "".join(texts[2:5]).encode())
     write("wordpiece", "broken", b"\1\xff\xc3 a\xe2\x82 \xed\xa0\x80")
     small = {name: json.loads((FIXTURES / folder / name).read_text()) for folder, name in [("hf_checkpoint", "config.json"), ("tf_checkpoint", "bert_config.json")]}
     for name, config in small.items():

@@ -19,16 +19,17 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 PAGE_BITS = 7
 CODE_POINTS = [cp for cp in range(0x110000) if not 0xD800 <= cp <= 0xDFFF]
 HANGUL = range(0xAC00, 0xAC00 + 11172)
-FOLD_SELF, FOLD_HANGUL = 14, 15
+FOLD_SELF, FOLD_HANGUL, MAX_MAPPING = 14, 15, 4
 
-CASED = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
-UNCASED = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True)
+CLEAN = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
+FOLDS = [BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=strip, lowercase=lower)
+         for strip, lower in ((True, False), (False, True), (True, True))]  # in the order of enum unicode_fold
 PRE_TOKENIZER = BertPreTokenizer()
 DECOMPOSE = NFD()
 
 
 def bert_flags(c):
-    cleaned = CASED.normalize_str(c)
+    cleaned = CLEAN.normalize_str(c)
     isolated = [text for text, _ in PRE_TOKENIZER.pre_tokenize_str("a" + c + "b")] == ["a", c, "b"]
     assert cleaned in ("", " ", c, f" {c} "), hex(ord(c))
     flags = []
@@ -58,12 +59,15 @@ def python_flags(c):
     return flags
 
 
-def bert_fold(c):
-    """The uncased form of a code point that cleaning keeps, or None when it is the code point itself."""
-    folded = UNCASED.normalize_str(c)
-    if CASED.normalize_str(c) != c:
-        folded = folded.strip(" ")
-    return None if folded == c else folded
+def bert_fold(c, normalizer, pool):
+    """What becomes of a code point that cleaning keeps: how many code points, or the mark for itself, and where they are."""
+    folded = normalizer.normalize_str(c)
+    if folded == c:
+        return FOLD_SELF, 0
+    if ord(c) in HANGUL:
+        return FOLD_HANGUL, 0
+    assert len(folded) <= MAX_MAPPING, hex(ord(c))
+    return len(folded), pool.add(folded) if folded else 0
 
 
 def combining_class(c):
@@ -87,20 +91,20 @@ class Pool:
         return self.index[text]
 
 
+def braced(numbers):
+    return "{" + ", ".join(map(str, numbers)) + "}"
+
+
 def record(cp, pool):
     c = chr(cp)
     flags = bert_flags(c) + python_flags(c)
-    count, fold = FOLD_SELF, 0
-    if cp in HANGUL:
-        count = FOLD_HANGUL
-    elif not {"UNICODE_DROPPED", "UNICODE_SPACE"} & set(flags):
-        folded = bert_fold(c)
-        if folded is not None:
-            count, fold = len(folded), pool.add(folded) if folded else 0
-            assert count < FOLD_SELF
+    folds = [(FOLD_SELF, 0)] * len(FOLDS)
+    if not {"UNICODE_DROPPED", "UNICODE_SPACE"} & set(flags):
+        folds = [bert_fold(c, normalizer, pool) for normalizer in FOLDS]
+    counts, places = zip(*folds)
     lowered = c.lower() if c != "\u03a3" else "\u03c3"
     lower_count, lower = (0, 0) if lowered == c else (len(lowered), pool.add(lowered))
-    return (" | ".join(flags) or "0", combining_class(c), count, lower_count, fold, lower)
+    return (" | ".join(flags) or "0", combining_class(c), braced(counts), lower_count, braced(places), lower)
 
 
 def array(kind, name, values, per_line):
@@ -112,7 +116,7 @@ def array(kind, name, values, per_line):
 
 def main():
     pool, records, indexes = Pool(), {}, [0] * 0x110000
-    records[("0", 0, FOLD_SELF, 0, 0, 0)] = 0
+    records[("0", 0, braced([FOLD_SELF] * len(FOLDS)), 0, braced([0] * len(FOLDS)), 0)] = 0
     for cp in CODE_POINTS:
         indexes[cp] = records.setdefault(record(cp, pool), len(records))
     pages, page_of = {}, []

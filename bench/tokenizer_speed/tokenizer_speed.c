@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
         fail("usage: tokenizer_speed TEXTS");
     check(file_read(argv[1], TEXTS_MAX_BYTES, &packed));
     check(vocab_open_embedded(arena, &vocab));
-    const struct wordpiece tokenizer = {vocab, true};
+    const struct wordpiece tokenizer = {vocab, NORMALIZER_UNCASED};
     const struct texts texts = split(arena, buf_slice(&packed));
     while (fgets(line, sizeof line, stdin)) {
         size_t index = strncmp(line, "ids ", 4) == 0 ? strtoul(line + 4, NULL, 10) : texts.count;

@@ -3,25 +3,27 @@
 /* What the next stretch of text turned out to be. */
 enum step { STEP_END, STEP_SPACE, STEP_STARTER_STRIPPED, STEP_CHARS };
 
-void normalizer_init(struct normalizer *normalizer, struct slice text, bool lowercase) {
+void normalizer_init(struct normalizer *normalizer, struct slice text, struct normalizer_options options) {
     normalizer->text = text;
-    normalizer->lowercase = lowercase;
+    normalizer->options = options;
+    normalizer->fold = (options.strip_accents ? UNICODE_STRIP : 0u) | (options.lowercase ? UNICODE_LOWER : 0u);
     normalizer->at = 0;
     normalizer->pending_at = 0;
     normalizer->pending_count = 0;
 }
 
-/* Puts what one original character becomes into pending; how many characters that is (0: a stripped mark). */
-static size_t fold_character(struct normalizer *normalizer, uint32_t code_point, size_t begin, size_t end) {
-    uint32_t folded[UNICODE_MAX_MAPPING] = {code_point};
-    bool cjk = unicode_flags(code_point) & UNICODE_CJK;
-    size_t count = normalizer->lowercase ? unicode_bert_fold(code_point, folded) : 1;
+/* Puts what the original character before normalizer->at becomes into pending; how many characters that is (0: a
+ * stripped mark). */
+static size_t fold_character(struct normalizer *normalizer, uint32_t code_point, unsigned flags, size_t begin) {
+    uint32_t folded[UNICODE_MAX_MAPPING];
+    bool cjk = normalizer->options.split_cjk && flags & UNICODE_CJK;
+    size_t count = unicode_bert_fold(code_point, normalizer->fold, folded);
     for (size_t i = 0; i < count; i++) {
         normalizer->pending[i] = (struct normalized_char){
             .code_point = folded[i],
             .begin = (uint32_t)begin,
-            .end = (uint32_t)end,
-            .combining_class = normalizer->lowercase ? unicode_combining_class(folded[i]) : 0,
+            .end = (uint32_t)normalizer->at,
+            .combining_class = normalizer->options.strip_accents ? unicode_combining_class(folded[i]) : 0,
             .isolated = cjk || unicode_flags(folded[i]) & UNICODE_PUNCTUATION,
         };
     }
@@ -44,7 +46,7 @@ static enum step advance(struct normalizer *normalizer) {
             continue;
         if (flags & UNICODE_SPACE)
             return STEP_SPACE;
-        if (fold_character(normalizer, code_point, begin, normalizer->at) > 0)
+        if (fold_character(normalizer, code_point, flags, begin) > 0)
             return STEP_CHARS;
         if (unicode_combining_class(code_point) == 0)
             return STEP_STARTER_STRIPPED;
@@ -97,7 +99,7 @@ static void append_plain(struct normalizer *normalizer, struct normalized_word *
     while (at < normalizer->text.size && count < NORMALIZE_MAX_WORD_CHARS && is_plain((unsigned char)text[at])) {
         unsigned char c = (unsigned char)text[at];
         bool is_capital = (unsigned char)(c - 'A') < 26;
-        c = normalizer->lowercase && is_capital ? c | 0x20 : c;
+        c = normalizer->options.lowercase && is_capital ? c | 0x20 : c;
         word->text[count] = (char)c; /* right while all of the word is plain */
         word->chars[count++] =
             (struct normalized_char){.code_point = c, .begin = (uint32_t)at, .end = (uint32_t)(at + 1)};

@@ -1,8 +1,9 @@
 /* normalize.h: BERT's text cleaning and splitting: text -> normalised words that remember where they came from.
  *
- * In the order of the original: drop control characters, set CJK ideographs apart, (uncased: decompose canonically,
- * strip marks, lower case), split at white space, split off punctuation. All in one pass over the text, a word at a
- * time, without memory from the heap. Bytes that are no UTF-8 count as U+FFFD and are dropped. Called by wordpiece.c.
+ * In the order of the original: drop control characters, then as the options say set CJK ideographs apart, decompose
+ * canonically and strip marks, lower the case; split at white space, split off punctuation. All in one pass over the
+ * text, a word at a time, without memory from the heap. Bytes that are no UTF-8 count as U+FFFD and are dropped. Called
+ * by wordpiece.c.
  * Thread: a normalizer has one owner; no shared state.
  */
 #ifndef INFERD_TEXT_NORMALIZE_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "text/normalizer_options.h"
 #include "text/unicode.h"
 
 /* Characters kept of a word; longer words are only counted. */
@@ -37,8 +39,9 @@ struct normalized_word {
 
 struct normalizer {
     struct slice text; /* borrowed */
-    bool lowercase;
+    struct normalizer_options options;
     /* private */
+    unsigned fold; /* of enum unicode_fold, by the options */
     size_t at;
     struct normalized_char pending[UNICODE_MAX_MAPPING]; /* what the last character became and was not yet taken */
     size_t pending_at;
@@ -46,7 +49,7 @@ struct normalizer {
 };
 
 /* text.size must fit 32 bits. */
-void normalizer_init(struct normalizer *normalizer, struct slice text, bool lowercase);
+void normalizer_init(struct normalizer *normalizer, struct slice text, struct normalizer_options options);
 /* The next word; false at the end of the text. */
 bool normalizer_next_word(struct normalizer *normalizer, struct normalized_word *ret);
 

@@ -1,12 +1,15 @@
 #include "text/unicode.h"
 
-/* One row of the table, shared by all code points that agree in everything. A mapping is a run of unicode_pool. */
+enum { FOLDS = UNICODE_STRIP | UNICODE_LOWER };
+
+/* One row of the table, shared by all code points that agree in everything. A mapping is a run of unicode_pool. Rows
+ * are 16 bytes apart, so that a shift finds them: tokenizing what is not ASCII is faster for it. */
 struct unicode_record {
-    uint8_t flags;
+    _Alignas(16) uint8_t flags;
     uint8_t combining_class;
-    uint8_t fold_count;  /* code points, or one of the marks FOLD_SELF and FOLD_HANGUL */
-    uint8_t lower_count; /* code points; 0: itself */
-    uint16_t fold;       /* where the mappings begin in the pool */
+    uint8_t fold_count[FOLDS]; /* of enum unicode_fold less 1: code points, or a mark, FOLD_SELF or FOLD_HANGUL */
+    uint8_t lower_count;       /* code points; 0: itself */
+    uint16_t fold[FOLDS];      /* where the mappings begin in the pool */
     uint16_t lower;
 };
 
@@ -44,15 +47,15 @@ static size_t decompose_hangul(uint32_t syllable, uint32_t *ret) {
     return index % TAIL_COUNT ? 3 : 2;
 }
 
-size_t unicode_bert_fold(uint32_t code_point, uint32_t ret[UNICODE_MAX_MAPPING]) {
+size_t unicode_bert_fold(uint32_t code_point, unsigned how, uint32_t ret[UNICODE_MAX_MAPPING]) {
     const struct unicode_record *record = record_of(code_point);
-    if (record->fold_count == FOLD_SELF) {
+    if (how == 0 || record->fold_count[how - 1] == FOLD_SELF) {
         ret[0] = code_point;
         return 1;
     }
-    if (record->fold_count == FOLD_HANGUL)
+    if (record->fold_count[how - 1] == FOLD_HANGUL)
         return decompose_hangul(code_point, ret);
-    return copy_from_pool(record->fold, record->fold_count, ret);
+    return copy_from_pool(record->fold[how - 1], record->fold_count[how - 1], ret);
 }
 
 size_t unicode_python_lower(uint32_t code_point, uint32_t ret[UNICODE_MAX_MAPPING]) {

@@ -23,6 +23,12 @@ enum unicode_flag {
     UNICODE_PY_CASE_IGNORABLE = 128
 };
 
+/* What BERT's normalisation does to a code point; both together are what uncased models mostly have. */
+enum unicode_fold {
+    UNICODE_STRIP = 1, /* decompose canonically, drop marks */
+    UNICODE_LOWER = 2  /* lower case */
+};
+
 enum {
     UNICODE_REPLACEMENT = 0xFFFD,
     UNICODE_MAX_MAPPING = 4, /* code points that one code point becomes, at most */
@@ -32,9 +38,9 @@ enum {
 unsigned unicode_flags(uint32_t code_point); /* of enum unicode_flag */
 /* Canonical combining class: what decides the order of marks in a decomposed text; 0 for most. */
 uint8_t unicode_combining_class(uint32_t code_point);
-/* The form that uncased BERT uses: decomposed, marks stripped, lower case. Returns how many code points it wrote to
- * `ret`; 0 for a stripped mark. For a code point that cleaning keeps. */
-size_t unicode_bert_fold(uint32_t code_point, uint32_t ret[UNICODE_MAX_MAPPING]);
+/* The code point after that (`how`: of enum unicode_fold; 0: nothing). Returns how many code points it wrote to `ret`;
+ * 0 for a stripped mark. For a code point that cleaning keeps. */
+size_t unicode_bert_fold(uint32_t code_point, unsigned how, uint32_t ret[UNICODE_MAX_MAPPING]);
 /* str.lower of one code point (a sigma without regard to its place): how many it wrote, at least 1. */
 size_t unicode_python_lower(uint32_t code_point, uint32_t ret[UNICODE_MAX_MAPPING]);
 

@@ -55,7 +55,7 @@ struct status wordpiece_tokenize(const struct wordpiece *tokenizer, struct slice
                             UINT32_MAX - 1);
     struct normalizer normalizer;
     struct normalized_word word;
-    normalizer_init(&normalizer, text, tokenizer->lowercase);
+    normalizer_init(&normalizer, text, tokenizer->options);
     while (normalizer_next_word(&normalizer, &word)) {
         if (!reserve(tokens, WORDPIECE_MAX_WORD_CHARS))
             return status_error(STATUS_RESOURCE_EXHAUSTED, "tokenizer: out of memory");

@@ -15,6 +15,7 @@
 
 #include "base/slice.h"
 #include "base/status.h"
+#include "text/normalizer_options.h"
 #include "text/vocab.h"
 
 /* Words of more characters (after normalisation) become one [UNK]. */
@@ -22,7 +23,7 @@ enum { WORDPIECE_MAX_WORD_CHARS = 100 };
 
 struct wordpiece {
     const struct vocab *vocab; /* borrowed */
-    bool lowercase;            /* uncased models: lower case, accents stripped; false: cased models */
+    struct normalizer_options options;
 };
 
 struct wordpiece_token {

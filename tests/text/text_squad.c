@@ -48,7 +48,7 @@ static struct status make_windows(struct arena *arena, char **argv, struct squad
     struct vocab *vocab;
     STATUS_TRY(vocab_open_embedded(arena, &vocab));
     STATUS_TRY(squad_dataset_load(arena, argv[0], dataset));
-    return squad_windows_create(arena, &(struct wordpiece){vocab, true}, &config, dataset, ret);
+    return squad_windows_create(arena, &(struct wordpiece){vocab, NORMALIZER_UNCASED}, &config, dataset, ret);
 }
 
 static struct status run_windows(struct arena *arena, char **argv) {

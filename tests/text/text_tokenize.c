@@ -1,6 +1,7 @@
 /* text_tokenize.c: the tokenizer as a filter, for the oracle tests in this folder.
  *
- *   text_tokenize ids|words uncased|cased [VOCAB] < texts
+ *   text_tokenize ids|words OPTIONS [VOCAB] < texts
+ * OPTIONS: l for lower case, s for stripped accents, c for CJK ideographs as words; several together, or - for none.
  * Input: texts, each as a 32-bit little-endian byte count and the bytes. Output: one line a text: "id:begin:end ..."
  * with offsets in code points, or the normalised words.
  */
@@ -27,10 +28,10 @@ static bool read_text(struct buf *text) {
     return true;
 }
 
-static void print_words(struct slice text, bool lowercase) {
+static void print_words(struct slice text, struct normalizer_options options) {
     struct normalizer normalizer;
     struct normalized_word word;
-    normalizer_init(&normalizer, text, lowercase);
+    normalizer_init(&normalizer, text, options);
     for (const char *gap = ""; normalizer_next_word(&normalizer, &word); gap = " ") {
         fputs(gap, stdout);
         fwrite(word.text, 1, word.text_size, stdout);
@@ -69,10 +70,12 @@ static bool print_ids(const struct wordpiece *tokenizer, struct slice text, stru
 
 int main(int argc, char **argv) {
     if (argc < 3 || argc > 4) {
-        fprintf(stderr, "usage: %s ids|words uncased|cased [VOCAB] < texts\n", argv[0]);
+        fprintf(stderr, "usage: %s ids|words [l][s][c]|- [VOCAB] < texts\n", argv[0]);
         return 2;
     }
-    bool lowercase = strcmp(argv[2], "uncased") == 0, good = true;
+    const struct normalizer_options options = {strchr(argv[2], 'l') != NULL, strchr(argv[2], 's') != NULL,
+                                               strchr(argv[2], 'c') != NULL};
+    bool good = true;
     struct arena *arena = arena_create(0);
     struct vocab *vocab = NULL;
     struct status status = argc == 4 ? vocab_load(arena, argv[3], &vocab) : vocab_open_embedded(arena, &vocab);
@@ -80,12 +83,12 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", status.message);
         good = false;
     }
-    struct wordpiece tokenizer = {vocab, lowercase};
+    struct wordpiece tokenizer = {vocab, options};
     struct wordpiece_tokens tokens = WORDPIECE_TOKENS_EMPTY;
     struct buf text = BUF_EMPTY;
     while (good && read_text(&text)) {
         if (strcmp(argv[1], "words") == 0)
-            print_words(buf_slice(&text), lowercase);
+            print_words(buf_slice(&text), options);
         else
             good = print_ids(&tokenizer, buf_slice(&text), &tokens);
     }

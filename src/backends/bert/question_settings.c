@@ -96,7 +96,9 @@ static struct status fill(const struct model_config *config, const struct bert_c
     STATUS_TRY(check_tokenizer(bert, version_directory, settings));
     STATUS_TRY(read_numbers(config, bert, settings));
     STATUS_TRY(read_boolean(config, "allow_no_answer", false, &settings->answers.version_2));
-    STATUS_TRY(read_boolean(config, "do_lower_case", bert->casing != BERT_CASING_KEPT, &settings->tokenizer.lowercase));
+    bool lower;
+    STATUS_TRY(read_boolean(config, "do_lower_case", bert->casing != BERT_CASING_KEPT, &lower));
+    settings->tokenizer.options = lower ? NORMALIZER_UNCASED : NORMALIZER_CASED;
     return open_vocab(config, bert, version_directory, settings);
 }
 

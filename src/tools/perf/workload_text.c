@@ -68,7 +68,7 @@ static struct status settle_length(struct text_reader *reader) {
 static struct status make_windows(struct text_reader *reader) {
     const struct workload_text *text = reader->config->text;
     struct squad_dataset *dataset = arena_calloc(reader->arena, 1, sizeof *dataset);
-    struct wordpiece tokenizer = {.lowercase = true};
+    struct wordpiece tokenizer = {NULL, NORMALIZER_UNCASED};
     struct vocab *vocab = NULL;
     struct slice cased = infer_model_parameter_find(reader->config->model, "do_lower_case");
     if (dataset == NULL)
@@ -78,7 +78,8 @@ static struct status make_windows(struct text_reader *reader) {
     else
         STATUS_TRY(vocab_open_embedded(reader->arena, &vocab));
     tokenizer.vocab = vocab;
-    tokenizer.lowercase = !slice_equal_nocase(cased, SLICE_LITERAL("false")) && !slice_equal_text(cased, "0");
+    if (slice_equal_nocase(cased, SLICE_LITERAL("false")) || slice_equal_text(cased, "0"))
+        tokenizer.options = NORMALIZER_CASED;
     STATUS_TRY(squad_dataset_load(reader->arena, text->path, dataset));
     const struct squad_window_config config = {reader->length, text->doc_stride, text->max_query_length, 0};
     return squad_windows_create(reader->arena, &tokenizer, &config, dataset, &reader->windows);

@@ -141,7 +141,7 @@ static struct status open_vocab(const struct squad_job *job, struct vocab **ret)
 
 static struct status make_windows(struct squad_job *job, const struct vocab *vocab) {
     const struct squad_options *options = job->options;
-    struct wordpiece tokenizer = {vocab, job->model.lowercase};
+    struct wordpiece tokenizer = {vocab, job->model.lowercase ? NORMALIZER_UNCASED : NORMALIZER_CASED};
     struct squad_window_config config = {job->model.max_seq_length, (uint32_t)options->doc_stride,
                                          (uint32_t)options->max_query_length, 0};
     STATUS_TRY(squad_windows_create(job->arena, &tokenizer, &config, &job->dataset, &job->windows));

@@ -51,7 +51,7 @@ static inline struct status squad_make_windows(struct squad_fixture *f, uint32_t
     struct vocab *vocab;
     struct status status = vocab_open_embedded(f->arena, &vocab);
     assert_string_equal(status.message, "");
-    return squad_windows_create(f->arena, &(struct wordpiece){vocab, true},
+    return squad_windows_create(f->arena, &(struct wordpiece){vocab, NORMALIZER_UNCASED},
                                 &(struct squad_window_config){length, stride, query, 0}, &f->dataset, &f->windows);
 }
 

@@ -92,7 +92,7 @@ static void test_as_many_windows_as_are_allowed(void **state) {
     squad_given(f, "one two three four five six seven eight nine ten", QUESTION);
     struct status status = vocab_open_embedded(f->arena, &vocab);
     assert_string_equal(status.message, "");
-    const struct wordpiece tokenizer = {vocab, true};
+    const struct wordpiece tokenizer = {vocab, NORMALIZER_UNCASED};
     status = squad_windows_create(f->arena, &tokenizer, &config, &f->dataset, &f->windows);
     assert_string_equal(status.message, "");
     assert_int_equal(f->windows.window_count, 4);
@@ -195,7 +195,8 @@ static void test_every_arena_limit(void **state) {
     bool succeeded = false;
     for (size_t limit = 1; limit < 8192 && !succeeded; limit += 5) {
         struct arena *arena = arena_create(limit);
-        status = squad_windows_create(arena, &(struct wordpiece){vocab, true}, &config, &f->dataset, &f->windows);
+        status = squad_windows_create(arena, &(struct wordpiece){vocab, NORMALIZER_UNCASED}, &config, &f->dataset,
+                                      &f->windows);
         succeeded = status_is_ok(&status);
         assert_true(succeeded || status.code == STATUS_RESOURCE_EXHAUSTED);
         arena_destroy(arena);

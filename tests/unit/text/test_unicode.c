@@ -79,9 +79,33 @@ static void test_fold(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint32_t folded[UNICODE_MAX_MAPPING];
-        assert_int_equal(unicode_bert_fold(rows[i].from, folded), rows[i].count);
+        assert_int_equal(unicode_bert_fold(rows[i].from, UNICODE_STRIP | UNICODE_LOWER, folded), rows[i].count);
         for (size_t k = 0; k < rows[i].count; k++)
             assert_int_equal(folded[k], rows[i].to[k]);
+    }
+}
+
+/* How many, and the first, of each way. */
+static void test_fold_of_one_kind(void **state) {
+    (void)state;
+    const struct {
+        uint32_t from;
+        size_t strip_count, lower_count;
+        uint32_t strip, lower;
+    } rows[] = {
+        {'A', 1, 1, 'A', 'a'},         {0xC9, 1, 1, 'E', 0xE9},        {0x301, 0, 1, 0, 0x301},
+        {0x130, 1, 2, 'I', 'i'},       {0x1E9E, 1, 1, 0x1E9E, 0xDF},   {0xAC00, 2, 1, 0x1100, 0xAC00},
+        {0x212B, 1, 1, 'A', 0xE5},     {0xF900, 1, 1, 0x8C48, 0xF900}, {0x1FEF, 1, 1, '`', 0x1FEF},
+        {0x1F88, 1, 1, 0x391, 0x1F80},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t folded[UNICODE_MAX_MAPPING] = {0};
+        assert_int_equal(unicode_bert_fold(rows[i].from, UNICODE_STRIP, folded), rows[i].strip_count);
+        assert_int_equal(folded[0], rows[i].strip);
+        assert_int_equal(unicode_bert_fold(rows[i].from, UNICODE_LOWER, folded), rows[i].lower_count);
+        assert_int_equal(folded[0], rows[i].lower);
+        assert_int_equal(unicode_bert_fold(rows[i].from, 0, folded), 1);
+        assert_int_equal(folded[0], rows[i].from);
     }
 }
 
@@ -107,9 +131,13 @@ static void test_combining_class(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_utf8_round_trip), cmocka_unit_test(test_invalid_bytes),
-        cmocka_unit_test(test_flags),           cmocka_unit_test(test_fold),
-        cmocka_unit_test(test_python_lower),    cmocka_unit_test(test_combining_class),
+        cmocka_unit_test(test_utf8_round_trip),
+        cmocka_unit_test(test_invalid_bytes),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_fold_of_one_kind),
+        cmocka_unit_test(test_python_lower),
+        cmocka_unit_test(test_combining_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static int setup(void **state) {
     f->arena = arena_create(0);
     struct status status = vocab_open_embedded(f->arena, &vocab);
     assert_string_equal(status.message, "");
-    f->tokenizer = (struct wordpiece){vocab, true};
+    f->tokenizer = (struct wordpiece){vocab, NORMALIZER_UNCASED};
     f->tokens = WORDPIECE_TOKENS_EMPTY;
     *state = f;
     return 0;
@@ -61,9 +61,15 @@ static void test_pieces(void **state) {
     check(f, "\xe4\xb8\xad \xf0\x9f\x98\x80x", "\xe4\xb8\xad@0-3 [UNK]@4-9");
     check(f, "[SEP]", "[@0-1 sep@1-4 ]@4-5"); /* no way to forge a separator */
     check(f, "##ing", "#@0-1 #@1-2 ing@2-5");
-    f->tokenizer.lowercase = false;
+    f->tokenizer.options = NORMALIZER_CASED;
     check(f, "The", "[UNK]@0-3"); /* this vocabulary has no capitals */
     check(f, "the caf\xc3\xa9", "the@0-3 [UNK]@4-9");
+    f->tokenizer.options = (struct normalizer_options){.lowercase = true};
+    check(f, "The CAF\xc3\x89", "the@0-3 [UNK]@4-9"); /* nor any accents */
+    check(f, "\xe4\xb8\xad\xe4\xb8\x80", "\xe4\xb8\xad@0-3 ##\xe4\xb8\x80@3-6");
+    f->tokenizer.options = (struct normalizer_options){.strip_accents = true, .split_cjk = true};
+    check(f, "The caf\xc3\xa9", "[UNK]@0-3 cafe@4-9");
+    check(f, "\xe4\xb8\xad\xe4\xb8\x80", "\xe4\xb8\xad@0-3 \xe4\xb8\x80@3-6");
 }
 
 static void test_appending_and_reuse(void **state) {

@@ -123,7 +123,7 @@ static void answer_by_hand(struct loaded *logits, size_t text, bool no_answer, s
                            struct squad_answer *ret, size_t *ret_windows) {
     struct vocab *vocab;
     assert_good(vocab_load(arena, HF "/vocab.txt", &vocab));
-    const struct wordpiece tokenizer = {vocab, true};
+    const struct wordpiece tokenizer = {vocab, NORMALIZER_UNCASED};
     const struct squad_window_config config = {24, 5, 8, 0};
     const struct squad_answer_config answers = {20, 30, no_answer, 0};
     const struct squad_paragraph paragraph = {

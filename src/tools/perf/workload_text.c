@@ -65,12 +65,28 @@ static struct status settle_length(struct text_reader *reader) {
     return status_ok();
 }
 
+static bool read_boolean(const struct infer_model_info *model, const char *name, bool fallback) {
+    struct slice said = infer_model_parameter_find(model, name);
+    if (said.data == NULL)
+        return fallback;
+    return !slice_equal_nocase(said, SLICE_LITERAL("false")) && !slice_equal_text(said, "0");
+}
+
+/* Accents go with the case where the config does not tell of them. */
+static struct normalizer_options tokenizer_options(const struct infer_model_info *model) {
+    bool lowercase = read_boolean(model, "do_lower_case", true);
+    return (struct normalizer_options){
+        .lowercase = lowercase,
+        .strip_accents = read_boolean(model, "strip_accents", lowercase),
+        .split_cjk = read_boolean(model, "tokenize_chinese_chars", true),
+    };
+}
+
 static struct status make_windows(struct text_reader *reader) {
     const struct workload_text *text = reader->config->text;
     struct squad_dataset *dataset = arena_calloc(reader->arena, 1, sizeof *dataset);
-    struct wordpiece tokenizer = {NULL, NORMALIZER_UNCASED};
+    struct wordpiece tokenizer = {NULL, tokenizer_options(reader->config->model)};
     struct vocab *vocab = NULL;
-    struct slice cased = infer_model_parameter_find(reader->config->model, "do_lower_case");
     if (dataset == NULL)
         return out_of_memory();
     if (text->vocab != NULL)
@@ -78,8 +94,6 @@ static struct status make_windows(struct text_reader *reader) {
     else
         STATUS_TRY(vocab_open_embedded(reader->arena, &vocab));
     tokenizer.vocab = vocab;
-    if (slice_equal_nocase(cased, SLICE_LITERAL("false")) || slice_equal_text(cased, "0"))
-        tokenizer.options = NORMALIZER_CASED;
     STATUS_TRY(squad_dataset_load(reader->arena, text->path, dataset));
     const struct squad_window_config config = {reader->length, text->doc_stride, text->max_query_length, 0};
     return squad_windows_create(reader->arena, &tokenizer, &config, dataset, &reader->windows);

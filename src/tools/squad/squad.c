@@ -141,7 +141,7 @@ static struct status open_vocab(const struct squad_job *job, struct vocab **ret)
 
 static struct status make_windows(struct squad_job *job, const struct vocab *vocab) {
     const struct squad_options *options = job->options;
-    struct wordpiece tokenizer = {vocab, job->model.lowercase ? NORMALIZER_UNCASED : NORMALIZER_CASED};
+    struct wordpiece tokenizer = {vocab, job->model.tokenizer};
     struct squad_window_config config = {job->model.max_seq_length, (uint32_t)options->doc_stride,
                                          (uint32_t)options->max_query_length, 0};
     STATUS_TRY(squad_windows_create(job->arena, &tokenizer, &config, &job->dataset, &job->windows));
@@ -211,15 +211,22 @@ static struct status finish(struct squad_job *job) {
     return write_json(job, &speed);
 }
 
+static void tell_model(const struct squad_options *options, const struct squad_model *model) {
+    const struct normalizer_options *tokenizer = &model->tokenizer;
+    const char *accents = tokenizer->strip_accents ? ", accents stripped" : ", accents kept";
+    fprintf(stderr, "model %s at %s (%s): max_seq_length %u, %s%s%s, max_batch_size %lld\n", options->model,
+            options->url, options->protocol, (unsigned)model->max_seq_length,
+            tokenizer->lowercase ? "uncased" : "cased", tokenizer->strip_accents == tokenizer->lowercase ? "" : accents,
+            tokenizer->split_cjk ? "" : ", CJK ideographs not set apart", (long long)model->max_batch_size);
+}
+
 static struct status ask(struct squad_job *job, struct infer_client *client) {
     const struct squad_options *options = job->options;
     struct vocab *vocab = NULL;
     STATUS_TRY(squad_model_wait_ready(client, options));
     STATUS_TRY(open_vocab(job, &vocab));
     STATUS_TRY(squad_model_inspect(client, options, vocab, &job->model));
-    fprintf(stderr, "model %s at %s (%s): max_seq_length %u, %s, max_batch_size %lld\n", options->model, options->url,
-            options->protocol, (unsigned)job->model.max_seq_length, job->model.lowercase ? "uncased" : "cased",
-            (long long)job->model.max_batch_size);
+    tell_model(options, &job->model);
     if (job->model.notes[0] != '\0')
         fprintf(stderr, "%s\n", job->model.notes);
     STATUS_TRY(make_windows(job, vocab));

@@ -3,13 +3,14 @@
 #define INFERD_TOOLS_SQUAD_SQUAD_MODEL_H
 
 #include "client/infer_client.h"
+#include "text/normalizer_options.h"
 #include "text/vocab.h"
 #include "tools/squad/squad_options.h"
 
 struct squad_model {
     int64_t max_batch_size;
     uint32_t max_seq_length;
-    bool lowercase;
+    struct normalizer_options tokenizer;
     enum squad_padding padding;
     bool takes_unique_ids; /* as the recipe's models do; [batch, 1] */
     /* What was assumed because neither options nor config say it; "" for nothing. For the person at the terminal. */

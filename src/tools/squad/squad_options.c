@@ -82,7 +82,8 @@ static const struct option_row rows[] = {
     {.type = OPTION_BOOL,
      .name = "do-lower-case",
      .offset = FIELD(do_lower_case),
-     .help = "Lower the case of the text and strip accents; default: as the model's config says."},
+     .help = "Lower the case of the text, and with it strip accents where the model's config does not tell of them; "
+             "default: as the model's config says."},
     {.type = OPTION_INT,
      .name = "max-seq-length",
      .offset = FIELD(max_seq_length),

@@ -295,6 +295,46 @@ static void test_text(void **state) {
     assert_int_equal(create(fixture).code, STATUS_FAILED_PRECONDITION);
 }
 
+/* Case, accents and CJK ideographs as the config has them: what follows [CLS]. */
+static void test_text_by_the_models_tokenizer(void **state) {
+    struct fixture *fixture = *state;
+    static const char text[] = "{\"version\": \"1.1\", \"data\": [{\"paragraphs\": [{\"context\": \"x\", \"qas\": ["
+                               "{\"id\": \"a\", \"question\": \"CAF\u00c9 \u4e2d\u4e00\"}]}]}]}";
+    enum { CAFE = 7668, MIDDLE = 1746, ONE = 1740, CONTINUED_ONE = 30266, UNKNOWN = 100, SEP = 102 };
+    static const struct {
+        const char *lower, *accents, *chinese;
+        int32_t ids[4];
+    } rows[] = {
+        {"true", NULL, NULL, {CAFE, MIDDLE, ONE, SEP}},
+        {"false", NULL, NULL, {UNKNOWN, MIDDLE, ONE, SEP}},
+        {"true", "false", NULL, {UNKNOWN, MIDDLE, ONE, SEP}},
+        {NULL, "true", NULL, {CAFE, MIDDLE, ONE, SEP}},
+        {NULL, NULL, "false", {CAFE, MIDDLE, CONTINUED_ONE, SEP}},
+    };
+    struct workload_text source = {
+        .path = write_in(fixture, "s.json", text, sizeof text - 1), .doc_stride = 128, .max_query_length = 64};
+    fixture->config.text = &source;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct infer_model_parameter parameters[3];
+        struct infer_model_info told = bert;
+        const char *const pairs[][2] = {{"do_lower_case", rows[i].lower},
+                                        {"strip_accents", rows[i].accents},
+                                        {"tokenize_chinese_chars", rows[i].chinese}};
+        told.parameters = parameters;
+        for (size_t k = 0; k < 3; k++)
+            if (pairs[k][1])
+                parameters[told.parameter_count++] =
+                    (struct infer_model_parameter){slice_of(pairs[k][0]), slice_of(pairs[k][1])};
+        fixture->config.model = &told;
+        struct status status = create(fixture);
+        assert_string_equal(status.message, "");
+        assert_true(input(fixture, 0, 1)->data.size >= 5 * sizeof rows[i].ids[0]);
+        assert_memory_equal(input(fixture, 0, 1)->data.data + sizeof rows[i].ids[0], rows[i].ids, sizeof rows[i].ids);
+    }
+    fixture->config.text = NULL;
+    fixture->config.model = &model;
+}
+
 static void test_times(void **state) {
     struct fixture *fixture = *state;
     static const char good[] = "{\"data\": [{\"A\": [1, 1], \"timestamp\": 0}, {\"A\": [1, 1], \"timestamp\": 1.5}]}";
@@ -362,6 +402,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_messages_of_wrong_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_text_by_the_models_tokenizer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_does_not_fit, set_up, tear_down),
     };

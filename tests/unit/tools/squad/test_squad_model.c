@@ -15,7 +15,7 @@ struct fixture {
     char hash[VOCAB_HASH_TEXT_SIZE];
     struct infer_tensor_info inputs[5];
     struct infer_tensor_info outputs[2];
-    struct infer_model_parameter parameters[3];
+    struct infer_model_parameter parameters[5];
     struct infer_model_info info;
     struct squad_options options;
     struct squad_model model;
@@ -74,11 +74,17 @@ static void expect_refusal(struct fixture *f, const char *text, const char *othe
     assert_non_null(strstr(status.message, other));
 }
 
+static void expect_tokenizer(const struct fixture *f, struct normalizer_options want) {
+    assert_int_equal(f->model.tokenizer.lowercase, want.lowercase);
+    assert_int_equal(f->model.tokenizer.strip_accents, want.strip_accents);
+    assert_int_equal(f->model.tokenizer.split_cjk, want.split_cjk);
+}
+
 static void test_config_gives_the_defaults(void **state) {
     struct fixture *f = *state;
     expect_good(f);
     assert_int_equal(f->model.max_seq_length, 320);
-    assert_false(f->model.lowercase);
+    expect_tokenizer(f, NORMALIZER_CASED);
     assert_true(f->model.takes_unique_ids);
     assert_int_equal(f->model.padding, SQUAD_PAD_LONGEST);
     assert_string_equal(f->model.notes, "");
@@ -90,7 +96,29 @@ static void test_options_win(void **state) {
     f->options.do_lower_case = f->options.do_lower_case_given = true;
     expect_good(f);
     assert_int_equal(f->model.max_seq_length, 512);
-    assert_true(f->model.lowercase);
+    expect_tokenizer(f, NORMALIZER_UNCASED);
+}
+
+/* What a config tells of accents and CJK ideographs stands whatever the case, which the option may decide. */
+static void test_accents_and_ideographs(void **state) {
+    struct fixture *f = *state;
+    f->parameters[3] = (struct infer_model_parameter){SLICE_LITERAL("strip_accents"), SLICE_LITERAL("true")};
+    f->parameters[4] = (struct infer_model_parameter){SLICE_LITERAL("tokenize_chinese_chars"), SLICE_LITERAL("true")};
+    f->info.parameter_count = 5;
+    expect_good(f);
+    expect_tokenizer(f, (struct normalizer_options){false, true, true});
+    f->parameters[3].value = SLICE_LITERAL("0");
+    f->parameters[4].value = SLICE_LITERAL("False");
+    expect_good(f);
+    expect_tokenizer(f, (struct normalizer_options){false, false, false});
+    f->options.do_lower_case = f->options.do_lower_case_given = true;
+    expect_good(f);
+    expect_tokenizer(f, (struct normalizer_options){true, false, false});
+    f->parameters[3].value = SLICE_LITERAL("maybe");
+    expect_refusal(f, "strip_accents 'maybe'", "expected true or false");
+    f->parameters[3].value = SLICE_LITERAL("true");
+    f->parameters[4].value = SLICE_LITERAL("");
+    expect_refusal(f, "tokenize_chinese_chars ''", "expected true or false");
 }
 
 static void test_silent_config_is_noted(void **state) {
@@ -100,7 +128,7 @@ static void test_silent_config_is_noted(void **state) {
     f->info.input_count--;
     expect_good(f);
     assert_int_equal(f->model.max_seq_length, 384);
-    assert_true(f->model.lowercase);
+    expect_tokenizer(f, NORMALIZER_UNCASED);
     assert_false(f->model.takes_unique_ids);
     assert_non_null(strstr(f->model.notes, "max_seq_length"));
     assert_non_null(strstr(f->model.notes, "do_lower_case"));
@@ -181,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_config_gives_the_defaults),
         WITH_FIXTURE(test_options_win),
+        WITH_FIXTURE(test_accents_and_ideographs),
         WITH_FIXTURE(test_silent_config_is_noted),
         WITH_FIXTURE(test_vocabulary),
         WITH_FIXTURE(test_batches),

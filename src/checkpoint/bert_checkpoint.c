@@ -231,7 +231,7 @@ static struct status read_config(struct bert_checkpoint *checkpoint) {
     STATUS_TRY(bert_config_read(checkpoint->files.config, &checkpoint->config));
     checkpoint->tokenizer = status_ok();
     if (checkpoint->files.tokenizer)
-        checkpoint->tokenizer = bert_config_read_tokenizer(checkpoint->files.tokenizer, &checkpoint->config.casing);
+        checkpoint->tokenizer = bert_config_read_tokenizer(checkpoint->files.tokenizer, &checkpoint->config.tokenizer);
     return status_ok();
 }
 

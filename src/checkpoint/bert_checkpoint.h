@@ -31,7 +31,7 @@ const struct bert_config *bert_checkpoint_config(const struct bert_checkpoint *c
 /* Leaves the first `count` layers, of 1 to as many as there are, to whoever reads the checkpoint from then on: for
  * looking at a model layer by layer. Not beside other calls. */
 void bert_checkpoint_keep_layers(struct bert_checkpoint *checkpoint, int64_t count);
-/* The errors of bert_config_read_tokenizer: its text must not be tokenized by ours. */
+/* The errors of bert_config_read_tokenizer: how its text is tokenized is not known then. */
 struct status bert_checkpoint_check_tokenizer(const struct bert_checkpoint *checkpoint) STATUS_MUST_CHECK;
 /* A classifier of tokens counts as none, and so does one without a pooler. */
 bool bert_checkpoint_has(const struct bert_checkpoint *checkpoint, enum bert_head head);

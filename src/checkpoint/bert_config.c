@@ -28,6 +28,17 @@ static const struct number_field number_fields[] = {
     {"type_vocab_size", offsetof(struct bert_config, type_count), 1, 1024, 2},
 };
 
+struct setting_field {
+    const char *name;
+    size_t offset;
+};
+
+static const struct setting_field setting_fields[] = {
+    {"do_lower_case", offsetof(struct bert_tokenizer, do_lower_case)},
+    {"strip_accents", offsetof(struct bert_tokenizer, strip_accents)},
+    {"tokenize_chinese_chars", offsetof(struct bert_tokenizer, tokenize_chinese_chars)},
+};
+
 struct activation_name {
     const char *name;
     enum bert_activation activation;
@@ -110,37 +121,18 @@ static struct status find_boolean(yyjson_val *root, const char *file_name, const
                         yyjson_get_type_desc(member));
 }
 
-static struct status read_casing(yyjson_val *root, const char *file_name, enum bert_casing *ret) {
-    yyjson_val *member;
-    STATUS_TRY(find_boolean(root, file_name, "do_lower_case", &member));
-    *ret = BERT_CASING_UNKNOWN;
-    if (member)
-        *ret = yyjson_get_bool(member) ? BERT_CASING_LOWER : BERT_CASING_KEPT;
+/* Of what is not set yet. */
+static struct status read_settings(yyjson_val *root, const char *file_name, struct bert_tokenizer *tokenizer) {
+    for (size_t i = 0; i < sizeof setting_fields / sizeof setting_fields[0]; i++) {
+        enum bert_setting *setting = (enum bert_setting *)(void *)((char *)tokenizer + setting_fields[i].offset);
+        yyjson_val *member;
+        if (*setting != BERT_NOT_SET)
+            continue;
+        STATUS_TRY(find_boolean(root, file_name, setting_fields[i].name, &member));
+        if (member)
+            *setting = yyjson_get_bool(member) ? BERT_ON : BERT_OFF;
+    }
     return status_ok();
-}
-
-/* Accents go with the case, and CJK ideographs are words of their own. A file that tells of accents and not of the case
- * means its writer's default, which is to lower it. */
-static struct status check_tokenizer(yyjson_val *root, const char *file_name, enum bert_casing *casing) {
-    yyjson_val *accents, *chinese;
-    STATUS_TRY(find_boolean(root, file_name, "strip_accents", &accents));
-    STATUS_TRY(find_boolean(root, file_name, "tokenize_chinese_chars", &chinese));
-    if (chinese && !yyjson_get_bool(chinese))
-        return status_error(STATUS_UNSUPPORTED,
-                            "%s: \"tokenize_chinese_chars\" is false; only true is supported: each CJK ideograph is a "
-                            "word",
-                            file_name);
-    if (!accents)
-        return status_ok();
-    if (*casing == BERT_CASING_UNKNOWN)
-        *casing = BERT_CASING_LOWER;
-    bool lower = *casing == BERT_CASING_LOWER;
-    if (yyjson_get_bool(accents) == lower)
-        return status_ok();
-    return status_error(STATUS_UNSUPPORTED,
-                        "%s: \"strip_accents\" is %s where the case is %s; only %s is supported: accents are stripped "
-                        "where the case is lowered, and nowhere else",
-                        file_name, lower ? "false" : "true", lower ? "lowered" : "kept", lower ? "true" : "false");
 }
 
 /* A text member that, where it stands, must have the one value that BERT has. */
@@ -180,7 +172,7 @@ static struct status read_members(yyjson_val *root, const char *file_name, struc
     config->labels_tokens = labels_tokens(root);
     STATUS_TRY(read_activation(root, file_name, &config->activation));
     STATUS_TRY(read_eps(root, file_name, &config->layer_norm_eps));
-    return read_casing(root, file_name, &config->casing);
+    return read_settings(root, file_name, &config->tokenizer);
 }
 
 /* Parses JSON; the caller frees *ret_document. */
@@ -216,13 +208,16 @@ struct status bert_config_read(const char *path, struct bert_config *ret) {
     return status;
 }
 
-static struct status read_tokenizer(yyjson_val *root, const char *file_name, enum bert_casing *casing) {
-    if (*casing == BERT_CASING_UNKNOWN)
-        STATUS_TRY(read_casing(root, file_name, casing));
-    return check_tokenizer(root, file_name, casing);
+static struct status read_tokenizer(yyjson_val *root, const char *file_name, struct bert_tokenizer *tokenizer) {
+    struct bert_tokenizer read = *tokenizer;
+    STATUS_TRY(read_settings(root, file_name, &read));
+    if (read.strip_accents != BERT_NOT_SET && read.do_lower_case == BERT_NOT_SET)
+        read.do_lower_case = BERT_ON;
+    *tokenizer = read;
+    return status_ok();
 }
 
-struct status bert_config_read_tokenizer(const char *path, enum bert_casing *casing) {
+struct status bert_config_read_tokenizer(const char *path, struct bert_tokenizer *tokenizer) {
     if (!file_exists(path))
         return status_ok();
     struct buf text = BUF_EMPTY;
@@ -231,7 +226,7 @@ struct status bert_config_read_tokenizer(const char *path, enum bert_casing *cas
     if (status_is_ok(&status))
         status = parse_json(buf_slice(&text), path, &document);
     if (status_is_ok(&status))
-        status = read_tokenizer(yyjson_doc_get_root(document), path, casing);
+        status = read_tokenizer(yyjson_doc_get_root(document), path, tokenizer);
     yyjson_doc_free(document);
     buf_free(&text);
     return status;

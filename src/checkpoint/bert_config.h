@@ -15,8 +15,15 @@
 /* The gaussian error linear unit, exact (with erf) or by its tanh approximation. */
 enum bert_activation { BERT_GELU_ERF, BERT_GELU_TANH };
 
-/* Whether text is lower-cased before tokenization; many configuration files do not say. */
-enum bert_casing { BERT_CASING_UNKNOWN, BERT_CASING_LOWER, BERT_CASING_KEPT };
+/* A switch that many files do not set. */
+enum bert_setting { BERT_NOT_SET, BERT_ON, BERT_OFF };
+
+/* What is done to a text before it is split into words, by the names of Hugging Face's tokenizer. */
+struct bert_tokenizer {
+    enum bert_setting do_lower_case;
+    enum bert_setting strip_accents;          /* not set: as the case is lowered */
+    enum bert_setting tokenize_chinese_chars; /* not set: on */
+};
 
 struct bert_config {
     int64_t vocab_size;
@@ -30,7 +37,7 @@ struct bert_config {
     bool labels_tokens;     /* the classifier is one of tokens, not of sequences */
     double layer_norm_eps;
     enum bert_activation activation;
-    enum bert_casing casing;
+    struct bert_tokenizer tokenizer;
 };
 
 /* Reads the JSON text. `file_name` is for messages. INVALID_ARGUMENT tells field, range and value; UNSUPPORTED a kind
@@ -38,10 +45,9 @@ struct bert_config {
 struct status bert_config_parse(struct slice json, const char *file_name, struct bert_config *ret) STATUS_MUST_CHECK;
 /* The same from a file. */
 struct status bert_config_read(const char *path, struct bert_config *ret) STATUS_MUST_CHECK;
-/* Hugging Face's tokenizer_config.json, which may not be there. Its "do_lower_case" is the casing where `casing` is
- * BERT_CASING_UNKNOWN, and stays that where the file does not say. UNSUPPORTED: "strip_accents" is not as the casing,
- * or "tokenize_chinese_chars" is false: our tokenizer does neither. Other errors: the file cannot be read, is not JSON,
- * or one of the three is no boolean. */
-struct status bert_config_read_tokenizer(const char *path, enum bert_casing *casing) STATUS_MUST_CHECK;
+/* Sets what is not set yet as Hugging Face's tokenizer_config.json says, which may not be there. A file that tells of
+ * accents and not of the case means its writer's default, which is to lower it. Errors, with `tokenizer` as it was: the
+ * file cannot be read, is not JSON, or one of the three is no boolean. */
+struct status bert_config_read_tokenizer(const char *path, struct bert_tokenizer *tokenizer) STATUS_MUST_CHECK;
 
 #endif

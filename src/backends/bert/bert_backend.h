@@ -19,8 +19,9 @@
  *   short_batches        graphs, auto or persistent: see enum bert_short_batches
  *   max_batch_tokens     most tokens that are computed together, 1..65536; a batch is cut there. 1024 on the CPU, 16384
  *                        on a GPU, which computes few tokens in little less time than many
- *   max_seq_length, do_lower_case, vocab_hash   for clients, not looked at, but in task question_answering, whose
- *                        parameters are in question_settings.h */
+ *   max_seq_length, do_lower_case, strip_accents, tokenize_chinese_chars, vocab_hash
+ *                        for clients, not looked at, but in task question_answering, whose parameters are in
+ *                        question_settings.h */
 #ifndef INFERD_BACKENDS_BERT_BERT_BACKEND_H
 #define INFERD_BACKENDS_BERT_BERT_BACKEND_H
 

@@ -7,8 +7,9 @@
 enum { MAX_WINDOWS = 1 << 12, SEQUENCE = 384 };
 
 const char *const question_settings_names[QUESTION_SETTINGS_NAMES] = {
-    "max_seq_length",    "doc_stride",      "max_query_length", "max_windows", "n_best",
-    "max_answer_length", "allow_no_answer", "do_lower_case",    "vocab_hash"};
+    "max_seq_length",    "doc_stride",      "max_query_length", "max_windows",   "n_best",
+    "max_answer_length", "allow_no_answer", "do_lower_case",    "strip_accents", "tokenize_chinese_chars",
+    "vocab_hash"};
 
 /* ---- parameters ---- */
 
@@ -54,6 +55,21 @@ static struct status read_boolean(const struct model_config *config, const char 
     return status_ok();
 }
 
+/* What the parameters do not tell, the files beside the weights may: those of an export by config.json. */
+static struct status read_tokenizer(const struct model_config *config, const struct bert_config *bert,
+                                    const char *version_directory, struct question_settings *settings) {
+    struct normalizer_options *options = &settings->tokenizer.options;
+    struct bert_tokenizer told = bert->tokenizer;
+    const char *path = path_join(settings->arena, version_directory, "tokenizer_config.json");
+    if (!path)
+        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the tokenizer's path");
+    STATUS_TRY(bert_config_read_tokenizer(path, &told));
+    STATUS_TRY(read_boolean(config, "do_lower_case", told.do_lower_case != BERT_OFF, &options->lowercase));
+    bool accents = told.strip_accents == BERT_NOT_SET ? options->lowercase : told.strip_accents == BERT_ON;
+    STATUS_TRY(read_boolean(config, "strip_accents", accents, &options->strip_accents));
+    return read_boolean(config, "tokenize_chinese_chars", told.tokenize_chinese_chars != BERT_OFF, &options->split_cjk);
+}
+
 /* ---- the vocabulary ---- */
 
 static struct status check_vocab(const struct model_config *config, const struct bert_config *bert,
@@ -81,24 +97,11 @@ static struct status open_vocab(const struct model_config *config, const struct 
     return check_vocab(config, bert, vocab, path);
 }
 
-/* Beside weights that were not exported. */
-static struct status check_tokenizer(const struct bert_config *bert, const char *version_directory,
-                                     struct question_settings *settings) {
-    enum bert_casing casing = bert->casing;
-    const char *path = path_join(settings->arena, version_directory, "tokenizer_config.json");
-    if (!path)
-        return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the tokenizer's path");
-    return bert_config_read_tokenizer(path, &casing);
-}
-
 static struct status fill(const struct model_config *config, const struct bert_config *bert,
                           const char *version_directory, struct question_settings *settings) {
-    STATUS_TRY(check_tokenizer(bert, version_directory, settings));
     STATUS_TRY(read_numbers(config, bert, settings));
     STATUS_TRY(read_boolean(config, "allow_no_answer", false, &settings->answers.version_2));
-    bool lower;
-    STATUS_TRY(read_boolean(config, "do_lower_case", bert->casing != BERT_CASING_KEPT, &lower));
-    settings->tokenizer.options = lower ? NORMALIZER_UNCASED : NORMALIZER_CASED;
+    STATUS_TRY(read_tokenizer(config, bert, version_directory, settings));
     return open_vocab(config, bert, version_directory, settings);
 }
 

@@ -25,7 +25,7 @@ struct question_settings {
 };
 
 /* Names of the config parameters that question_settings_open reads. */
-enum { QUESTION_SETTINGS_NAMES = 9 };
+enum { QUESTION_SETTINGS_NAMES = 11 };
 extern const char *const question_settings_names[QUESTION_SETTINGS_NAMES];
 
 /* The vocabulary is vocab.txt in the version folder. Errors: INVALID_ARGUMENT for a parameter out of range, or windows

@@ -19,7 +19,8 @@ static const struct bert_tensor outputs[] = {
 enum { OUTPUT_COUNT = sizeof outputs / sizeof outputs[0] };
 
 /* For clients; not looked at. */
-const char *const request_tokens_parameters[] = {"max_seq_length", "do_lower_case", "vocab_hash"};
+const char *const request_tokens_parameters[] = {"max_seq_length", "do_lower_case", "strip_accents",
+                                                 "tokenize_chinese_chars", "vocab_hash"};
 
 /* The tensors of one request. All have the shape of the ids. */
 struct token_tensors {

@@ -62,6 +62,20 @@ static const char *architecture_of(const struct bert_checkpoint *checkpoint) {
     return bert_checkpoint_has(checkpoint, BERT_HEAD_CLASSIFIER) ? "BertForSequenceClassification" : "BertModel";
 }
 
+static void put_setting(const char *name, enum bert_setting setting, struct buf *out) {
+    if (setting != BERT_NOT_SET)
+        buf_printf(out, "  \"%s\": %s,\n", name, setting == BERT_ON ? "true" : "false");
+}
+
+/* Without what is the default. */
+static void put_tokenizer(const struct bert_tokenizer *tokenizer, struct buf *out) {
+    put_setting("do_lower_case", tokenizer->do_lower_case, out);
+    if (tokenizer->strip_accents != tokenizer->do_lower_case)
+        put_setting("strip_accents", tokenizer->strip_accents, out);
+    if (tokenizer->tokenize_chinese_chars == BERT_OFF)
+        put_setting("tokenize_chinese_chars", BERT_OFF, out);
+}
+
 static void put_config(const struct bert_checkpoint *checkpoint, struct buf *out) {
     const struct bert_config *config = bert_checkpoint_config(checkpoint);
     const struct {
@@ -79,8 +93,7 @@ static void put_config(const struct bert_checkpoint *checkpoint, struct buf *out
     buf_printf(out, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"bert\",\n", architecture_of(checkpoint));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         buf_printf(out, "  \"%s\": %" PRId64 ",\n", rows[i].name, rows[i].value);
-    if (config->casing != BERT_CASING_UNKNOWN)
-        buf_printf(out, "  \"do_lower_case\": %s,\n", config->casing == BERT_CASING_LOWER ? "true" : "false");
+    put_tokenizer(&config->tokenizer, out);
     buf_printf(out, "  \"layer_norm_eps\": %.9g,\n  \"hidden_act\": \"%s\"\n}\n", config->layer_norm_eps,
                config->activation == BERT_GELU_ERF ? "gelu" : "gelu_new");
 }

@@ -88,6 +88,19 @@ static void put_parameter(struct buf *out, const char *key, const char *value) {
     buf_printf(out, "parameters { key: \"%s\" value { string_value: \"%s\" } }\n", key, value);
 }
 
+static void put_boolean(struct buf *out, const char *key, bool value) {
+    put_parameter(out, key, value ? "true" : "false");
+}
+
+/* Of accents and CJK ideographs only what is not usual. */
+static void put_tokenizer(struct buf *out, const struct normalizer_options *tokenizer) {
+    put_boolean(out, "do_lower_case", tokenizer->lowercase);
+    if (tokenizer->strip_accents != tokenizer->lowercase)
+        put_boolean(out, "strip_accents", tokenizer->strip_accents);
+    if (!tokenizer->split_cjk)
+        put_boolean(out, "tokenize_chinese_chars", false);
+}
+
 static void put_dynamic_batching(struct buf *out, const struct config_facts *facts) {
     buf_append_text(out, "dynamic_batching {\n  preferred_batch_size: [ ");
     if (facts->max_batch_size > 1)
@@ -122,7 +135,7 @@ void config_write(const struct config_facts *facts, struct buf *out) {
         put_parameter(out, "task", tensors->parameter);
     put_parameter(out, "inference_precision", facts->precision);
     put_parameter(out, "max_seq_length", length);
-    put_parameter(out, "do_lower_case", facts->lower_case ? "true" : "false");
+    put_tokenizer(out, &facts->tokenizer);
     if (facts->vocab_hash)
         put_parameter(out, "vocab_hash", facts->vocab_hash);
 }

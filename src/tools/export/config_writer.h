@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "text/normalizer_options.h"
 
 enum config_task {
     CONFIG_SPAN_LOGITS, /* the recipe's tensors */
@@ -26,7 +27,7 @@ struct config_facts {
     const char *precision;  /* "fp32", "bf16"; platform bert: "auto", "int8", "fp16", "fp8" too */
     int64_t max_seq_length; /* tokens */
     int64_t vector_size;    /* CONFIG_CLASSES: labels; CONFIG_EMBEDDING: the hidden size */
-    bool lower_case;
+    struct normalizer_options tokenizer;
     const char *vocab_hash; /* NULL: not known, left out */
 };
 

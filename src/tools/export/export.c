@@ -222,7 +222,7 @@ static struct status compose_config(const struct export_options *options, const 
         .precision = precision_of(options),
         .joins_what_waits = is_bert(options),
         .max_seq_length = options->max_seq_length,
-        .lower_case = vocab->lower_case,
+        .tokenizer = vocab->tokenizer,
         .vocab_hash = vocab->known ? vocab->hash : NULL,
     };
     config_write(&facts, ret);

@@ -39,14 +39,25 @@ static struct status open_vocab(const struct bert_checkpoint *checkpoint, const 
     return status_ok();
 }
 
+/* `vocab`: NULL where it is not known. */
+static struct normalizer_options choose_tokenizer(const struct bert_tokenizer *told, const struct vocab *vocab) {
+    struct normalizer_options options;
+    if (told->do_lower_case == BERT_NOT_SET)
+        options.lowercase = !vocab || !has_capitals(vocab);
+    else
+        options.lowercase = told->do_lower_case == BERT_ON;
+    options.strip_accents = told->strip_accents == BERT_NOT_SET ? options.lowercase : told->strip_accents == BERT_ON;
+    options.split_cjk = told->tokenize_chinese_chars != BERT_OFF;
+    return options;
+}
+
 struct status export_vocab_examine(const struct bert_checkpoint *checkpoint, const char *given, struct arena *arena,
                                    struct export_vocab *ret) {
     const char *path = given ? given : bert_checkpoint_vocab_path(checkpoint);
     struct vocab *vocab;
     STATUS_TRY(open_vocab(checkpoint, path, arena, &vocab));
     struct export_vocab facts = {.known = vocab != NULL, .path = path};
-    enum bert_casing casing = bert_checkpoint_config(checkpoint)->casing;
-    facts.lower_case = casing == BERT_CASING_UNKNOWN ? !vocab || !has_capitals(vocab) : casing == BERT_CASING_LOWER;
+    facts.tokenizer = choose_tokenizer(&bert_checkpoint_config(checkpoint)->tokenizer, vocab);
     if (vocab)
         vocab_hash_text(vocab, facts.hash);
     *ret = facts;

@@ -52,7 +52,7 @@ static void opens_the_tensorflow_form(void **state) {
         expect_ok(bert_checkpoint_open(paths[i], NULL, &checkpoint));
         assert_string_equal(bert_checkpoint_form(checkpoint), "TensorFlow checkpoint, DT_FLOAT");
         assert_non_null(strstr(bert_checkpoint_vocab_path(checkpoint), TF));
-        assert_int_equal(bert_checkpoint_config(checkpoint)->casing, BERT_CASING_UNKNOWN);
+        assert_int_equal(bert_checkpoint_config(checkpoint)->tokenizer.do_lower_case, BERT_NOT_SET);
         assert_int_equal(bert_checkpoint_parameter_count(checkpoint), 20866);
         check_first_numbers(checkpoint, TF);
         bert_checkpoint_close(checkpoint);
@@ -66,7 +66,8 @@ static void opens_the_hugging_face_form(void **state) {
         struct bert_checkpoint *checkpoint;
         expect_ok(bert_checkpoint_open(paths[i], NULL, &checkpoint));
         assert_string_equal(bert_checkpoint_form(checkpoint), "Hugging Face safetensors, BF16");
-        assert_int_equal(bert_checkpoint_config(checkpoint)->casing, BERT_CASING_KEPT); /* from tokenizer_config.json */
+        /* from tokenizer_config.json */
+        assert_int_equal(bert_checkpoint_config(checkpoint)->tokenizer.do_lower_case, BERT_OFF);
         check_first_numbers(checkpoint, HF);
         bert_checkpoint_close(checkpoint);
     }

@@ -21,7 +21,7 @@ static void both_families_files(void **state) {
     assert_int_equal(config.intermediate_size, 64);
     assert_int_equal(config.position_count, 48);
     assert_int_equal(config.activation, BERT_GELU_ERF);
-    assert_int_equal(config.casing, BERT_CASING_UNKNOWN);
+    assert_int_equal(config.tokenizer.do_lower_case, BERT_NOT_SET);
     expect_ok(bert_config_read("tests/fixtures/hf_checkpoint/config.json", &config));
     assert_int_equal(config.activation, BERT_GELU_TANH);
     assert_true(config.layer_norm_eps == 1e-12);
@@ -36,7 +36,8 @@ static void defaults(void **state) {
     assert_int_equal(config.activation, BERT_GELU_ERF);
     assert_true(config.layer_norm_eps == 1e-12);
     expect_ok(parse("{" SIZES ",\"do_lower_case\":false,\"layer_norm_eps\":1e-5,\"type_vocab_size\":1}", &config));
-    assert_int_equal(config.casing, BERT_CASING_KEPT);
+    assert_int_equal(config.tokenizer.do_lower_case, BERT_OFF);
+    assert_int_equal(config.tokenizer.strip_accents, BERT_NOT_SET);
     assert_int_equal(config.type_count, 1);
     assert_true(config.layer_norm_eps == 1e-5);
     expect_ok(parse("{" SIZES ",\"layer_norm_eps\":1.2e-38}", &config));
@@ -75,6 +76,8 @@ static void refused(void **state) {
         {"{" SIZES ",\"position_embedding_type\":\"relative_key\"}", STATUS_UNSUPPORTED, "relative_key"},
         {"{" SIZES ",\"is_decoder\":true}", STATUS_UNSUPPORTED, "encoders"},
         {"{" SIZES ",\"do_lower_case\":1}", STATUS_INVALID_ARGUMENT, "do_lower_case"},
+        {"{" SIZES ",\"strip_accents\":[]}", STATUS_INVALID_ARGUMENT,
+         "\"strip_accents\" must be true or false, got array"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct bert_config config = {.vocab_size = -7};
@@ -96,62 +99,70 @@ static void cut_at_every_byte(void **state) {
     }
 }
 
-static void casing_of_a_tokenizer(void **state) {
-    (void)state;
-    struct scratch scratch = scratch_create();
-    enum bert_casing casing = BERT_CASING_UNKNOWN;
-    expect_ok(bert_config_read_tokenizer("tests/fixtures/hf_checkpoint/tokenizer_config.json", &casing));
-    assert_int_equal(casing, BERT_CASING_KEPT);
-    casing = BERT_CASING_UNKNOWN;
-    expect_ok(bert_config_read_tokenizer(scratch_path(&scratch, "none.json"), &casing));
-    assert_int_equal(casing, BERT_CASING_UNKNOWN);
-    expect_error(
-        bert_config_read_tokenizer(scratch_write(&scratch, "t", SLICE_LITERAL("{\"do_lower_case\":\"yes\"}")), &casing),
-        STATUS_INVALID_ARGUMENT, "\"do_lower_case\" must be true or false, got string");
-    scratch_remove(&scratch);
+static struct status read_tokenizer(struct scratch *scratch, const char *json, struct bert_tokenizer *tokenizer) {
+    return bert_config_read_tokenizer(scratch_write(scratch, "t", slice_of(json)), tokenizer);
 }
 
-/* `part` of the error, and the casing before and, where it is taken, after. */
-static void what_the_tokenizer_does_not_do_is_refused(void **state) {
+static void expect_tokenizer(struct bert_tokenizer got, struct bert_tokenizer want) {
+    assert_int_equal(got.do_lower_case, want.do_lower_case);
+    assert_int_equal(got.strip_accents, want.strip_accents);
+    assert_int_equal(got.tokenize_chinese_chars, want.tokenize_chinese_chars);
+}
+
+/* What the configuration set comes first; the rest is the file's. */
+static void what_a_tokenizer_does(void **state) {
     (void)state;
-    enum { UNKNOWN = BERT_CASING_UNKNOWN, LOWER = BERT_CASING_LOWER, KEPT = BERT_CASING_KEPT };
     static const struct {
         const char *json;
-        int before, after;
-        const char *part;
+        struct bert_tokenizer before, after;
     } rows[] = {
-        {"{\"do_lower_case\":null,\"strip_accents\":null,\"tokenize_chinese_chars\":null}", UNKNOWN, UNKNOWN, NULL},
-        {"{\"do_lower_case\":true,\"strip_accents\":null,\"tokenize_chinese_chars\":true}", UNKNOWN, LOWER, NULL},
-        {"{\"do_lower_case\":true}", KEPT, KEPT, NULL}, /* the configuration's comes first */
-        {"{\"do_lower_case\":true,\"strip_accents\":true}", UNKNOWN, LOWER, NULL},
-        {"{\"do_lower_case\":false,\"strip_accents\":false}", UNKNOWN, KEPT, NULL},
-        {"{\"strip_accents\":true}", UNKNOWN, LOWER, NULL},
-        {"{\"strip_accents\":false}", KEPT, KEPT, NULL},
-        {"{\"do_lower_case\":true,\"strip_accents\":false}", UNKNOWN, 0,
-         "/t: \"strip_accents\" is false where the case is lowered; only true is supported"},
-        {"{\"do_lower_case\":false,\"strip_accents\":true}", UNKNOWN, 0,
-         "/t: \"strip_accents\" is true where the case is kept; only false is supported"},
-        {"{\"strip_accents\":false}", UNKNOWN, 0, "where the case is lowered"},
-        {"{\"strip_accents\":false}", LOWER, 0, "where the case is lowered"},
-        {"{\"strip_accents\":true}", KEPT, 0, "where the case is kept"},
-        {"{\"tokenize_chinese_chars\":false}", UNKNOWN, 0, "/t: \"tokenize_chinese_chars\" is false; only true"},
+        {"{}", {0}, {0}},
+        {"{\"do_lower_case\":null,\"strip_accents\":null,\"tokenize_chinese_chars\":null}", {0}, {0}},
+        {"{\"do_lower_case\":true,\"strip_accents\":null,\"tokenize_chinese_chars\":true}",
+         {0},
+         {BERT_ON, BERT_NOT_SET, BERT_ON}},
+        {"{\"do_lower_case\":true,\"strip_accents\":false,\"tokenize_chinese_chars\":false}",
+         {0},
+         {BERT_ON, BERT_OFF, BERT_OFF}},
+        {"{\"do_lower_case\":false,\"strip_accents\":true}", {0}, {BERT_OFF, BERT_ON, BERT_NOT_SET}},
+        {"{\"do_lower_case\":true,\"strip_accents\":true}",
+         {BERT_OFF, BERT_OFF, BERT_ON},
+         {BERT_OFF, BERT_OFF, BERT_ON}},
+        {"{\"do_lower_case\":true,\"strip_accents\":true}",
+         {BERT_OFF, BERT_NOT_SET, BERT_NOT_SET},
+         {BERT_OFF, BERT_ON, BERT_NOT_SET}},
+        {"{\"strip_accents\":true}", {0}, {BERT_ON, BERT_ON, BERT_NOT_SET}},
+        {"{\"strip_accents\":false}", {0}, {BERT_ON, BERT_OFF, BERT_NOT_SET}},
+        {"{\"strip_accents\":false}", {BERT_OFF, BERT_NOT_SET, BERT_NOT_SET}, {BERT_OFF, BERT_OFF, BERT_NOT_SET}},
+        {"{\"tokenize_chinese_chars\":false}", {0}, {BERT_NOT_SET, BERT_NOT_SET, BERT_OFF}},
     };
     struct scratch scratch = scratch_create();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum bert_casing casing = (enum bert_casing)rows[i].before;
-        struct status status =
-            bert_config_read_tokenizer(scratch_write(&scratch, "t", slice_of(rows[i].json)), &casing);
-        if (rows[i].part) {
-            expect_error(status, STATUS_UNSUPPORTED, rows[i].part);
-            continue;
-        }
-        expect_ok(status);
-        assert_int_equal(casing, rows[i].after);
+        struct bert_tokenizer tokenizer = rows[i].before;
+        expect_ok(read_tokenizer(&scratch, rows[i].json, &tokenizer));
+        expect_tokenizer(tokenizer, rows[i].after);
     }
-    enum bert_casing casing = BERT_CASING_UNKNOWN;
-    expect_error(
-        bert_config_read_tokenizer(scratch_write(&scratch, "t", SLICE_LITERAL("{\"strip_accents\":\"no\"}")), &casing),
-        STATUS_INVALID_ARGUMENT, "\"strip_accents\" must be true or false, got string");
+    struct bert_tokenizer tokenizer = {BERT_ON, BERT_NOT_SET, BERT_NOT_SET};
+    expect_ok(bert_config_read_tokenizer(scratch_path(&scratch, "none.json"), &tokenizer));
+    expect_tokenizer(tokenizer, (struct bert_tokenizer){BERT_ON, BERT_NOT_SET, BERT_NOT_SET});
+    scratch_remove(&scratch);
+}
+
+static void what_is_no_boolean_is_refused(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"do_lower_case\":\"yes\"}", "/t: \"do_lower_case\" must be true or false, got string"},
+        {"{\"strip_accents\":\"no\"}", "/t: \"strip_accents\" must be true or false, got string"},
+        {"{\"do_lower_case\":true,\"strip_accents\":0}", "/t: \"strip_accents\" must be true or false, got uint"},
+        {"{\"tokenize_chinese_chars\":{}}", "/t: \"tokenize_chinese_chars\" must be true or false, got object"},
+        {"{\"strip_accents\":true", "/t is not JSON"},
+    };
+    struct scratch scratch = scratch_create();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bert_tokenizer tokenizer = {0};
+        expect_error(read_tokenizer(&scratch, rows[i][0], &tokenizer), STATUS_INVALID_ARGUMENT, rows[i][1]);
+        expect_tokenizer(tokenizer, (struct bert_tokenizer){0});
+    }
     scratch_remove(&scratch);
 }
 
@@ -161,8 +172,8 @@ int main(void) {
         cmocka_unit_test(defaults),
         cmocka_unit_test(refused),
         cmocka_unit_test(cut_at_every_byte),
-        cmocka_unit_test(casing_of_a_tokenizer),
-        cmocka_unit_test(what_the_tokenizer_does_not_do_is_refused),
+        cmocka_unit_test(what_a_tokenizer_does),
+        cmocka_unit_test(what_is_no_boolean_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

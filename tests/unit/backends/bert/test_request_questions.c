@@ -353,6 +353,8 @@ static void refuses_wrong_settings(void **state) {
         {PARAMETER("doc_stride", "0"), "doc_stride must be 1 to"},
         {PARAMETER("max_windows", "5000"), "max_windows must be 1 to 4096"},
         {PARAMETER("allow_no_answer", "yes"), "allow_no_answer must be true or false, got 'yes'"},
+        {PARAMETER("strip_accents", "maybe"), "strip_accents must be true or false, got 'maybe'"},
+        {PARAMETER("tokenize_chinese_chars", "0"), "tokenize_chinese_chars must be true or false, got '0'"},
         {PARAMETER("n_bset", "2"), "did you mean 'n_best'?"},
         {"input [ { name: \"question\" data_type: TYPE_STRING dims: [ 1 ] } ]", "needs an input 'context'"},
         {"input [ { name: \"question\" data_type: TYPE_STRING dims: [ -1 ] } ]", "TYPE_STRING with dims [ 1 ]"},

@@ -11,7 +11,7 @@ static const struct config_facts plain = {
     .max_batch_size = 8,
     .precision = "fp32",
     .max_seq_length = 384,
-    .lower_case = true,
+    .tokenizer = {true, true, true},
     .vocab_hash = "0123456789abcdef",
 };
 
@@ -93,7 +93,7 @@ static void what_is_left_out(void **state) {
     struct arena *arena = arena_create(0);
     struct config_facts facts = plain;
     facts.vocab_hash = NULL;
-    facts.lower_case = false;
+    facts.tokenizer = NORMALIZER_CASED;
     facts.precision = "bf16";
     struct pb_model_config config = parse(&facts, arena);
     assert_int_equal(config.instance_group.count, 0);
@@ -102,6 +102,24 @@ static void what_is_left_out(void **state) {
     assert_true(slice_equal_text(config.parameters.items[0].value->string_value, "bf16"));
     assert_true(slice_equal_text(config.parameters.items[2].value->string_value, "false"));
     arena_destroy(arena);
+}
+
+static void a_tokenizer_that_is_not_usual(void **state) {
+    (void)state;
+    struct config_facts facts = plain;
+    facts.tokenizer = (struct normalizer_options){.lowercase = true, .split_cjk = true};
+    char *text = write_text(&facts);
+    assert_non_null(strstr(text, "parameters { key: \"do_lower_case\" value { string_value: \"true\" } }\n"
+                                 "parameters { key: \"strip_accents\" value { string_value: \"false\" } }\n"
+                                 "parameters { key: \"vocab_hash\""));
+    free(text);
+    facts.tokenizer = (struct normalizer_options){.strip_accents = true};
+    text = write_text(&facts);
+    assert_non_null(strstr(text, "parameters { key: \"do_lower_case\" value { string_value: \"false\" } }\n"
+                                 "parameters { key: \"strip_accents\" value { string_value: \"true\" } }\n"
+                                 "parameters { key: \"tokenize_chinese_chars\" value { string_value: \"false\" } }\n"
+                                 "parameters { key: \"vocab_hash\""));
+    free(text);
 }
 
 static void instances_may_have_a_kind_alone(void **state) {
@@ -170,6 +188,7 @@ int main(void) {
         cmocka_unit_test(one_vector),
         cmocka_unit_test(server_reads_it),
         cmocka_unit_test(what_is_left_out),
+        cmocka_unit_test(a_tokenizer_that_is_not_usual),
         cmocka_unit_test(instances_may_have_a_kind_alone),
         cmocka_unit_test(questions_have_their_tensors),
         cmocka_unit_test(names_are_quoted),

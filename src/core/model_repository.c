@@ -35,10 +35,9 @@ static void log_lost(const struct model_repository *repository, const struct mod
               SLICE_ARGS(config->name), model_version_of(model));
 }
 
-/* A model has lost its device: others may have, too. While the repository is taken apart nobody is told. */
-static void tell_lost(void *user) {
-    struct model_repository *repository = user;
-    pthread_mutex_lock(&repository->lock);
+/* The next model that has lost its device and of which nobody has been told, marked as told, with a reference. NULL:
+ * there is none, or the repository is taken apart. Under the lock. */
+static struct model *pin_untold(struct model_repository *repository) {
     for (size_t i = 0; !repository->refusing && i < repository->table.count; i++) {
         const struct model_set *set = repository->table.entries[i]->set;
         for (size_t v = 0; set && v < set->count; v++) {
@@ -47,9 +46,25 @@ static void tell_lost(void *user) {
                 continue;
             (void)model_look_for_loss(row->model);
             row->is_told_lost = model_is_lost(row->model);
-            if (row->is_told_lost)
-                log_lost(repository, row->model);
+            if (!row->is_told_lost)
+                continue;
+            model_retain(row->model);
+            return row->model;
         }
+    }
+    return NULL;
+}
+
+/* A model has lost its device: others may have, too. The log may make its writers wait, so not under the lock. */
+static void tell_lost(void *user) {
+    struct model_repository *repository = user;
+    struct model *model;
+    pthread_mutex_lock(&repository->lock);
+    while ((model = pin_untold(repository)) != NULL) {
+        pthread_mutex_unlock(&repository->lock);
+        log_lost(repository, model);
+        model_release(model);
+        pthread_mutex_lock(&repository->lock);
     }
     model_repository_unlock_changed(repository);
 }

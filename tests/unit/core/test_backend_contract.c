@@ -394,11 +394,13 @@ static void the_engine_tells_what_a_request_costs(void **state) {
     "output { name: \"y\" data_type: TYPE_INT32 dims: [ -1 ] }"
 
 static atomic_bool is_lost;
-static atomic_int changes;
+static atomic_int changes, found_lost;
 
 static bool device_is_lost(const void *model) {
     assert_ptr_equal(model, &probe);
-    return atomic_load(&is_lost);
+    bool lost = atomic_load(&is_lost);
+    atomic_fetch_add(&found_lost, lost);
+    return lost;
 }
 
 /* Of any number of models. */
@@ -430,27 +432,33 @@ static void expect_rows(struct fixture *f, enum model_state state, const char *r
     arena_destroy(arena);
 }
 
+/* Two models, "m" and "other", of an engine whose device may be lost. */
+static void start_fragile(struct fixture *f, struct backend_ops *engine) {
+    fixture_init(f);
+    probe_reset(PROBE_FAIL, true);
+    *engine = probe_backend;
+    engine->name = "fragile";
+    engine->is_lost = device_is_lost;
+    engine->instance_create = create_instance;
+    engine->instance_destroy = destroy_instance;
+    f->backends[f->backend_count++] = engine;
+    f->on_change = count_change;
+    f->control = MODEL_CONTROL_EXPLICIT;
+    f->startup[f->startup_count++] = "m";
+    add_model(f, "other", VECTOR_OF("fragile"));
+    f->startup[f->startup_count++] = "other";
+    probe_start(f, "backend: \"fragile\"");
+}
+
 /* A batch finds it out, for its own model and for another that has met no fault itself. */
 static void a_model_without_its_device_is_not_ready(void **state) {
     static const char reason[] = "a device that it computes on has failed: restart the server";
     (void)state;
     struct fixture f;
+    struct backend_ops engine;
     struct call call;
     struct model *model;
-    fixture_init(&f);
-    probe_reset(PROBE_FAIL, true);
-    struct backend_ops engine = probe_backend;
-    engine.name = "fragile";
-    engine.is_lost = device_is_lost;
-    engine.instance_create = create_instance;
-    engine.instance_destroy = destroy_instance;
-    f.backends[f.backend_count++] = &engine;
-    f.on_change = count_change;
-    f.control = MODEL_CONTROL_EXPLICIT;
-    f.startup[f.startup_count++] = "m";
-    add_model(&f, "other", VECTOR_OF("fragile"));
-    f.startup[f.startup_count++] = "other";
-    probe_start(&f, "backend: \"fragile\"");
+    start_fragile(&f, &engine);
     const int loaded = atomic_load(&changes);
     for (int turn = 0; turn < 2; turn++) {
         atomic_store(&is_lost, turn == 1);
@@ -477,6 +485,50 @@ static void a_model_without_its_device_is_not_ready(void **state) {
     probe_end(&f);
 }
 
+/* A pipe that takes no byte more. */
+static void open_full_pipe(int ends[2]) {
+    static const char bytes[4096];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+}
+
+/* The log is a pipe that nobody reads: the thread that tells of the loss waits for that, and nobody else does. */
+static void a_log_that_blocks_holds_no_lock(void **state) {
+    (void)state;
+    struct fixture f;
+    struct backend_ops engine;
+    struct call call;
+    char bytes[4096];
+    int ends[2], file;
+    start_fragile(&f, &engine);
+    open_full_pipe(ends);
+    file = f.log.fd;
+    f.log.fd = ends[1];
+    atomic_store(&found_lost, 0);
+    atomic_store(&is_lost, true);
+    call_vector(&call, &f, "m", 1, 1);
+    assert_good(call_submit(&call));
+    while (atomic_load(&found_lost) < 2) /* by the batch, then by who tells of it, under the lock */
+        sched_yield();
+    assert_false(inference_server_is_ready(f.server));
+    for (size_t lines = 0; lines < 2;) {
+        ssize_t size = read(ends[0], bytes, sizeof bytes);
+        assert_true(size > 0);
+        for (ssize_t i = 0; i < size; i++)
+            lines += bytes[i] == '\n';
+    }
+    call_wait(&call);
+    call_end(&call);
+    f.log.fd = file;
+    close(ends[0]);
+    close(ends[1]);
+    atomic_store(&is_lost, false);
+    probe_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_execution_answers_all),
@@ -496,6 +548,7 @@ int main(void) {
         cmocka_unit_test(the_engine_completes_a_missing_config),
         cmocka_unit_test(the_engine_tells_what_a_request_costs),
         cmocka_unit_test(a_model_without_its_device_is_not_ready),
+        cmocka_unit_test(a_log_that_blocks_holds_no_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,15 +179,13 @@ static void finish_exchange(struct h1_session *h1, bool sent) {
 }
 
 /* The peer sends no more. Hardly a client says so and still waits, but all say so who go away: an answer that is
- * complete is still sent, a request that waits for one is given up. */
+ * complete is still sent (behind it consume_carried comes here again), a request that waits for one is given up. */
 static void give_up_unanswered(struct h1_session *h1) {
     if (!h1->exchange) {
         end_session(h1);
     } else if (exchange_is_open(h1->exchange)) {
         buf_clear(&h1->out);
         finish_exchange(h1, false);
-    } else if (h1->state == H1_BODY) {
-        h1->close = true;
     }
 }
 

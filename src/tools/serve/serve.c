@@ -113,8 +113,7 @@ static void raise_descriptor_limit(const struct serve_options *options, struct l
 }
 
 /* The kernel ends a process that takes more than it may have, and with it all requests. */
-static void look_at_memory(const struct serve_options *options, struct log *log) {
-    uint64_t memory_bytes = memory_limit(CGROUP_PATHS_DEFAULT);
+static void look_at_memory(const struct serve_options *options, uint64_t memory_bytes, struct log *log) {
     if (!memory_budget_fits(options->max_inflight_bytes, memory_bytes))
         LOG_WARNING(
             log,
@@ -176,8 +175,6 @@ static bool wait_for_end(struct server *server, int signal_fd, int failure_fd) {
 static int run(const struct serve_options *options, const struct serve_settings *settings, const char *version,
                struct log *log, int signal_fd, int failure_fd) {
     struct server *server = NULL;
-    raise_descriptor_limit(options, log);
-    look_at_memory(options, log);
     struct status status = server_start(options, settings, version, log, failure_fd, &server);
     if (!status_is_ok(&status)) {
         LOG_ERROR(log, "%s", status.message);
@@ -199,7 +196,7 @@ static int run(const struct serve_options *options, const struct serve_settings 
 }
 
 /* Parses the command line; false when *ret_exit_code tells how the program ends already. */
-static bool read_options(int argc, char **argv, struct arena *scratch, struct serve_options *ret,
+static bool read_options(int argc, char **argv, uint64_t memory_bytes, struct arena *scratch, struct serve_options *ret,
                          struct serve_settings *ret_settings, int *ret_exit_code) {
     enum options_outcome outcome;
     struct status status = options_parse(&serve_option_table, argc, argv, scratch, ret, NULL, &outcome);
@@ -212,8 +209,7 @@ static bool read_options(int argc, char **argv, struct arena *scratch, struct se
     if (status_is_ok(&status) && ret->repositories.count == 0)
         status = status_error(STATUS_INVALID_ARGUMENT, "--model-repository is missing: expected a folder of models");
     if (status_is_ok(&status) && !options_was_given(&serve_option_table, argc, argv, "max-inflight-size"))
-        ret->max_inflight_bytes =
-            memory_budget_default(ret->max_inflight_bytes, ret->max_request_bytes, memory_limit(CGROUP_PATHS_DEFAULT));
+        ret->max_inflight_bytes = memory_budget_default(ret->max_inflight_bytes, ret->max_request_bytes, memory_bytes);
     /* A quarter is divided among the connections; the largest request must find room in the rest. */
     if (status_is_ok(&status) && ret->max_inflight_bytes / 2 < ret->max_request_bytes)
         status = status_error(STATUS_INVALID_ARGUMENT,
@@ -244,8 +240,9 @@ int serve_main(const char *version, int argc, char **argv) {
     struct serve_options options = {0};
     struct serve_settings settings = {0};
     int exit_code = EXIT_FAILED, signal_fd = -1;
+    const uint64_t memory_bytes = memory_limit(CGROUP_PATHS_DEFAULT);
     struct arena *scratch = arena_create(0);
-    if (!scratch || !read_options(argc, argv, scratch, &options, &settings, &exit_code)) {
+    if (!scratch || !read_options(argc, argv, memory_bytes, scratch, &options, &settings, &exit_code)) {
         settings_free(&settings);
         arena_destroy(scratch);
         return exit_code;
@@ -257,10 +254,13 @@ int serve_main(const char *version, int argc, char **argv) {
         status = open_signals(&signal_fd);
     if (status_is_ok(&status) && failure_fd < 0)
         status = status_error(STATUS_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
-    if (status_is_ok(&status))
+    if (status_is_ok(&status)) {
+        raise_descriptor_limit(&options, &log);
+        look_at_memory(&options, memory_bytes, &log);
         exit_code = run(&options, &settings, version, &log, signal_fd, failure_fd);
-    else
+    } else {
         LOG_ERROR(&log, "%s", status.message);
+    }
     if (log.path)
         close(log.fd);
     if (failure_fd >= 0)

@@ -264,6 +264,20 @@ bool file_is_same(const char *path, const char *other) {
     return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
+struct status file_stamp(const char *path, enum file_time time, struct file_stamp *ret) {
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return errno_status("look at", path);
+    const struct timespec *since = time == FILE_CHANGED ? &info.st_ctim : &info.st_mtim;
+    *ret = (struct file_stamp){info.st_dev, info.st_ino, (uint64_t)info.st_size, since->tv_sec, since->tv_nsec};
+    return status_ok();
+}
+
+bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b) {
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->seconds == b->seconds &&
+           a->nanoseconds == b->nanoseconds;
+}
+
 struct status file_make_directories(const char *path) {
     char part[4096];
     size_t size = strlen(path);

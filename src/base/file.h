@@ -43,6 +43,19 @@ struct status file_write_new(const char *path, struct slice content) STATUS_MUST
 bool file_exists(const char *path); /* follows links; true for folders too */
 bool file_is_directory(const char *path);
 bool file_is_same(const char *path, const char *other); /* two names of one file or folder; follows links */
+
+/* Tells whether a file, or folder, is the one that it was. */
+struct file_stamp {
+    uint64_t device, inode, size;
+    int64_t seconds, nanoseconds;
+};
+/* Since when it is as it is: FILE_WRITTEN is when its bytes were written last, as far as whoever wrote them tells the
+ * truth; FILE_CHANGED cannot be set back, but a new name or other permissions count, too. */
+enum file_time { FILE_WRITTEN, FILE_CHANGED };
+/* Follows links. NOT_FOUND and others name the path. */
+struct status file_stamp(const char *path, enum file_time time, struct file_stamp *ret) STATUS_MUST_CHECK;
+bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
+
 /* Makes the folder and its missing parents (mode 0755); good when it exists. */
 struct status file_make_directories(const char *path) STATUS_MUST_CHECK;
 /* Makes a new folder below `parent`, its name the prefix and some letters, that only this user may enter (mode 0700);

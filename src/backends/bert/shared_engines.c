@@ -1,22 +1,13 @@
 #include "backends/bert/shared_engines.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "checkpoint/bert_locate.h"
 
-struct file_identity {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
-
 struct engine_key {
-    struct file_identity weights, config, tokenizer; /* the last: all zero where there is none */
+    struct file_stamp weights, config, tokenizer; /* the last: all zero where there is none */
     struct bert_engine_options options;
 };
 
@@ -62,17 +53,6 @@ const struct bert_engine *shared_engine_engine(const struct shared_engine *engin
 
 /* ---- which files ---- */
 
-static struct status identify(const char *path, struct file_identity *ret) {
-    struct stat info;
-    if (stat(path, &info) != 0) {
-        char text[128];
-        return status_error(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_INTERNAL, "cannot look at %s: %s", path,
-                            strerror_r(errno, text, sizeof text));
-    }
-    *ret = (struct file_identity){info.st_dev, info.st_ino, info.st_size, info.st_ctim};
-    return status_ok();
-}
-
 /* The index of a TensorFlow checkpoint holds the checksums of the rest, so it stands for all. */
 static struct status identify_checkpoint(const char *directory, struct arena *arena, struct engine_key *key) {
     struct bert_files files;
@@ -82,11 +62,11 @@ static struct status identify_checkpoint(const char *directory, struct arena *ar
         weights = arena_printf(arena, "%s.index", files.weights);
     if (!weights)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to look for a checkpoint");
-    STATUS_TRY(identify(weights, &key->weights));
-    struct status status = files.tokenizer ? identify(files.tokenizer, &key->tokenizer) : status_ok();
+    STATUS_TRY(file_stamp(weights, FILE_CHANGED, &key->weights));
+    struct status status = files.tokenizer ? file_stamp(files.tokenizer, FILE_CHANGED, &key->tokenizer) : status_ok();
     if (!status_is_ok(&status) && status.code != STATUS_NOT_FOUND)
         return status;
-    return identify(files.config, &key->config);
+    return file_stamp(files.config, FILE_CHANGED, &key->config);
 }
 
 static struct status make_key(const char *directory, const struct bert_engine_options *options,
@@ -102,14 +82,9 @@ static struct status make_key(const char *directory, const struct bert_engine_op
     return status;
 }
 
-static bool same_file(const struct file_identity *a, const struct file_identity *b) {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 static bool same_files(const struct engine_key *a, const struct engine_key *b) {
-    return same_file(&a->weights, &b->weights) && same_file(&a->config, &b->config) &&
-           same_file(&a->tokenizer, &b->tokenizer);
+    return file_stamp_equal(&a->weights, &b->weights) && file_stamp_equal(&a->config, &b->config) &&
+           file_stamp_equal(&a->tokenizer, &b->tokenizer);
 }
 
 static bool same_key(const struct engine_key *a, const struct engine_key *b) {

@@ -1,7 +1,5 @@
 #include "backends/openvino/model_file.h"
 
-#include <sys/stat.h>
-
 #include "backends/openvino/graph_size.h"
 #include "base/file.h"
 #include "checkpoint/tensor_bundle.h"
@@ -116,22 +114,4 @@ struct status model_file_check(const char *path, struct arena *arena) {
     if (named_folder)
         return status_error(STATUS_INVALID_ARGUMENT, "expected %s to be a SavedModel folder, got a file", path);
     return graph_size_check(slice_ends_with(name, SLICE_LITERAL(".xml")) ? GRAPH_IR : GRAPH_ONNX, path);
-}
-
-/* ---- stamps ---- */
-
-struct model_file_stamp model_file_stamp(const char *path) {
-    struct stat found;
-    if (stat(path, &found) != 0)
-        return (struct model_file_stamp){0};
-    return (struct model_file_stamp){.device = found.st_dev,
-                                     .node = found.st_ino,
-                                     .size = (uint64_t)found.st_size,
-                                     .seconds = found.st_mtim.tv_sec,
-                                     .nanoseconds = found.st_mtim.tv_nsec};
-}
-
-bool model_file_stamp_equal(const struct model_file_stamp *a, const struct model_file_stamp *b) {
-    return a->device == b->device && a->node == b->node && a->size == b->size && a->seconds == b->seconds &&
-           a->nanoseconds == b->nanoseconds;
 }

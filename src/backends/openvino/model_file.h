@@ -5,9 +5,6 @@
 #ifndef INFERD_BACKENDS_OPENVINO_MODEL_FILE_H
 #define INFERD_BACKENDS_OPENVINO_MODEL_FILE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "core/model_config.h"
 
 /* The path, in the arena. default_model_filename of the config decides when given (a plain name), else the config's
@@ -15,15 +12,6 @@
  * would do. */
 struct status model_file_find(const struct model_config *config, const char *version_directory, struct arena *arena,
                               const char **ret_path) STATUS_MUST_CHECK;
-
-/* Tells whether a file, or folder, is the one that it was. */
-struct model_file_stamp {
-    uint64_t device, node, size;
-    int64_t seconds, nanoseconds; /* when it was last written */
-};
-/* All 0 when there is none. */
-struct model_file_stamp model_file_stamp(const char *path);
-bool model_file_stamp_equal(const struct model_file_stamp *a, const struct model_file_stamp *b);
 
 /* Checks what the engine itself does not: the weights of a SavedModel (index and checksums). DATA_LOSS,
  * INVALID_ARGUMENT. */

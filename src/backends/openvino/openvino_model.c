@@ -32,10 +32,10 @@ void openvino_model_finalize(void *backend) {
 }
 
 static struct status read_file(const ov_core_t *core, const struct model_config *config, const char *version_directory,
-                               struct arena *arena, ov_model_t **ret, struct model_file_stamp *ret_stamp) {
+                               struct arena *arena, ov_model_t **ret, struct file_stamp *ret_stamp) {
     const char *path;
     STATUS_TRY(model_file_find(config, version_directory, arena, &path));
-    *ret_stamp = model_file_stamp(path);
+    STATUS_TRY(file_stamp(path, FILE_WRITTEN, ret_stamp));
     STATUS_TRY(model_file_check(path, arena));
     ov_status_e result = ov_core_read_model(core, path, NULL, ret);
     if (result != OK)
@@ -115,7 +115,7 @@ struct status openvino_model_complete_config(void *backend, struct model_config 
     if (!arena)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to read the model file");
     ov_model_t *model = NULL;
-    struct model_file_stamp stamp;
+    struct file_stamp stamp;
     struct status status = read_file(backend, config, version_directory, arena, &model, &stamp);
     if (status_is_ok(&status))
         status = complete_from(model, config, arena);
@@ -216,10 +216,10 @@ static struct status compile_as_read(struct openvino_model *model, struct compil
 
 static struct status compile_anew(const struct openvino_model *model, struct arena *arena, struct compiled_model *ret) {
     ov_model_t *file = NULL;
-    struct model_file_stamp stamp;
+    struct file_stamp stamp;
     STATUS_TRY(read_file(model->core, model->config, model->version_directory, arena, &file, &stamp));
     struct status status =
-        model_file_stamp_equal(&stamp, &model->stamp)
+        file_stamp_equal(&stamp, &model->stamp)
             ? compiled_model_create(model->core, file, &model->settings, ret)
             : status_error(STATUS_UNAVAILABLE, "the model's file has changed: it must be loaded again");
     ov_model_free(file);

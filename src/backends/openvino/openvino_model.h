@@ -7,6 +7,7 @@
 #include "backends/openvino/model_file.h"
 #include "backends/openvino/port_binding.h"
 #include "backends/openvino/shape_trial.h"
+#include "base/file.h"
 #include "core/backend.h"
 
 struct openvino_model {
@@ -14,7 +15,7 @@ struct openvino_model {
     const struct model_config *config;
     const ov_core_t *core;
     const char *version_directory;
-    struct model_file_stamp stamp; /* of the file as it was read */
+    struct file_stamp stamp; /* of the file as it was read */
     struct port_binding binding;
     struct compiled_settings settings;
     struct shape_trial trial;

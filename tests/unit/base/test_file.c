@@ -170,6 +170,38 @@ static void folders_are_made_listed_and_removed(void **state) {
     assert_int_equal(status.code, STATUS_OK);
 }
 
+static struct file_stamp stamp_of(const char *path, enum file_time time) {
+    struct file_stamp stamp;
+    struct status status = file_stamp(path, time, &stamp);
+    assert_int_equal(status.code, STATUS_OK);
+    return stamp;
+}
+
+/* Another name is a change, though not of the bytes; another file is one whatever it holds. */
+static void stamps_tell_files_apart(void **state) {
+    struct fixture *fixture = *state;
+    struct file_stamp none;
+    assert_int_equal(file_stamp(in_folder(fixture, "absent"), FILE_WRITTEN, &none).code, STATUS_NOT_FOUND);
+    struct status status = file_write_atomic(in_folder(fixture, "stamped"), slice_of("one"));
+    assert_int_equal(status.code, STATUS_OK);
+    const struct file_stamp written = stamp_of(in_folder(fixture, "stamped"), FILE_WRITTEN);
+    const struct file_stamp changed = stamp_of(in_folder(fixture, "stamped"), FILE_CHANGED);
+    struct file_stamp later = changed;
+    while (file_stamp_equal(&changed, &later)) { /* the clock of the file system goes in steps */
+        assert_int_equal(link(in_folder(fixture, "stamped"), in_folder(fixture, "other")), 0);
+        assert_int_equal(unlink(in_folder(fixture, "other")), 0);
+        later = stamp_of(in_folder(fixture, "stamped"), FILE_CHANGED);
+    }
+    later = stamp_of(in_folder(fixture, "stamped"), FILE_WRITTEN);
+    assert_true(file_stamp_equal(&written, &later));
+    status = file_write_atomic(in_folder(fixture, "stamped"), slice_of("two"));
+    assert_int_equal(status.code, STATUS_OK);
+    later = stamp_of(in_folder(fixture, "stamped"), FILE_WRITTEN);
+    assert_false(file_stamp_equal(&written, &later));
+    later = stamp_of(fixture->folder, FILE_WRITTEN);
+    assert_false(file_stamp_equal(&written, &later));
+}
+
 static void plain_names_hold_no_paths(void **state) {
     (void)state;
     static const char *const bad[] = {"", ".", "..", "a/b", "/", "a\nb", "\x7f"};
@@ -210,6 +242,7 @@ int main(void) {
         cmocka_unit_test(gzip_is_unpacked_within_bounds),
         cmocka_unit_test(outputs_go_where_they_can),
         cmocka_unit_test(folders_are_made_listed_and_removed),
+        cmocka_unit_test(stamps_tell_files_apart),
         cmocka_unit_test(plain_names_hold_no_paths),
         cmocka_unit_test(there_is_a_cpu),
     };

@@ -20,15 +20,20 @@ struct safetensors {
 
 struct type_row {
     const char *name;
-    size_t size;
+    int64_t bits;
     enum weight_type type;
 };
 
+/* All that the format knows (enum Dtype of safetensors 0.8, src/tensor.rs). */
 static const struct type_row type_rows[] = {
-    {"F32", 4, WEIGHT_F32},    {"F16", 2, WEIGHT_F16},   {"BF16", 2, WEIGHT_BF16},     {"F64", 8, WEIGHT_OTHER},
-    {"I64", 8, WEIGHT_OTHER},  {"U64", 8, WEIGHT_OTHER}, {"I32", 4, WEIGHT_OTHER},     {"U32", 4, WEIGHT_OTHER},
-    {"I16", 2, WEIGHT_OTHER},  {"U16", 2, WEIGHT_OTHER}, {"I8", 1, WEIGHT_OTHER},      {"U8", 1, WEIGHT_OTHER},
-    {"BOOL", 1, WEIGHT_OTHER}, {"C64", 8, WEIGHT_OTHER}, {"F8_E4M3", 1, WEIGHT_OTHER}, {"F8_E5M2", 1, WEIGHT_OTHER},
+    {"F32", 32, WEIGHT_F32},          {"F16", 16, WEIGHT_F16},      {"BF16", 16, WEIGHT_BF16},
+    {"F64", 64, WEIGHT_OTHER},        {"C64", 64, WEIGHT_OTHER},    {"I64", 64, WEIGHT_OTHER},
+    {"U64", 64, WEIGHT_OTHER},        {"I32", 32, WEIGHT_OTHER},    {"U32", 32, WEIGHT_OTHER},
+    {"I16", 16, WEIGHT_OTHER},        {"U16", 16, WEIGHT_OTHER},    {"I8", 8, WEIGHT_OTHER},
+    {"U8", 8, WEIGHT_OTHER},          {"BOOL", 8, WEIGHT_OTHER},    {"F8_E4M3", 8, WEIGHT_OTHER},
+    {"F8_E5M2", 8, WEIGHT_OTHER},     {"F8_E8M0", 8, WEIGHT_OTHER}, {"F8_E4M3FNUZ", 8, WEIGHT_OTHER},
+    {"F8_E5M2FNUZ", 8, WEIGHT_OTHER}, {"F6_E2M3", 6, WEIGHT_OTHER}, {"F6_E3M2", 6, WEIGHT_OTHER},
+    {"F4", 4, WEIGHT_OTHER},
 };
 
 /* What reading the header needs at hand. */
@@ -43,12 +48,12 @@ static struct status bad_tensor(const struct reader *reader, struct slice name, 
 }
 
 static struct status read_type(const struct reader *reader, yyjson_val *value, struct weight *tensor,
-                               size_t *ret_size) {
+                               int64_t *ret_bits) {
     for (size_t i = 0; i < sizeof type_rows / sizeof type_rows[0]; i++)
         if (yyjson_equals_str(value, type_rows[i].name)) {
             tensor->type = type_rows[i].type;
             tensor->type_name = type_rows[i].name;
-            *ret_size = type_rows[i].size;
+            *ret_bits = type_rows[i].bits;
             return status_ok();
         }
     return status_error(STATUS_INVALID_ARGUMENT,
@@ -95,13 +100,13 @@ static struct status read_tensor(const struct reader *reader, struct slice name,
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory to read %s", reader->path);
     if (!yyjson_is_obj(value))
         return bad_tensor(reader, name, "expected an object");
-    size_t element_size;
-    int64_t elements, bytes;
-    STATUS_TRY(read_type(reader, yyjson_obj_get(value, "dtype"), tensor, &element_size));
+    int64_t element_bits, elements, bits;
+    STATUS_TRY(read_type(reader, yyjson_obj_get(value, "dtype"), tensor, &element_bits));
     STATUS_TRY(read_shape(reader, yyjson_obj_get(value, "shape"), tensor));
     STATUS_TRY(read_offsets(reader, yyjson_obj_get(value, "data_offsets"), tensor));
     if (!weight_element_count(tensor->dims, tensor->rank, &elements) ||
-        __builtin_mul_overflow(elements, (int64_t)element_size, &bytes) || (uint64_t)bytes != tensor->bytes.size) {
+        __builtin_mul_overflow(elements, element_bits, &bits) || bits % 8 != 0 ||
+        (uint64_t)bits / 8 != tensor->bytes.size) {
         char shape[WEIGHT_SHAPE_TEXT_SIZE];
         weight_shape_text(tensor->dims, tensor->rank, shape);
         return status_error(STATUS_INVALID_ARGUMENT,

@@ -57,6 +57,38 @@ static void other_types_and_empty_tensors(void **state) {
     scratch_remove(&scratch);
 }
 
+/* Eight numbers of each type that the format has, which take as many bytes as one has bits: none of them hinders the
+ * file's being read. */
+static void all_types_of_the_format(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        int bits;
+    } rows[] = {{"BOOL", 8},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},
+                {"F8_E5M2", 8},     {"F8_E4M3", 8},     {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16}, {"F16", 16},
+                {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"BF16", 16},   {"I32", 32},    {"U32", 32}, {"F32", 32},
+                {"C64", 64},        {"F64", 64},        {"I64", 64},    {"U64", 64}};
+    struct scratch scratch = scratch_create();
+    struct buf header = BUF_EMPTY;
+    struct safetensors *file;
+    int at = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++, at += rows[i - 1].bits)
+        buf_printf(&header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[2,4],\"data_offsets\":[%d,%d]}", i ? "," : "{",
+                   rows[i].name, rows[i].name, at, at + rows[i].bits);
+    buf_append(&header, "}", 2);
+    expect_ok(safetensors_open(write_file(&scratch, header.data, (size_t)at), &file));
+    struct weight_set set = safetensors_tensors(file);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct weight *tensor = weight_find(&set, slice_of(rows[i].name));
+        assert_string_equal(tensor->type_name, rows[i].name);
+        assert_int_equal(tensor->bytes.size, rows[i].bits);
+        assert_int_equal(weight_type_size(tensor->type), tensor->type == WEIGHT_OTHER ? 0 : rows[i].bits / 8);
+    }
+    safetensors_close(file);
+    buf_free(&header);
+    scratch_remove(&scratch);
+}
+
 #define TENSOR(dtype, shape, offsets) "{\"t\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                                             \
     "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":" first "},\"b\":{\"dtype\":\"F32\",\"shape\":[1],"      \
@@ -90,6 +122,11 @@ static void malformed_headers(void **state) {
         {TENSOR("\"F32\"", "[2]", "[0,4]"), 4, STATUS_INVALID_ARGUMENT, "shape [2] cannot have 4 bytes"},
         {TENSOR("\"F32\"", "[4611686018427387905]", "[0,4]"), 4, STATUS_INVALID_ARGUMENT, "cannot have 4 bytes"},
         {TENSOR("\"F32\"", "[4294967296,4294967296]", "[0,0]"), 0, STATUS_INVALID_ARGUMENT, "cannot have 0 bytes"},
+        {TENSOR("\"F4\"", "[3]", "[0,2]"), 2, STATUS_INVALID_ARGUMENT, "type F4 and shape [3] cannot have 2 bytes"},
+        {TENSOR("\"F4\"", "[3]", "[0,1]"), 1, STATUS_INVALID_ARGUMENT, "type F4 and shape [3] cannot have 1 bytes"},
+        {TENSOR("\"F6_E2M3\"", "[4]", "[0,4]"), 4, STATUS_INVALID_ARGUMENT, "cannot have 4 bytes"},
+        {TENSOR("\"F4\"", "[4611686018427387904]", "[0,0]"), 0, STATUS_INVALID_ARGUMENT, "cannot have 0 bytes"},
+        {TENSOR("\"I4\"", "[2]", "[0,1]"), 1, STATUS_INVALID_ARGUMENT, "got I4"},
         {TENSOR("\"F32\"", "[1]", "[0,4]"), 5, STATUS_INVALID_ARGUMENT, "left over"},
         {TENSOR("\"F32\"", "[1]", "[1,5]"), 5, STATUS_INVALID_ARGUMENT, "a gap before"},
         {TWO("[0,4]", "[0,4]"), 4, STATUS_INVALID_ARGUMENT, "overlap"},
@@ -168,9 +205,10 @@ static void damaged_header_bytes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_fixture), cmocka_unit_test(other_types_and_empty_tensors),
-        cmocka_unit_test(malformed_headers), cmocka_unit_test(header_lengths),
-        cmocka_unit_test(cut_off_anywhere),  cmocka_unit_test(damaged_header_bytes),
+        cmocka_unit_test(reads_the_fixture),       cmocka_unit_test(other_types_and_empty_tensors),
+        cmocka_unit_test(all_types_of_the_format), cmocka_unit_test(malformed_headers),
+        cmocka_unit_test(header_lengths),          cmocka_unit_test(cut_off_anywhere),
+        cmocka_unit_test(damaged_header_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,12 +99,20 @@ bool v2_is_trace_setting(struct slice name) {
     return find_setting(name) != NULL;
 }
 
-static struct status read_update(const struct pb_trace_setting_request *request, struct trace_update *ret) {
+/* Whether the values are the mode as it is, or none: what a client sends back of what it was told changes nothing. */
+static bool is_same_mode(const struct trace_config *config, struct slice name, struct values values) {
+    return slice_equal_text(name, "trace_mode") &&
+           (values.count == 0 ||
+            (values.count == 1 && slice_equal_text(values.items[0], trace_mode_name(config->mode))));
+}
+
+static struct status read_update(const struct trace_config *config, const struct pb_trace_setting_request *request,
+                                 struct trace_update *ret) {
     for (size_t i = 0; i < request->settings.count; i++) {
         const struct pb_trace_setting_request_settings_entry *entry = &request->settings.items[i];
         const struct setting *setting = find_setting(entry->key);
         const struct values values = {entry->value->value.items, entry->value->value.count};
-        if (setting)
+        if (setting && !is_same_mode(config, entry->key, values))
             STATUS_TRY(setting->read(values, ret));
     }
     return status_ok();
@@ -192,7 +200,7 @@ struct status v2_call_trace_setting(const struct api_context *context, const voi
     if (call->model_name.size > 0)
         STATUS_TRY(inference_server_acquire_model(context->server, call->model_name, -1, ret_pinned));
     struct trace_update update = {0};
-    STATUS_TRY(read_update(call, &update));
+    STATUS_TRY(read_update(tracer_config(context->tracer), call, &update));
     if (call->settings.count > 0)
         STATUS_TRY(tracer_update(context->tracer, call->model_name, &update));
     struct trace_settings values = tracer_settings(context->tracer, call->model_name);

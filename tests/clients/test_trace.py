@@ -146,12 +146,23 @@ def test_file_and_mode_are_read_only(traced):
     for value in ("/tmp/x", None, ""):
         answer = change(traced, {"trace_file": value, "trace_rate": "9"})
         assert (answer.status, answer.error) == (501, text)
-    assert change(traced, {"trace_mode": "opentelemetry"}).status == 501
+    for value in ("opentelemetry", ["triton", "triton"], [""], "Triton"):
+        assert change(traced, {"trace_mode": value}).status == 501
     with triton_grpc.InferenceServerClient(traced.grpc_url) as client:
         with pytest.raises(InferenceServerException) as raised:
             client.update_trace_settings(settings={"trace_file": "x"})
     assert (raised.value.status(), raised.value.message()) == ("StatusCode.UNIMPLEMENTED", text)
     assert settings(traced)["trace_rate"] == "1"
+
+
+@case("TR58", "HTTP, gRPC", "trace_mode in an update: the mode as it is, or no value", "200, OK: it stays")
+def test_the_mode_as_it_is(traced):
+    for value in ("triton", ["triton"], None, []):
+        answer = change(traced, {"trace_mode": value, "trace_rate": "1"})
+        assert (answer.status, answer.json) == (200, settings(traced))
+    with triton_grpc.InferenceServerClient(traced.grpc_url) as client:
+        told = client.update_trace_settings(settings={"trace_mode": "triton", "trace_rate": "1"}, as_json=True)
+    assert told["settings"]["trace_mode"]["value"] == ["triton"]
 
 
 @case("TR11", "HTTP", "unknown keys, an empty object, an empty body", "200: nothing is changed")

@@ -112,14 +112,15 @@ def test_resources(start_tracing, collector):
     assert collector.resource() == {"service.name": "bert", "deployment": "x=y"}
 
 
-@case("TR46", "HTTP", "settings in opentelemetry mode", "no file and no frequency; url and bsp_*; level, rate and count can be changed, TENSORS cannot be asked for")
+@case("TR46", "HTTP", "settings in opentelemetry mode", "no file and no frequency; url and bsp_*; level, rate and count can be changed, all sent back, TENSORS cannot be asked for")
 def test_settings_in_opentelemetry_mode(exporting, collector):
     told = settings(exporting)
     assert told == {
         "trace_level": ["TIMESTAMPS"], "trace_rate": "1", "trace_count": "-1", "trace_mode": "opentelemetry", "url": collector.url,
         "bsp_max_queue_size": "2048", "bsp_schedule_delay": "10", "bsp_max_export_batch_size": "512",
     }  # fmt: skip
-    assert change(exporting, {"trace_rate": "2"}).json["trace_rate"] == "2"
+    assert change(exporting, {**told, "trace_rate": "2"}).json == {**told, "trace_rate": "2"}
+    assert change(exporting, {"trace_mode": "triton"}).status == 501
     assert change(exporting, {"trace_level": ["TENSORS"]}).status == 400
     assert change(exporting, {"trace_level": ["OFF"]}).json["trace_level"] == ["OFF"]
 

@@ -18,7 +18,8 @@ static struct status no_memory(void) {
 
 /* ---- requests ---- */
 
-/* Parses a body whose only member may be `name`: its value, or NULL. *ret_doc is the caller's to free in any case. */
+/* Parses a body of which one member counts: its value, or NULL. Others are ignored, as in the bodies of all calls.
+ * *ret_doc is the caller's to free in any case. */
 static struct status read_body(struct http_blocking *blocking, const char *name, yyjson_doc **ret_doc,
                                yyjson_val **ret_value) {
     yyjson_val *root, *key, *value;
@@ -27,8 +28,7 @@ static struct status read_body(struct http_blocking *blocking, const char *name,
     size_t at, count;
     yyjson_obj_foreach(root, at, count, key, value) {
         if (!yyjson_equals_str(key, name))
-            return status_error(STATUS_INVALID_ARGUMENT, "unknown member '%.*s': expected '%s'",
-                                SLICE_ARGS(json_body_text(key)), name);
+            continue;
         if (*ret_value)
             return status_error(STATUS_INVALID_ARGUMENT, "%s: the member is given twice", name);
         *ret_value = value;

@@ -86,7 +86,6 @@ def test_wrong_kinds_grpc(controlled, key, kind, value, part):
         (b"{", "not JSON"),
         (b"\x00", "not JSON"),
         (b'"config"', "request: expected an object"),
-        (b'{"parameter":{}}', "unknown member 'parameter': expected 'parameters'"),
         (b'{"parameters":[]}', "parameters: expected an object"),
         (b'{"parameters":null}', "parameters: expected an object, got null"),
         (b'{"parameters":{},"parameters":{}}', "twice"),

@@ -110,6 +110,9 @@ static void environment_counts_below_the_command_line(void **state) {
     status = parse(*state, &got, &outcome, NULL);
     assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
     assert_non_null(strstr(status.message, "INFERD_HTTP_PORT"));
+    status = parse(*state, &got, &outcome, "--http-port=9", NULL); /* which is in its place */
+    assert_int_equal(status.code, STATUS_OK);
+    assert_int_equal(got.port, 9);
     unsetenv("INFERD_HTTP_PORT");
     unsetenv("INFERD_MODEL_REPOSITORY");
 }

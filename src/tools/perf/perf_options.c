@@ -233,9 +233,6 @@ static struct status check_replay(const struct perf_options *options, bool sourc
 static struct status check_data(const struct perf_options *options, bool sources_given) {
     if (options->text != NULL && (sources_given || options->fresh_data || options->shape_texts.count > 0))
         return contradiction("--text brings its own data: it goes neither with --input-data, --fresh-data nor --shape");
-    if (options->text == NULL &&
-        (options->vocab != NULL || options->max_seq_length > 0 || strcmp(options->pad, "max") == 0))
-        return contradiction("--vocab, --pad and --max-seq-length are of --text, which was not given");
     return status_ok();
 }
 
@@ -281,20 +278,26 @@ static struct status take_sequences(int argc, char **argv, struct perf_options *
 
 /* ---- contradictions ---- */
 
+static bool was_given(int argc, char **argv, const char *flag) {
+    return options_was_given(&table, argc, argv, flag);
+}
+
+/* For what has no use beside the rest: the environment may name it for other runs, and other commands. */
+static bool was_typed(int argc, char **argv, const char *flag) {
+    return options_was_typed(&table, argc, argv, flag);
+}
+
 /* What only a server that is elsewhere has. */
 static struct status check_in_process(int argc, char **argv, struct perf_options *options) {
     static const char *const flags[] = {"url",           "protocol",    "streaming",
                                         "header",        "connections", "collect-metrics",
                                         "shared-memory", "replay",      "grpc-compression-algorithm"};
+    enum { SHARED = 2 }; /* the first flags, which other commands have too */
     bool in_process = options->service == PERF_IN_PROCESS;
-    for (int i = 1; i < argc && !in_process; i++) { /* the environment may name them for inferd serve */
-        struct slice word = slice_of(argv[i]);
-        if (slice_starts_with(word, SLICE_LITERAL("--model-repository")) ||
-            slice_starts_with(word, SLICE_LITERAL("--backend-directory")))
-            return contradiction("--model-repository and --backend-directory are of --service-kind in_process");
-    }
+    if (!in_process && (was_typed(argc, argv, "model-repository") || was_typed(argc, argv, "backend-directory")))
+        return contradiction("--model-repository and --backend-directory are of --service-kind in_process");
     for (size_t i = 0; i < sizeof flags / sizeof flags[0] && in_process; i++) {
-        if (options_was_given(&table, argc, argv, flags[i]))
+        if (i < SHARED ? was_typed(argc, argv, flags[i]) : was_given(argc, argv, flags[i]))
             return status_error(STATUS_INVALID_ARGUMENT,
                                 "--%s is of a server that is reached over the network: it does not go with "
                                 "--service-kind %s",
@@ -309,10 +312,6 @@ static struct status check_in_process(int argc, char **argv, struct perf_options
     return status_ok();
 }
 
-static bool was_given(int argc, char **argv, const char *flag) {
-    return options_was_given(&table, argc, argv, flag);
-}
-
 /* What would be ignored without another flag, or beside one. */
 static struct status check_ignored(int argc, char **argv, const struct perf_options *options) {
     static const struct {
@@ -321,6 +320,9 @@ static struct status check_ignored(int argc, char **argv, const struct perf_opti
         {"metrics-url", "collect-metrics"},
         {"metrics-interval", "collect-metrics"},
         {"request-period", "periodic-concurrency-range"},
+        {"vocab", "text"},
+        {"pad", "text"},
+        {"max-seq-length", "text"},
         {"doc-stride", "text"},
         {"max-query-length", "text"},
         {"output-shared-memory-size", "shared-memory"},
@@ -328,7 +330,7 @@ static struct status check_ignored(int argc, char **argv, const struct perf_opti
     static const char *const window_flags[] = {"measurement-interval", "measurement-mode", "measurement-request-count",
                                                "stability-percentage", "max-trials"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (was_given(argc, argv, parts[i].flag) && !was_given(argc, argv, parts[i].of))
+        if (was_typed(argc, argv, parts[i].flag) && !was_given(argc, argv, parts[i].of))
             return status_error(STATUS_INVALID_ARGUMENT, "--%s is of --%s, which was not given", parts[i].flag,
                                 parts[i].of);
     }
@@ -342,10 +344,10 @@ static struct status check_ignored(int argc, char **argv, const struct perf_opti
                                 "--%s does not go with --%s, which is one window of all requests", window_flags[i],
                                 whole);
     }
-    if ((was_given(argc, argv, "metrics-url") || was_given(argc, argv, "metrics-interval")) &&
+    if ((was_typed(argc, argv, "metrics-url") || was_typed(argc, argv, "metrics-interval")) &&
         !options->collect_metrics)
         return contradiction("--metrics-url and --metrics-interval are of --collect-metrics, which is off");
-    if (was_given(argc, argv, "output-shared-memory-size") && strcmp(options->shared_memory, "none") == 0)
+    if (was_typed(argc, argv, "output-shared-memory-size") && strcmp(options->shared_memory, "none") == 0)
         return contradiction("--output-shared-memory-size is of --shared-memory, which is none");
     if (was_given(argc, argv, "string-length") && options->string_data != NULL)
         return contradiction("--string-data is what every string is: it does not go with --string-length");

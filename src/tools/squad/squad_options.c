@@ -218,8 +218,9 @@ static struct status check_evaluate(int argc, char **argv, const struct squad_op
 }
 
 /* The forms of what names the server and the model. */
-static struct status check_server(const struct squad_options *options) {
-    bool tls = options->tls.ca_file != NULL || options->tls.certificate_file != NULL || options->tls.key_file != NULL;
+static struct status check_server(int argc, char **argv, const struct squad_options *options) {
+    bool tls = options->tls.ca_file != NULL || options_was_typed(&table, argc, argv, "tls-cert-file") ||
+               options_was_typed(&table, argc, argv, "tls-key-file"); /* the environment may name inferd serve's */
     uint64_t version;
     struct status status = client_target_check(options->url);
     if (!status_is_ok(&status))
@@ -234,13 +235,13 @@ static struct status check_server(const struct squad_options *options) {
     return status_ok();
 }
 
-static struct status check(const struct squad_options *options) {
+static struct status check(int argc, char **argv, const struct squad_options *options) {
     if (options->data == NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--data FILE is needed; see inferd squad --help");
     if (options->null_odds != NULL && options->evaluate == NULL)
         return status_error(STATUS_INVALID_ARGUMENT, "--null-odds goes with --evaluate only");
     if (options->evaluate == NULL)
-        STATUS_TRY(check_server(options));
+        STATUS_TRY(check_server(argc, argv, options));
     int64_t least = options->max_query_length + SQUAD_SPECIAL_TOKENS + 1;
     if (options->max_seq_length != 0 && options->max_seq_length < least)
         return status_error(STATUS_INVALID_ARGUMENT,
@@ -268,5 +269,5 @@ struct status squad_options_parse(int argc, char **argv, struct arena *arena, st
     ret->do_lower_case_given = options_was_given(&table, argc, argv, "do-lower-case");
     ret->threshold_given = options_was_given(&table, argc, argv, "null-score-diff-threshold");
     STATUS_TRY(check_evaluate(argc, argv, ret));
-    return check(ret);
+    return check(argc, argv, ret);
 }

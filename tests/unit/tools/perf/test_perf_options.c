@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -193,6 +194,9 @@ static void test_contradictions(void **state) {
         "-c 5",
         "-t 5 -d -c 3",
         "-t 4 --concurrency-range 4",
+        "--vocab v",
+        "--pad max",
+        "--max-seq-length 384",
         "--doc-stride 64",
         "--max-query-length 30",
         "--text t.json --shape IN:1",
@@ -222,6 +226,22 @@ static void test_contradictions(void **state) {
         "-f a --profile-export-file a",
     };
     refuses(*state, lines, sizeof lines / sizeof lines[0]);
+}
+
+/* They are for all commands: what others are told does not keep this one from its work. */
+static void test_what_the_environment_tells_others(void **state) {
+    static const char *const names[][2] = {
+        {"INFERD_VOCAB", "v"},         {"INFERD_PAD", "max"},
+        {"INFERD_DOC_STRIDE", "64"},   {"INFERD_MAX_SEQ_LENGTH", "384"},
+        {"INFERD_URL", "localhost:1"}, {"INFERD_MAX_QUERY_LENGTH", "30"},
+        {"INFERD_PROTOCOL", "grpc"},   {"INFERD_MODEL_REPOSITORY", "/r"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        setenv(names[i][0], names[i][1], 1);
+    assert_string_equal(parsed(*state, "").url, "localhost:1");
+    assert_string_equal(parsed(*state, "--service-kind in_process").url, "/r");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        unsetenv(names[i][0]);
 }
 
 static void test_replay_contradictions(void **state) {
@@ -268,6 +288,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_the_environment_tells_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replay_contradictions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model_is_needed, set_up, tear_down),
     };

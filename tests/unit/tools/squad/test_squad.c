@@ -369,6 +369,17 @@ static void test_evaluate_takes_no_flag_in_vain(void **state) {
     unsetenv("INFERD_URL");
 }
 
+/* The files of inferd serve: what the environment names does not keep us from a server without TLS. */
+static void test_certificates_of_the_environment(void **state) {
+    struct fixture *f = *state;
+    setenv("INFERD_TLS_CERT_FILE", "c", 1);
+    setenv("INFERD_TLS_KEY_FILE", "k", 1);
+    assert_int_equal(run_squad(f, COMMON, NULL), 0);
+    assert_int_equal(run_squad(f, COMMON, "--tls-cert-file", "c", NULL), 2);
+    unsetenv("INFERD_TLS_CERT_FILE");
+    unsetenv("INFERD_TLS_KEY_FILE");
+}
+
 /* Before anything is asked or read. */
 static void test_where_json_cannot_go(void **state) {
     struct fixture *f = *state;
@@ -407,6 +418,7 @@ int main(void) {
         WITH_FIXTURE(test_another_kind_of_server),
         WITH_FIXTURE(test_usage),
         WITH_FIXTURE(test_evaluate_takes_no_flag_in_vain),
+        WITH_FIXTURE(test_certificates_of_the_environment),
         WITH_FIXTURE(test_where_json_cannot_go),
         WITH_FIXTURE(test_the_address_is_told_once),
     };

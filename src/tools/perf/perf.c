@@ -401,6 +401,9 @@ static struct status measure(struct perf_job *job) {
         more = !run_watch_is_interrupted(&job->watch) && options->load != PERF_LOAD_INTERVALS &&
                options->periodic_text == NULL && search_next(&search, &job->points[job->point_count - 1], &job->load);
     }
+    if (search.is_cut)
+        fprintf(stderr, "inferd perf: a search has at most %d points: the loads behind them were not measured\n",
+                SEARCH_POINTS_MAX);
     return status_ok();
 }
 

@@ -9,6 +9,7 @@
 
 double search_begin(struct search *search) {
     search->measured = 0;
+    search->is_cut = false;
     search->good = search->bad = search->best = 0;
     return search->range.start;
 }
@@ -56,9 +57,7 @@ static bool next_saturation(struct search *search, const struct point *last, dou
     return search->open && search->good > 0 && halve(search, ret);
 }
 
-bool search_next(struct search *search, const struct point *last, double *ret) {
-    if (++search->measured >= SEARCH_POINTS_MAX)
-        return false;
+static bool next_load(struct search *search, const struct point *last, double *ret) {
     switch (search->kind) {
     case SEARCH_BINARY:
         return next_binary(search, last, ret);
@@ -68,4 +67,11 @@ bool search_next(struct search *search, const struct point *last, double *ret) {
         break;
     }
     return next_linear(search, last, ret);
+}
+
+bool search_next(struct search *search, const struct point *last, double *ret) {
+    search->measured++;
+    bool more = next_load(search, last, ret);
+    search->is_cut = more && search->measured >= SEARCH_POINTS_MAX;
+    return more && !search->is_cut;
 }

@@ -17,6 +17,7 @@ struct search {
     bool open;  /* rates: sustained or not; else throughput that grows or not */
     /* State. */
     size_t measured;
+    bool is_cut;      /* ended by SEARCH_POINTS_MAX, with loads that are left */
     double good, bad; /* highest load that held, lowest that did not; 0: none yet */
     double best;      /* highest throughput so far */
 };

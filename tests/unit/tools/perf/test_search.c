@@ -50,6 +50,10 @@ static void test_endless(void **state) {
     static double loads[SEARCH_POINTS_MAX];
     struct search search = {.kind = SEARCH_LINEAR, .range = {1, 0, 1, true}, .whole = true};
     assert_int_equal(run(&search, 1e9, 0, loads, SEARCH_POINTS_MAX), SEARCH_POINTS_MAX);
+    assert_true(search.is_cut);
+    search.range.end = SEARCH_POINTS_MAX; /* as many as it has */
+    assert_int_equal(run(&search, 1e9, 0, loads, SEARCH_POINTS_MAX), SEARCH_POINTS_MAX);
+    assert_false(search.is_cut);
 }
 
 static void test_fractions(void **state) {

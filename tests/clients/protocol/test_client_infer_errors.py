@@ -177,6 +177,13 @@ def test_client_timeout(client):
         client.infer_array("stuck", integers(1), client_timeout=0.2)
 
 
+@case("CE33", "four clients", "infer with a `timeout` in seconds, though it is microseconds, of a model that takes longer", "UNAVAILABLE: the request has timed out")
+@triton_differs("passed over: there it bounds the queue alone, where the model's queue policy has a timeout and lets requests override it")
+def test_timeout_in_seconds(client):
+    with client.refused("UNAVAILABLE", "Request timeout expired"):
+        client.infer_array("slow", integers(1), timeout=30)
+
+
 @case("CE31", "http", "infer with a network_timeout that passes", "the transport's timeout; the next call is answered")
 def test_network_timeout(peer, connect):
     with pytest.raises(TimeoutError):

@@ -354,6 +354,14 @@ static struct status check_ignored(int argc, char **argv, const struct perf_opti
     return status_ok();
 }
 
+/* What the environment tells of version and batch is for runs that make their requests themselves. */
+static void pass_over_unused(int argc, char **argv, struct perf_options *options) {
+    if (options->replay != NULL && !was_typed(argc, argv, "model-version"))
+        options->model_version = "";
+    if (options->replay != NULL && !was_typed(argc, argv, "batch-size"))
+        options->batch_size = 1;
+}
+
 static struct status check_service(const struct perf_options *options) {
     if (options->service == PERF_TRTIS && options->replay != NULL)
         return contradiction("--replay sends what v1 has no words for: it does not go with --service-kind trtis");
@@ -457,6 +465,7 @@ struct status perf_options_parse(int argc, char **argv, struct arena *arena, str
         return status_ok();
     }
     STATUS_TRY(check_ignored(argc, argv, ret));
+    pass_over_unused(argc, argv, ret);
     ret->strings_given = ret->string_data != NULL || options_was_given(&table, argc, argv, "string-length");
     ret->trace_rate_given = options_was_given(&table, argc, argv, "trace-rate");
     ret->trace_count_given = options_was_given(&table, argc, argv, "trace-count");

@@ -235,11 +235,16 @@ static void test_what_the_environment_tells_others(void **state) {
         {"INFERD_DOC_STRIDE", "64"},   {"INFERD_MAX_SEQ_LENGTH", "384"},
         {"INFERD_URL", "localhost:1"}, {"INFERD_MAX_QUERY_LENGTH", "30"},
         {"INFERD_PROTOCOL", "grpc"},   {"INFERD_MODEL_REPOSITORY", "/r"},
+        {"INFERD_BATCH_SIZE", "4"},    {"INFERD_MODEL_VERSION", "1"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         setenv(names[i][0], names[i][1], 1);
     assert_string_equal(parsed(*state, "").url, "localhost:1");
     assert_string_equal(parsed(*state, "--service-kind in_process").url, "/r");
+    assert_int_equal(parsed(*state, "").batch_size, 4);
+    assert_string_equal(parsed(*state, "").model_version, "1");
+    assert_int_equal(parsed(*state, "--replay f").batch_size, 1);
+    assert_string_equal(parsed(*state, "--replay f").model_version, "");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i][0]);
 }

@@ -49,7 +49,7 @@ static const struct option_row rows[] = {
     {OPTION_INT, "measurement-interval", "p", AT(interval_ms), "5000", "MS", "Length of a time window.", 1, 86400000, NULL},
     {OPTION_INT, "measurement-request-count", NULL, AT(window_requests), "50", "N", "Answers of a count window.", 1, 1000000000, NULL},
     {OPTION_DOUBLE, "stability-percentage", "s", AT(stability_percent), "10", "PERCENT", "Three windows are stable when their throughputs, and their latencies, are within so much of the lowest.", 0, 100000, NULL},
-    {OPTION_DOUBLE, "percentile", NULL, AT(percentile), "-1", "P", "The latency that has to be stable and stay under the threshold, from 1 to 99.999; -1: the average.", -1, 100, NULL},
+    {OPTION_DOUBLE, "percentile", NULL, AT(percentile), "-1", "P", "The latency that has to be stable and stay under the threshold, from 1 to 99.999; -1: the average.", 0, 0, NULL},
     {OPTION_INT, "max-trials", "r", AT(max_trials), "10", "N", "Most windows of one point.", 1, 100000, NULL},
     {OPTION_INT, "request-count", NULL, AT(request_count), "0", "N", "Send exactly so many requests as one window, instead of measuring until stable.", 0, 1000000000, NULL},
     {OPTION_INT, "warmup-request-count", NULL, AT(warmup_requests), "0", "N", "Answers that come before the first window.", 0, 1000000000, NULL},
@@ -427,9 +427,7 @@ static struct status check_periodic(const struct perf_options *options) {
 static struct status check(const struct perf_options *options) {
     if (options->model != NULL ? options->model[0] == '\0' : options->replay == NULL)
         return contradiction("-m NAME is needed: which model to load");
-    if (options->percentile >= 0 && (options->percentile < 1 || options->percentile > 99.999))
-        return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
-    if (options->percentile < 0 && options->percentile > -1)
+    if (options->percentile != -1 && !(options->percentile >= 1 && options->percentile <= 99.999))
         return contradiction("--percentile: expected a number from 1 to 99.999, or -1 for the average");
     if ((options->verbose_csv || options->full_csv) && options->csv == NULL)
         return contradiction("--verbose-csv and --full-csv need -f FILE");

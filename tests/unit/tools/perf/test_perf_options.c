@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,22 @@ static void test_contradictions(void **state) {
     refuses(*state, lines, sizeof lines / sizeof lines[0]);
 }
 
+/* Whatever is wrong with it: one message, of what is taken. */
+static void test_percentile(void **state) {
+    static const char *const wrong[] = {"0.5", "100", "101", "0", "-0.5", "-2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct perf_options options;
+        char line[64];
+        snprintf(line, sizeof line, "--percentile %s", wrong[i]);
+        struct status status = parse(*state, line, &options);
+        assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(status.message, "from 1 to 99.999, or -1"));
+    }
+    assert_true(parsed(*state, "--percentile 1").percentile == 1);
+    assert_true(parsed(*state, "--percentile 99.999").percentile == 99.999);
+    assert_true(parsed(*state, "--percentile -1").percentile == -1);
+}
+
 /* They are for all commands: what others are told does not keep this one from its work. */
 static void test_what_the_environment_tells_others(void **state) {
     static const char *const names[][2] = {
@@ -293,6 +310,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_perf_analyzer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_perf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_percentile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_the_environment_tells_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replay_contradictions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model_is_needed, set_up, tear_down),

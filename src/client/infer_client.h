@@ -295,5 +295,8 @@ const struct infer_tensor_info *infer_tensor_info_find(const struct infer_tensor
                                                        struct slice name);
 /* The value of a config parameter; an empty slice with NULL data when there is none. */
 struct slice infer_model_parameter_find(const struct infer_model_info *info, const char *key);
+/* One that is true or false (or 1, or 0); `ret` is left as it is where there is none. FAILED_PRECONDITION. */
+struct status infer_model_parameter_boolean(const struct infer_model_info *info, const char *key,
+                                            bool *ret) STATUS_MUST_CHECK;
 
 #endif

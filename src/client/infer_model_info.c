@@ -85,3 +85,15 @@ struct slice infer_model_parameter_find(const struct infer_model_info *info, con
     }
     return (struct slice){NULL, 0};
 }
+
+struct status infer_model_parameter_boolean(const struct infer_model_info *info, const char *key, bool *ret) {
+    struct slice said = infer_model_parameter_find(info, key);
+    bool yes = slice_equal_nocase(said, SLICE_LITERAL("true")) || slice_equal_text(said, "1");
+    bool no = slice_equal_nocase(said, SLICE_LITERAL("false")) || slice_equal_text(said, "0");
+    if (said.data != NULL && !yes && !no)
+        return status_error(STATUS_FAILED_PRECONDITION, "model '%.*s': %s '%.*s' in its config, expected true or false",
+                            SLICE_ARGS(info->name), key, SLICE_ARGS(said));
+    if (said.data != NULL)
+        *ret = yes;
+    return status_ok();
+}

@@ -65,30 +65,23 @@ static struct status settle_length(struct text_reader *reader) {
     return status_ok();
 }
 
-static bool read_boolean(const struct infer_model_info *model, const char *name, bool fallback) {
-    struct slice said = infer_model_parameter_find(model, name);
-    if (said.data == NULL)
-        return fallback;
-    return !slice_equal_nocase(said, SLICE_LITERAL("false")) && !slice_equal_text(said, "0");
-}
-
 /* Accents go with the case where the config does not tell of them. */
-static struct normalizer_options tokenizer_options(const struct infer_model_info *model) {
-    bool lowercase = read_boolean(model, "do_lower_case", true);
-    return (struct normalizer_options){
-        .lowercase = lowercase,
-        .strip_accents = read_boolean(model, "strip_accents", lowercase),
-        .split_cjk = read_boolean(model, "tokenize_chinese_chars", true),
-    };
+static struct status settle_tokenizer(const struct infer_model_info *model, struct normalizer_options *ret) {
+    *ret = NORMALIZER_UNCASED;
+    STATUS_TRY(infer_model_parameter_boolean(model, "do_lower_case", &ret->lowercase));
+    ret->strip_accents = ret->lowercase;
+    STATUS_TRY(infer_model_parameter_boolean(model, "strip_accents", &ret->strip_accents));
+    return infer_model_parameter_boolean(model, "tokenize_chinese_chars", &ret->split_cjk);
 }
 
 static struct status make_windows(struct text_reader *reader) {
     const struct workload_text *text = reader->config->text;
     struct squad_dataset *dataset = arena_calloc(reader->arena, 1, sizeof *dataset);
-    struct wordpiece tokenizer = {NULL, tokenizer_options(reader->config->model)};
+    struct wordpiece tokenizer = {0};
     struct vocab *vocab = NULL;
     if (dataset == NULL)
         return out_of_memory();
+    STATUS_TRY(settle_tokenizer(reader->config->model, &tokenizer.options));
     if (text->vocab != NULL)
         STATUS_TRY(vocab_load(reader->arena, text->vocab, &vocab));
     else

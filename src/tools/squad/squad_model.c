@@ -150,35 +150,23 @@ static struct status settle_length(const struct infer_model_info *info, const st
     return status_ok();
 }
 
-/* A parameter of the config that is true or false; `ret` is left as it is where there is none. `advice`: how to do
- * without it. */
-static struct status read_boolean(const struct infer_model_info *info, const struct squad_options *options,
-                                  const char *name, const char *advice, bool *ret) {
-    struct slice said = infer_model_parameter_find(info, name);
-    bool yes = slice_equal_nocase(said, SLICE_LITERAL("true")) || slice_equal_text(said, "1");
-    bool no = slice_equal_nocase(said, SLICE_LITERAL("false")) || slice_equal_text(said, "0");
-    if (said.data != NULL && !yes && !no)
-        return status_error(STATUS_FAILED_PRECONDITION, "model '%s': %s '%.*s' in its config, expected true or false%s",
-                            options->model, name, SLICE_ARGS(said), advice);
-    if (said.data != NULL)
-        *ret = yes;
-    return status_ok();
-}
-
 /* Accents go with the case where the config does not tell of them. */
 static struct status settle_tokenizer(const struct infer_model_info *info, const struct squad_options *options,
                                       struct squad_model *ret) {
     struct normalizer_options *tokenizer = &ret->tokenizer;
+    struct status status = status_ok();
     *tokenizer = NORMALIZER_UNCASED;
     if (options->do_lower_case_given)
         tokenizer->lowercase = options->do_lower_case;
     else
-        STATUS_TRY(read_boolean(info, options, "do_lower_case", "; give --do-lower-case", &tokenizer->lowercase));
+        status = infer_model_parameter_boolean(info, "do_lower_case", &tokenizer->lowercase);
+    if (!status_is_ok(&status))
+        return status_error(status.code, "%s; give --do-lower-case", status.message);
     if (!options->do_lower_case_given && infer_model_parameter_find(info, "do_lower_case").data == NULL)
         add_note(ret, "the model's config has no do_lower_case: true is assumed");
     tokenizer->strip_accents = tokenizer->lowercase;
-    STATUS_TRY(read_boolean(info, options, "strip_accents", "", &tokenizer->strip_accents));
-    return read_boolean(info, options, "tokenize_chinese_chars", "", &tokenizer->split_cjk);
+    STATUS_TRY(infer_model_parameter_boolean(info, "strip_accents", &tokenizer->strip_accents));
+    return infer_model_parameter_boolean(info, "tokenize_chinese_chars", &tokenizer->split_cjk);
 }
 
 struct status squad_model_settle(const struct infer_model_info *info, const struct squad_options *options,

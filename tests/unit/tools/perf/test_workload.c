@@ -330,6 +330,11 @@ static void test_text_by_the_models_tokenizer(void **state) {
         assert_string_equal(status.message, "");
         assert_true(input(fixture, 0, 1)->data.size >= 5 * sizeof rows[i].ids[0]);
         assert_memory_equal(input(fixture, 0, 1)->data.data + sizeof rows[i].ids[0], rows[i].ids, sizeof rows[i].ids);
+        parameters[0].value = SLICE_LITERAL("maybe");
+        status = create(fixture);
+        assert_int_equal(status.code, told.parameter_count > 0 ? STATUS_FAILED_PRECONDITION : STATUS_OK);
+        assert_true(told.parameter_count == 0 ||
+                    strstr(status.message, "'maybe' in its config, expected true or false"));
     }
     fixture->config.text = NULL;
     fixture->config.model = &model;

@@ -208,6 +208,11 @@ static void put(const struct kernel_pack *pack, size_t words, size_t column, siz
         ((float *)pack->panels)[word] = value;
 }
 
+/* The byte of a number, where that of `most` is 127. */
+static int8_t byte_from(float number, float most) {
+    return (int8_t)rintf(number * (127 / fmaxf(most, KERNEL_LEAST_VALUE)));
+}
+
 /* A row of keys in bytes, as a column of the panels. */
 static void pack_key(const struct kernel_pack *pack, size_t words, size_t row) {
     int8_t *panel = (int8_t *)pack->panels + row / KERNEL_PANEL * words * KERNEL_PANEL * 4;
@@ -215,8 +220,8 @@ static void pack_key(const struct kernel_pack *pack, size_t words, size_t row) {
     for (size_t i = 0; i < pack->columns; i++)
         most = fmaxf(most, fabsf(load(&pack->from, row, i)));
     for (size_t i = 0; i < pack->columns; i++) {
-        float byte = rintf(load(&pack->from, row, i) * (127 / fmaxf(most, KERNEL_LEAST_VALUE)));
-        panel[(i / 4 * KERNEL_PANEL + row % KERNEL_PANEL) * 4 + i % 4] = (int8_t)byte;
+        int8_t byte = byte_from(load(&pack->from, row, i), most);
+        panel[(i / 4 * KERNEL_PANEL + row % KERNEL_PANEL) * 4 + i % 4] = byte;
         sum += byte;
     }
     pack->column_scale[row] = most / 127;
@@ -254,8 +259,7 @@ static void pack_column(const struct kernel_pack *pack, size_t words, size_t col
     pack->column_scale[column] = most / 127;
     for (size_t row = 0; row < pack->rows && most > 0; row++) {
         size_t byte = byte_of(row, words), word = byte / 4 * KERNEL_PANEL + column % KERNEL_PANEL;
-        panel[word * 4 + byte % 4] =
-            (int8_t)rintf(load(&pack->from, row, column) * (127 / fmaxf(most, KERNEL_LEAST_VALUE)));
+        panel[word * 4 + byte % 4] = byte_from(load(&pack->from, row, column), most);
     }
 }
 

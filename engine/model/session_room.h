@@ -19,7 +19,7 @@ struct worker_room {
     void *keys, *values;             /* panels of one head of one sequence */
     float *key_scales, *key_sums;    /* [L] where keys are int8 */
     float *value_scales;             /* [D] where values are int8 */
-    struct kernel_rows queries;      /* [QUERY_BLOCK][D] in int8, where keys are */
+    struct kernel_rows queries;      /* [QUERY_BLOCK][D] where keys are int8; else their format alone */
     struct kernel_rows scores;       /* [QUERY_BLOCK][L] */
     struct kernel_rows weights;      /* [QUERY_BLOCK][L]; in float the scores themselves; values have its format */
     float *inverse_sums;             /* [QUERY_BLOCK] */

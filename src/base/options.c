@@ -211,10 +211,7 @@ static struct status apply_flag(const struct option_table *table, int argc, char
     }
     char origin[NAME_MAX_BYTES];
     snprintf(origin, sizeof origin, "--%s", row->name);
-    size_t index = (size_t)(row - table->rows);
-    if (row->type == OPTION_LIST && !seen[index])
-        ((struct option_list *)(void *)((char *)ret + row->offset))->count = 0; /* overrides the environment's list */
-    seen[index] = true;
+    seen[row - table->rows] = true;
     return set_value(row, origin, text, ret);
 }
 
@@ -254,23 +251,17 @@ struct status options_parse(const struct option_table *table, int argc, char **a
                             struct option_list *ret_positional, enum options_outcome *ret_outcome) {
     struct option_list positional = {0};
     bool *seen = arena_calloc(scratch, table->row_count, sizeof *seen);
-    bool *is_wrong = arena_calloc(scratch, table->row_count, sizeof *is_wrong);
-    if (!seen || !is_wrong)
+    if (!seen)
         return status_error(STATUS_RESOURCE_EXHAUSTED, "no memory for the command line");
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             *ret_outcome = OPTIONS_HELP; /* even when the rest of the line is wrong */
             return status_ok();
         }
-    for (size_t i = 0; i < table->row_count; i++) {
-        struct status status =
-            table->rows[i].type == OPTION_HEADING ? status_ok() : apply_default(&table->rows[i], scratch, ret);
-        is_wrong[i] = !status_is_ok(&status);
-    }
     STATUS_TRY(apply_words(table, argc, argv, seen, ret, &positional, ret_outcome));
-    for (size_t i = 0; i < table->row_count; i++)
-        if (is_wrong[i] && !seen[i]) /* what the command line says stands in place of what is wrong */
-            return apply_default(&table->rows[i], scratch, ret);
+    for (size_t i = 0; i < table->row_count; i++) /* what the environment says beside a flag is not looked at */
+        if (!seen[i] && table->rows[i].type != OPTION_HEADING)
+            STATUS_TRY(apply_default(&table->rows[i], scratch, ret));
     if (ret_positional)
         *ret_positional = positional;
     return status_ok();

@@ -80,12 +80,19 @@ static struct status refuse_mode(struct values values, struct trace_update *upda
     return status_error(STATUS_UNSUPPORTED, "trace mode can not be updated through network protocol");
 }
 
+/* Whether the values are the mode as it is, or none: what a client sends back of what it was told changes nothing. */
+static bool is_same_mode(const struct trace_config *config, struct values values) {
+    return values.count == 0 || (values.count == 1 && slice_equal_text(values.items[0], trace_mode_name(config->mode)));
+}
+
 static const struct setting {
     const char *name;
     struct status (*read)(struct values values, struct trace_update *update);
+    bool (*changes_nothing)(const struct trace_config *config, struct values values); /* or NULL: always read */
 } settings[] = {
-    {"trace_level", read_level},           {"trace_rate", read_rate},   {"trace_count", read_count},
-    {"log_frequency", read_log_frequency}, {"trace_file", refuse_file}, {"trace_mode", refuse_mode},
+    {"trace_level", read_level, NULL}, {"trace_rate", read_rate, NULL},
+    {"trace_count", read_count, NULL}, {"log_frequency", read_log_frequency, NULL},
+    {"trace_file", refuse_file, NULL}, {"trace_mode", refuse_mode, is_same_mode},
 };
 
 static const struct setting *find_setting(struct slice name) {
@@ -99,21 +106,15 @@ bool v2_is_trace_setting(struct slice name) {
     return find_setting(name) != NULL;
 }
 
-/* Whether the values are the mode as it is, or none: what a client sends back of what it was told changes nothing. */
-static bool is_same_mode(const struct trace_config *config, struct slice name, struct values values) {
-    return slice_equal_text(name, "trace_mode") &&
-           (values.count == 0 ||
-            (values.count == 1 && slice_equal_text(values.items[0], trace_mode_name(config->mode))));
-}
-
 static struct status read_update(const struct trace_config *config, const struct pb_trace_setting_request *request,
                                  struct trace_update *ret) {
     for (size_t i = 0; i < request->settings.count; i++) {
         const struct pb_trace_setting_request_settings_entry *entry = &request->settings.items[i];
         const struct setting *setting = find_setting(entry->key);
         const struct values values = {entry->value->value.items, entry->value->value.count};
-        if (setting && !is_same_mode(config, entry->key, values))
-            STATUS_TRY(setting->read(values, ret));
+        if (!setting || (setting->changes_nothing && setting->changes_nothing(config, values)))
+            continue;
+        STATUS_TRY(setting->read(values, ret));
     }
     return status_ok();
 }

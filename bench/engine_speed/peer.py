@@ -1,6 +1,6 @@
 """Runs a model by ONNX Runtime or OpenVINO, one line in, one line out, as engine_speed does:
 
-    load KIND MODEL THREADS   -> ok; KIND is ort-fp32, ort-int8, openvino-fp32, openvino-bf16 or openvino-int8
+    load KIND MODEL THREADS        -> ok; KIND is ort-fp32, ort-int8, openvino-fp32, openvino-bf16 or openvino-int8
     run LENGTH ...                 -> seconds, for the sequences one by one, none padded
     padded ROWS LENGTH             -> seconds, for a batch of ROWS sequences of LENGTH
 """

@@ -1,9 +1,9 @@
 """quantise.py KIND FROM.onnx TO: a model in int8, as a peer has it.
 
-ort       ONNX Runtime's dynamic quantisation, to an .onnx: signed weights, one scale per output; the scales of activations are
-          found when it runs
-openvino  NNCF's static quantisation with its settings for transformers, to an .xml: the scales of activations come from some
-          windows of random tokens, on which the speed does not depend
+ort-int8       ONNX Runtime's dynamic quantisation, to an .onnx: signed weights, one scale per output; the scales of activations
+               are found when it runs
+openvino-int8  NNCF's static quantisation with its settings for transformers, to an .xml: the scales of activations come from
+               some windows of random tokens, on which the speed does not depend
 """
 import sys
 
@@ -30,4 +30,4 @@ def quantise_openvino(model, quantised):
     openvino.save_model(made, quantised, compress_to_fp16=False)
 
 
-{"ort": quantise_onnxruntime, "openvino": quantise_openvino}[sys.argv[1]](*sys.argv[2:])
+{"ort-int8": quantise_onnxruntime, "openvino-int8": quantise_openvino}[sys.argv[1]](*sys.argv[2:])

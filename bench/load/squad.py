@@ -64,8 +64,8 @@ def build_repositories(folder):
         export(ours, precision, "--format", "bert", "--precision", precision)
     export(folder / "onnx", "bert", "--format", "onnx")
     fp32, int8 = folder / "onnx/bert/1/model.onnx", folder / "int8.onnx"
-    subprocess.run([sys.executable, ROOT / "bench/engine_speed/quantise.py", "ort", fp32, int8], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+    subprocess.run([sys.executable, ROOT / "bench/engine_speed/quantise.py", "ort-int8", fp32, int8], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peers.mkdir()
     peer_model(peers, "fp32", fp32, DYNAMIC, 1, len(CORES))
     peer_model(peers, "int8", int8, DYNAMIC, 1, len(CORES))
